@@ -1,0 +1,1 @@
+"""The classical half: pictures, and the guidance that steers their making."""

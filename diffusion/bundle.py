@@ -1,0 +1,207 @@
+"""A model bundle on disk: denoiser, proxy, two judges, reference pictures, and their card.
+
+    card.json                what it is, how it was made, what it can do; SHA-256 of every file
+    denoiser.safetensors     fp16; computed with in fp32
+    proxy.safetensors        likewise, and judge_0, judge_1
+    references.safetensors   1,000 real pictures (uint8) and their labels
+    curve.csv, headroom.csv  how fitting went; what guidance can gain
+
+Everything is checked against the card's checksums when it is loaded.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from diffusion.classifiers import CLASSIFIERS, Classifier
+from diffusion.denoisers import PixelDenoiser
+from diffusion.rewards import RewardConfig
+
+EMBEDDED = Path(__file__).parent / "pretrained" / "fashion-mnist"
+MINIMUM_ACCURACY = 0.8
+
+ModuleT = TypeVar("ModuleT", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class RewardChoice:
+    """The hand-made baselines, chosen in the proxy's eyes on latents of their own.
+
+    Attributes:
+        constant: Guidance of the best constant.
+        rule_low: lo of the best confidence rule g = lo + k (1 - p).
+        rule_slope: k of that rule.
+    """
+
+    constant: float
+    rule_low: float
+    rule_slope: float
+
+
+@dataclass(frozen=True)
+class BundleCard:
+    """What a bundle is and how it was made.
+
+    Attributes:
+        name: The bundle's name.
+        class_names: One name per class.
+        denoiser: Architecture of the denoiser.
+        classifiers: Kind of the proxy and of the judges, by file name.
+        accuracies: Test accuracy in [0, 1], by file name.
+        num_train_timesteps: Noise levels of training.
+        beta_schedule: diffusers' name of the noise schedule.
+        cfg_base: CFG_0, the guidance of action 0.
+        state_mean: (6,) mean of the environment's state.
+        state_sd: (6,) its standard deviation.
+        reward: Weights of the default reward.
+        chosen: The best constant and rule under that reward.
+        made: Command, seeds, versions, data checksums, distances reached.
+        checksums: SHA-256 by file name.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    denoiser: dict[str, Any]
+    classifiers: dict[str, str]
+    accuracies: dict[str, float]
+    num_train_timesteps: int
+    beta_schedule: str
+    cfg_base: float
+    state_mean: tuple[float, ...]
+    state_sd: tuple[float, ...]
+    reward: RewardConfig
+    chosen: RewardChoice
+    made: dict[str, Any]
+    checksums: dict[str, str]
+
+    def __post_init__(self) -> None:
+        if len(self.state_mean) != 6 or len(self.state_sd) != 6 or min(self.state_sd) <= 0:
+            raise ValueError(
+                f"state_mean {self.state_mean} and state_sd {self.state_sd} must hold six numbers "
+                "each, the latter positive: fit the bundle again"
+            )
+        weak = {name: acc for name, acc in self.accuracies.items() if acc < MINIMUM_ACCURACY}
+        if weak:
+            raise ValueError(
+                f"classifiers below {MINIMUM_ACCURACY} test accuracy: {weak}: a reward from a "
+                "classifier that guesses means nothing, fit the bundle again"
+            )
+
+    @property
+    def digest(self) -> str:
+        """Short digest of all weights and settings, for caches and provenance."""
+        return hashlib.sha256(card_json(self).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A loaded bundle; the networks are frozen and in evaluation mode.
+
+    Attributes:
+        card: Its facts.
+        denoiser: The diffusion model.
+        proxy: The classifier that rewards.
+        judges: Two classifiers that only report.
+        reference_images: (1000, c, h, w) uint8, real pictures that no network was trained on.
+        reference_labels: (1000,) int64.
+    """
+
+    card: BundleCard
+    denoiser: PixelDenoiser
+    proxy: Classifier
+    judges: tuple[Classifier, Classifier]
+    reference_images: Tensor
+    reference_labels: Tensor
+
+
+def load_bundle(directory: Path | None = None) -> Bundle:
+    """Load a bundle; without a directory, the embedded one.
+
+    Raises:
+        FileNotFoundError: If the directory holds no card.
+        ValueError: If a file's checksum differs from the card's, or a classifier is too weak.
+    """
+    folder = directory or EMBEDDED
+    card = read_card(folder)
+    _verify(folder, card.checksums)
+    denoiser = PixelDenoiser.from_description(card.denoiser)
+    references = load_file(folder / "references.safetensors")
+    return Bundle(
+        card=card,
+        denoiser=_load_weights(denoiser, folder / "denoiser.safetensors"),
+        proxy=_load_classifier(folder, card, "proxy"),
+        judges=(_load_classifier(folder, card, "judge_0"), _load_classifier(folder, card, "judge_1")),
+        reference_images=references["images"],
+        reference_labels=references["labels"],
+    )
+
+
+def read_card(folder: Path) -> BundleCard:
+    """Read a bundle's card without its weights.
+
+    Raises:
+        FileNotFoundError: If there is none.
+        ValueError: If it is not a card.
+    """
+    values = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    try:
+        values["reward"] = RewardConfig(**values["reward"])
+        values["chosen"] = RewardChoice(**values["chosen"])
+        for field in ("class_names", "state_mean", "state_sd"):
+            values[field] = tuple(values[field])
+        return BundleCard(**values)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{folder / 'card.json'} is not a bundle's card: {error}") from error
+
+
+def card_json(card: BundleCard) -> str:
+    """Render a card as JSON."""
+    return json.dumps(dataclasses.asdict(card), indent=2) + "\n"
+
+
+def save_weights(module: nn.Module, path: Path) -> None:
+    """Write a module's weights in half precision; integer buffers stay as they are."""
+    save_file(
+        {
+            name: (value.half() if value.is_floating_point() else value).contiguous()
+            for name, value in module.state_dict().items()
+        },
+        path,
+    )
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _verify(folder: Path, checksums: dict[str, str]) -> None:
+    for name, expected in checksums.items():
+        actual = sha256(folder / name)
+        if actual != expected:
+            raise ValueError(
+                f"{folder / name} has SHA-256 {actual[:12]}..., its card says {expected[:12]}...: "
+                "the file is damaged or was replaced"
+            )
+
+
+def _load_classifier(folder: Path, card: BundleCard, name: str) -> Classifier:
+    channels = int(card.denoiser["image_channels"])
+    classifier = CLASSIFIERS[card.classifiers[name]](len(card.class_names), channels)
+    return _load_weights(classifier, folder / f"{name}.safetensors")
+
+
+def _load_weights(module: ModuleT, path: Path) -> ModuleT:
+    weights = load_file(path)
+    module.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
+    frozen = module.eval().requires_grad_(False)
+    return frozen.to(memory_format=torch.channels_last)

@@ -1,0 +1,119 @@
+"""Frozen classifiers: the proxy that gives reward, and the judges that only report."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class Classifier(nn.Module):
+    """A trunk that gives features and a linear head that gives logits.
+
+    Attributes:
+        trunk: Pictures (N, c, h, w), scaled to [-1, 1], to features (N, F).
+        head: Features to logits (N, classes).
+    """
+
+    trunk: nn.Module
+    head: nn.Linear
+
+    def features(self, images: Tensor) -> Tensor:
+        """Features (N, F) of pictures (N, c, h, w) in [0, 1]."""
+        features: Tensor = self.trunk(2 * images - 1)
+        return features
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits (N, classes) of pictures (N, c, h, w) in [0, 1]."""
+        logits: Tensor = self.head(self.features(images))
+        return logits
+
+    def forward_with_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (N, classes) and features (N, F) in one pass."""
+        features = self.features(images)
+        return self.head(features), features
+
+
+class ResNetClassifier(Classifier):
+    """The ResNet-18 layout (He et al., arXiv 1512.03385), slim, with a 3 x 3 stem of stride 2.
+
+    Args:
+        num_classes: Classes.
+        channels: Colour channels of the pictures.
+        width: Channels of the first stage; 64 in the original.
+    """
+
+    def __init__(self, num_classes: int = 10, channels: int = 1, width: int = 16) -> None:
+        super().__init__()
+        blocks: list[nn.Module] = []
+        wide_before = width
+        for stage in range(4):
+            wide = width * 2**stage
+            blocks += [_Residual(wide_before, wide, 2 if stage else 1), _Residual(wide, wide, 1)]
+            wide_before = wide
+        self.trunk = nn.Sequential(
+            _convolution(channels, width, 2),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+            *blocks,
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+        )
+        self.head = nn.Linear(wide_before, num_classes)
+
+
+class CnnClassifier(Classifier):
+    """A plain convolutional network with 64 features.
+
+    Args:
+        num_classes: Classes.
+        channels: Colour channels of the pictures.
+        width: Channels of the first convolution.
+    """
+
+    def __init__(self, num_classes: int = 10, channels: int = 1, width: int = 32) -> None:
+        super().__init__()
+        self.trunk = nn.Sequential(
+            *_stage(channels, width),
+            nn.MaxPool2d(2),
+            *_stage(width, 2 * width),
+            nn.MaxPool2d(2),
+            *_stage(2 * width, 2 * width),
+            nn.AdaptiveAvgPool2d(2),
+            nn.Flatten(),
+            nn.Linear(8 * width, 64),
+            nn.ReLU(),
+        )
+        self.head = nn.Linear(64, num_classes)
+
+
+class _Residual(nn.Module):
+    def __init__(self, channels_in: int, channels_out: int, stride: int) -> None:
+        super().__init__()
+        self.a = nn.Sequential(
+            *_stage(channels_in, channels_out, stride),
+            _convolution(channels_out, channels_out),
+            nn.BatchNorm2d(channels_out),
+        )
+        self.s = (
+            nn.Identity()
+            if channels_in == channels_out and stride == 1
+            else nn.Sequential(
+                nn.Conv2d(channels_in, channels_out, 1, stride, bias=False),
+                nn.BatchNorm2d(channels_out),
+            )
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(self.a(x) + self.s(x))
+
+
+def _convolution(channels_in: int, channels_out: int, stride: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(channels_in, channels_out, 3, stride, padding=1, bias=False)
+
+
+def _stage(channels_in: int, channels_out: int, stride: int = 1) -> list[nn.Module]:
+    return [_convolution(channels_in, channels_out, stride), nn.BatchNorm2d(channels_out), nn.ReLU()]
+
+
+CLASSIFIERS: dict[str, type[Classifier]] = {"resnet": ResNetClassifier, "cnn": CnnClassifier}
+"""The kinds a bundle's card may name."""

@@ -1,0 +1,127 @@
+"""Denoisers: what the sampler asks of a diffusion model, and the pixel model that ships."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol, Self
+
+import torch
+from diffusers import UNet2DModel
+from torch import Tensor, nn
+from torch.nn import functional
+
+_BLOCKS_DOWN = ("DownBlock2D", "AttnDownBlock2D")
+_BLOCKS_UP = ("AttnUpBlock2D", "UpBlock2D")
+
+
+class Denoiser(Protocol):
+    """A conditional noise predictor and its map between latents and pictures."""
+
+    num_classes: int
+    sample_shape: tuple[int, int, int]
+    prediction_type: str
+
+    def predict(self, latents: Tensor, timestep: int, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Unconditional and conditional prediction, each (N, C, H, W), in one forward."""
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Pictures (N, c, h, w) in [0, 1] of clean latents."""
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Clean latents of pictures (N, c, h, w) in [0, 1]."""
+
+
+@dataclass(frozen=True)
+class PixelDenoiserConfig:
+    """Architecture of a `PixelDenoiser`.
+
+    Attributes:
+        image_channels: c of the pictures.
+        image_size: Their height and width h.
+        padded_size: Height and width after padding; a multiple of 2 x patch.
+        patch: Side of the squares that `pixel_unshuffle` turns into channels.
+        num_classes: Classes; one more embedding is the null class.
+        channels: Widths of the two resolutions of the UNet.
+    """
+
+    image_channels: int = 1
+    image_size: int = 28
+    padded_size: int = 32
+    patch: int = 4
+    num_classes: int = 10
+    channels: tuple[int, int] = (32, 64)
+
+    def __post_init__(self) -> None:
+        if (self.padded_size - self.image_size) % 2 or self.padded_size % (2 * self.patch):
+            raise ValueError(
+                f"image_size {self.image_size}, padded_size {self.padded_size} and patch "
+                f"{self.patch} do not fit: pad evenly to a multiple of {2 * self.patch}"
+            )
+
+
+class PixelDenoiser(nn.Module):
+    """A class-conditional `UNet2DModel` on pixels folded into channels.
+
+    `pixel_unshuffle` only permutes the pixels, so standard normal noise stays standard normal, and
+    the UNet works on a grid `patch` times smaller.
+    """
+
+    prediction_type = "epsilon"
+
+    def __init__(self, config: PixelDenoiserConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.num_classes = config.num_classes
+        grid = config.padded_size // config.patch
+        depth = config.image_channels * config.patch**2
+        self.sample_shape = (depth, grid, grid)
+        self.unet = UNet2DModel(
+            sample_size=grid,
+            in_channels=depth,
+            out_channels=depth,
+            block_out_channels=config.channels,
+            layers_per_block=1,
+            down_block_types=_BLOCKS_DOWN,
+            up_block_types=_BLOCKS_UP,
+            num_class_embeds=config.num_classes + 1,
+            norm_num_groups=8,
+            attention_head_dim=16,
+        )
+
+    def forward(self, latents: Tensor, timesteps: Tensor, labels: Tensor) -> Tensor:
+        """Predict the noise (N, C, H, W); label `num_classes` is the null class."""
+        noise: Tensor = self.unet(latents, timesteps, labels, return_dict=False)[0]
+        return noise
+
+    @torch.no_grad()
+    def predict(self, latents: Tensor, timestep: int, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Unconditional and conditional noise, each (N, C, H, W), in one forward."""
+        count = latents.shape[0]
+        timesteps = torch.full((2 * count,), timestep, device=latents.device)
+        null = torch.full_like(labels, self.num_classes)
+        noise = self(torch.cat([latents, latents]), timesteps, torch.cat([null, labels]))
+        uncond, cond = noise.chunk(2)
+        return uncond, cond
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Clean latents (N, C, H, W) in [-1, 1] of pictures (N, c, h, w) in [0, 1]."""
+        padding = (self.config.padded_size - self.config.image_size) // 2
+        padded = functional.pad(2 * images - 1, (padding,) * 4, value=-1.0)
+        return functional.pixel_unshuffle(padded, self.config.patch)
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Pictures (N, c, h, w) in [0, 1] of clean latents (N, C, H, W)."""
+        padding = (self.config.padded_size - self.config.image_size) // 2
+        pixels = functional.pixel_shuffle(latents, self.config.patch)
+        if padding:
+            pixels = pixels[..., padding:-padding, padding:-padding]
+        return ((pixels + 1) / 2).clamp(0, 1)
+
+    def describe(self) -> dict[str, Any]:
+        """The architecture as plain JSON; `from_description` reads it."""
+        return asdict(self.config)
+
+    @classmethod
+    def from_description(cls, values: dict[str, Any]) -> Self:
+        """Build the architecture, with random weights, from what `describe` gave."""
+        return cls(PixelDenoiserConfig(**{**values, "channels": tuple(values["channels"])}))

@@ -1,0 +1,322 @@
+"""Guided sampling as an environment: N trajectories in lockstep, one denoiser forward per step.
+
+The prediction that a step needs is made when the previous one ends: it gives the state the policy
+acts on, and the same prediction is then mixed with the guidance the policy chose.
+
+State (N, 6), after arXiv 2509.14163, normalised by the latent's size d = C H W:
+
+    0  t / T                 noise level, in [0, 1)
+    1  |x_t| / sqrt(d)       latent norm
+    2  |eps_cond| / sqrt(d)  norm of the noise the denoiser sees
+    3  <x_t, eps_cond> / d
+    4  previous clipped action / 2
+    5  p(y | x_0)            the proxy's answer on the x_0 predicted from eps_cond, in [0, 1]
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from diffusion.metrics import ssim
+from diffusion.rewards import RewardConfig
+from diffusion.sampler import GuidedSampler, NoisePrediction
+
+STATE_FEATURES = ("t/T", "|x|", "|eps|", "<x, eps>", "previous action", "p")
+"""Names of the state's columns."""
+
+
+class EpisodeError(ValueError):
+    """The environment was asked for something this point of the episode cannot give."""
+
+
+class ImageDistance(Protocol):
+    """A perceptual distance between pictures."""
+
+    def __call__(self, images: Tensor, references: Tensor) -> Tensor:
+        """Compare (N, C, H, W) in [0, 1] pairwise; (N,), 0 for equal pictures."""
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What one step of N trajectories brought.
+
+    Attributes:
+        state: (N, 6) float32. After the last step there is no noise left to predict: columns 2
+            and 3 are 0, and nothing may be bootstrapped from it.
+        reward: (N,) the sum of the terms.
+        done: True after the last step, for all trajectories at once.
+        guidance: (N,) the clipped guidance that was applied.
+        terms: Name to (N,) for ``terminal``, ``step_gain``, ``action``, ``guidance``, ``tv``.
+    """
+
+    state: Tensor
+    reward: Tensor
+    done: bool
+    guidance: Tensor
+    terms: dict[str, Tensor]
+
+
+class GuidanceEnvironment:
+    """N images denoised side by side, each under the guidance its action asks for.
+
+    An action a is clipped to [-action_limit, action_limit]; the guidance is cfg_base + a, clipped
+    to guidance_range. Reward, cost and state see the clipped values.
+
+    Args:
+        sampler: The denoising process.
+        proxy: Classifier of pictures in [0, 1] to logits, frozen and in evaluation mode.
+        reward: Weights of the reward.
+        cfg_base: Guidance CFG_0 of action 0; inside guidance_range.
+        guidance_range: Smallest and largest guidance.
+        action_limit: Largest absolute action.
+        distance: Perceptual distance; needed if and only if ``reward.step_gain`` is ``lpips``.
+
+    Raises:
+        ValueError: If the proxy is in training mode, or a range or the distance does not fit.
+    """
+
+    def __init__(
+        self,
+        sampler: GuidedSampler,
+        proxy: nn.Module,
+        reward: RewardConfig,
+        cfg_base: float,
+        guidance_range: tuple[float, float] = (1.0, 12.0),
+        *,
+        action_limit: float = 2.0,
+        distance: ImageDistance | None = None,
+    ) -> None:
+        low, high = guidance_range
+        if not low <= cfg_base <= high:
+            raise ValueError(f"cfg_base is {cfg_base}: choose it inside [{low}, {high}]")
+        if not action_limit > 0:
+            raise ValueError(f"action_limit is {action_limit}: give a number > 0")
+        if proxy.training:
+            raise ValueError("the proxy is in training mode: call proxy.eval() first")
+        if (reward.step_gain == "lpips") != (distance is not None):
+            raise ValueError(
+                f"step_gain is {reward.step_gain!r} and distance is {distance!r}: "
+                "give a distance with 'lpips' and with nothing else"
+            )
+        self.sampler = sampler
+        self.proxy = proxy
+        self.reward = reward
+        self.cfg_base = cfg_base
+        self.guidance_range = guidance_range
+        self.action_limit = action_limit
+        self._distance = distance
+        self._step = -1
+        self._images: Tensor
+        self._latents: Tensor
+        self._log_probability: Tensor
+
+    @property
+    def num_steps(self) -> int:
+        """Steps T of every episode."""
+        return self.sampler.num_steps
+
+    @torch.no_grad()
+    def reset(self, latents: Tensor, labels: Tensor) -> Tensor:
+        """Start N episodes.
+
+        With ``step_gain`` ``lpips`` or ``ssim`` the pictures to approach are sampled here, at the
+        cost of one more trajectory.
+
+        Args:
+            latents: (N, C, H, W) standard normal noise.
+            labels: (N,) integers in [0, num_classes).
+
+        Returns:
+            The first state (N, 6).
+
+        Raises:
+            ValueError: If a shape does not fit the denoiser, or a label is not a class.
+        """
+        self._check_start(latents, labels)
+        self._step, self._latents, self._labels = 0, latents, labels
+        self._action = latents.new_zeros(latents.shape[0])
+        self._references = self._base_images(latents, labels)
+        return self._observe()
+
+    @torch.no_grad()
+    def step(self, actions: Tensor) -> StepResult:
+        """Apply one action per image.
+
+        Args:
+            actions: (N,) wanted change of guidance; finite, clipped here.
+
+        Raises:
+            EpisodeError: If there is no episode, or it has ended.
+            ValueError: If the shape is wrong or an action is not finite.
+        """
+        self._check_action(actions)
+        self._action = self.clip_actions(actions.to(self._latents))
+        guidance = self.guidance_of(self._action)
+        quality = self._quality
+        self._latents, _ = self.sampler.step(self._latents, self._step, self._prediction, guidance)
+        self._step += 1
+        done = self._step == self.num_steps
+        state = self._finish() if done else self._observe()
+        terms = self._terms(guidance, self._quality - quality, done)
+        reward = torch.stack(list(terms.values())).sum(dim=0)
+        return StepResult(state, reward, done, guidance, terms)
+
+    def clip_actions(self, actions: Tensor) -> Tensor:
+        """Clip actions to [-action_limit, action_limit]."""
+        return actions.clamp(-self.action_limit, self.action_limit)
+
+    def guidance_of(self, actions: Tensor) -> Tensor:
+        """Turn actions, clipped or not, into the guidance they give."""
+        return (self.cfg_base + self.clip_actions(actions)).clamp(*self.guidance_range)
+
+    @property
+    def predicted_images(self) -> Tensor:
+        """Pictures (N, c, H, W) in [0, 1] of the current x_0 prediction; the final ones if done."""
+        self._require(self._step >= 0, "no episode has been started: call reset first")
+        return self._images
+
+    @property
+    def final_latents(self) -> Tensor:
+        """Clean latents (N, C, H, W) of a finished episode."""
+        self._require_finished()
+        return self._latents
+
+    @property
+    def final_images(self) -> Tensor:
+        """Pictures (N, c, H, W) in [0, 1] of a finished episode."""
+        self._require_finished()
+        return self._images
+
+    @property
+    def final_log_probability(self) -> Tensor:
+        """The proxy's log p(y | x_0) (N,) in nats of a finished episode, not capped."""
+        self._require_finished()
+        return self._log_probability
+
+    def _observe(self) -> Tensor:
+        """Predict the noise of the current latents and describe them; (N, 6)."""
+        x = self._latents
+        self._prediction: NoisePrediction = self.sampler.predict(x, self._step, self._labels)
+        noise = self._prediction.eps_cond
+        self._judge(self.sampler.predicted_clean(x, self._step, noise))
+        level = self.sampler.timesteps[self._step] / self.sampler.num_train_timesteps
+        return self._state(level, _norm(noise), (x * noise).mean(dim=(1, 2, 3)))
+
+    def _finish(self) -> Tensor:
+        """Judge the final picture; its state has no noise."""
+        self._judge(self._latents)
+        nothing = torch.zeros_like(self._action)
+        return self._state(0.0, nothing, nothing)
+
+    def _state(self, level: float, noise_norm: Tensor, overlap: Tensor) -> Tensor:
+        columns = [
+            torch.full_like(self._action, level),
+            _norm(self._latents),
+            noise_norm,
+            overlap,
+            self._action / 2,
+            self._log_probability.exp(),
+        ]
+        return torch.stack(columns, dim=1).float()
+
+    def _judge(self, clean: Tensor) -> None:
+        """Decode clean latents, and ask the proxy and the step gain's measure about them."""
+        self._images = self.sampler.denoiser.decode(clean)
+        log_probabilities = self.proxy(self._images).log_softmax(dim=1)
+        self._log_probability = log_probabilities.gather(1, self._labels[:, None])[:, 0]
+        self._quality = self._measure()
+
+    def _measure(self) -> Tensor:
+        """What the step gain is the rise of; (N,)."""
+        if self._references is None:
+            return self._log_probability.exp()
+        if self._distance is not None:
+            return -self._distance(self._images, self._references)
+        return ssim(self._images, self._references)
+
+    def _base_images(self, latents: Tensor, labels: Tensor) -> Tensor | None:
+        if self.reward.step_gain == "confidence":
+            return None
+        images: Tensor = self.sampler.denoiser.decode(
+            self.sampler.sample(latents, labels, self.cfg_base)
+        )
+        return images
+
+    def _terms(self, guidance: Tensor, gain: Tensor, done: bool) -> dict[str, Tensor]:
+        nothing = torch.zeros_like(gain)
+        reward = self.reward
+        return {
+            "terminal": reward.terminal(self._log_probability) if done else nothing,
+            "step_gain": reward.beta * gain,
+            "action": reward.action_cost(self._action, self.num_steps),
+            "guidance": reward.guidance_cost(guidance, self.num_steps),
+            "tv": reward.variation_cost(self._images) if done else nothing,
+        }
+
+    def _check_start(self, latents: Tensor, labels: Tensor) -> None:
+        wanted = tuple(self.sampler.denoiser.sample_shape)
+        if tuple(latents.shape[1:]) != wanted or latents.shape[0] == 0:
+            raise ValueError(f"latents have shape {tuple(latents.shape)}: need (N, *{wanted})")
+        if labels.shape != latents.shape[:1] or labels.dtype != torch.int64:
+            raise ValueError(
+                f"labels are {labels.dtype} {tuple(labels.shape)}: need int64 ({latents.shape[0]},)"
+            )
+        classes = self.sampler.denoiser.num_classes
+        if int(labels.min()) < 0 or int(labels.max()) >= classes:
+            raise ValueError(f"labels reach {int(labels.max())}: need 0 to {classes - 1}")
+
+    def _check_action(self, actions: Tensor) -> None:
+        self._require(self._step >= 0, "no episode has been started: call reset first")
+        self._require(self._step < self.num_steps, "the episode has ended: call reset")
+        if actions.shape != self._action.shape:
+            raise ValueError(
+                f"actions have shape {tuple(actions.shape)}: need {tuple(self._action.shape)}"
+            )
+        if not bool(torch.isfinite(actions).all()):
+            raise ValueError("an action is not finite: the policy has diverged, lower its rate")
+
+    def _require_finished(self) -> None:
+        self._require(self._step == self.num_steps, f"{self._step} of {self.num_steps} steps done")
+
+    def _require(self, condition: bool, message: str) -> None:
+        if not condition:
+            raise EpisodeError(message)
+
+
+def draw_latents(count: int, seed: int, shape: Sequence[int], first: int = 0) -> Tensor:
+    """Draw standard normal latents, episode k's depending on the seed and k alone.
+
+    The numbers come from numpy, whose seeds are not cut to 32 bits, so that no two episodes share
+    a stream and every machine draws the same ones.
+
+    Args:
+        count: Episodes N.
+        seed: At least 0.
+        shape: (C, H, W) of one latent.
+        first: Number k of the first episode.
+
+    Returns:
+        (N, C, H, W) float32.
+    """
+    size = math.prod(shape)
+    rows = np.empty((count, size), dtype=np.float32)
+    for row, episode in enumerate(range(first, first + count)):
+        np.random.default_rng([seed, episode]).standard_normal(out=rows[row], dtype=np.float32)
+    return torch.from_numpy(rows).reshape(count, *shape)
+
+
+def draw_labels(count: int, num_classes: int, first: int = 0) -> Tensor:
+    """Give episode k the class k mod num_classes, so that classes are balanced; (N,) int64."""
+    return torch.arange(first, first + count) % num_classes
+
+
+def _norm(latents: Tensor) -> Tensor:
+    """Root mean square |x| / sqrt(d) of every latent; (N,)."""
+    return latents.square().mean(dim=(1, 2, 3)).sqrt()

@@ -1,0 +1,243 @@
+"""What guidance can gain: constants against the two-number rule g = lo + k (1 - p), proxy only.
+
+The table decides a bundle's default reward and CFG_0 by a written rule, so that nobody picks them
+by taste and the judges stay unseen:
+
+1. For every price form, the constant and the rule of the largest mean return are found on one half
+   of the latents. Both must lie strictly inside their grids.
+2. On the other half the forms whose rule beats their constant in return are kept.
+3. Among them the one is taken whose rule has the smallest Frechet distance, in the proxy's
+   features, against the constants at equal proxy accuracy.
+4. CFG_0 is half-way between that rule's lo and that constant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from diffusion.bundle import RewardChoice
+from diffusion.classifiers import Classifier
+from diffusion.comparison import Arm, Interval, equal_accuracy_difference, paired_difference
+from diffusion.denoisers import Denoiser
+from diffusion.environment import GuidanceEnvironment
+from diffusion.episodes import Episode, play
+from diffusion.metrics import FloatArray, GaussianReference, diversity
+from diffusion.rewards import PRICE_FORMS, RewardConfig
+from diffusion.sampler import GuidedSampler
+
+CONSTANT_GRID = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
+LOW_GRID = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
+SLOPE_GRID = (1.0, 2.0, 3.0, 4.0, 6.0, 9.0)
+NEUTRAL_REWARD = RewardConfig(lambda_guidance=0.0)
+"""Terminal and confidence terms alone; the price forms are added to it afterwards."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A hand-made way of guiding: g = low + slope (1 - p); a constant has slope 0."""
+
+    low: float
+    slope: float = 0.0
+
+    def guidance(self, state: Tensor) -> Tensor:
+        """Guidance (N,) for states (N, 6), before clipping."""
+        return self.low + self.slope * (1 - state[:, 5])
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a candidate made of the latents; every field has one row per latent.
+
+    Attributes:
+        candidate: The rule.
+        unpriced: (N,) return without any price on guidance.
+        prices: Form to (N,), the price's term in the return, not positive.
+        log_probability: (N,) the proxy's, nats.
+        correct: (N,) 1 where the proxy names the wanted class.
+        features: (N, F) of the proxy.
+    """
+
+    candidate: Candidate
+    unpriced: FloatArray
+    prices: dict[str, FloatArray]
+    log_probability: FloatArray
+    correct: FloatArray
+    features: FloatArray
+
+    def returns(self, form: str) -> FloatArray:
+        """Return (N,) under one price form."""
+        return self.unpriced + self.prices[form]
+
+
+@dataclass(frozen=True)
+class FormResult:
+    """The best constant and rule under one price form, and how they differ on fresh latents."""
+
+    form: str
+    constant: Candidate
+    rule: Candidate
+    gain: Interval
+    frechet_difference: Interval
+    inside: bool
+
+
+def wide_environment(
+    denoiser: Denoiser, proxy: Classifier, reward: RewardConfig, num_steps: int, cfg_base: float = 3.0
+) -> GuidanceEnvironment:
+    """An environment whose action limit never binds: guidance is limited to [1, 12] alone."""
+    sampler = GuidedSampler(denoiser, num_steps)
+    return GuidanceEnvironment(sampler, proxy, reward, cfg_base, action_limit=12.0)
+
+
+def play_candidate(
+    environment: GuidanceEnvironment, candidate: Candidate, latents: Tensor, labels: Tensor
+) -> Episode:
+    """Play whole episodes under a candidate, in an environment made by `wide_environment`."""
+
+    def act(_step: int, state: Tensor) -> Tensor:
+        return candidate.guidance(state) - environment.cfg_base
+
+    return play(environment, latents, labels, act)
+
+
+def try_candidates(
+    environment: GuidanceEnvironment,
+    proxy: Classifier,
+    candidates: Sequence[Candidate],
+    latents: Tensor,
+    labels: Tensor,
+    report: Callable[[Trial], None],
+) -> list[Trial]:
+    """Play every candidate on the same latents; `report` is told of each as it ends."""
+    trials = []
+    for candidate in candidates:
+        episode = play_candidate(environment, candidate, latents, labels)
+        trials.append(_trial(candidate, episode, proxy, labels))
+        report(trials[-1])
+    return trials
+
+
+def grid() -> list[Candidate]:
+    """All constants, then all rules."""
+    constants = [Candidate(g) for g in CONSTANT_GRID]
+    return constants + [Candidate(low, slope) for low in LOW_GRID for slope in SLOPE_GRID]
+
+
+def compare_forms(trials: Sequence[Trial], references: FloatArray) -> list[FormResult]:
+    """Apply steps 1 and 2 of the rule to every price form.
+
+    Args:
+        trials: Of `grid()`; the first half of the latents chooses, the second compares.
+        references: (M, F) features of real pictures.
+    """
+    return [_compare_form(form, trials, GaussianReference.of(references)) for form in PRICE_FORMS]
+
+
+def choose(results: Sequence[FormResult]) -> tuple[RewardConfig, float, RewardChoice]:
+    """Apply steps 3 and 4: the default reward, CFG_0, and its baselines.
+
+    Raises:
+        ValueError: If no form is left: the model leaves nothing to learn, or its best constant lies
+            at the edge of the grid.
+    """
+    kept = [r for r in results if r.inside and r.gain.estimate > 0]
+    if not kept:
+        raise ValueError(
+            f"no price form has a rule that beats its best constant inside the grid: {results}; "
+            "train the denoiser longer"
+        )
+    best = min(kept, key=lambda result: result.frechet_difference.estimate)
+    base = round((best.rule.low + best.constant.low) / 2, 2)
+    chosen = RewardChoice(best.constant.low, best.rule.low, best.rule.slope)
+    return PRICE_FORMS[best.form], base, chosen
+
+
+def table_rows(trials: Sequence[Trial], references: FloatArray, labels: Tensor) -> list[list[str]]:
+    """The head-room table as rows of text, header first."""
+    reference = GaussianReference.of(references)
+    header = ["lo", "k", "proxy accuracy", "log p", "proxy frechet", "diversity"]
+    rows = [header + [f"return {form}" for form in PRICE_FORMS]]
+    for trial in trials:
+        numbers = [
+            float(trial.correct.mean()),
+            float(trial.log_probability.mean()),
+            reference.distance(trial.features),
+            diversity(trial.features, labels),
+            *(float(trial.returns(form).mean()) for form in PRICE_FORMS),
+        ]
+        named = [f"{trial.candidate.low:g}", f"{trial.candidate.slope:g}"]
+        rows.append(named + [f"{number:.4f}" for number in numbers])
+    return rows
+
+
+def proxy_features(proxy: Classifier, images: Tensor) -> FloatArray:
+    """Features (N, F) of pictures (N, c, h, w) in [0, 1], in batches."""
+    with torch.no_grad():
+        parts = [proxy.features(part) for part in images.split(500)]
+    return torch.cat(parts).double().numpy()
+
+
+def _trial(candidate: Candidate, episode: Episode, proxy: Classifier, labels: Tensor) -> Trial:
+    features = proxy_features(proxy, episode.images)
+    with torch.no_grad():
+        logits = proxy.head(torch.from_numpy(features).float())
+    guidance = episode.guidance
+    prices = {
+        form: sum(reward.guidance_cost(g, len(guidance)) for g in guidance)
+        for form, reward in PRICE_FORMS.items()
+    }
+    return Trial(
+        candidate,
+        episode.returns.double().numpy(),
+        {form: torch.as_tensor(price).double().numpy() for form, price in prices.items()},
+        episode.log_probability.double().numpy(),
+        (logits.argmax(1) == labels).double().numpy(),
+        features,
+    )
+
+
+def _compare_form(form: str, trials: Sequence[Trial], reference: GaussianReference) -> FormResult:
+    constants = [t for t in trials if t.candidate.slope == 0]
+    rules = [t for t in trials if t.candidate.slope != 0]
+    half = len(trials[0].correct) // 2
+    constant = max(constants, key=lambda t: t.returns(form)[:half].mean())
+    rule = max(rules, key=lambda t: t.returns(form)[:half].mean())
+    gain = paired_difference(rule.returns(form)[half:], constant.returns(form)[half:])
+    difference = equal_accuracy_difference(
+        _second_half(rule, half), [_second_half(c, half) for c in constants], reference
+    )
+    inside = _inside(constant.candidate.low, CONSTANT_GRID) and (
+        _inside(rule.candidate.low, LOW_GRID) and _inside(rule.candidate.slope, SLOPE_GRID)
+    )
+    return FormResult(
+        form, constant.candidate, rule.candidate, gain, difference.difference, inside
+    )
+
+
+def _second_half(trial: Trial, half: int) -> Arm:
+    return Arm(trial.correct[half:], trial.features[half:])
+
+
+def _inside(value: float, values: Sequence[float]) -> bool:
+    return min(values) < value < max(values)
+
+
+def state_statistics(episode: Episode) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation (6,) of an episode's states, over steps and images."""
+    states = episode.states.reshape(-1, 6).double()
+    return tuple(states.mean(0).tolist()), tuple(states.std(0).tolist())
+
+
+def accuracy(classifier: Classifier, images: Tensor, labels: Tensor) -> float:
+    """Fraction of pictures (N, c, h, w) in [0, 1] whose class is named rightly."""
+    with torch.no_grad():
+        hits = [
+            (classifier(part).argmax(1) == wanted).double()
+            for part, wanted in zip(images.split(500), labels.split(500), strict=True)
+        ]
+    return float(np.mean(torch.cat(hits).numpy()))

@@ -1,0 +1,100 @@
+"""LPIPS with the true AlexNet weights, from files of this package and of ``lpips`` alone.
+
+Source: Zhang et al., arXiv 1801.03924, version 0.1. The linear weights come with the ``lpips``
+package; AlexNet's five convolutions are stored here in fp16, which leaves four digits of the
+distance unchanged. ``pretrained/make_alexnet_features.py`` made the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+WEIGHTS = Path(__file__).parent / "pretrained" / "alexnet_features.safetensors"
+WEIGHTS_SHA256 = "461fe9916ea1b250247215f4bd533e926bddf0003b696d04bc279863da7f7da6"
+_SMALLEST = 64
+
+
+class LpipsDistance:
+    """Perceptual distance between pictures.
+
+    Args:
+        device: Where the network runs.
+
+    Raises:
+        FileNotFoundError: If the weights are missing.
+        ValueError: If the weights are not the ones this package was made with.
+    """
+
+    def __init__(self, device: torch.device | str = "cpu") -> None:
+        self._network = _network().to(device)
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor, references: Tensor) -> Tensor:
+        """Compare pictures pairwise.
+
+        Args:
+            images: (N, 1 or 3, H, W) in [0, 1]. Smaller than 64 x 64 is enlarged, bilinear.
+            references: The same shape.
+
+        Returns:
+            (N,), 0 for equal pictures; lower is more alike, seldom above 1.
+        """
+        if images.shape != references.shape:
+            raise ValueError(
+                f"pictures have shapes {tuple(images.shape)} and {tuple(references.shape)}: "
+                "need the same"
+            )
+        distance: Tensor = self._network(_prepare(images), _prepare(references))
+        return distance.flatten()
+
+
+def _prepare(images: Tensor) -> Tensor:
+    """Map (N, 1 or 3, H, W) in [0, 1] to (N, 3, at least 64, at least 64) in [-1, 1]."""
+    if images.ndim != 4 or images.shape[1] not in (1, 3):
+        raise ValueError(f"pictures have shape {tuple(images.shape)}: need (N, 1 or 3, H, W)")
+    images = images.expand(-1, 3, -1, -1) * 2 - 1
+    if min(images.shape[-2:]) >= _SMALLEST:
+        return images
+    size = [max(side, _SMALLEST) for side in images.shape[-2:]]
+    return interpolate(images, size=size, mode="bilinear", align_corners=False)
+
+
+def _network() -> nn.Module:
+    """Build LPIPS without a download, then put AlexNet's weights into its slices."""
+    import lpips
+
+    weights = _read_weights()
+    # The constructor draws random weights first: keep the caller's random numbers as they were.
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The parameter 'pretrained' is deprecated")
+        warnings.filterwarnings("ignore", "Arguments other than a weight enum")
+        network: nn.Module = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
+    _fill(network, weights)
+    return network.eval().requires_grad_(False)
+
+
+def _read_weights() -> dict[str, Tensor]:
+    if not WEIGHTS.is_file():
+        raise FileNotFoundError(f"{WEIGHTS} is missing: install the package again")
+    content = WEIGHTS.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != WEIGHTS_SHA256:
+        raise ValueError(f"{WEIGHTS} has sha256 {digest}: install the package again")
+    return dict(load(content))
+
+
+def _fill(network: Any, weights: dict[str, Tensor]) -> None:
+    """Load ``<index of the layer>.weight`` and ``.bias`` into the slice that holds the layer."""
+    state = network.net.state_dict()
+    renamed = {name: weights[name.partition(".")[2]].float() for name in state}
+    if len(renamed) != len(weights):
+        raise ValueError(f"lpips has {len(renamed)} AlexNet tensors, the file {len(weights)}")
+    network.net.load_state_dict(renamed)

@@ -1,0 +1,128 @@
+"""The reward of an episode and its terms, after arXiv 2509.14163 with a price on guidance.
+
+    r_i = beta gain_i - cost of the action - price of the guidance       at every step
+    r_T += alpha min(log p(y | x_0), log tau) - lambda_tv TV(x_0)        at the last step
+
+The paper charges a^2, the distance from the base guidance, which is just the movement that feedback
+on the proxy's confidence needs. The default charges guidance itself instead.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+StepGain = Literal["confidence", "lpips", "ssim"]
+ActionMode = Literal["mean", "step"]
+GuidancePrice = Literal["abs", "square"]
+
+_CHOICES = {
+    "step_gain": ("confidence", "lpips", "ssim"),
+    "lambda_act_mode": ("mean", "step"),
+    "guidance_price": ("abs", "square"),
+}
+_WEIGHTS = ("alpha", "beta", "lambda_act", "lambda_guidance", "lambda_tv")
+
+
+@dataclass(frozen=True)
+class RewardConfig:
+    """Weights and forms of the reward's terms.
+
+    Attributes:
+        alpha: Weight of log p(y | x_0) of the final picture, in nats.
+        log_cap: Probability tau in (0, 1] at which log p is capped, so that nothing is gained by
+            convincing the proxy further; None for no cap.
+        beta: Weight of the step gain.
+        step_gain: What a step can gain: ``confidence``, the rise of p(y | predicted x_0);
+            ``lpips`` or ``ssim``, the approach of the predicted x_0 to the picture that the same
+            latent gives under the constant base guidance.
+        lambda_act: Weight of the squared clipped action.
+        lambda_act_mode: ``mean`` charges the mean over the episode's steps, ``step`` every step in
+            full, as the paper does.
+        lambda_guidance: Weight of the mean price of guidance over the episode's steps.
+        guidance_price: ``abs``: abs(g - center); ``square``: (g - center)^2.
+        guidance_center: Guidance that costs nothing.
+        lambda_tv: Weight of the final picture's total variation.
+
+    Raises:
+        ValueError: If a weight is negative or not finite, or a form is unknown.
+    """
+
+    alpha: float = 1.0
+    log_cap: float | None = 0.9
+    beta: float = 0.2
+    step_gain: StepGain = "confidence"
+    lambda_act: float = 0.0
+    lambda_act_mode: ActionMode = "mean"
+    lambda_guidance: float = 0.1
+    guidance_price: GuidancePrice = "abs"
+    guidance_center: float = 1.0
+    lambda_tv: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in _WEIGHTS:
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= 0):
+                raise ValueError(f"{name} is {value}: give a finite number >= 0")
+        for name, known in _CHOICES.items():
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} is {getattr(self, name)!r}: use one of {known}")
+        if self.log_cap is not None and not 0 < self.log_cap <= 1:
+            raise ValueError(f"log_cap is {self.log_cap}: give a probability in (0, 1], or None")
+        if not math.isfinite(self.guidance_center):
+            raise ValueError(f"guidance_center is {self.guidance_center}: give a finite guidance")
+
+    def terminal(self, log_probability: Tensor) -> Tensor:
+        """Reward the final picture's log p(y | x_0), (N,) in nats, capped at log tau."""
+        if self.log_cap is not None:
+            log_probability = log_probability.clamp(max=math.log(self.log_cap))
+        return self.alpha * log_probability
+
+    def action_cost(self, action: Tensor, num_steps: int) -> Tensor:
+        """Charge one step's clipped actions (N,) in an episode of ``num_steps``; <= 0."""
+        share = num_steps if self.lambda_act_mode == "mean" else 1
+        return -self.lambda_act / share * action.square()
+
+    def guidance_cost(self, guidance: Tensor, num_steps: int) -> Tensor:
+        """Charge one step's guidance (N,) in an episode of ``num_steps``; <= 0."""
+        distance = guidance - self.guidance_center
+        price = distance.abs() if self.guidance_price == "abs" else distance.square()
+        return -self.lambda_guidance / num_steps * price
+
+    def variation_cost(self, images: Tensor) -> Tensor:
+        """Charge the final pictures (N, C, H, W) in [0, 1] for their total variation; <= 0."""
+        return -self.lambda_tv * total_variation(images)
+
+
+def total_variation(images: Tensor) -> Tensor:
+    """Mean absolute difference of neighbouring pixels, down plus across.
+
+    Args:
+        images: (N, C, H, W) in [0, 1], H and W at least 2.
+
+    Returns:
+        (N,) in [0, 2]; 0 for a flat picture.
+    """
+    down = (images[..., 1:, :] - images[..., :-1, :]).abs().mean(dim=(1, 2, 3))
+    across = (images[..., :, 1:] - images[..., :, :-1]).abs().mean(dim=(1, 2, 3))
+    return torch.add(down, across)
+
+
+DEFAULT_REWARD = RewardConfig()
+"""Capped log p, the paper's confidence gain, and a price on guidance above 1."""
+
+PAPER_REWARD = RewardConfig(
+    log_cap=None, lambda_act=5e-3, lambda_act_mode="step", lambda_guidance=0.0
+)
+"""The weights of arXiv 2509.14163."""
+
+PRICE_FORMS: dict[str, RewardConfig] = {
+    "abs(g - 1)": RewardConfig(lambda_guidance=0.1, guidance_price="abs", guidance_center=1.0),
+    "(g - 1)^2": RewardConfig(lambda_guidance=0.05, guidance_price="square", guidance_center=1.0),
+    "(g - 2)^2": RewardConfig(lambda_guidance=0.1, guidance_price="square", guidance_center=2.0),
+}
+"""The forms among which a bundle's head-room table chooses its default."""

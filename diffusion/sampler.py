@@ -1,0 +1,195 @@
+"""DDIM with one guidance scale per image and step.
+
+The denoiser is asked once per step for both predictions (Ho and Salimans, arXiv 2207.12598), and
+the scheduler is diffusers' DDIM (Song et al., arXiv 2010.02502).
+
+Clipped pixel models hide a trap: DDIM that clips the predicted picture but keeps the unclipped
+noise throws high guidance far off, and so fakes an optimum at low guidance. The noise is therefore
+always recomputed from the clipped picture (``use_clipped_model_output=True``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from diffusers import DDIMScheduler
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from diffusion.denoisers import Denoiser
+
+PREDICTION_TYPES = ("epsilon", "v_prediction", "sample")
+
+
+@dataclass(frozen=True)
+class NoisePrediction:
+    """The noise a denoiser sees in the same latents, without and with their labels.
+
+    Attributes:
+        eps_uncond: (N, C, H, W), for the null class.
+        eps_cond: (N, C, H, W), for each image's label.
+    """
+
+    eps_uncond: Tensor
+    eps_cond: Tensor
+
+    def __post_init__(self) -> None:
+        if self.eps_uncond.shape != self.eps_cond.shape:
+            raise ValueError(
+                f"eps_uncond has shape {tuple(self.eps_uncond.shape)}, eps_cond "
+                f"{tuple(self.eps_cond.shape)}: a denoiser must return one of each per latent"
+            )
+
+    def guided(self, guidance: Tensor) -> Tensor:
+        """Mix the two as eps_u + g (eps_c - eps_u); guidance is (N,), 1 is conditional sampling."""
+        scale = guidance.to(self.eps_cond).reshape(-1, 1, 1, 1)
+        return self.eps_uncond + scale * (self.eps_cond - self.eps_uncond)
+
+
+class GuidedSampler:
+    """Deterministic DDIM whose guidance may differ between images and between steps.
+
+    Args:
+        denoiser: Predicts both noises in one forward.
+        num_steps: Denoising steps T of an episode, 1 <= T <= num_train_timesteps.
+        num_train_timesteps: Noise levels the denoiser was trained on.
+        beta_schedule: Name of diffusers' noise schedule the denoiser was trained with.
+        clip_sample: Clip the predicted picture to [-1, 1]; True for pixels, False for latents.
+        beta_start: First noise variance; unused by ``squaredcos_cap_v2``.
+        beta_end: Last noise variance; unused by ``squaredcos_cap_v2``.
+
+    Attributes:
+        timesteps: The T noise levels visited, falling; all below num_train_timesteps.
+
+    Raises:
+        ValueError: If num_steps is out of range or the prediction type is unknown.
+    """
+
+    def __init__(
+        self,
+        denoiser: Denoiser,
+        num_steps: int,
+        num_train_timesteps: int = 1000,
+        beta_schedule: str = "squaredcos_cap_v2",
+        clip_sample: bool = True,
+        *,
+        beta_start: float = 1e-4,
+        beta_end: float = 2e-2,
+    ) -> None:
+        if not 1 <= num_steps <= num_train_timesteps:
+            raise ValueError(f"num_steps is {num_steps}: choose 1 to {num_train_timesteps}")
+        if denoiser.prediction_type not in PREDICTION_TYPES:
+            raise ValueError(
+                f"prediction_type is {denoiser.prediction_type!r}: use one of {PREDICTION_TYPES}"
+            )
+        self.denoiser = denoiser
+        self.num_steps = num_steps
+        self.num_train_timesteps = num_train_timesteps
+        self._scheduler = DDIMScheduler(
+            num_train_timesteps=num_train_timesteps,
+            beta_start=beta_start,
+            beta_end=beta_end,
+            beta_schedule=beta_schedule,
+            clip_sample=clip_sample,
+        )
+        self._scheduler.set_timesteps(num_steps)
+        self.timesteps: tuple[int, ...] = tuple(int(t) for t in self._scheduler.timesteps)
+        self._alpha_bar: Tensor = self._scheduler.alphas_cumprod
+
+    @torch.no_grad()
+    def predict(self, latents: Tensor, step: int, labels: Tensor) -> NoisePrediction:
+        """Ask the denoiser for both noises, in one forward.
+
+        Args:
+            latents: (N, C, H, W) at noise level ``timesteps[step]``.
+            step: 0 for the first, noisiest step.
+            labels: (N,) integers in [0, num_classes).
+        """
+        uncond, cond = self.denoiser.predict(latents, self.timesteps[step], labels)
+        return NoisePrediction(
+            self._as_noise(latents, step, uncond), self._as_noise(latents, step, cond)
+        )
+
+    @torch.no_grad()
+    def step(
+        self, latents: Tensor, step: int, prediction: NoisePrediction, guidance: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Take one DDIM step under one guidance scale per image.
+
+        Args:
+            latents: (N, C, H, W) at noise level ``timesteps[step]``.
+            step: 0 for the first, noisiest step.
+            prediction: What ``predict`` returned for the same latents and step.
+            guidance: (N,) guidance scales.
+
+        Returns:
+            The less noisy latents and the predicted clean latents, both (N, C, H, W).
+        """
+        if guidance.shape != latents.shape[:1]:
+            raise ValueError(
+                f"guidance has shape {tuple(guidance.shape)}: give one scale for each of "
+                f"{latents.shape[0]} images"
+            )
+        previous, clean = self._scheduler.step(
+            prediction.guided(guidance),
+            self.timesteps[step],
+            latents,
+            use_clipped_model_output=True,
+            return_dict=False,
+        )
+        return previous, clean
+
+    @torch.no_grad()
+    def predicted_clean(self, latents: Tensor, step: int, noise: Tensor) -> Tensor:
+        """Predict the clean latents (N, C, H, W) if ``noise`` is what was added; clipped alike."""
+        signal, spread = self._levels(step)
+        clean = (latents - spread * noise) / signal
+        return clean.clamp(-1.0, 1.0) if self._scheduler.config.clip_sample else clean
+
+    @torch.no_grad()
+    def sample(self, latents: Tensor, labels: Tensor, guidance: Tensor | float) -> Tensor:
+        """Denoise to the end under a schedule that was fixed beforehand.
+
+        Args:
+            latents: (N, C, H, W) standard normal noise.
+            labels: (N,) integers in [0, num_classes).
+            guidance: One scale; (T,), one per step; or (T, N), one per step and image.
+
+        Returns:
+            (N, C, H, W) clean latents; ``denoiser.decode`` makes pictures of them.
+        """
+        schedule = self._expand_schedule(guidance, latents.shape[0]).to(latents)
+        for step in range(self.num_steps):
+            prediction = self.predict(latents, step, labels)
+            latents, _ = self.step(latents, step, prediction, schedule[step])
+        return latents
+
+    def _expand_schedule(self, guidance: Tensor | float, count: int) -> Tensor:
+        schedule = torch.as_tensor(guidance, dtype=torch.float32)
+        if schedule.ndim == 1:
+            schedule = schedule[:, None]
+        wanted = (self.num_steps, count)
+        if schedule.ndim and (
+            schedule.shape[0] != self.num_steps or schedule.shape[1] not in (1, count)
+        ):
+            raise ValueError(
+                f"the guidance schedule has shape {tuple(schedule.shape)}: give a number, "
+                f"({self.num_steps},) or {wanted}"
+            )
+        return schedule.expand(wanted)
+
+    def _levels(self, step: int) -> tuple[float, float]:
+        """Signal and noise amplitude (sqrt(alpha_bar), sqrt(1 - alpha_bar)) of one step."""
+        alpha_bar = float(self._alpha_bar[self.timesteps[step]])
+        return alpha_bar**0.5, (1.0 - alpha_bar) ** 0.5
+
+    def _as_noise(self, latents: Tensor, step: int, output: Tensor) -> Tensor:
+        """Turn the denoiser's output into noise; guidance commutes with this affine map."""
+        signal, spread = self._levels(step)
+        if self.denoiser.prediction_type == "v_prediction":
+            return signal * output + spread * latents
+        if self.denoiser.prediction_type == "sample":
+            return (latents - signal * output) / spread
+        return output

@@ -1,0 +1,198 @@
+"""Controllers of the guidance: quantum, classical, and hand-made, behind one interface.
+
+An actor turns states (N, 6) into actions; the environment adds the base guidance and clips.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Normal
+
+from policy.backend import ExpectationBackend
+from policy.circuit import NUM_FEATURES, RingCircuit
+from policy.encoding import Encoder, StateScaler
+from policy.gradients import GradientRule, Recorder, expectations
+
+LOG_SIGMA_RANGE = (-3.0, 0.5)
+INITIAL_SIGMA = 0.6
+HEAD_HIDDEN = (64, 32)
+MATCHED_HIDDEN = (53, 38)
+
+
+class Actor(nn.Module, ABC):
+    """A stochastic controller a ~ N(mu, sigma^2)."""
+
+    @abstractmethod
+    def parameters_of(self, state: Tensor) -> Tensor:
+        """Raw head output (N, 2): mu and log sigma, the latter not clamped yet."""
+
+    def distribution(self, state: Tensor) -> Normal:
+        """Distribution of the unclipped actions (N,) for states (N, 6)."""
+        return _normal(self.parameters_of(state))
+
+    def action_mean(self, state: Tensor) -> Tensor:
+        """Deterministic action mu (N,), not clipped."""
+        return self.parameters_of(state)[:, 0]
+
+
+class RingActor(Actor):
+    """The paper's actor: encoding, ring circuit, head n -> 64 -> 32 -> 2.
+
+    Args:
+        circuit: The ansatz; 4 qubits and depth 2 give 2,498 parameters.
+        backend: Evaluates <Z>; opened for the same circuit.
+        rule: Differentiates by the circuit's weights.
+        scaler: Standardises the state.
+        generator: Draws circuit weights uniformly in [-pi, pi], and the head.
+
+    Raises:
+        ValueError: If the backend was opened for another circuit.
+    """
+
+    def __init__(
+        self,
+        circuit: RingCircuit,
+        backend: ExpectationBackend,
+        rule: GradientRule,
+        scaler: StateScaler,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        if backend.circuit != circuit:
+            raise ValueError(f"the backend holds {backend.circuit}, the actor {circuit}: open anew")
+        self.encoder = Encoder(circuit, scaler, generator)
+        uniform = torch.rand(circuit.num_weights, generator=generator)
+        self.circuit_weights = nn.Parameter((2 * uniform - 1) * math.pi)
+        self.head = _perceptron((circuit.num_qubits, *HEAD_HIDDEN, 2), nn.ReLU, generator)
+        self.backend = backend
+        self.rule = rule
+        self.recorder: Recorder | None = None
+
+    def features(self, state: Tensor) -> Tensor:
+        """Measured <Z_i> (N, n) for states (N, 6)."""
+        return expectations(
+            self.encoder(state), self.circuit_weights, self.backend, self.rule, self.recorder
+        )
+
+    def parameters_of(self, state: Tensor) -> Tensor:
+        """See `Actor`."""
+        output: Tensor = self.head(self.features(state))
+        return output
+
+    def split_distribution(self, state: Tensor) -> tuple[Normal, Tensor]:
+        """The distribution, and sigma (N,) once more without a path into the circuit.
+
+        The second lets an entropy bonus train the head alone, at no further evaluation.
+        """
+        features = self.features(state)
+        attached, detached = self.head(features), self.head(features.detach())
+        sigma = detached[:, 1].clamp(*LOG_SIGMA_RANGE).exp()
+        return _normal(attached), sigma
+
+
+class MlpActor(Actor):
+    """The paper's classical actor 6 -> 128 -> 64 -> 2 (9,282 parameters), on the same features.
+
+    Args:
+        scaler: Standardises the state.
+        generator: Draws the weights.
+        hidden: Widths of the two hidden layers.
+    """
+
+    def __init__(
+        self,
+        scaler: StateScaler,
+        generator: torch.Generator,
+        hidden: tuple[int, int] = (128, 64),
+    ) -> None:
+        super().__init__()
+        self.scaler = scaler
+        self.head = _perceptron((NUM_FEATURES, *hidden, 2), nn.ReLU, generator)
+
+    @classmethod
+    def matched(cls, scaler: StateScaler, generator: torch.Generator) -> Self:
+        """An MLP with as many parameters as the ring actor, within 2 %."""
+        return cls(scaler, generator, MATCHED_HIDDEN)
+
+    def parameters_of(self, state: Tensor) -> Tensor:
+        """See `Actor`."""
+        output: Tensor = self.head(self.scaler(state))
+        return output
+
+
+class ScheduleActor(nn.Module):
+    """Fixed actions per step; a constant is a schedule.
+
+    Args:
+        actions: (T,) one action per denoising step, the first for the noisiest.
+        times: (T,) the t/T feature of each step, falling: the state tells the step by it.
+    """
+
+    actions: Tensor
+    times: Tensor
+
+    def __init__(self, actions: Tensor, times: Tensor) -> None:
+        super().__init__()
+        if actions.ndim != 1 or actions.shape != times.shape:
+            raise ValueError(
+                f"actions {tuple(actions.shape)} and times {tuple(times.shape)}: give (T,) twice"
+            )
+        self.register_buffer("actions", actions)
+        self.register_buffer("times", times)
+
+    def action_mean(self, state: Tensor) -> Tensor:
+        """The action (N,) of the step whose time is nearest the state's."""
+        step = (state[:, :1] - self.times).abs().argmin(dim=1)
+        return self.actions[step]
+
+
+class ConfidenceRule(nn.Module):
+    """The hand-made rule g = low + slope (1 - p), as actions round a base guidance.
+
+    Args:
+        low: Guidance of a picture the proxy is sure of.
+        slope: Added as the proxy's p(y | x_0) falls from 1 to 0.
+        cfg_base: CFG_0, which the environment adds to the action.
+    """
+
+    def __init__(self, low: float, slope: float, cfg_base: float) -> None:
+        super().__init__()
+        self.low, self.slope, self.cfg_base = low, slope, cfg_base
+
+    def action_mean(self, state: Tensor) -> Tensor:
+        """Action (N,), not clipped."""
+        return self.low + self.slope * (1 - state[:, 5]) - self.cfg_base
+
+
+def count_parameters(module: nn.Module) -> int:
+    """Trainable numbers in a module."""
+    return sum(p.numel() for p in module.parameters() if p.requires_grad)
+
+
+def _normal(raw: Tensor) -> Normal:
+    mu, log_sigma = raw.unbind(dim=1)
+    return Normal(mu, log_sigma.clamp(*LOG_SIGMA_RANGE).exp(), validate_args=False)
+
+
+def _perceptron(
+    widths: tuple[int, ...], activation: type[nn.Module], generator: torch.Generator
+) -> nn.Sequential:
+    """Fully connected layers; the last starts at zero, so that mu = 0 and sigma is INITIAL_SIGMA."""
+    layers: list[nn.Module] = []
+    for before, after in zip(widths[:-1], widths[1:], strict=True):
+        linear = nn.Linear(before, after)
+        nn.init.kaiming_uniform_(linear.weight, nonlinearity="relu", generator=generator)
+        nn.init.zeros_(linear.bias)
+        layers += [linear, activation()]
+    layers.pop()
+    last = layers[-1]
+    assert isinstance(last, nn.Linear)
+    nn.init.zeros_(last.weight)
+    with torch.no_grad():
+        last.bias.copy_(torch.tensor([0.0, math.log(INITIAL_SIGMA)]))
+    return nn.Sequential(*layers)

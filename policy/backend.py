@@ -1,0 +1,124 @@
+"""What the policy needs from quantum hardware, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, Self, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policy.circuit import RingCircuit
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What an evaluation took.
+
+    Attributes:
+        circuits: Circuits with bound parameters that were run.
+        shots: Shots in all; 0 where the answer is exact.
+        seconds: Wall-clock seconds.
+    """
+
+    circuits: int = 0
+    shots: int = 0
+    seconds: float = 0.0
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(
+            self.circuits + other.circuits,
+            self.shots + other.shots,
+            self.seconds + other.seconds,
+        )
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Expectation values with their uncertainty.
+
+    Attributes:
+        values: (W, B, n) estimates of <Z_i>; mitigated ones may leave [-1, 1].
+        standard_errors: (W, B, n); 0 where the answer is exact.
+        cost: What it took.
+    """
+
+    values: FloatArray
+    standard_errors: FloatArray
+    cost: Cost
+
+    def __post_init__(self) -> None:
+        if self.values.ndim != 3 or self.values.shape != self.standard_errors.shape:
+            raise ValueError(
+                f"values have shape {self.values.shape}, standard errors "
+                f"{self.standard_errors.shape}: a backend must return (W, B, n) for both"
+            )
+
+
+class ExpectationBackend(Protocol):
+    """Evaluates <Z_i> of one ring circuit."""
+
+    @property
+    def circuit(self) -> RingCircuit:
+        """The circuit this backend was opened for."""
+
+    def evaluate(self, angles: FloatArray, weights: FloatArray) -> Estimate:
+        """Evaluate every input under every weight set.
+
+        Args:
+            angles: (B, A) encoding angles in rad.
+            weights: (W, P) trainable angles in rad.
+
+        Returns:
+            Values (W, B, n).
+        """
+
+
+@runtime_checkable
+class DifferentiableBackend(Protocol):
+    """A backend that differentiates itself, for the rule `adjoint`."""
+
+    @property
+    def circuit(self) -> RingCircuit:
+        """The circuit this backend was opened for."""
+
+    def evaluate(self, angles: FloatArray, weights: FloatArray) -> Estimate:
+        """As in `ExpectationBackend`."""
+
+    def vjp(
+        self, angles: FloatArray, weights: FloatArray, upstream: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Pull a gradient back through the circuit.
+
+        Args:
+            angles: (B, A) in rad.
+            weights: (P,) in rad.
+            upstream: (B, n), the loss's derivative by <Z_i>.
+
+        Returns:
+            The loss's derivative by the weights (P,) and by the angles (B, A).
+        """
+
+
+def checked_shapes(
+    circuit: RingCircuit, angles: FloatArray, weights: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return both arrays as float64, contiguous, after checking that they fit the circuit.
+
+    Raises:
+        ValueError: If a shape is wrong or a number is not finite.
+    """
+    for name, array, width in (
+        ("angles", angles, circuit.num_angles),
+        ("weights", weights, circuit.num_weights),
+    ):
+        if array.ndim != 2 or array.shape[1] != width or array.shape[0] == 0:
+            raise ValueError(f"{name} have shape {array.shape}: need (rows, {width})")
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name} hold a number that is not finite")
+    return (
+        np.ascontiguousarray(angles, dtype=np.float64),
+        np.ascontiguousarray(weights, dtype=np.float64),
+    )

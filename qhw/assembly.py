@@ -1,0 +1,130 @@
+"""From settings to parts: the bundle, the environment, the backend, the actor."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from diffusion.bundle import Bundle, load_bundle
+from diffusion.environment import GuidanceEnvironment
+from diffusion.rewards import PAPER_REWARD, RewardConfig
+from diffusion.sampler import GuidedSampler
+from policy import (
+    GradientRule,
+    MlpActor,
+    ParameterShift,
+    PrunedShift,
+    RingActor,
+    RingCircuit,
+    Spsa,
+    StateScaler,
+)
+from qhw.backends.opening import open_backend
+from qhw.config import BackendConfig, CircuitConfig, EnvironmentConfig, GradientConfig, RunConfig
+from qhw.errors import BundleError, ConfigError, UnknownNameError
+
+if TYPE_CHECKING:
+    from policy import ExpectationBackend
+
+EMBEDDED_BUNDLE = "fashion-mnist"
+
+
+def choose_torch_device(name: str) -> torch.device:
+    """Resolve `auto`, and refuse `cuda` where there is none.
+
+    Raises:
+        ConfigError: When CUDA is asked for and torch sees no GPU.
+    """
+    available = torch.cuda.is_available()
+    if name == "cuda" and not available:
+        raise ConfigError(
+            "torch_device = 'cuda', but torch sees no GPU.", "Take --torch-device cpu."
+        )
+    return torch.device("cuda" if available and name != "cpu" else "cpu")
+
+
+def open_bundle(name: str) -> Bundle:
+    """Open the embedded bundle by its name, or another by its folder.
+
+    Raises:
+        UnknownNameError: When there is no such bundle.
+        BundleError: When it is damaged.
+    """
+    from pathlib import Path
+
+    folder = None if name == EMBEDDED_BUNDLE else Path(name)
+    try:
+        return load_bundle(folder)
+    except FileNotFoundError as error:
+        raise UnknownNameError.nearest(
+            "bundle", name, [EMBEDDED_BUNDLE], "qhw train --help"
+        ) from error
+    except ValueError as error:
+        raise BundleError(str(error), "Install again, or `qhw fit` another bundle.") from error
+
+
+def reward_config(config: EnvironmentConfig, bundle: Bundle) -> RewardConfig:
+    """The preset's weights with the configured ones laid over them."""
+    section = config.reward
+    base = PAPER_REWARD if section.preset == "paper" else bundle.card.reward
+    set_fields = section.model_dump(exclude={"preset"}, exclude_none=True)
+    return dataclasses.replace(base, **set_fields)
+
+
+def make_environment(
+    config: EnvironmentConfig, bundle: Bundle, device: torch.device
+) -> GuidanceEnvironment:
+    """The diffusion sampler as an environment, on the given torch device."""
+    denoiser = bundle.denoiser.to(device)
+    sampler = GuidedSampler(denoiser, config.steps)
+    return GuidanceEnvironment(
+        sampler,
+        bundle.proxy.to(device),
+        reward_config(config, bundle),
+        cfg_base=config.cfg_base or bundle.card.cfg_base,
+        guidance_range=(config.guidance_min, config.guidance_max),
+    )
+
+
+def ring_circuit(config: CircuitConfig) -> RingCircuit:
+    """The ansatz that the settings describe."""
+    return RingCircuit(config.qubits, config.depth, config.encoding, config.entanglement)
+
+
+def make_backend(config: BackendConfig, circuit: RingCircuit, seed: int) -> ExpectationBackend:
+    """Open the configured backend."""
+    return open_backend(
+        config.name,
+        circuit,
+        device=config.device,
+        shots=config.shots,
+        noise_scale=config.noise_scale,
+        seed=seed,
+    )
+
+
+def make_rule(config: GradientConfig, generator: np.random.Generator) -> GradientRule:
+    """The gradient rule; random ones draw from `generator`."""
+    if config.rule == "pruned":
+        return PrunedShift(config.pruned_fraction, generator)
+    if config.rule == "spsa":
+        return Spsa(generator, config.spsa_step)
+    return ParameterShift()
+
+
+def make_actor(
+    config: RunConfig,
+    scaler: StateScaler,
+    backend: ExpectationBackend | None,
+    rule: GradientRule,
+) -> RingActor | MlpActor:
+    """The controller, with weights drawn from the run's seed."""
+    generator = torch.Generator().manual_seed(config.seed)
+    if backend is not None:
+        return RingActor(backend.circuit, backend, rule, scaler, generator)
+    if config.actor.kind == "mlp":
+        return MlpActor(scaler, generator)
+    return MlpActor.matched(scaler, generator)

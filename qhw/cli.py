@@ -1,0 +1,222 @@
+"""The command line: each command parses, calls one function, prints.
+
+Nothing heavy is imported at start; a command imports what it needs.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from qhw import __version__
+
+app = typer.Typer(
+    help="Train a small quantum circuit to steer a diffusion model, under a device's noise.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+cache_app = typer.Typer(help="Transpiled circuits kept on disk.", no_args_is_help=True)
+app.add_typer(cache_app, name="cache")
+
+RunsOption = Annotated[Path, typer.Option("--runs", help="Folder that holds the runs.")]
+DeviceOption = Annotated[
+    str | None, typer.Option("--device", help="Quantum device whose noise is used.")
+]
+BackendOption = Annotated[
+    str | None, typer.Option("--backend", help="aer, aer_noisy, fake_* or ibm_*.")
+]
+NoiseOption = Annotated[
+    float | None, typer.Option("--noise-scale", help="Multiply the device's errors by this.")
+]
+ShotsOption = Annotated[
+    int | None, typer.Option("--shots", help="Shots per circuit; exact without it.")
+]
+TorchDeviceOption = Annotated[
+    str | None, typer.Option("--torch-device", help="Where pictures are made: auto, cpu, cuda.")
+]
+
+
+def main() -> None:
+    """Run the command line; a known error prints its message and hint and sets the exit code."""
+    from qhw.errors import QhwError
+
+    try:
+        app()
+    except QhwError as error:
+        typer.secho(f"Error: {error.message}", err=True, fg=typer.colors.RED)
+        typer.echo(error.hint, err=True)
+        sys.exit(error.exit_code)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"qhw {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Handle options that stand before a command."""
+
+
+@app.command()
+def train(
+    backend: BackendOption = None,
+    device: DeviceOption = None,
+    noise_scale: NoiseOption = None,
+    shots: ShotsOption = None,
+    config: Annotated[Path | None, typer.Option("--config", help="TOML file.")] = None,
+    preset: Annotated[str, typer.Option(help="default or paper.")] = "default",
+    actor: Annotated[str | None, typer.Option(help="ring, mlp or mlp_matched.")] = None,
+    qubits: Annotated[int | None, typer.Option(help="Qubits of the ring.")] = None,
+    depth: Annotated[int | None, typer.Option(help="Layers of the ring.")] = None,
+    encoding: Annotated[str | None, typer.Option(help="dense, paper, linear, reupload.")] = None,
+    entanglement: Annotated[str | None, typer.Option(help="ring, line, full, none.")] = None,
+    gradient: Annotated[str | None, typer.Option(help="shift, pruned or spsa.")] = None,
+    updates: Annotated[int | None, typer.Option(help="PPO updates.")] = None,
+    environments: Annotated[int | None, typer.Option(help="Trajectories in lockstep.")] = None,
+    latents: Annotated[int | None, typer.Option(help="Evaluation latents.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
+    torch_device: TorchDeviceOption = None,
+    name: Annotated[str | None, typer.Option(help="Name of the run's folder.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Go on with this run.")] = None,
+    tensorboard: Annotated[bool, typer.Option(help="Write TensorBoard events too.")] = False,
+    runs: RunsOption = Path("runs"),
+) -> None:
+    """Train a controller with PPO, evaluate it on paired latents, print the table."""
+    from qhw.config import PRESETS, load_config, merge, parse_config
+    from qhw.errors import ConfigError, UnknownNameError
+    from qhw.runs import create_run, open_run
+    from qhw.training import train_run
+
+    options: dict[str, Any] = {
+        "seed": seed,
+        "torch_device": torch_device,
+        "actor": {
+            "kind": actor,
+            "circuit": {
+                "qubits": qubits,
+                "depth": depth,
+                "encoding": encoding,
+                "entanglement": entanglement,
+            },
+        },
+        "backend": {
+            "name": backend,
+            "device": device,
+            "noise_scale": noise_scale,
+            "shots": shots,
+        },
+        "gradient": {"rule": gradient},
+        "ppo": {"updates": updates, "environments": environments},
+        "evaluation": {"latents": latents},
+    }
+    chosen = merge({}, options)
+    if resume is not None:
+        if chosen or config or name or preset != "default":
+            raise ConfigError(
+                "--resume goes on with the run's own settings and takes no others.",
+                f"Type `qhw train --resume {resume}`.",
+            )
+        train_run(open_run(resume), tensorboard=tensorboard)
+        return
+    if preset not in PRESETS:
+        raise UnknownNameError.nearest("preset", preset, PRESETS, "qhw train --help")
+    base = merge(PRESETS[preset], load_config(config) if config else {})
+    settings = parse_config(merge(base, chosen))
+    train_run(create_run(runs, settings, name), tensorboard=tensorboard)
+
+
+@app.command()
+def run(
+    run_path: Annotated[Path | None, typer.Argument(metavar="[RUN]")] = None,
+    backend: BackendOption = None,
+    device: DeviceOption = None,
+    noise_scale: NoiseOption = None,
+    shots: ShotsOption = None,
+    images: Annotated[int, typer.Option(min=1, max=1000, help="Pictures to make.")] = 16,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the latents.")] = 0,
+    runs: RunsOption = Path("runs"),
+) -> None:
+    """Sample with a trained controller beside the best constant, on the same latents."""
+    from qhw.deployment import deploy
+
+    options = {"name": backend, "device": device, "noise_scale": noise_scale, "shots": shots}
+    deploy(run_path or runs / "latest", options, images=images, seed=seed)
+
+
+@app.command()
+def evaluate(
+    run_path: Annotated[Path | None, typer.Argument(metavar="[RUN]")] = None,
+    latents: Annotated[int, typer.Option(min=20, help="Paired latents.")] = 2000,
+    runs: RunsOption = Path("runs"),
+) -> None:
+    """Print the full paired table of a trained controller."""
+    from qhw.evaluation import evaluate_run
+    from qhw.runs import open_run
+
+    evaluate_run(open_run(run_path or runs / "latest"), latents)
+
+
+@app.command("runs")
+def list_all_runs(runs: RunsOption = Path("runs")) -> None:
+    """List the runs."""
+    from qhw.listings import print_runs
+
+    print_runs(runs)
+
+
+@app.command()
+def devices() -> None:
+    """List the device snapshots that need no account, and say how to add one."""
+    from qhw.listings import print_devices
+
+    print_devices()
+
+
+@app.command()
+def doctor() -> None:
+    """Check the installation: versions, GPU, weights, credentials, folders."""
+    from qhw.doctor import print_checks
+
+    print_checks()
+
+
+@app.command()
+def fit(
+    data: Annotated[Path, typer.Option(help="Folder of the data set.")],
+    dataset: Annotated[str, typer.Option(help="fashion-mnist, cifar10 or images.")] = (
+        "fashion-mnist"
+    ),
+    out: Annotated[Path, typer.Option(help="Where the bundle goes.")] = Path("bundle"),
+    minutes: Annotated[float, typer.Option(min=0.1, help="CPU-minutes for the denoiser.")] = 20.0,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Train a denoiser, a proxy and two judges, measure the head-room, write a bundle."""
+    from qhw.fitting import fit_and_report
+
+    fit_and_report(dataset, data, out, minutes=minutes, seed=seed)
+
+
+@cache_app.command("ls")
+def cache_ls() -> None:
+    """Show the cached circuits, their hits, and why the last miss happened."""
+    from qhw.listings import print_cache
+
+    print_cache()
+
+
+@cache_app.command("clear")
+def cache_clear() -> None:
+    """Delete every cached circuit."""
+    from qhw.listings import clear_cache
+
+    clear_cache()

@@ -1,0 +1,250 @@
+"""What a run is: typed settings, read from and written to TOML.
+
+An unknown key is refused, and so is a key that the chosen actor or backend would not use: a
+setting that is accepted does something.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from qhw.errors import ConfigError
+
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+
+
+class Section(BaseModel):
+    """A frozen table of the configuration that refuses unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CircuitConfig(Section):
+    """The ansatz (paper, section 3); see `policy.RingCircuit`."""
+
+    qubits: Annotated[int, Field(ge=1, le=12)] = 4
+    depth: Annotated[int, Field(ge=1, le=12)] = 2
+    encoding: Literal["dense", "paper", "linear", "reupload"] = "dense"
+    entanglement: Literal["ring", "line", "full", "none"] = "ring"
+
+    @model_validator(mode="after")
+    def _all_features_fit(self) -> Self:
+        if self.encoding in {"dense", "reupload"} and 2 * self.qubits < 6:
+            raise ValueError(
+                f"encoding {self.encoding!r} needs 2 x qubits >= 6 slots for the six state "
+                f"features; qubits = {self.qubits} gives {2 * self.qubits}"
+            )
+        return self
+
+
+class ActorConfig(Section):
+    """The controller: the ring circuit, or a classical network for comparison."""
+
+    kind: Literal["ring", "mlp", "mlp_matched"] = "ring"
+    circuit: CircuitConfig = CircuitConfig()
+
+    @model_validator(mode="after")
+    def _circuit_is_used(self) -> Self:
+        if self.kind != "ring" and "circuit" in self.model_fields_set:
+            raise ValueError(f"actor.circuit does not apply to kind {self.kind!r}; remove it")
+        return self
+
+
+class BackendConfig(Section):
+    """Where <Z> comes from."""
+
+    name: str = "aer_noisy"
+    device: str = "fake_brisbane"
+    noise_scale: NonNegative = 1.0
+    shots: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+
+    @model_validator(mode="after")
+    def _noise_settings_are_used(self) -> Self:
+        unused = self.model_fields_set & {"device", "noise_scale"}
+        if self.name == "aer" and unused:
+            raise ValueError(
+                f"backend.{', backend.'.join(sorted(unused))} does not apply to the noiseless "
+                "backend 'aer'; remove it or take 'aer_noisy'"
+            )
+        return self
+
+
+class GradientConfig(Section):
+    """How the circuit's gradient is measured."""
+
+    rule: Literal["shift", "pruned", "spsa"] = "shift"
+    pruned_fraction: Annotated[float, Field(gt=0, le=1)] = 0.25
+    spsa_step: Positive = 0.1
+
+    @model_validator(mode="after")
+    def _options_are_used(self) -> Self:
+        for option, rule in (("pruned_fraction", "pruned"), ("spsa_step", "spsa")):
+            if option in self.model_fields_set and self.rule != rule:
+                raise ValueError(
+                    f"gradient.{option} applies to rule {rule!r} only, not to {self.rule!r}"
+                )
+        return self
+
+
+class RewardSection(Section):
+    """Weights of the reward; see `diffusion.rewards.RewardConfig` for the formula.
+
+    A `None` takes what the model bundle's card says.
+    """
+
+    preset: Literal["bundle", "paper"] = "bundle"
+    alpha: float | None = None
+    beta: float | None = None
+    step_gain: Literal["confidence", "lpips", "ssim"] | None = None
+    lambda_act: NonNegative | None = None
+    lambda_guidance: NonNegative | None = None
+    lambda_tv: NonNegative | None = None
+
+
+class EnvironmentConfig(Section):
+    """The diffusion sampler as the policy sees it."""
+
+    bundle: str = "fashion-mnist"
+    steps: Annotated[int, Field(ge=2, le=1000)] = 10
+    cfg_base: Positive | None = None
+    guidance_min: NonNegative = 1.0
+    guidance_max: Positive = 12.0
+    reward: RewardSection = RewardSection()
+
+    @model_validator(mode="after")
+    def _range_is_ordered(self) -> Self:
+        if self.guidance_min >= self.guidance_max:
+            raise ValueError(
+                f"guidance_min = {self.guidance_min} must lie below "
+                f"guidance_max = {self.guidance_max}"
+            )
+        return self
+
+
+class PpoSection(Section):
+    """PPO settings; the defaults learn fast, `paper` in `PAPER_PPO` holds the paper's."""
+
+    updates: Annotated[int, Field(ge=1)] = 12
+    environments: Annotated[int, Field(ge=1, le=4096)] = 64
+    epochs: Annotated[int, Field(ge=1, le=100)] = 4
+    minibatches: Annotated[int, Field(ge=1)] = 4
+    gamma: Annotated[float, Field(ge=0, le=1)] = 0.995
+    gae_lambda: Annotated[float, Field(ge=0, le=1)] = 0.95
+    clip: Positive = 0.15
+    entropy: NonNegative = 0.005
+    value_coefficient: Positive = 0.5
+    max_gradient_norm: Positive = 0.5
+    actor_rate: Positive = 2e-3
+    critic_rate: Positive = 3e-3
+    final_rate_fraction: Annotated[float, Field(gt=0, le=1)] = 0.2
+
+
+class EvaluationConfig(Section):
+    """Paired evaluation: every arm on the same latents and labels."""
+
+    latents: Annotated[int, Field(ge=20)] = 500
+    bootstrap: Annotated[int, Field(ge=100)] = 2000
+
+
+class RunConfig(Section):
+    """Everything that defines a training run."""
+
+    seed: Annotated[int, Field(ge=0)] = 0
+    torch_device: Literal["auto", "cpu", "cuda"] = "auto"
+    actor: ActorConfig = ActorConfig()
+    backend: BackendConfig = BackendConfig()
+    gradient: GradientConfig = GradientConfig()
+    environment: EnvironmentConfig = EnvironmentConfig()
+    ppo: PpoSection = PpoSection()
+    evaluation: EvaluationConfig = EvaluationConfig()
+
+    @model_validator(mode="after")
+    def _quantum_settings_are_used(self) -> Self:
+        unused = self.model_fields_set & {"backend", "gradient"}
+        if self.actor.kind != "ring" and unused:
+            raise ValueError(
+                f"{', '.join(sorted(unused))} does not apply to the classical actor "
+                f"{self.actor.kind!r}; remove it"
+            )
+        return self
+
+
+PAPER_PPO: dict[str, Any] = {
+    "environments": 8,
+    "epochs": 4,
+    "clip": 0.1,
+    "entropy": 0.01,
+    "actor_rate": 1e-4,
+    "critic_rate": 1e-3,
+    "final_rate_fraction": 1.0,
+    "minibatches": 50,
+}
+"""The paper's PPO settings (section 4); 8 environments x 50 steps, minibatches of 8."""
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "paper": {
+        "ppo": PAPER_PPO,
+        "environment": {"cfg_base": 5.0, "steps": 50, "reward": {"preset": "paper"}},
+    },
+}
+
+
+def parse_config(values: dict[str, Any]) -> RunConfig:
+    """Validate settings.
+
+    Raises:
+        ConfigError: Naming each field, its value and the range it must lie in.
+    """
+    try:
+        return RunConfig.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(_describe(error), "`qhw train --help` lists the options.") from error
+
+
+def _describe(error: ValidationError) -> str:
+    lines = []
+    for item in error.errors():
+        field = ".".join(str(part) for part in item["loc"]) or "settings"
+        value = item["input"] if not isinstance(item["input"], (dict, BaseModel)) else None
+        shown = "" if value is None else f" = {value!r}"
+        lines.append(f"{field}{shown}: {item['msg']}")
+    return "\n".join(lines)
+
+
+def load_config(path: Path) -> dict[str, Any]:
+    """Read settings from a TOML file, not validated yet, so that options may override them.
+
+    Raises:
+        ConfigError: When the file is missing or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"There is no file {str(path)!r}.", "Check the path.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}", "Mend that line.") from error
+
+
+def dump_config(config: RunConfig) -> str:
+    """Render as TOML only what was set, so that reading it back gives the same object."""
+    return tomli_w.dumps(config.model_dump(mode="json", exclude_unset=True, exclude_none=True))
+
+
+def merge(base: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+    """Return `base` with `overrides` laid over it, table by table; `None` overrides nothing."""
+    merged = dict(base)
+    for key, value in overrides.items():
+        if isinstance(value, dict):
+            table = merge(merged.get(key, {}), value)
+            if table:
+                merged[key] = table
+        elif value is not None:
+            merged[key] = value
+    return merged

@@ -1,0 +1,98 @@
+"""Check an installation and say what is there; nothing here touches a network."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+from rich.console import Console
+from rich.table import Table
+
+PACKAGES = ("qhw", "policy", "diffusion", "calibration")
+CREDENTIAL_VARIABLES = ("QISKIT_IBM_TOKEN", "QISKIT_IBM_INSTANCE")
+ACCOUNT_FILE = Path("~/.qiskit/qiskit-ibm.json")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the table: what was looked at, whether it is fine, and what was seen."""
+
+    name: str
+    fine: bool
+    seen: str
+
+
+def print_checks() -> None:
+    """Print every check as a table."""
+    table = Table("check", "", "seen")
+    for check in all_checks():
+        table.add_row(check.name, "ok" if check.fine else "!", check.seen)
+    Console().print(table)
+
+
+def all_checks() -> list[Check]:
+    """Look at Python, torch, packages, weights, credentials and folders."""
+    return [
+        _check_python(),
+        *_check_torch(),
+        *(_check_package(name) for name in PACKAGES),
+        _check_bundle(),
+        _check_credentials(),
+        _check_cache(),
+    ]
+
+
+def _check_python() -> Check:
+    version = sys.version_info
+    return Check("Python", (3, 11) <= version[:2] < (3, 13), sys.version.split()[0])
+
+
+def _check_torch() -> list[Check]:
+    import torch
+
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none: pictures on the CPU"
+    return [Check("torch", True, torch.__version__), Check("GPU", True, gpu)]
+
+
+def _check_package(name: str) -> Check:
+    """Another distribution may ship a package of the same short name: say which one is used."""
+    spec = importlib.util.find_spec(name)
+    origin = Path(spec.origin).parent if spec and spec.origin else None
+    ours = Path(__file__).resolve().parents[1]
+    fine = origin is not None and origin.resolve().parent == ours
+    return Check(f"package {name}", fine, str(origin))
+
+
+def _check_bundle() -> Check:
+    from diffusion.bundle import load_bundle
+
+    try:
+        card = load_bundle().card
+    except (ValueError, FileNotFoundError) as error:
+        return Check("weights", False, str(error))
+    return Check("weights", True, f"{card.name}, proxy accuracy {card.accuracies['proxy']:.3f}")
+
+
+def _check_credentials() -> Check:
+    variables = [name for name in CREDENTIAL_VARIABLES if os.environ.get(name)]
+    found = [*variables, *([str(ACCOUNT_FILE)] if ACCOUNT_FILE.expanduser().exists() else [])]
+    return Check("IBM credentials", True, ", ".join(found) or "none: simulators only")
+
+
+def _check_cache() -> Check:
+    folder = cache_folder()
+    return Check("cache folder", os.access(_existing_parent(folder), os.W_OK), str(folder))
+
+
+def cache_folder() -> Path:
+    """Where transpiled circuits and baselines are kept."""
+    return Path(platformdirs.user_cache_dir("qhw"))
+
+
+def _existing_parent(path: Path) -> Path:
+    return path if path.exists() else _existing_parent(path.parent)
+

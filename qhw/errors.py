@@ -1,0 +1,69 @@
+"""The exception tree of the toolkit.
+
+    QhwError
+    ├── ConfigError              a setting is unknown, out of range or does not apply
+    ├── UnknownNameError         a backend, device or run that does not exist
+    ├── BackendUnavailableError  the name is right, but it cannot be opened here
+    ├── CacheError               the transpile cache cannot be read or written
+    ├── CheckpointError          a checkpoint is damaged, of another shape, or cannot be saved
+    ├── BundleError              model weights are missing, damaged or not good enough
+    └── DataError                a data set is missing or not what it claims to be
+
+Every error echoes the value that was wrong and carries a hint: what to type next.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class QhwError(Exception):
+    """Root of the tree.
+
+    Args:
+        message: What is wrong, with the offending value.
+        hint: What to type or change next.
+    """
+
+    exit_code = 2
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(f"{message}\n{hint}")
+        self.message = message
+        self.hint = hint
+
+
+class ConfigError(QhwError):
+    """A setting is unknown, out of range, or does not apply to the chosen parts."""
+
+
+class UnknownNameError(QhwError):
+    """A backend, device or run of this name does not exist."""
+
+    @classmethod
+    def nearest(cls, kind: str, name: str, known: Iterable[str], command: str) -> UnknownNameError:
+        """Build the error with the nearest known names and the command that lists them all."""
+        close = difflib.get_close_matches(name, list(known), n=3, cutoff=0.4)
+        suggestion = f"Did you mean {' or '.join(close)}? " if close else ""
+        return cls(f"There is no {kind} named {name!r}.", f"{suggestion}`{command}` lists them.")
+
+
+class BackendUnavailableError(QhwError):
+    """The backend exists but cannot be opened here."""
+
+
+class CacheError(QhwError):
+    """The transpile cache cannot be read or written."""
+
+
+class CheckpointError(QhwError):
+    """A checkpoint is damaged, has another shape, or could not be saved."""
+
+
+class BundleError(QhwError):
+    """A model bundle is missing, damaged, or not good enough to use."""
+
+
+class DataError(QhwError):
+    """A data set is missing or is not what it claims to be."""

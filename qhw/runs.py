@@ -1,0 +1,237 @@
+"""A run on disk: configuration, provenance, metrics, checkpoints.
+
+    runs/NAME/
+      config.toml          what was asked
+      provenance.json      what it was made with (never an account or a token)
+      metrics.jsonl        one line per update
+      checkpoints/NNNNN/   state.safetensors and state.json; the last three are kept
+      evaluation.json      the paired table
+    runs/latest            points to the newest run
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qhw.config import RunConfig, dump_config, load_config, parse_config
+from qhw.errors import CheckpointError, UnknownNameError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+KEPT_CHECKPOINTS = 3
+RECORDED_PACKAGES = (
+    "torch",
+    "torchvision",
+    "diffusers",
+    "numpy",
+    "scipy",
+    "qiskit",
+    "qiskit-aer",
+    "qiskit-ibm-runtime",
+    "mitiq",
+)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Everything needed to go on bit for bit: tensors, and plain JSON state."""
+
+    update: int
+    tensors: dict[str, Tensor]
+    state: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """One run's folder; methods read and write its files."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The folder's own name."""
+        return self.path.name
+
+    @property
+    def config(self) -> RunConfig:
+        """The validated configuration, read from `config.toml`."""
+        return parse_config(load_config(self.path / "config.toml"))
+
+    def write_provenance(self, facts: Mapping[str, Any]) -> None:
+        """Write `provenance.json`: versions, command line, and the given facts."""
+        write_json(self.path / "provenance.json", {**_environment_facts(), **facts})
+
+    def read_json(self, name: str) -> Any:
+        """Read one of the run's JSON files."""
+        return json.loads((self.path / name).read_text(encoding="utf-8"))
+
+    def append_metrics(self, record: Mapping[str, Any]) -> None:
+        """Append one update's record and flush it to the disk."""
+        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """All records, oldest first; a last line cut short by a kill is left out."""
+        path = self.path / "metrics.jsonl"
+        if not path.exists():
+            return []
+        lines = path.read_text(encoding="utf-8").split("\n")
+        return [json.loads(line) for line in lines[:-1]]
+
+    def truncate_metrics(self, updates: int) -> None:
+        """Keep the first `updates` records: a resumed run writes the later ones again."""
+        kept = self.metrics()[:updates]
+        text = "".join(json.dumps(record) + "\n" for record in kept)
+        replace_file(self.path / "metrics.jsonl", text.encode())
+
+    def save_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Write a checkpoint under a temporary name, rename it, and prune old ones.
+
+        Raises:
+            CheckpointError: When the disk refuses; earlier checkpoints are untouched.
+        """
+        from safetensors.torch import save_file
+
+        final = self._checkpoints / f"{checkpoint.update:05d}"
+        temporary = self._checkpoints / f".{checkpoint.update:05d}.partial"
+        try:
+            shutil.rmtree(temporary, ignore_errors=True)
+            temporary.mkdir(parents=True)
+            save_file(checkpoint.tensors, temporary / "state.safetensors")
+            write_json(temporary / "state.json", {"update": checkpoint.update, **checkpoint.state})
+            shutil.rmtree(final, ignore_errors=True)
+            temporary.rename(final)
+        except OSError as error:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise CheckpointError(
+                f"Checkpoint {checkpoint.update} could not be saved: {error}",
+                f"Free some space, then `qhw train --resume {self.path}`.",
+            ) from error
+        for old in self._complete()[:-KEPT_CHECKPOINTS]:
+            shutil.rmtree(old)
+
+    def latest_checkpoint(self) -> Checkpoint:
+        """Read the newest checkpoint.
+
+        Raises:
+            CheckpointError: When there is none, or it is damaged.
+        """
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        complete = self._complete()
+        if not complete:
+            raise CheckpointError(
+                f"{self.path} has no checkpoint.", "Start it again with `qhw train`."
+            )
+        folder = complete[-1]
+        try:
+            tensors = load_file(folder / "state.safetensors")
+            state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        except (OSError, SafetensorError, json.JSONDecodeError) as error:
+            raise CheckpointError(
+                f"Checkpoint {folder} is damaged: {error}",
+                f"Delete that folder to fall back to the one before it: rm -r {folder}",
+            ) from error
+        return Checkpoint(state.pop("update"), tensors, state)
+
+    @property
+    def _checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    def _complete(self) -> list[Path]:
+        return sorted(path for path in self._checkpoints.glob("[0-9]*") if path.is_dir())
+
+
+def create_run(root: Path, config: RunConfig, name: str | None = None) -> RunDirectory:
+    """Make a new run's folder and point `latest` to it.
+
+    Raises:
+        UnknownNameError: When the name is taken.
+    """
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    path = root / (name or f"{stamp}-{config.actor.kind}-seed{config.seed}")
+    try:
+        path.mkdir(parents=True)
+    except FileExistsError as error:
+        raise UnknownNameError(
+            f"There is already a run at {path}.",
+            f"Take another --name, or `qhw train --resume {path}`.",
+        ) from error
+    replace_file(path / "config.toml", dump_config(config).encode())
+    _point_latest_to(root, path)
+    return RunDirectory(path)
+
+
+def open_run(path: Path) -> RunDirectory:
+    """Open an existing run by its folder.
+
+    Raises:
+        UnknownNameError: With the nearest names, when there is none.
+    """
+    if (path / "config.toml").is_file():
+        return RunDirectory(path.resolve())
+    names = [str(run.path) for run in list_runs(path.parent)]
+    raise UnknownNameError.nearest("run", str(path), names, "qhw runs")
+
+
+def list_runs(root: Path) -> list[RunDirectory]:
+    """All runs below `root`, oldest first."""
+    configs = sorted(root.glob("*/config.toml"), key=lambda path: path.stat().st_mtime)
+    return [RunDirectory(path.parent) for path in configs if not path.parent.is_symlink()]
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Replace a file in one step, so that a reader sees the old or the new one, never a half."""
+    temporary = path.with_name(f".{path.name}.partial")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON atomically, readable by a person."""
+    replace_file(path, (json.dumps(value, indent=2) + "\n").encode())
+
+
+def _point_latest_to(root: Path, path: Path) -> None:
+    temporary = root / ".latest.partial"
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(path.name, target_is_directory=True)
+    temporary.replace(root / "latest")
+
+
+def _environment_facts() -> dict[str, Any]:
+    return {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": ["qhw", *sys.argv[1:]],
+        "git_commit": _git_commit(),
+        "python": sys.version.split()[0],
+        "versions": {name: metadata.version(name) for name in ("qhw", *RECORDED_PACKAGES)},
+    }
+
+
+def _git_commit() -> str | None:
+    """The commit of a source checkout, or None for an installed distribution."""
+    head = Path(__file__).resolve().parents[1] / ".git" / "HEAD"
+    if not head.is_file():
+        return None
+    content = head.read_text(encoding="utf-8").strip()
+    if not content.startswith("ref: "):
+        return content
+    reference = head.parent / content.removeprefix("ref: ")
+    return reference.read_text(encoding="utf-8").strip() if reference.is_file() else None

@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch.testing import assert_close
+
+from diffusion.environment import (
+    STATE_FEATURES,
+    EpisodeError,
+    GuidanceEnvironment,
+    draw_labels,
+    draw_latents,
+)
+from diffusion.episodes import play, play_schedule
+from diffusion.rewards import PAPER_REWARD, RewardConfig
+from diffusion.schedules import constant
+
+N = 6
+BUSY = RewardConfig(lambda_act=0.3, lambda_guidance=0.2, lambda_tv=0.4)
+"""Every term weighs something."""
+
+
+@pytest.fixture
+def start():
+    return draw_latents(N, 0, (1, 16, 16)), draw_labels(N, 4)
+
+
+@pytest.fixture
+def build(sampler, proxy):
+    def make(reward=BUSY, cfg_base=3.0, **options):
+        return GuidanceEnvironment(sampler, proxy, reward, cfg_base, **options)
+
+    return make
+
+
+def act(step, states):
+    return torch.linspace(-2.5, 2.5, states.shape[0]) * (1 if step % 2 else -0.5)
+
+
+def negative_square_error(images, references):
+    return (images - references).square().mean(dim=(1, 2, 3))
+
+
+def test_state_against_the_known_denoiser_and_classifier(build, start, denoiser, proxy):
+    latents, labels = start
+    state = build().reset(latents, labels)
+    noise = denoiser.predict(latents, 800, labels)[1]
+    clean = (latents - (1 - denoiser.alpha_bar[800]).sqrt() * noise) / denoiser.alpha_bar[
+        800
+    ].sqrt()
+    p = proxy(denoiser.decode(clean.clamp(-1, 1))).softmax(1)[torch.arange(N), labels]
+    d = 256
+    wanted = torch.stack(
+        [
+            torch.full((N,), 0.8),
+            latents.flatten(1).norm(dim=1) / d**0.5,
+            noise.flatten(1).norm(dim=1) / d**0.5,
+            (latents * noise).flatten(1).sum(1) / d,
+            torch.zeros(N),
+            p,
+        ],
+        dim=1,
+    )
+    assert state.shape == (N, len(STATE_FEATURES))
+    assert_close(state, wanted, atol=1e-5, rtol=1e-4)
+
+
+def test_noise_and_confidence_are_not_formulas_in_the_latent(build, start):
+    """Other labels on the same latents change the noise's columns and p, not the latent's."""
+    latents, labels = start
+    environment = build()
+    one, other = environment.reset(latents, labels), environment.reset(latents, (labels + 1) % 4)
+    changed = (one - other).abs().max(dim=0).values > 1e-4
+    assert changed.tolist() == [False, False, True, True, False, True]
+
+
+def test_previous_action_in_the_state_is_the_clipped_one(build, start):
+    environment = build()
+    environment.reset(*start)
+    result = environment.step(torch.tensor([-9.0, -2, -1, 0, 1, 9]))
+    assert result.state[:, 4].tolist() == [-1, -1, -0.5, 0, 0.5, 1]
+    assert result.guidance.tolist() == [1, 1, 2, 3, 4, 5]
+    assert result.terms["action"][0] == pytest.approx(-0.3 / 5 * 4)
+
+
+def test_one_forward_per_step_and_none_after_the_last(build, start, denoiser):
+    environment = build()
+    environment.reset(*start)
+    for step in range(environment.num_steps):
+        assert denoiser.calls == step + 1
+        environment.step(torch.zeros(N))
+    assert denoiser.calls == environment.num_steps
+
+
+def test_full_episode_ends_with_the_terminal_reward(build, start, proxy):
+    environment = build()
+    environment.reset(*start)
+    results = [environment.step(torch.zeros(N)) for _ in range(environment.num_steps)]
+    assert [r.done for r in results] == [False] * 4 + [True]
+    log_p = proxy(environment.final_images).log_softmax(1)[torch.arange(N), start[1]]
+    assert_close(environment.final_log_probability, log_p)
+    assert_close(results[-1].terms["terminal"], BUSY.terminal(log_p))
+    assert (results[-1].terms["terminal"] < 0).all()
+    for result in results[:-1]:
+        assert not result.terms["terminal"].any()
+        assert not result.terms["tv"].any()
+    for result in results:
+        assert_close(result.reward, sum(result.terms.values()))
+
+
+def test_confidence_gains_sum_to_the_rise_of_confidence(build, start):
+    environment = build(RewardConfig(beta=0.7))
+    episode = play(environment, *start, act)
+    rise = episode.log_probability.exp() - episode.states[0, :, 5]
+    assert_close(episode.terms["step_gain"], 0.7 * rise, atol=1e-5, rtol=1e-4)
+
+
+def test_episode_equals_the_sampler_under_the_same_guidance(build, start, sampler, denoiser):
+    environment = build()
+    episode = play(environment, *start, act)
+    assert_close(episode.images, denoiser.decode(sampler.sample(*start, episode.guidance)))
+    again = play_schedule(environment, *start, episode.guidance)
+    assert_close(again.images, episode.images)
+    assert_close(again.guidance, episode.guidance)
+
+
+def test_episodes_do_not_depend_on_the_batch(build, start):
+    whole, parts = (play(build(), *start, lambda i, s: s[:, 5] - 0.5, batch_size=b) for b in (N, 4))
+    for field in dataclasses.fields(whole):
+        assert_close(getattr(whole, field.name), getattr(parts, field.name), atol=1e-5, rtol=1e-4)
+
+
+def test_latents_depend_on_seed_and_episode_alone():
+    whole = draw_latents(10, 3, (1, 4, 4))
+    assert torch.equal(draw_latents(4, 3, (1, 4, 4), first=6), whole[6:])
+    assert not torch.equal(draw_latents(10, 4, (1, 4, 4)), whole)
+    assert len({tuple(row.flatten().tolist()) for row in whole}) == 10
+    assert torch.equal(draw_labels(4, 3, first=6), draw_labels(10, 3)[6:])
+    # Seeds that agree in their lower 32 bits must still differ.
+    assert not torch.equal(draw_latents(1, 2**32, (1, 4, 4)), draw_latents(1, 0, (1, 4, 4)))
+
+
+def test_latents_are_standard_normal():
+    latents = draw_latents(1000, 0, (1, 16, 16))
+    assert abs(latents.mean()) < 5 / 256000**0.5
+    assert abs(latents.var() - 1) < 5 * (2 / 256000) ** 0.5
+
+
+CHANGED = {
+    "alpha": 2.0, "log_cap": 0.3, "beta": 0.9, "step_gain": "ssim", "lambda_act": 0.1,
+    "lambda_act_mode": "step", "lambda_guidance": 0.5, "guidance_price": "square",
+    "guidance_center": 2.0, "lambda_tv": 0.1,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("field", [f.name for f in dataclasses.fields(RewardConfig)])
+def test_every_reward_field_changes_the_reward(build, start, field):
+    one = play(build(BUSY), *start, act)
+    other = play(build(dataclasses.replace(BUSY, **{field: CHANGED[field]})), *start, act)
+    assert_close(one.images, other.images)
+    assert (one.returns - other.returns).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    "option", [{"cfg_base": 4.0}, {"guidance_range": (2.0, 4.0)}, {"action_limit": 1.0}]
+)
+def test_every_option_changes_the_guidance(build, start, option):
+    one, other = play(build(), *start, act), play(build(**option), *start, act)
+    assert not torch.allclose(one.guidance, other.guidance)
+
+
+def test_gains_towards_the_picture_under_the_base_guidance(build, start, sampler, denoiser):
+    base = denoiser.decode(sampler.sample(*start, 3.0))
+    lpips_like = build(RewardConfig(step_gain="lpips", beta=1.0), distance=negative_square_error)
+    lpips_like.reset(*start)
+    first = lpips_like.predicted_images
+    episode = play(lpips_like, *start, act)
+    gain = negative_square_error(first, base) - negative_square_error(episode.images, base)
+    assert_close(episode.terms["step_gain"], gain, atol=1e-5, rtol=1e-3)
+    # a = 0 ends on the reference itself: similarity 1.
+    environment = build(RewardConfig(step_gain="ssim", beta=1.0))
+    still = play(environment, *start, lambda _, s: torch.zeros(s.shape[0]))
+    assert_close(still.images, base)
+    assert (still.terms["step_gain"] > 0).all()
+
+
+def test_states_can_train_a_network(build, start):
+    """Nothing in a state may forbid a policy's gradient."""
+    layer = torch.nn.Linear(6, 1)
+    layer(build().reset(*start)).sum().backward()
+    assert layer.weight.grad.abs().sum() > 0
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    actions=st.lists(st.floats(-1e6, 1e6, width=32), min_size=N, max_size=N),
+    base=st.floats(1, 12), limit=st.floats(0.01, 20),
+)  # fmt: skip
+def test_guidance_and_reward_stay_in_range(build, actions, base, limit):
+    environment = build(PAPER_REWARD, base, action_limit=limit)
+    environment.reset(draw_latents(N, 0, (1, 16, 16)), draw_labels(N, 4))
+    for _ in range(environment.num_steps):
+        result = environment.step(torch.tensor(actions))
+        assert ((result.guidance >= 1) & (result.guidance <= 12)).all()
+        assert ((result.guidance - base).abs() <= limit + 1e-4).all()
+        assert torch.isfinite(result.state).all()
+        assert ((result.state[:, 5] >= 0) & (result.state[:, 5] <= 1 + 1e-6)).all()
+        assert (result.reward <= 0.2 + 1e-6).all()
+        assert torch.isfinite(result.reward).all()
+
+
+def test_refusals(build, sampler, proxy, start):
+    latents, labels = start
+    environment = build()
+    with pytest.raises(EpisodeError, match="call reset"):
+        environment.step(torch.zeros(N))
+    with pytest.raises(ValueError, match="latents have shape"):
+        environment.reset(latents[:, :, :8], labels)
+    with pytest.raises(ValueError, match="need int64"):
+        environment.reset(latents, labels.float())
+    with pytest.raises(ValueError, match="need 0 to 3"):
+        environment.reset(latents, labels + 4)
+    environment.reset(latents, labels)
+    with pytest.raises(ValueError, match="actions have shape"):
+        environment.step(torch.zeros(N, 1))
+    with pytest.raises(ValueError, match="not finite"):
+        environment.step(torch.full((N,), torch.nan))
+    with pytest.raises(EpisodeError, match="0 of 5"):
+        _ = environment.final_images
+    for _ in range(5):
+        environment.step(torch.zeros(N))
+    with pytest.raises(EpisodeError, match="has ended"):
+        environment.step(torch.zeros(N))
+    with pytest.raises(ValueError, match="cfg_base is"):
+        build(cfg_base=0.5)
+    with pytest.raises(ValueError, match="action_limit"):
+        build(action_limit=0)
+    with pytest.raises(ValueError, match="distance"):
+        build(RewardConfig(step_gain="lpips"))
+    with pytest.raises(ValueError, match="distance"):
+        build(distance=negative_square_error)
+    with pytest.raises(ValueError, match="training mode"):
+        GuidanceEnvironment(sampler, proxy.train(), BUSY, 3.0)
+
+
+def test_constant_schedule_is_action_zero_at_the_base(build, start):
+    one = play_schedule(build(), *start, constant(5, 3.0))
+    other = play(build(), *start, lambda _, s: torch.zeros(s.shape[0]))
+    assert_close(one.returns, other.returns)

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from diffusion.rewards import (
+    DEFAULT_REWARD,
+    PAPER_REWARD,
+    PRICE_FORMS,
+    RewardConfig,
+    total_variation,
+)
+
+weights = st.floats(0, 10)
+
+
+def test_presets():
+    assert (PAPER_REWARD.alpha, PAPER_REWARD.beta, PAPER_REWARD.lambda_act) == (1.0, 0.2, 5e-3)
+    assert PAPER_REWARD.log_cap is None
+    assert PAPER_REWARD.lambda_act_mode == "step"
+    assert PAPER_REWARD.lambda_guidance == PAPER_REWARD.lambda_tv == 0
+    assert DEFAULT_REWARD.lambda_guidance > 0
+    assert DEFAULT_REWARD.log_cap == 0.9
+    assert DEFAULT_REWARD in PRICE_FORMS.values()
+
+
+def test_round_trip_through_a_mapping():
+    for reward in (DEFAULT_REWARD, PAPER_REWARD, *PRICE_FORMS.values()):
+        assert RewardConfig(**dataclasses.asdict(reward)) == reward
+
+
+def test_terminal_is_capped():
+    log_p = torch.tensor([0.95, 0.9, 0.5]).log()
+    assert torch.allclose(DEFAULT_REWARD.terminal(log_p).exp(), torch.tensor([0.9, 0.9, 0.5]))
+    assert torch.equal(PAPER_REWARD.terminal(log_p), log_p)
+
+
+def test_costs_by_hand():
+    reward = RewardConfig(lambda_act=0.5, lambda_guidance=0.2, guidance_center=2.0)
+    assert reward.action_cost(torch.tensor([2.0]), 4).item() == pytest.approx(-0.5)
+    every = dataclasses.replace(reward, lambda_act_mode="step")
+    assert every.action_cost(torch.tensor([2.0]), 4).item() == pytest.approx(-2.0)
+    assert reward.guidance_cost(torch.tensor([5.0]), 4).item() == pytest.approx(-0.15)
+    square = dataclasses.replace(reward, guidance_price="square")
+    assert square.guidance_cost(torch.tensor([5.0]), 4).item() == pytest.approx(-0.45)
+
+
+def test_total_variation_by_hand():
+    board = torch.tensor([[0.0, 1.0], [1.0, 0.0]]).reshape(1, 1, 2, 2)
+    ramp = torch.tensor([[0.0, 0.5], [0.0, 0.5]]).reshape(1, 1, 2, 2)
+    assert total_variation(torch.cat([board, ramp])).tolist() == [2.0, 0.5]
+
+
+rewards = st.builds(
+    RewardConfig,
+    alpha=weights,
+    log_cap=st.floats(1e-3, 1),
+    lambda_act=weights,
+    lambda_act_mode=st.sampled_from(["mean", "step"]),
+    lambda_guidance=weights,
+    guidance_price=st.sampled_from(["abs", "square"]),
+    guidance_center=st.floats(1, 12),
+    lambda_tv=weights,
+)
+
+
+@given(rewards, st.floats(-60, 0), st.floats(-2, 2), st.floats(1, 12), st.integers(1, 100))
+def test_every_term_is_at_most_zero_and_bounded(reward, log_p, action, guidance, steps):
+    def value(term):
+        return term.item()
+
+    terminal = value(reward.terminal(torch.tensor([log_p])))
+    assert -60.01 * reward.alpha <= terminal <= reward.alpha * math.log(reward.log_cap) + 1e-4
+    share = steps if reward.lambda_act_mode == "mean" else 1
+    cost = value(reward.action_cost(torch.tensor([action]), steps))
+    assert -4.001 * reward.lambda_act / share - 1e-6 <= cost <= 0
+    price = value(reward.guidance_cost(torch.tensor([guidance]), steps))
+    assert -121.1 * reward.lambda_guidance / steps - 1e-6 <= price <= 0
+    assert -2 * reward.lambda_tv <= value(reward.variation_cost(torch.rand(1, 1, 4, 4))) <= 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"alpha": -1.0}, {"beta": math.nan}, {"lambda_act": math.inf}, {"log_cap": 0.0},
+        {"log_cap": 1.5}, {"step_gain": "psnr"}, {"lambda_act_mode": "sum"},
+        {"guidance_price": "cube"}, {"guidance_center": math.nan},
+    ],
+)  # fmt: skip
+def test_refusals_name_field_and_value(wrong):
+    (name, value), = wrong.items()  # fmt: skip
+    with pytest.raises(ValueError, match=f"{name} is .*{value}"):
+        RewardConfig(**wrong)
