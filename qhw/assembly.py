@@ -22,7 +22,7 @@ from policy import (
     Spsa,
     StateScaler,
 )
-from qhw.backends.opening import open_backend
+from qhw.backends.opening import Backend, open_backend
 from qhw.config import BackendConfig, CircuitConfig, EnvironmentConfig, GradientConfig, RunConfig
 from qhw.errors import BundleError, ConfigError, UnknownNameError
 
@@ -94,7 +94,7 @@ def ring_circuit(config: CircuitConfig) -> RingCircuit:
     return RingCircuit(config.qubits, config.depth, config.encoding, config.entanglement)
 
 
-def make_backend(config: BackendConfig, circuit: RingCircuit, seed: int) -> ExpectationBackend:
+def make_backend(config: BackendConfig, circuit: RingCircuit, seed: int) -> Backend:
     """Open the configured backend."""
     return open_backend(
         config.name,

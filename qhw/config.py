@@ -78,8 +78,8 @@ class BackendConfig(Section):
 class GradientConfig(Section):
     """How the circuit's gradient is measured."""
 
-    rule: Literal["shift", "pruned", "spsa"] = "shift"
-    pruned_fraction: Annotated[float, Field(gt=0, le=1)] = 0.25
+    rule: Literal["shift", "pruned", "spsa"] = "pruned"
+    pruned_fraction: Annotated[float, Field(gt=0, le=1)] = 0.125
     spsa_step: Positive = 0.1
 
     @model_validator(mode="after")
@@ -130,9 +130,9 @@ class EnvironmentConfig(Section):
 class PpoSection(Section):
     """PPO settings; the defaults learn fast, `paper` in `PAPER_PPO` holds the paper's."""
 
-    updates: Annotated[int, Field(ge=1)] = 12
-    environments: Annotated[int, Field(ge=1, le=4096)] = 64
-    epochs: Annotated[int, Field(ge=1, le=100)] = 4
+    updates: Annotated[int, Field(ge=1)] = 10
+    environments: Annotated[int, Field(ge=1, le=4096)] = 40
+    epochs: Annotated[int, Field(ge=1, le=100)] = 2
     minibatches: Annotated[int, Field(ge=1)] = 4
     gamma: Annotated[float, Field(ge=0, le=1)] = 0.995
     gae_lambda: Annotated[float, Field(ge=0, le=1)] = 0.95

@@ -28,6 +28,7 @@ from policy import (
     update,
 )
 from qhw import assembly
+from qhw.backends.opening import Backend
 from qhw.config import PpoSection, RunConfig
 from qhw.errors import CheckpointError
 from qhw.runs import Checkpoint, RunDirectory
@@ -69,7 +70,7 @@ class Trainer:
         self.meter = Meter()
         card = self.bundle.card
         scaler = StateScaler(card.state_mean, card.state_sd)
-        self.backend = None
+        self.backend: Backend | None = None
         if config.actor.kind == "ring":
             circuit = assembly.ring_circuit(config.actor.circuit)
             seed = stream_seed(config.seed, "shots")
@@ -162,7 +163,7 @@ class Trainer:
             tensors |= _optimizer_tensors(name, optimizer)
         backend_state = self.backend.random_state() if self.backend else None
         state = {"streams": self.streams.state(), "backend": backend_state}
-        return Checkpoint(self.done, {k: v.contiguous() for k, v in tensors.items()}, state)
+        return Checkpoint(self.done, {k: v.clone() for k, v in tensors.items()}, state)
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Take up a checkpoint's state.

@@ -1,0 +1,1 @@
+"""Where <Z> comes from."""

@@ -1,0 +1,266 @@
+"""Expectation values from Qiskit Aer: exact state vectors, and a device's noise.
+
+One circuit is prepared once; angles are bound by Aer in one call per evaluation; one
+`save_probabilities` gives every <Z_i>. The circuit and the noise are reduced to the qubits in use.
+Aer's save instructions ignore read-out error, so it is folded into the probabilities here.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibration import DeviceSnapshot, confusion_matrices, noise_model, scale_noise
+from policy import Cost, Estimate, RingCircuit
+from policy.backend import FloatArray, checked_shapes
+from qhw.backends.transpilation import TranspiledCircuit, reduced
+from qhw.errors import ConfigError
+
+if TYPE_CHECKING:
+    from qiskit import QuantumCircuit
+    from qiskit_aer import AerSimulator
+
+MAX_QUBITS_EXACT = 12
+MAX_QUBITS_NOISY = 8
+
+
+class _AerBackend(ABC):
+    """What both backends share: binding, probabilities, sampling.
+
+    Args:
+        circuit: The ansatz.
+        shots: Bit strings drawn per circuit; None for exact values.
+        seed: Of the bit strings.
+    """
+
+    name: str
+
+    def __init__(self, circuit: RingCircuit, shots: int | None, seed: int) -> None:
+        if shots is not None and shots < 1:
+            raise ConfigError(f"shots = {shots}: must be at least 1.", "Leave it out for exact.")
+        self.circuit = circuit
+        self.shots = shots
+        self._generator = np.random.default_rng(seed)
+        self._signs = _sign_matrix(circuit.num_qubits)
+
+    def evaluate(self, angles: FloatArray, weights: FloatArray) -> Estimate:
+        """See `policy.ExpectationBackend`; row w B + b of the simulation is set w, input b."""
+        angles, weights = checked_shapes(self.circuit, angles, weights)
+        started = time.perf_counter()
+        sets, inputs = len(weights), len(angles)
+        rows = np.hstack([np.tile(angles, (sets, 1)), np.repeat(weights, inputs, axis=0)])
+        probabilities = self._read_out(self._probabilities(rows))
+        if self.shots is not None:
+            probabilities = self._sample(probabilities)
+        values = (probabilities @ self._signs).reshape(sets, inputs, -1)
+        cost = Cost(len(rows), len(rows) * (self.shots or 0), time.perf_counter() - started)
+        return Estimate(values, self._standard_errors(values), cost)
+
+    def random_state(self) -> dict[str, Any]:
+        """Where the sampling generator stands, as plain JSON."""
+        return dict(self._generator.bit_generator.state)
+
+    def restore_random_state(self, state: dict[str, Any]) -> None:
+        """Put the sampling generator back where `random_state` was taken."""
+        self._generator.bit_generator.state = state
+
+    @abstractmethod
+    def describe(self) -> dict[str, str | int | float]:
+        """What the numbers come from, for provenance."""
+
+    @abstractmethod
+    def _read_out(self, probabilities: FloatArray) -> FloatArray:
+        """Probabilities (rows, 2^n) of what is read, given those of what is there."""
+
+    @property
+    @abstractmethod
+    def _simulator(self) -> AerSimulator:
+        """The simulator that runs the prepared circuit."""
+
+    @property
+    @abstractmethod
+    def _prepared(self) -> QuantumCircuit:
+        """The circuit with its `save_probabilities`."""
+
+    def _probabilities(self, rows: FloatArray) -> FloatArray:
+        """Probabilities (rows, 2^n) of the bit strings; qubit 0 is the lowest bit."""
+        parameters = self._prepared.parameters
+        order = [_column(parameter.name, self.circuit) for parameter in parameters]
+        binds = {p: rows[:, k].tolist() for p, k in zip(parameters, order, strict=True)}
+        job = self._simulator.run(self._prepared, parameter_binds=[binds])
+        result = job.result()
+        if not result.success:
+            raise RuntimeError(f"Aer failed: {result.status}")
+        return np.array([result.data(row)["probabilities"] for row in range(len(rows))])
+
+    def _sample(self, probabilities: FloatArray) -> FloatArray:
+        assert self.shots is not None
+        clean = probabilities.clip(min=0)
+        counts = self._generator.multinomial(
+            self.shots, clean / clean.sum(axis=1, keepdims=True)
+        )
+        frequencies: FloatArray = counts / self.shots
+        return frequencies
+
+    def _standard_errors(self, values: FloatArray) -> FloatArray:
+        if self.shots is None:
+            return np.zeros_like(values)
+        errors: FloatArray = np.sqrt((1 - values**2).clip(min=0) / self.shots)
+        return errors
+
+
+class AerBackend(_AerBackend):
+    """Noiseless state vectors.
+
+    Args:
+        circuit: The ansatz, 12 qubits at most.
+        shots: Bit strings per circuit; None for exact values.
+        seed: Of the bit strings.
+
+    Raises:
+        ConfigError: If the circuit is too large.
+    """
+
+    name = "aer"
+
+    def __init__(self, circuit: RingCircuit, shots: int | None = None, seed: int = 0) -> None:
+        super().__init__(circuit, shots, seed)
+        refuse_above(circuit.num_qubits, MAX_QUBITS_EXACT, 16 * 2**circuit.num_qubits)
+        self._circuit = circuit.quantum_circuit()
+        self._circuit.save_probabilities()
+        self._aer = _make_simulator(method="statevector")
+
+    def describe(self) -> dict[str, str | int | float]:
+        """See `_AerBackend`."""
+        return {
+            "backend": self.name,
+            "device": "none (noiseless)",
+            "engine": "aer statevector",
+            "shots": self.shots or "exact",
+        }
+
+    def _read_out(self, probabilities: FloatArray) -> FloatArray:
+        return probabilities
+
+    @property
+    def _simulator(self) -> AerSimulator:
+        return self._aer
+
+    @property
+    def _prepared(self) -> QuantumCircuit:
+        return self._circuit
+
+
+class NoisyAerBackend(_AerBackend):
+    """A device's noise as exact density matrices on the qubits in use.
+
+    Args:
+        circuit: The ansatz, 8 qubits at most.
+        snapshot: The device.
+        transpiled: The circuit in the device's gates.
+        noise_scale: Multiplies the device's errors.
+        shots: Bit strings per circuit; None for exact values.
+        seed: Of the bit strings.
+        symmetric_readout: Use the mean of p01 and p10, as the vendor's noise model does.
+
+    Raises:
+        ConfigError: If the circuit is too large.
+    """
+
+    name = "aer_noisy"
+
+    def __init__(
+        self,
+        circuit: RingCircuit,
+        snapshot: DeviceSnapshot,
+        transpiled: TranspiledCircuit,
+        *,
+        noise_scale: float = 1.0,
+        shots: int | None = None,
+        seed: int = 0,
+        symmetric_readout: bool = False,
+    ) -> None:
+        super().__init__(circuit, shots, seed)
+        active = transpiled.active_qubits
+        refuse_above(circuit.num_qubits, MAX_QUBITS_NOISY, 16 * 4 ** len(active))
+        self.snapshot, self.transpiled, self.noise_scale = snapshot, transpiled, noise_scale
+        scaled = scale_noise(snapshot, noise_scale)
+        self.caps = scaled.caps
+        self._confusion = confusion_matrices(
+            scaled.snapshot, transpiled.output_qubits, symmetric=symmetric_readout
+        )
+        self._circuit = reduced(transpiled.circuit, active)
+        outputs = [active.index(qubit) for qubit in transpiled.output_qubits]
+        self._circuit.save_probabilities(outputs)
+        noise = noise_model(scaled.snapshot, active) if noise_scale > 0 else None
+        self._aer = _make_simulator(method="density_matrix", noise_model=noise)
+
+    def describe(self) -> dict[str, str | int | float]:
+        """See `_AerBackend`."""
+        return {
+            "backend": self.name,
+            "device": self.snapshot.name,
+            "calibration": f"{self.snapshot.taken_at} ({self.snapshot.calibration_digest})",
+            "structure": self.snapshot.structure_digest,
+            "layout": str(list(self.transpiled.output_qubits)),
+            "two-qubit gates": self.transpiled.two_qubit_gates,
+            "transpiled": "from cache" if self.transpiled.from_cache else "now",
+            "noise scale": self.noise_scale,
+            "noise caps": "; ".join(self.caps) or "none",
+            "engine": "aer density_matrix",
+            "shots": self.shots or "exact",
+        }
+
+    def _read_out(self, probabilities: FloatArray) -> FloatArray:
+        """Apply every qubit's confusion matrix; axis n - 1 - i of the reshaped array is qubit i."""
+        n = self.circuit.num_qubits
+        tensor = probabilities.reshape(-1, *([2] * n))
+        for qubit in range(n):
+            moved = np.moveaxis(tensor, n - qubit, -1)
+            tensor = np.moveaxis(moved @ self._confusion[qubit].T, -1, n - qubit)
+        return tensor.reshape(probabilities.shape)
+
+    @property
+    def _simulator(self) -> AerSimulator:
+        return self._aer
+
+    @property
+    def _prepared(self) -> QuantumCircuit:
+        return self._circuit
+
+
+def refuse_above(num_qubits: int, limit: int, memory: int) -> None:
+    """Refuse a simulation that would take too long.
+
+    Raises:
+        ConfigError: With the memory one state would take.
+    """
+    if num_qubits > limit:
+        raise ConfigError(
+            f"{num_qubits} qubits: this simulation goes to {limit}; one state would take "
+            f"{memory / 2**20:.0f} MiB and every step grows with it.",
+            f"Take {limit} qubits or fewer.",
+        )
+
+
+def _sign_matrix(num_qubits: int) -> NDArray[np.float64]:
+    """Eigenvalue of every Z_i (columns) on every bit string (rows)."""
+    strings = np.arange(2**num_qubits)[:, None]
+    signs: NDArray[np.float64] = 1.0 - 2.0 * ((strings >> np.arange(num_qubits)) & 1)
+    return signs
+
+
+def _column(name: str, circuit: RingCircuit) -> int:
+    """Column of a parameter in the joint rows, from its name such as `weight[3]`."""
+    vector, index = name.rstrip("]").split("[")
+    return int(index) + (circuit.num_angles if vector == "weight" else 0)
+
+
+def _make_simulator(**options: Any) -> AerSimulator:
+    from qiskit_aer import AerSimulator
+
+    return AerSimulator(runtime_parameter_bind_enable=True, **options)

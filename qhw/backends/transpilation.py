@@ -1,0 +1,308 @@
+"""Transpiled circuits, kept on disk per device, so that nothing is ever laid out twice.
+
+An entry is a QPY file and a JSON file beside it. Its key holds everything the result depends on;
+calibration is left out on purpose, since a circuit stays valid when errors move: it is laid out
+anew only when a fresh layout would score clearly better. QPY is only ever read from this cache,
+which this program alone writes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import platformdirs
+from filelock import FileLock, Timeout
+
+from calibration import DeviceSnapshot, expected_error
+from policy import RingCircuit
+from qhw.errors import CacheError
+
+if TYPE_CHECKING:
+    from qiskit import QuantumCircuit
+
+LOCK_SECONDS = 120.0
+FORMAT = 1
+SIMULATED_QUBITS = 8
+
+
+@dataclass(frozen=True)
+class TranspileOptions:
+    """How a circuit is laid out.
+
+    Attributes:
+        optimization_level: Of the transpiler, 0 to 3.
+        seeds: Seeds tried; the one of least expected error is kept.
+        relayout_factor: Lay out anew if the cached layout scores this many times worse than a
+            fresh one under the current calibration.
+    """
+
+    optimization_level: int = 3
+    seeds: int = 20
+    relayout_factor: float = 1.2
+
+
+@dataclass(frozen=True)
+class TranspiledCircuit:
+    """A circuit in a device's own gates.
+
+    Attributes:
+        circuit: On all the device's qubits, parameters unbound, without measurements.
+        active_qubits: Physical qubits that carry gates, rising.
+        output_qubits: Physical qubit that ends up holding each virtual one.
+        two_qubit_gates: Their number.
+        depth: Longest chain of gates.
+        score: Expected error under the snapshot's calibration, in [0, 1].
+        from_cache: Whether it was read from the disk.
+        miss_reason: Why it was not; empty on a hit.
+    """
+
+    circuit: QuantumCircuit
+    active_qubits: tuple[int, ...]
+    output_qubits: tuple[int, ...]
+    two_qubit_gates: int
+    depth: int
+    score: float
+    from_cache: bool
+    miss_reason: str
+
+
+@dataclass(frozen=True)
+class CacheEntry:
+    """What `qhw cache ls` shows of one entry.
+
+    Attributes:
+        device: Name.
+        circuit: Description of the ansatz.
+        two_qubit_gates: Their number.
+        depth: Longest chain of gates.
+        score: Expected error when it was laid out.
+        hits: Times it was used.
+        miss_reason: Why it was laid out.
+        date: When, in seconds since 1970.
+    """
+
+    device: str
+    circuit: str
+    two_qubit_gates: int
+    depth: int
+    score: float
+    hits: int
+    miss_reason: str
+    date: float
+
+
+def default_cache_folder() -> Path:
+    """Where transpiled circuits are kept."""
+    return Path(platformdirs.user_cache_dir("qhw")) / "transpiled"
+
+
+def transpile_for(
+    circuit: RingCircuit,
+    snapshot: DeviceSnapshot,
+    options: TranspileOptions,
+    cache_dir: Path,
+) -> TranspiledCircuit:
+    """Read the transpiled circuit from the cache, or lay it out and keep it.
+
+    Raises:
+        CacheError: If the cache cannot be written, or another process holds it for too long.
+    """
+    folder = cache_dir / snapshot.name
+    name = _key(circuit, snapshot, options)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / f"{name}.lock", timeout=LOCK_SECONDS):
+            return _read_or_make(folder / name, circuit, snapshot, options)
+    except Timeout as error:
+        raise CacheError(
+            f"Another process has held {folder / name}.lock for {LOCK_SECONDS:.0f} s.",
+            "Wait for it, or `qhw cache clear`.",
+        ) from error
+    except OSError as error:
+        raise CacheError(
+            f"The transpile cache at {folder} cannot be used: {error}",
+            "Free some space or mend its permissions; `qhw doctor` shows the folder.",
+        ) from error
+
+
+def list_entries(cache_dir: Path) -> list[CacheEntry]:
+    """Every readable entry, newest first."""
+    entries = []
+    for path in cache_dir.glob("*/*.json"):
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        entries.append(CacheEntry(**{field: facts[field] for field in _ENTRY_FIELDS}))
+    return sorted(entries, key=lambda entry: -entry.date)
+
+
+def clear(cache_dir: Path) -> int:
+    """Delete every entry, damaged ones set aside too; returns how many circuits there were."""
+    removed = 0
+    for path in cache_dir.glob("*/*"):
+        removed += path.suffix == ".qpy"
+        path.unlink()
+    return removed
+
+
+_ENTRY_FIELDS = tuple(CacheEntry.__dataclass_fields__)
+
+
+def _read_or_make(
+    stem: Path, circuit: RingCircuit, snapshot: DeviceSnapshot, options: TranspileOptions
+) -> TranspiledCircuit:
+    cached, reason = _read(stem)
+    if cached is not None:
+        found = _describe(cached, snapshot, "")
+        facts = _facts(stem)
+        if facts["calibration"] == snapshot.calibration_digest:
+            return _count_hit(stem, found)
+        fresh = _describe(_best_layout(circuit, snapshot, options), snapshot, "recalibrated")
+        if found.score <= options.relayout_factor * fresh.score:
+            _update_facts(stem, calibration=snapshot.calibration_digest)
+            return _count_hit(stem, found)
+        reason = f"cached layout scores {found.score:.3f}, a fresh one {fresh.score:.3f}"
+        _write(stem, fresh.circuit, circuit, snapshot, fresh, reason)
+        return _describe(fresh.circuit, snapshot, reason)
+    made = _describe(_best_layout(circuit, snapshot, options), snapshot, reason)
+    _write(stem, made.circuit, circuit, snapshot, made, reason)
+    return made
+
+
+def _best_layout(
+    circuit: RingCircuit, snapshot: DeviceSnapshot, options: TranspileOptions
+) -> QuantumCircuit:
+    """Transpile with every seed; keep the least expected error."""
+    from qiskit import transpile
+
+    target = snapshot.target()
+    source = circuit.quantum_circuit()
+    candidates = [
+        transpile(
+            source,
+            target=target,
+            optimization_level=options.optimization_level,
+            seed_transpiler=seed,
+        )
+        for seed in range(options.seeds)
+    ]
+    return min(candidates, key=lambda candidate: _rank(candidate, snapshot))
+
+
+def _rank(candidate: QuantumCircuit, snapshot: DeviceSnapshot) -> tuple[int, float]:
+    """Qubits beyond what a density matrix can hold count first, expected error second."""
+    described = _describe(candidate, snapshot, "")
+    return max(0, len(described.active_qubits) - SIMULATED_QUBITS), described.score
+
+
+def _describe(circuit: QuantumCircuit, snapshot: DeviceSnapshot, reason: str) -> TranspiledCircuit:
+    operations = [
+        (item.operation.name, tuple(circuit.find_bit(q).index for q in item.qubits))
+        for item in circuit.data
+    ]
+    outputs = tuple(circuit.layout.final_index_layout())
+    active = {qubit for _, qubits in operations for qubit in qubits} | set(outputs)
+    return TranspiledCircuit(
+        circuit=circuit,
+        active_qubits=tuple(sorted(active)),
+        output_qubits=outputs,
+        two_qubit_gates=sum(len(qubits) == 2 for _, qubits in operations),
+        depth=circuit.depth(),
+        score=expected_error(snapshot, operations, outputs),
+        from_cache=not reason,
+        miss_reason=reason,
+    )
+
+
+def _key(circuit: RingCircuit, snapshot: DeviceSnapshot, options: TranspileOptions) -> str:
+    import qiskit
+
+    parts = [FORMAT, circuit.digest, snapshot.name, snapshot.structure_digest, asdict(options)]
+    text = json.dumps([*parts, qiskit.__version__], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def _read(stem: Path) -> tuple[QuantumCircuit | None, str]:
+    """The cached circuit, or why there is none; a damaged entry is set aside."""
+    from qiskit import qpy
+
+    path = stem.with_suffix(".qpy")
+    if not path.exists() or not stem.with_suffix(".json").exists():
+        return None, "not in the cache yet"
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != _facts(stem)["sha256"]:
+        aside = path.with_suffix(f".damaged-{int(time.time())}")
+        path.replace(aside)
+        return None, f"the entry was damaged; it is kept as {aside.name}"
+    return qpy.load(io.BytesIO(content))[0], ""
+
+
+def _write(
+    stem: Path,
+    circuit: QuantumCircuit,
+    source: RingCircuit,
+    snapshot: DeviceSnapshot,
+    made: TranspiledCircuit,
+    reason: str,
+) -> None:
+    from qiskit import qpy
+
+    buffer = io.BytesIO()
+    qpy.dump(circuit, buffer)
+    _replace(stem.with_suffix(".qpy"), buffer.getvalue())
+    facts = {
+        "device": snapshot.name,
+        "circuit": (
+            f"{source.num_qubits} qubits, depth {source.depth}, {source.encoding}, "
+            f"{source.entanglement}"
+        ),
+        "two_qubit_gates": made.two_qubit_gates,
+        "depth": made.depth,
+        "layout": list(made.output_qubits),
+        "score": made.score,
+        "hits": 0,
+        "miss_reason": reason,
+        "date": time.time(),
+        "calibration": snapshot.calibration_digest,
+        "sha256": hashlib.sha256(buffer.getvalue()).hexdigest(),
+    }
+    _replace(stem.with_suffix(".json"), json.dumps(facts, indent=2).encode())
+
+
+def _facts(stem: Path) -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))
+    return facts
+
+
+def _update_facts(stem: Path, **changes: Any) -> None:
+    facts = {**_facts(stem), **changes}
+    _replace(stem.with_suffix(".json"), json.dumps(facts, indent=2).encode())
+
+
+def _count_hit(stem: Path, found: TranspiledCircuit) -> TranspiledCircuit:
+    _update_facts(stem, hits=_facts(stem)["hits"] + 1)
+    return found
+
+
+def _replace(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_bytes(content)
+    temporary.replace(path)
+
+
+def reduced(circuit: QuantumCircuit, active: Sequence[int]) -> QuantumCircuit:
+    """The same gates on the active qubits alone, renumbered 0, 1, ... in the given order."""
+    from qiskit import QuantumCircuit
+
+    position = {qubit: index for index, qubit in enumerate(active)}
+    small = QuantumCircuit(len(active), global_phase=circuit.global_phase)
+    for item in circuit.data:
+        qubits = [position[circuit.find_bit(q).index] for q in item.qubits]
+        small.append(item.operation, qubits)
+    return small
