@@ -51,12 +51,12 @@ def scale_noise(snapshot: DeviceSnapshot, scale: float) -> ScaledSnapshot:
         return ScaledSnapshot(snapshot, ())
     gates = tuple(_scaled_gate(gate, scale) for gate in snapshot.gates)
     qubits = tuple(_scaled_qubit(qubit, scale) for qubit in snapshot.qubits)
-    gate_caps = sum(
-        (gate.error or 0) * scale > _max_error(gate) for gate in snapshot.gates
-    )
+    gate_caps = sum((gate.error or 0) * scale > _max_error(gate) for gate in snapshot.gates)
     readout_caps = sum(max(q.p01, q.p10) * scale > MAX_READOUT_ERROR for q in snapshot.qubits)
     caps = [f"{gate_caps} gate errors capped"] if gate_caps else []
-    caps += [f"{readout_caps} read-out errors capped at {MAX_READOUT_ERROR}"] if readout_caps else []
+    caps += (
+        [f"{readout_caps} read-out errors capped at {MAX_READOUT_ERROR}"] if readout_caps else []
+    )
     return ScaledSnapshot(replace(snapshot, gates=gates, qubits=qubits), tuple(caps))
 
 
@@ -121,7 +121,7 @@ def _scaled_gate(gate: GateFacts, scale: float) -> GateFacts:
 
 
 def _max_error(gate: GateFacts) -> float:
-    return 1 - 1 / 2 ** len(gate.qubits)
+    return 1.0 - 0.5 ** len(gate.qubits)
 
 
 def _scaled_qubit(qubit: QubitFacts, scale: float) -> QubitFacts:

@@ -154,7 +154,8 @@ class DeviceSnapshot:
         try:
             values["qubits"] = tuple(QubitFacts(**facts) for facts in values["qubits"])
             values["gates"] = tuple(
-                GateFacts(**{**facts, "qubits": tuple(facts["qubits"])}) for facts in values["gates"]
+                GateFacts(**{**facts, "qubits": tuple(facts["qubits"])})
+                for facts in values["gates"]
             )
             values["faulty_qubits"] = tuple(values["faulty_qubits"])
             return cls(**values)

@@ -139,7 +139,10 @@ def load_bundle(directory: Path | None = None) -> Bundle:
         card=card,
         denoiser=_load_weights(denoiser, folder / "denoiser.safetensors"),
         proxy=_load_classifier(folder, card, "proxy"),
-        judges=(_load_classifier(folder, card, "judge_0"), _load_classifier(folder, card, "judge_1")),
+        judges=(
+            _load_classifier(folder, card, "judge_0"),
+            _load_classifier(folder, card, "judge_1"),
+        ),
         reference_images=references["images"],
         reference_labels=references["labels"],
     )
@@ -202,6 +205,8 @@ def _load_classifier(folder: Path, card: BundleCard, name: str) -> Classifier:
 
 def _load_weights(module: ModuleT, path: Path) -> ModuleT:
     weights = load_file(path)
-    module.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
+    module.load_state_dict(
+        {k: v.float() if v.is_floating_point() else v for k, v in weights.items()}
+    )
     frozen = module.eval().requires_grad_(False)
     return frozen.to(memory_format=torch.channels_last)

@@ -112,7 +112,11 @@ def _convolution(channels_in: int, channels_out: int, stride: int = 1) -> nn.Con
 
 
 def _stage(channels_in: int, channels_out: int, stride: int = 1) -> list[nn.Module]:
-    return [_convolution(channels_in, channels_out, stride), nn.BatchNorm2d(channels_out), nn.ReLU()]
+    return [
+        _convolution(channels_in, channels_out, stride),
+        nn.BatchNorm2d(channels_out),
+        nn.ReLU(),
+    ]
 
 
 CLASSIFIERS: dict[str, type[Classifier]] = {"resnet": ResNetClassifier, "cnn": CnnClassifier}

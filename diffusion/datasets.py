@@ -112,7 +112,9 @@ def load_fashion_mnist(folder: Path) -> Dataset:
         )
         for split in ("train", "test")
     }
-    checksums = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths.values()}
+    checksums = {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths.values()
+    }
     return Dataset("fashion-mnist", FASHION_CLASSES, splits["train"], splits["test"], checksums)
 
 

@@ -1,8 +1,8 @@
 """Make a model bundle: train a denoiser, a proxy and two judges, then measure the head-room.
 
 The proxy sees one half of the training set and the judges the other, so that what the proxy rewards
-by mistake is not what the judges get wrong. Budgets are CPU time: the learning rate follows a cosine
-over the budget. Training saves its state every `SAVE_EVERY` steps and goes on from there.
+by mistake is not what the judges get wrong. Budgets are CPU time; the learning rate follows a
+cosine over the budget. Training saves its state every `SAVE_EVERY` steps and goes on from there.
 """
 
 from __future__ import annotations
@@ -108,7 +108,8 @@ def train_denoiser(
         dropped = torch.rand(BATCH_DENOISER, generator=generator) < LABEL_DROPOUT
         labels = torch.where(dropped, num_classes, data.labels[index])
         noisy = level.sqrt() * clean[index] + (1 - level).sqrt() * noise
-        return (model(noisy, time_index, labels) - noise).square().mean()
+        predicted: Tensor = model(noisy, time_index, labels)
+        return (predicted - noise).square().mean()
 
     def follow(step: int) -> None:
         decay = min(0.999, (1 + step) / (10 + step))
@@ -122,7 +123,13 @@ def train_denoiser(
 
 
 def train_classifier(
-    name: str, kind: str, data: Split, num_classes: int, work: Path, config: FitConfig, seed: int,
+    name: str,
+    kind: str,
+    data: Split,
+    num_classes: int,
+    work: Path,
+    config: FitConfig,
+    seed: int,
     report: Report,
 ) -> Classifier:
     """Train with shifts, flips and a little noise, so that it can read half-made pictures too."""
@@ -133,7 +140,8 @@ def train_classifier(
     def loss(generator: torch.Generator) -> Tensor:
         index = torch.randint(len(data.images), (BATCH_CLASSIFIER,), generator=generator)
         images = _augment(data.images[index].float() / 255, generator)
-        return functional.cross_entropy(model(images), data.labels[index], label_smoothing=0.02)
+        logits: Tensor = model(images)
+        return functional.cross_entropy(logits, data.labels[index], label_smoothing=0.02)
 
     recipe = Recipe(name, 2e-3, 0.02, config.classifier_minutes * 60, seed)
     run_training(recipe, {"model": model}, loss, lambda _step: None, work, report)
@@ -186,7 +194,7 @@ def run_training(
             group["lr"] = recipe.rate_at(step, used)
         value = loss(torch.Generator().manual_seed(recipe.seed * 1_000_003 + step))
         optimizer.zero_grad()
-        value.backward()  # type: ignore[no-untyped-call]
+        value.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         step += 1
@@ -195,7 +203,9 @@ def run_training(
         used, last = used + now - last, now
         if step % SAVE_EVERY == 0 or used >= recipe.seconds:
             _save(path, modules, optimizer, step, used)
-            report(f"{recipe.name}: step {step}, {used:.0f} CPU-s, loss {float(value.detach()):.4f}")
+            report(
+                f"{recipe.name}: step {step}, {used:.0f} CPU-s, loss {float(value.detach()):.4f}"
+            )
 
 
 def assemble(
@@ -259,9 +269,7 @@ def _measure(
         name = f"lo {trial.candidate.low:g}, k {trial.candidate.slope:g}"
         report(f"{name}: accuracy {trial.correct.mean():.3f}, return {trial.unpriced.mean():.3f}")
 
-    trials = headroom.try_candidates(
-        environment, proxy, headroom.grid(), latents, labels, tell
-    )
+    trials = headroom.try_candidates(environment, proxy, headroom.grid(), latents, labels, tell)
     typical = headroom.play_candidate(environment, headroom.Candidate(2.0, 2.0), latents, labels)
     return trials, labels, headroom.state_statistics(typical)
 
@@ -323,7 +331,9 @@ def _augment(images: Tensor, generator: torch.Generator) -> Tensor:
 def _save(
     path: Path, modules: dict[str, nn.Module], optimizer: AdamW, step: int, used: float
 ) -> None:
-    tensors = {f"{m}/{k}": v for m, module in modules.items() for k, v in module.state_dict().items()}
+    tensors = {
+        f"{m}/{k}": v for m, module in modules.items() for k, v in module.state_dict().items()
+    }
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer/{index}/{key}": value for key, value in state.items()}
     tensors["progress"] = torch.tensor([step, used], dtype=torch.float64)

@@ -87,7 +87,11 @@ class FormResult:
 
 
 def wide_environment(
-    denoiser: Denoiser, proxy: Classifier, reward: RewardConfig, num_steps: int, cfg_base: float = 3.0
+    denoiser: Denoiser,
+    proxy: Classifier,
+    reward: RewardConfig,
+    num_steps: int,
+    cfg_base: float = 3.0,
 ) -> GuidanceEnvironment:
     """An environment whose action limit never binds: guidance is limited to [1, 12] alone."""
     sampler = GuidedSampler(denoiser, num_steps)
@@ -214,9 +218,7 @@ def _compare_form(form: str, trials: Sequence[Trial], reference: GaussianReferen
     inside = _inside(constant.candidate.low, CONSTANT_GRID) and (
         _inside(rule.candidate.low, LOW_GRID) and _inside(rule.candidate.slope, SLOPE_GRID)
     )
-    return FormResult(
-        form, constant.candidate, rule.candidate, gain, difference.difference, inside
-    )
+    return FormResult(form, constant.candidate, rule.candidate, gain, difference.difference, inside)
 
 
 def _second_half(trial: Trial, half: int) -> Arm:

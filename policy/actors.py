@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from itertools import pairwise
 from typing import Self
 
 import torch
@@ -182,9 +183,9 @@ def _normal(raw: Tensor) -> Normal:
 def _perceptron(
     widths: tuple[int, ...], activation: type[nn.Module], generator: torch.Generator
 ) -> nn.Sequential:
-    """Fully connected layers; the last starts at zero, so that mu = 0 and sigma is INITIAL_SIGMA."""
+    """Fully connected layers; the last starts at mu = 0 and sigma = INITIAL_SIGMA."""
     layers: list[nn.Module] = []
-    for before, after in zip(widths[:-1], widths[1:], strict=True):
+    for before, after in pairwise(widths):
         linear = nn.Linear(before, after)
         nn.init.kaiming_uniform_(linear.weight, nonlinearity="relu", generator=generator)
         nn.init.zeros_(linear.bias)

@@ -134,9 +134,7 @@ def update(
     return _summarise(records, explained, config.epochs)
 
 
-def minibatch_losses(
-    actor: Actor, critic: nn.Module, part: Minibatch, config: PpoConfig
-) -> Losses:
+def minibatch_losses(actor: Actor, critic: nn.Module, part: Minibatch, config: PpoConfig) -> Losses:
     """The clipped surrogate, the critic's squared error and the entropy of one minibatch."""
     distribution, sigma = _distribution(actor, part.states, config)
     ratio = (distribution.log_prob(part.actions) - part.log_probs).exp()
@@ -173,7 +171,7 @@ def _descend(
         raise ValueError(f"the PPO loss is {float(loss)}: lower the learning rates")
     actor_optimizer.zero_grad()
     critic_optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     norm = _circuit_gradient_norm(actor)
     for module in (actor, critic):
         nn.utils.clip_grad_norm_(module.parameters(), config.max_gradient_norm)
@@ -233,9 +231,9 @@ def _record(epoch: int, losses: Losses, circuit_norm: float, clip: float) -> _Re
     ratio = losses.ratio
     return _Record(
         epoch,
-        float(losses.policy),
-        float(losses.value),
-        float(losses.entropy),
+        float(losses.policy.detach()),
+        float(losses.value.detach()),
+        float(losses.entropy.detach()),
         float((ratio - 1 - ratio.log()).mean()),
         float(((ratio - 1).abs() > clip).float().mean()),
         circuit_norm,

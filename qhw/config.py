@@ -234,7 +234,8 @@ def load_config(path: Path) -> dict[str, Any]:
 
 def dump_config(config: RunConfig) -> str:
     """Render as TOML only what was set, so that reading it back gives the same object."""
-    return tomli_w.dumps(config.model_dump(mode="json", exclude_unset=True, exclude_none=True))
+    text: str = tomli_w.dumps(config.model_dump(mode="json", exclude_unset=True, exclude_none=True))
+    return text
 
 
 def merge(base: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:

@@ -95,4 +95,3 @@ def cache_folder() -> Path:
 
 def _existing_parent(path: Path) -> Path:
     return path if path.exists() else _existing_parent(path.parent)
-

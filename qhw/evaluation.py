@@ -125,9 +125,7 @@ def evaluate_run(run: RunDirectory, latents: int) -> None:
     trainer.restore(run.latest_checkpoint())
     rows = compare_arms(trainer, latents, Console())
     footer = _footer(run, trainer, latents)
-    write_json(
-        run.path / "evaluation.json", {"rows": [asdict(row) for row in rows], **footer}
-    )
+    write_json(run.path / "evaluation.json", {"rows": [asdict(row) for row in rows], **footer})
     print_table(rows, footer, Console())
 
 

@@ -1,12 +1,12 @@
 """A run on disk: configuration, provenance, metrics, checkpoints.
 
-    runs/NAME/
-      config.toml          what was asked
-      provenance.json      what it was made with (never an account or a token)
-      metrics.jsonl        one line per update
-      checkpoints/NNNNN/   state.safetensors and state.json; the last three are kept
-      evaluation.json      the paired table
-    runs/latest            points to the newest run
+runs/NAME/
+  config.toml          what was asked
+  provenance.json      what it was made with (never an account or a token)
+  metrics.jsonl        one line per update
+  checkpoints/NNNNN/   state.safetensors and state.json; the last three are kept
+  evaluation.json      the paired table
+runs/latest            points to the newest run
 """
 
 from __future__ import annotations

@@ -156,7 +156,7 @@ class Trainer:
 
     def checkpoint(self) -> Checkpoint:
         """Everything a later process needs to go on bit for bit."""
-        tensors = {}
+        tensors: dict[str, Tensor] = {}
         for name, module in (("actor", self.actor), ("critic", self.critic)):
             tensors |= {f"{name}/{key}": value for key, value in module.state_dict().items()}
         for name, optimizer in self._optimizers.items():

@@ -100,9 +100,7 @@ class _AerBackend(ABC):
     def _sample(self, probabilities: FloatArray) -> FloatArray:
         assert self.shots is not None
         clean = probabilities.clip(min=0)
-        counts = self._generator.multinomial(
-            self.shots, clean / clean.sum(axis=1, keepdims=True)
-        )
+        counts = self._generator.multinomial(self.shots, clean / clean.sum(axis=1, keepdims=True))
         frequencies: FloatArray = counts / self.shots
         return frequencies
 
