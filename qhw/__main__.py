@@ -1,0 +1,7 @@
+"""`python -m qhw`."""
+
+from __future__ import annotations
+
+from qhw.cli import main
+
+main()

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from qiskit import transpile
+from qiskit.quantum_info import SparsePauliOp, Statevector
+from qiskit_aer import AerSimulator
+from qiskit_aer.noise import NoiseModel
+
+from policy import RingCircuit
+from qhw.backends.aer import AerBackend, NoisyAerBackend
+from qhw.backends.opening import open_backend, open_snapshot
+from qhw.backends.transpilation import TranspileOptions, transpile_for
+from qhw.errors import BackendUnavailableError, ConfigError, UnknownNameError
+
+QUICK = TranspileOptions(seeds=1)
+
+
+def draw(
+    circuit: RingCircuit, inputs: int, sets: int, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return (
+        rng.uniform(-3, 3, (inputs, circuit.num_angles)),
+        rng.uniform(-3, 3, (sets, circuit.num_weights)),
+    )
+
+
+def test_exact_values_equal_state_vectors_in_row_order() -> None:
+    circuit = RingCircuit(3, 1)
+    angles, weights = draw(circuit, 3, 2)
+    values = AerBackend(circuit).evaluate(angles, weights).values
+    assert values.shape == (2, 3, 3)
+    for w in range(2):
+        for b in range(3):
+            bound = circuit.quantum_circuit().assign_parameters([*angles[b], *weights[w]])
+            for qubit in range(3):
+                z = SparsePauliOp.from_sparse_list([("Z", [qubit], 1)], 3)
+                expected = Statevector(bound).expectation_value(z).real
+                assert values[w, b, qubit] == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.slow  # the vendor's noise model of all qubits takes seconds to build
+@pytest.mark.parametrize("device", ["fake_brisbane", "fake_fez"])
+def test_the_reduced_simulation_equals_the_full_device(device: str, tmp_path: Path) -> None:
+    circuit = RingCircuit(4, 2)
+    snapshot = open_snapshot(device)
+    transpiled = transpile_for(circuit, snapshot, QUICK, tmp_path)
+    backend = NoisyAerBackend(circuit, snapshot, transpiled, symmetric_readout=True)
+    angles, weights = draw(circuit, 2, 1)
+    values = backend.evaluate(angles, weights).values[0]
+    expected = full_device(device, transpiled.circuit, transpiled.output_qubits, angles, weights)
+    assert np.abs(values - expected).max() < 1e-9
+
+
+def full_device(
+    device: str, circuit: object, outputs: tuple[int, ...], angles: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    from qhw.backends.opening import _fake_classes
+
+    backend = _fake_classes()[device]()
+    simulator = AerSimulator(method="density_matrix", noise_model=NoiseModel.from_backend(backend))
+    rows = []
+    for row in angles:
+        names = {f"angle[{i}]": v for i, v in enumerate(row)}
+        names |= {f"weight[{i}]": v for i, v in enumerate(weights[0])}
+        bound = circuit.assign_parameters(names)  # type: ignore[attr-defined]
+        for i in range(len(outputs)):
+            op = SparsePauliOp.from_sparse_list([("Z", [outputs[i]], 1)], bound.num_qubits)
+            bound.save_expectation_value(op, list(range(bound.num_qubits)), label=f"z{i}")
+        data = simulator.run(transpile(bound, optimization_level=0)).result().data()
+        values = np.array([data[f"z{i}"] for i in range(len(outputs))])
+        error = [backend.target["measure"][(q,)].error for q in outputs]
+        rows.append(values * (1 - 2 * np.array(error)))
+    return np.array(rows)
+
+
+def test_noise_scale_zero_is_noiseless(tmp_path: Path) -> None:
+    circuit = RingCircuit(3, 1)
+    snapshot = open_snapshot("fake_fez")
+    transpiled = transpile_for(circuit, snapshot, QUICK, tmp_path)
+    angles, weights = draw(circuit, 4, 2)
+    noisy = NoisyAerBackend(circuit, snapshot, transpiled, noise_scale=0).evaluate(angles, weights)
+    exact = AerBackend(circuit).evaluate(angles, weights)
+    assert np.abs(noisy.values - exact.values).max() < 1e-12
+
+
+def test_sampling_follows_its_seed_and_its_standard_error() -> None:
+    circuit = RingCircuit(3, 1)
+    angles, weights = draw(circuit, 20, 2)
+    exact = AerBackend(circuit).evaluate(angles, weights).values
+    first, second = (AerBackend(circuit, 4096, seed=5).evaluate(angles, weights) for _ in range(2))
+    assert np.array_equal(first.values, second.values)
+    assert first.cost.shots == 40 * 4096
+    z = (first.values - exact) / first.standard_errors
+    assert np.abs(z).max() < 5.5
+    assert 0.7 < z.std() < 1.3
+
+
+def test_too_many_qubits_are_refused_with_the_estimate() -> None:
+    with pytest.raises(ConfigError, match="MiB"):
+        open_backend("aer_noisy", RingCircuit(9, 1))
+
+
+def test_names_that_cannot_be_opened() -> None:
+    with pytest.raises(UnknownNameError, match="fake_brisbane"):
+        open_snapshot("fake_brisbne")
+    with pytest.raises(BackendUnavailableError, match="retired"):
+        open_backend("ibm_brisbane", RingCircuit())
+    with pytest.raises(BackendUnavailableError, match="--device fake_fez"):
+        open_backend("fake_fez", RingCircuit())
+
+
+def test_the_cache_hits_and_survives_damage(tmp_path: Path) -> None:
+    circuit, snapshot = RingCircuit(3, 1), open_snapshot("fake_fez")
+    made = transpile_for(circuit, snapshot, QUICK, tmp_path)
+    assert made.miss_reason == "not in the cache yet"
+    found = transpile_for(circuit, snapshot, QUICK, tmp_path)
+    assert found.from_cache
+    assert found.circuit == made.circuit
+    (entry,) = list((tmp_path / "fake_fez").glob("*.qpy"))
+    entry.write_bytes(entry.read_bytes()[:50])
+    again = transpile_for(circuit, snapshot, QUICK, tmp_path)
+    assert "damaged" in again.miss_reason
+    assert again.output_qubits == made.output_qubits
+    assert list((tmp_path / "fake_fez").glob("*.damaged-*"))

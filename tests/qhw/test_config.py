@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from qhw.config import PRESETS, RunConfig, dump_config, load_config, merge, parse_config
+from qhw.errors import ConfigError
+
+
+def test_toml_round_trip_keeps_what_was_set() -> None:
+    config = parse_config({"seed": 3, "backend": {"device": "fake_fez", "shots": 100}})
+    again = parse_config(tomllib.loads(dump_config(config)))
+    assert again == config
+    assert again.model_fields_set == config.model_fields_set
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"sed": 1}, "sed"),
+        ({"backend": {"shots": 0}}, "backend.shots = 0"),
+        ({"actor": {"circuit": {"qubits": 2}}}, "2 x qubits >= 6"),
+        ({"actor": {"kind": "mlp", "circuit": {"depth": 3}}}, "does not apply"),
+        ({"actor": {"kind": "mlp"}, "gradient": {"rule": "shift"}}, "does not apply"),
+        ({"backend": {"name": "aer", "device": "fake_fez"}}, "does not apply"),
+        ({"gradient": {"rule": "shift", "pruned_fraction": 0.5}}, "applies to rule 'pruned'"),
+        ({"environment": {"guidance_min": 5.0, "guidance_max": 2.0}}, "must lie below"),
+    ],
+)
+def test_bad_settings_are_refused_by_name(values: dict[str, object], said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_config(values)
+    assert said in caught.value.message
+
+
+def test_every_preset_is_valid() -> None:
+    for values in PRESETS.values():
+        assert isinstance(parse_config(values), RunConfig)
+
+
+def test_merge_overrides_by_table() -> None:
+    merged = merge({"ppo": {"epochs": 2, "clip": 0.1}}, {"ppo": {"epochs": 3, "clip": None}})
+    assert merged == {"ppo": {"epochs": 3, "clip": 0.1}}
+
+
+def test_a_missing_file_and_bad_toml_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no file"):
+        load_config(tmp_path / "none.toml")
+    bad = tmp_path / "bad.toml"
+    bad.write_text("a = [")
+    with pytest.raises(ConfigError, match="not valid TOML"):
+        load_config(bad)

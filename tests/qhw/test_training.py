@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from policy import RingActor
+from qhw.config import parse_config
+from qhw.errors import CheckpointError
+from qhw.runs import create_run
+from qhw.training import Trainer
+
+SMALL: dict[str, Any] = {
+    "backend": {"name": "aer"},
+    "gradient": {"rule": "shift"},
+    "environment": {"steps": 4},
+    "ppo": {"updates": 4, "environments": 6, "epochs": 1, "minibatches": 3},
+}
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def test_every_circuit_weight_moves_from_the_second_minibatch_on() -> None:
+    trainer = Trainer(parse_config(SMALL))
+    actor = trainer.actor
+    assert isinstance(actor, RingActor)
+    before = actor.circuit_weights.detach().clone()
+    trainer.advance()
+    assert (actor.circuit_weights.detach() != before).all()
+
+
+def test_a_rollout_holds_what_the_environment_gave() -> None:
+    trainer = Trainer(parse_config(SMALL))
+    rollout = trainer.collect()
+    assert rollout.states.shape == (4, 6, 6)
+    assert rollout.dones.sum() == 6
+    assert (rollout.rewards[-1].abs() > rollout.rewards[0].abs()).any()
+    assert rollout.states[1:, :, 4].abs().sum() > 0
+    played = trainer.environment.clip_actions(rollout.actions) / 2
+    assert torch.allclose(rollout.states[1:, :, 4], played[:-1])
+
+
+@pytest.mark.parametrize("rule", ["shift", "pruned", "spsa"])
+def test_a_resumed_run_equals_an_undisturbed_one_bit_for_bit(rule: str, tmp_path: Path) -> None:
+    config = parse_config({**SMALL, "gradient": {"rule": rule}})
+    whole = Trainer(config)
+    records = [whole.advance() for _ in range(3)]
+    first = Trainer(config)
+    first.advance()
+    run = create_run(tmp_path, config, "r")
+    run.save_checkpoint(first.checkpoint())
+    second = Trainer(run.config)
+    second.restore(run.latest_checkpoint())
+    resumed = [second.advance() for _ in range(2)]
+    for mine, theirs in zip(resumed, records[1:], strict=True):
+        assert without_seconds(mine) == without_seconds(theirs)
+    for mine, theirs in zip(second.actor.parameters(), whole.actor.parameters(), strict=True):
+        assert torch.equal(mine, theirs)
+
+
+def test_a_checkpoint_of_another_shape_is_refused() -> None:
+    small = Trainer(parse_config(SMALL))
+    deeper = Trainer(parse_config({**SMALL, "actor": {"circuit": {"depth": 3}}}))
+    with pytest.raises(CheckpointError, match="does not fit"):
+        deeper.restore(small.checkpoint())
+
+
+def without_seconds(record: dict[str, Any]) -> dict[str, Any]:
+    costs = {phase: (c["circuits"], c["shots"]) for phase, c in record["cost"].items()}
+    return {**{k: v for k, v in record.items() if k != "seconds"}, "cost": costs}
