@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from qhw import __version__
+
+if TYPE_CHECKING:
+    from qhw.runs import RunDirectory
 
 app = typer.Typer(
     help="Train a small quantum circuit to steer a diffusion model, under a device's noise.",
@@ -92,10 +95,10 @@ def train(
     runs: RunsOption = Path("runs"),
 ) -> None:
     """Train a controller with PPO, evaluate it on paired latents, print the table."""
+    from qhw.backends.names import refuse_unknown
     from qhw.config import PRESETS, load_config, merge, parse_config
     from qhw.errors import ConfigError, UnknownNameError
     from qhw.runs import create_run, open_run
-    from qhw.training import train_run
 
     options: dict[str, Any] = {
         "seed": seed,
@@ -126,13 +129,22 @@ def train(
                 "--resume goes on with the run's own settings and takes no others.",
                 f"Type `qhw train --resume {resume}`.",
             )
-        train_run(open_run(resume), tensorboard=tensorboard)
+        run_directory = open_run(resume)
+        _train(run_directory, tensorboard)
         return
     if preset not in PRESETS:
         raise UnknownNameError.nearest("preset", preset, PRESETS, "qhw train --help")
     base = merge(PRESETS[preset], load_config(config) if config else {})
     settings = parse_config(merge(base, chosen))
-    train_run(create_run(runs, settings, name), tensorboard=tensorboard)
+    refuse_unknown(settings.backend.name)
+    _train(create_run(runs, settings, name), tensorboard)
+
+
+def _train(run_directory: RunDirectory, tensorboard: bool) -> None:
+    """Import torch only when everything that was typed has been found good."""
+    from qhw.training import train_run
+
+    train_run(run_directory, tensorboard=tensorboard)
 
 
 @app.command()
@@ -147,6 +159,10 @@ def run(
     runs: RunsOption = Path("runs"),
 ) -> None:
     """Sample with a trained controller beside the best constant, on the same latents."""
+    from qhw.backends.names import refuse_unknown
+
+    if backend is not None:
+        refuse_unknown(backend)
     from qhw.deployment import deploy
 
     options = {"name": backend, "device": device, "noise_scale": noise_scale, "shots": shots}

@@ -15,7 +15,6 @@ from diffusion.bundle import Bundle
 from diffusion.episodes import Episode, play
 from diffusion.headroom import Candidate, play_candidate, wide_environment
 from qhw import plots
-from qhw.backends.opening import refuse_unknown
 from qhw.config import RunConfig, merge, parse_config
 from qhw.outcomes import EYES, Outcome, PairedLatents, evaluation_latents, judge
 from qhw.runs import RunDirectory, open_run, write_json
@@ -33,8 +32,6 @@ def deploy(run_path: Path, backend: dict[str, Any], *, images: int, seed: int) -
         images: Pictures to make.
         seed: Of the latents.
     """
-    if backend["name"] is not None:
-        refuse_unknown(backend["name"])
     torch.set_num_threads(1)
     console = Console()
     run = open_run(run_path)

@@ -28,7 +28,7 @@ def print_runs(root: Path) -> None:
 
 def print_devices() -> None:
     """Print the snapshots that need no account."""
-    from qhw.backends.opening import CREDENTIALS, LIVE_DEVICES, fake_device_names
+    from qhw.backends.names import CREDENTIALS, LIVE_DEVICES, fake_device_names
 
     console = Console()
     console.print("Snapshots for `--backend aer_noisy --device NAME`:")

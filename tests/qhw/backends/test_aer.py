@@ -58,9 +58,9 @@ def test_the_reduced_simulation_equals_the_full_device(device: str, tmp_path: Pa
 def full_device(
     device: str, circuit: object, outputs: tuple[int, ...], angles: np.ndarray, weights: np.ndarray
 ) -> np.ndarray:
-    from qhw.backends.opening import _fake_classes
+    from qhw.backends.names import fake_classes
 
-    backend = _fake_classes()[device]()
+    backend = fake_classes()[device]()
     simulator = AerSimulator(method="density_matrix", noise_model=NoiseModel.from_backend(backend))
     rows = []
     for row in angles:
