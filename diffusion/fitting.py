@@ -109,7 +109,10 @@ def train_denoiser(
         labels = torch.where(dropped, num_classes, data.labels[index])
         noisy = level.sqrt() * clean[index] + (1 - level).sqrt() * noise
         predicted: Tensor = model(noisy, time_index, labels)
-        return (predicted - noise).square().mean()
+        target = noise
+        if model.prediction_type == "v_prediction":
+            target = level.sqrt() * noise - (1 - level).sqrt() * clean[index]
+        return (predicted - target).square().mean()
 
     def follow(step: int) -> None:
         decay = min(0.999, (1 + step) / (10 + step))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -129,7 +130,7 @@ class AerBackend(_AerBackend):
         super().__init__(circuit, shots, seed)
         refuse_above(circuit.num_qubits, MAX_QUBITS_EXACT, 16 * 2**circuit.num_qubits)
         self._circuit = circuit.quantum_circuit()
-        self._circuit.save_probabilities()
+        _save_probabilities(self._circuit, range(circuit.num_qubits))
         self._aer = _make_simulator(method="statevector")
 
     def describe(self) -> dict[str, str | int | float]:
@@ -193,7 +194,7 @@ class NoisyAerBackend(_AerBackend):
         )
         self._circuit = reduced(transpiled.circuit, active)
         outputs = [active.index(qubit) for qubit in transpiled.output_qubits]
-        self._circuit.save_probabilities(outputs)
+        _save_probabilities(self._circuit, outputs)
         noise = noise_model(scaled.snapshot, active) if noise_scale > 0 else None
         self._aer = _make_simulator(method="density_matrix", noise_model=noise)
 
@@ -256,6 +257,13 @@ def _column(name: str, circuit: RingCircuit) -> int:
     """Column of a parameter in the joint rows, from its name such as `weight[3]`."""
     vector, index = name.rstrip("]").split("[")
     return int(index) + (circuit.num_angles if vector == "weight" else 0)
+
+
+def _save_probabilities(circuit: QuantumCircuit, qubits: Sequence[int]) -> None:
+    """Ask Aer for the probabilities of these qubits' bit strings, the first the lowest bit."""
+    from qiskit_aer.library import SaveProbabilities
+
+    circuit.append(SaveProbabilities(len(qubits)), list(qubits))
 
 
 def _make_simulator(**options: Any) -> AerSimulator:
