@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from diffusion.classifiers import CLASSIFIERS, Classifier
 from diffusion.denoisers import PixelDenoiser
 from diffusion.rewards import RewardConfig
+from diffusion.sampler import GuidedSampler
 
 EMBEDDED = Path(__file__).parent / "pretrained" / "fashion-mnist"
 MINIMUM_ACCURACY = 0.8
@@ -59,6 +60,7 @@ class BundleCard:
         accuracies: Test accuracy in [0, 1], by file name.
         num_train_timesteps: Noise levels of training.
         beta_schedule: diffusers' name of the noise schedule.
+        num_steps: Denoising steps of the episodes behind the choices below.
         cfg_base: CFG_0, the guidance of action 0.
         state_mean: (6,) mean of the environment's state.
         state_sd: (6,) its standard deviation.
@@ -75,6 +77,7 @@ class BundleCard:
     accuracies: dict[str, float]
     num_train_timesteps: int
     beta_schedule: str
+    num_steps: int
     cfg_base: float
     state_mean: tuple[float, ...]
     state_sd: tuple[float, ...]
@@ -113,6 +116,7 @@ class Bundle:
         judges: Two classifiers that only report.
         reference_images: (1000, c, h, w) uint8, real pictures that no network was trained on.
         reference_labels: (1000,) int64.
+        folder: Where it was read from.
     """
 
     card: BundleCard
@@ -121,6 +125,16 @@ class Bundle:
     judges: tuple[Classifier, Classifier]
     reference_images: Tensor
     reference_labels: Tensor
+    folder: Path
+
+    def sampler(self, num_steps: int) -> GuidedSampler:
+        """The denoiser's sampler with the noise schedule that it was trained with."""
+        return GuidedSampler(
+            self.denoiser,
+            num_steps,
+            self.card.num_train_timesteps,
+            beta_schedule=self.card.beta_schedule,
+        )
 
 
 def load_bundle(directory: Path | None = None) -> Bundle:
@@ -137,7 +151,7 @@ def load_bundle(directory: Path | None = None) -> Bundle:
     references = load_file(folder / "references.safetensors")
     return Bundle(
         card=card,
-        denoiser=_load_weights(denoiser, folder / "denoiser.safetensors"),
+        denoiser=load_weights(denoiser, folder / "denoiser.safetensors"),
         proxy=_load_classifier(folder, card, "proxy"),
         judges=(
             _load_classifier(folder, card, "judge_0"),
@@ -145,6 +159,7 @@ def load_bundle(directory: Path | None = None) -> Bundle:
         ),
         reference_images=references["images"],
         reference_labels=references["labels"],
+        folder=folder,
     )
 
 
@@ -200,10 +215,11 @@ def _verify(folder: Path, checksums: dict[str, str]) -> None:
 def _load_classifier(folder: Path, card: BundleCard, name: str) -> Classifier:
     channels = int(card.denoiser["image_channels"])
     classifier = CLASSIFIERS[card.classifiers[name]](len(card.class_names), channels)
-    return _load_weights(classifier, folder / f"{name}.safetensors")
+    return load_weights(classifier, folder / f"{name}.safetensors")
 
 
-def _load_weights(module: ModuleT, path: Path) -> ModuleT:
+def load_weights(module: ModuleT, path: Path) -> ModuleT:
+    """Read what `save_weights` wrote, in fp32, and freeze the module."""
     weights = load_file(path)
     module.load_state_dict(
         {k: v.float() if v.is_floating_point() else v for k, v in weights.items()}

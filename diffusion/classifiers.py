@@ -34,7 +34,9 @@ class Classifier(nn.Module):
 
 
 class ResNetClassifier(Classifier):
-    """The ResNet-18 layout (He et al., arXiv 1512.03385), slim, with a 3 x 3 stem of stride 2.
+    """The ResNet-18 layout (He et al., arXiv 1512.03385), slim and for small pictures.
+
+    Its stem is a 3 x 3 convolution of stride 1; nothing is pooled before the first stage.
 
     Args:
         num_classes: Classes.
@@ -51,7 +53,7 @@ class ResNetClassifier(Classifier):
             blocks += [_Residual(wide_before, wide, 2 if stage else 1), _Residual(wide, wide, 1)]
             wide_before = wide
         self.trunk = nn.Sequential(
-            _convolution(channels, width, 2),
+            _convolution(channels, width),
             nn.BatchNorm2d(width),
             nn.ReLU(),
             *blocks,

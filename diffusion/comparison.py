@@ -6,7 +6,7 @@ They speak of other latents for the same trained model, not of other training ru
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -88,6 +88,31 @@ class Arm:
 
 
 @dataclass(frozen=True)
+class ScoredArm:
+    """An arm whose distance is known: small enough to keep where the features are not.
+
+    Attributes:
+        correct: (N,) 1 where the judge names the wanted class, else 0.
+        distance: Frechet distance of the arm's features to the reference.
+        effect: (N,) first-order effect of each latent on that distance, times N.
+    """
+
+    correct: FloatArray
+    distance: float
+    effect: FloatArray
+
+    @classmethod
+    def of(cls, arm: Arm, reference: GaussianReference) -> ScoredArm:
+        """Measure an arm against the real pictures in the same feature space."""
+        return cls(arm.correct, reference.distance(arm.features), reference.influence(arm.features))
+
+    def resampled(self, counts: NDArray[np.int64]) -> FloatArray:
+        """Distances (B,) of resamples to first order, counts (B, N)."""
+        replicates: FloatArray = self.distance + counts @ self.effect / len(self.effect)
+        return replicates
+
+
+@dataclass(frozen=True)
 class EqualAccuracyDifference:
     """An arm's Frechet distance minus the constants' at the arm's accuracy; negative is better.
 
@@ -137,17 +162,49 @@ def equal_accuracy_difference(
     Raises:
         ValueError: If there are fewer than two constants or the arms differ in size.
     """
-    arms = [arm, *constants]
-    sizes = [len(each.correct) for each in arms]
-    if len(constants) < 2 or len(set(sizes)) != 1:
-        raise ValueError(f"arms have {sizes} latents: need two constants, all of one size")
-    accuracies = np.array([each.correct.mean() for each in arms])
-    distances = np.array([reference.distance(each.features) for each in arms])
+    scored = [ScoredArm.of(each, reference) for each in (arm, *constants)]
+    counts = resample_counts(len(arm.correct), resamples, seed)
+    if method == "influence":
+        return compare_at_equal_accuracy(scored[0], scored[1:], counts, level)
+    features = [each.features for each in (arm, *constants)]
+    _require_one_size(scored)
+    return _compare(scored, lambda k: reference.resampled(features[k], counts), counts, level)
+
+
+def compare_at_equal_accuracy(
+    arm: ScoredArm,
+    constants: Sequence[ScoredArm],
+    counts: NDArray[np.int64],
+    level: float = 0.95,
+) -> EqualAccuracyDifference:
+    """As `equal_accuracy_difference`, of arms that are scored already.
+
+    Args:
+        arm: The arm.
+        constants: Two at least, of the same latents in the same order.
+        counts: (B, N) of `resample_counts`.
+        level: Of the percentile interval.
+
+    Raises:
+        ValueError: If there are fewer than two constants or the arms differ in size.
+    """
+    scored = [arm, *constants]
+    _require_one_size(scored)
+    return _compare(scored, lambda k: scored[k].resampled(counts), counts, level)
+
+
+def _compare(
+    scored: Sequence[ScoredArm],
+    replicates: Callable[[int], FloatArray],
+    counts: NDArray[np.int64],
+    level: float,
+) -> EqualAccuracyDifference:
+    """Compare arm 0 with the frontier of the others; `replicates(k)` are arm k's distances (B,)."""
+    accuracies = np.array([each.correct.mean() for each in scored])
+    distances = np.array([each.distance for each in scored])
     kept = [0, *_frontier(accuracies[1:], distances[1:])]
-    counts = resample_counts(sizes[0], resamples, seed)
-    x = np.stack([counts @ arms[k].correct for k in kept], axis=1) / sizes[0]
-    spread = [_bootstrap(reference, arms[k], distances[k], counts, method) for k in kept]
-    y = np.stack(spread, axis=1)
+    x = np.stack([counts @ scored[k].correct for k in kept], axis=1) / counts.shape[1]
+    y = np.stack([replicates(k) for k in kept], axis=1)
     constant = _interpolate(accuracies[kept], distances[kept])
     drawn = [row[0] - _interpolate(at, row) for at, row in zip(x, y, strict=True)]
     outside = (x[:, 0] < x[:, 1:].min(axis=1)) | (x[:, 0] > x[:, 1:].max(axis=1))
@@ -160,19 +217,10 @@ def equal_accuracy_difference(
     )
 
 
-def _bootstrap(
-    reference: GaussianReference,
-    arm: Arm,
-    distance: float,
-    counts: NDArray[np.int64],
-    method: BootstrapMethod,
-) -> FloatArray:
-    """Distances (B,) of an arm's resamples."""
-    if method == "resample":
-        return reference.resampled(arm.features, counts)
-    effect = reference.influence(arm.features)
-    replicates: FloatArray = distance + counts @ effect / len(effect)
-    return replicates
+def _require_one_size(scored: Sequence[ScoredArm]) -> None:
+    sizes = [len(each.correct) for each in scored]
+    if len(scored) < 3 or len(set(sizes)) != 1:
+        raise ValueError(f"arms have {sizes} latents: need two constants, all of one size")
 
 
 def _frontier(accuracies: FloatArray, distances: FloatArray) -> list[int]:

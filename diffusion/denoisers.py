@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 _BLOCKS_DOWN = ("DownBlock2D", "AttnDownBlock2D")
-_BLOCKS_UP = ("AttnUpBlock2D", "UpBlock2D")
+_BLOCKS_UP = ("UpBlock2D", "UpBlock2D")
 
 
 class Denoiser(Protocol):
@@ -37,8 +37,7 @@ class PixelDenoiserConfig:
 
     Attributes:
         image_channels: c of the pictures.
-        image_size: Their height and width h.
-        padded_size: Height and width after padding; a multiple of 2 x patch.
+        image_size: Their height and width h, a multiple of 2 x patch.
         patch: Side of the squares that `pixel_unshuffle` turns into channels.
         num_classes: Classes; one more embedding is the null class.
         channels: Widths of the two resolutions of the UNet.
@@ -47,18 +46,17 @@ class PixelDenoiserConfig:
     """
 
     image_channels: int = 1
-    image_size: int = 28
-    padded_size: int = 32
-    patch: int = 4
+    image_size: int = 16
+    patch: int = 2
     num_classes: int = 10
     channels: tuple[int, int] = (32, 64)
     prediction_type: str = "v_prediction"
 
     def __post_init__(self) -> None:
-        if (self.padded_size - self.image_size) % 2 or self.padded_size % (2 * self.patch):
+        if self.image_size % (2 * self.patch):
             raise ValueError(
-                f"image_size {self.image_size}, padded_size {self.padded_size} and patch "
-                f"{self.patch} do not fit: pad evenly to a multiple of {2 * self.patch}"
+                f"image_size {self.image_size} and patch {self.patch} do not fit: take pictures "
+                f"whose sides are a multiple of {2 * self.patch}"
             )
 
 
@@ -74,7 +72,7 @@ class PixelDenoiser(nn.Module):
         self.config = config
         self.num_classes = config.num_classes
         self.prediction_type = config.prediction_type
-        grid = config.padded_size // config.patch
+        grid = config.image_size // config.patch
         depth = config.image_channels * config.patch**2
         self.sample_shape = (depth, grid, grid)
         self.unet = UNet2DModel(
@@ -89,10 +87,13 @@ class PixelDenoiser(nn.Module):
             norm_num_groups=8,
             attention_head_dim=16,
         )
+        # A sixth faster than the default layout on a CPU at these widths.
+        self.to(memory_format=torch.channels_last)
 
     def forward(self, latents: Tensor, timesteps: Tensor, labels: Tensor) -> Tensor:
         """Predict noise or v (N, C, H, W); label `num_classes` is the null class."""
-        output: Tensor = self.unet(latents, timesteps, labels, return_dict=False)[0]
+        folded = latents.contiguous(memory_format=torch.channels_last)
+        output: Tensor = self.unet(folded, timesteps, labels, return_dict=False)[0]
         return output
 
     @torch.no_grad()
@@ -107,21 +108,16 @@ class PixelDenoiser(nn.Module):
 
     def encode(self, images: Tensor) -> Tensor:
         """Clean latents (N, C, H, W) in [-1, 1] of pictures (N, c, h, w) in [0, 1]."""
-        padding = (self.config.padded_size - self.config.image_size) // 2
-        padded = functional.pad(2 * images - 1, (padding,) * 4, value=-1.0)
-        return functional.pixel_unshuffle(padded, self.config.patch)
+        return functional.pixel_unshuffle(2 * images - 1, self.config.patch)
 
     def decode(self, latents: Tensor) -> Tensor:
         """Pictures (N, c, h, w) in [0, 1] of clean latents (N, C, H, W)."""
-        padding = (self.config.padded_size - self.config.image_size) // 2
         pixels = functional.pixel_shuffle(latents, self.config.patch)
-        if padding:
-            pixels = pixels[..., padding:-padding, padding:-padding]
         return ((pixels + 1) / 2).clamp(0, 1)
 
     def describe(self) -> dict[str, Any]:
         """The architecture as plain JSON; `from_description` reads it."""
-        return asdict(self.config)
+        return {**asdict(self.config), "channels": list(self.config.channels)}
 
     @classmethod
     def from_description(cls, values: dict[str, Any]) -> Self:

@@ -111,7 +111,7 @@ class GuidanceEnvironment:
         self.cfg_base = cfg_base
         self.guidance_range = guidance_range
         self.action_limit = action_limit
-        self._distance = distance
+        self.distance = distance
         self._step = -1
         self._images: Tensor
         self._latents: Tensor
@@ -237,8 +237,8 @@ class GuidanceEnvironment:
         """What the step gain is the rise of; (N,)."""
         if self._references is None:
             return self._log_probability.exp()
-        if self._distance is not None:
-            return -self._distance(self._images, self._references)
+        if self.distance is not None:
+            return -self.distance(self._images, self._references)
         return ssim(self._images, self._references)
 
     def _base_images(self, latents: Tensor, labels: Tensor) -> Tensor | None:

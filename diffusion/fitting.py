@@ -1,8 +1,7 @@
 """Make a model bundle: train a denoiser, a proxy and two judges, then measure the head-room.
 
 The proxy sees one half of the training set and the judges the other, so that what the proxy rewards
-by mistake is not what the judges get wrong. Budgets are CPU time; the learning rate follows a
-cosine over the budget. Training saves its state every `SAVE_EVERY` steps and goes on from there.
+by mistake is not what the judges get wrong. Budgets are CPU time; see `diffusion.optimisation`.
 """
 
 from __future__ import annotations
@@ -10,35 +9,36 @@ from __future__ import annotations
 import copy
 import csv
 import dataclasses
-import math
 import platform
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 import torch
 from diffusers import DDIMScheduler
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim import AdamW
 
 from diffusion import headroom
-from diffusion.bundle import BundleCard, card_json, save_weights, sha256
+from diffusion.bundle import BundleCard, card_json, load_weights, save_weights, sha256
 from diffusion.classifiers import CLASSIFIERS, Classifier
-from diffusion.datasets import Dataset, Split
+from diffusion.datasets import Dataset, Split, shrink
 from diffusion.denoisers import PixelDenoiser, PixelDenoiserConfig
 from diffusion.environment import draw_labels, draw_latents
-from diffusion.metrics import FloatArray, frechet_distance
+from diffusion.metrics import FloatArray, GaussianReference, frechet_distance
+from diffusion.model_card import model_card
+from diffusion.optimisation import Recipe, Report, run_training
+from diffusion.sampler import GuidedSampler
 
-Report = Callable[[str], None]
-SAVE_EVERY = 200
 BATCH_DENOISER, BATCH_CLASSIFIER = 128, 64
 LABEL_DROPOUT = 0.15
+GRID = 8
+"""Side of the grid that pixels are folded to."""
+SNAPSHOT_EVERY = 1000
 REQUIRED_ACCURACY = 0.88
-HEADROOM_SEED = 777_000
+HEADROOM_SEED, CURVE_SEED = 777_000, 888_000
 REFERENCES = 1000
 BETA_SCHEDULE, TRAIN_TIMESTEPS = "squaredcos_cap_v2", 1000
 
@@ -48,16 +48,20 @@ class FitConfig:
     """How a bundle is made.
 
     Attributes:
+        image_size: Height and width of the pictures; a multiple of 8.
         denoiser_minutes: CPU-minutes for the denoiser.
         classifier_minutes: CPU-minutes for each of the three classifiers.
         headroom_latents: Latents of the head-room table; half choose, half compare.
+        curve_latents: Latents of the training curve.
         num_steps: Denoising steps of the head-room episodes.
         seed: Seed of everything random.
     """
 
-    denoiser_minutes: float = 18.0
-    classifier_minutes: float = 4.5
-    headroom_latents: int = 400
+    image_size: int = 16
+    denoiser_minutes: float = 34.0
+    classifier_minutes: float = 8.5
+    headroom_latents: int = 1000
+    curve_latents: int = 2000
     num_steps: int = 10
     seed: int = 0
 
@@ -75,8 +79,8 @@ def fit_bundle(dataset: Dataset, out: Path, config: FitConfig, report: Report) -
         ValueError: If a classifier stays below 88 % test accuracy, or the head-room table leaves no
             price form.
     """
+    dataset = shrink(dataset, config.image_size)
     work = out / "work"
-    work.mkdir(parents=True, exist_ok=True)
     denoiser = train_denoiser(dataset.train, len(dataset.class_names), work, config, report)
     classifiers, accuracies = _train_classifiers(dataset, work, config, report)
     return assemble(dataset, denoiser, classifiers, accuracies, out, config, report)
@@ -85,15 +89,14 @@ def fit_bundle(dataset: Dataset, out: Path, config: FitConfig, report: Report) -
 def train_denoiser(
     data: Split, num_classes: int, work: Path, config: FitConfig, report: Report
 ) -> PixelDenoiser:
-    """Train on the noise's squared error with label dropout; returns the averaged weights.
+    """Train on the squared error of v with label dropout; returns the averaged weights.
 
-    Ho et al., arXiv 2006.11239; label dropout, arXiv 2207.12598; cosine schedule, 2102.09672.
+    Ho et al., arXiv 2006.11239; v, 2202.00512; label dropout, 2207.12598; schedule, 2102.09672.
+    The averaged weights of every `SNAPSHOT_EVERY` steps are kept in `work` for the curve.
     """
     torch.manual_seed(config.seed)
     size, channels = data.images.shape[-1], data.images.shape[1]
-    padded = math.ceil(size / 8) * 8
-    model = PixelDenoiser(PixelDenoiserConfig(channels, size, padded, 4, num_classes))
-    model.to(memory_format=torch.channels_last)
+    model = PixelDenoiser(PixelDenoiserConfig(channels, size, size // GRID, num_classes))
     average = copy.deepcopy(model).eval()
     clean = model.encode(data.images.float() / 255)
     alpha_bar = DDIMScheduler(
@@ -120,8 +123,13 @@ def train_denoiser(
             for slow, fast in zip(average.parameters(), model.parameters(), strict=True):
                 slow.lerp_(fast, 1 - decay)
 
+    def keep(step: int, used: float) -> None:
+        if step % SNAPSHOT_EVERY == 0 or used >= recipe.seconds:
+            save_weights(average, work / f"snapshot-{step:06d}-{used:.0f}.safetensors")
+
     recipe = Recipe("denoiser", 1.2e-3, 1e-4, config.denoiser_minutes * 60, config.seed)
-    run_training(recipe, {"model": model, "average": average}, loss, follow, work, report)
+    modules: dict[str, nn.Module] = {"model": model, "average": average}
+    run_training(recipe, modules, loss, follow, work, report, keep)
     return average
 
 
@@ -151,66 +159,6 @@ def train_classifier(
     return model.eval()
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """How one network is optimised (AdamW, linear warm-up, cosine decay over the CPU budget).
-
-    Attributes:
-        name: Of the network and its saved state.
-        rate: Largest learning rate.
-        weight_decay: Decoupled weight decay.
-        seconds: CPU-seconds.
-        seed: Of the batches.
-    """
-
-    name: str
-    rate: float
-    weight_decay: float
-    seconds: float
-    seed: int
-
-    def rate_at(self, step: int, used: float) -> float:
-        """Learning rate after `step` steps and `used` CPU-seconds."""
-        cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, used / self.seconds)))
-        return self.rate * min(1.0, (step + 1) / 150) * (cosine + 0.01)
-
-
-def run_training(
-    recipe: Recipe,
-    modules: dict[str, nn.Module],
-    loss: Callable[[torch.Generator], Tensor],
-    follow: Callable[[int], None],
-    work: Path,
-    report: Report,
-) -> None:
-    """Optimise `modules["model"]` until the CPU budget is used up, resuming a saved state.
-
-    Batches depend on the seed and the step alone, so a resumed run sees what it would have seen.
-    """
-    model = modules["model"].train()
-    optimizer = AdamW(model.parameters(), lr=recipe.rate, weight_decay=recipe.weight_decay)
-    path = work / f"{recipe.name}.safetensors"
-    step, used = _restore(path, modules, optimizer)
-    last = time.process_time()
-    while used < recipe.seconds:
-        for group in optimizer.param_groups:
-            group["lr"] = recipe.rate_at(step, used)
-        value = loss(torch.Generator().manual_seed(recipe.seed * 1_000_003 + step))
-        optimizer.zero_grad()
-        value.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        step += 1
-        follow(step)
-        now = time.process_time()
-        used, last = used + now - last, now
-        if step % SAVE_EVERY == 0 or used >= recipe.seconds:
-            _save(path, modules, optimizer, step, used)
-            report(
-                f"{recipe.name}: step {step}, {used:.0f} CPU-s, loss {float(value.detach()):.4f}"
-            )
-
-
 def assemble(
     dataset: Dataset,
     denoiser: PixelDenoiser,
@@ -231,6 +179,8 @@ def assemble(
     results = headroom.compare_forms(trials, real)
     reward, base, chosen = headroom.choose(results)
     _write_csv(out / "headroom.csv", headroom.table_rows(trials, real, labels))
+    curve = _curve(denoiser, proxy, real, chosen.constant, out / "work", config, report)
+    _write_csv(out / "curve.csv", curve)
     for name, module in {"denoiser": denoiser, **classifiers}.items():
         save_weights(module, out / f"{name}.safetensors")
     references = dataset.test.pick(torch.arange(len(dataset.test.labels))[-REFERENCES:])
@@ -246,24 +196,27 @@ def assemble(
         accuracies=accuracies,
         num_train_timesteps=TRAIN_TIMESTEPS,
         beta_schedule=BETA_SCHEDULE,
+        num_steps=config.num_steps,
         cfg_base=base,
         state_mean=statistics[0],
         state_sd=statistics[1],
         reward=reward,
         chosen=chosen,
-        made=_how_it_was_made(dataset, config, results, trials, real),
+        made=_how_it_was_made(dataset, config, results, curve, real),
         checksums={path.name: sha256(path) for path in sorted(out.glob("*.safetensors"))},
     )
     (out / "card.json").write_text(card_json(card), encoding="utf-8")
+    (out / "MODEL_CARD.md").write_text(model_card(card), encoding="utf-8")
     return card
 
 
 def _measure(
     denoiser: PixelDenoiser, proxy: Classifier, config: FitConfig, report: Report
 ) -> tuple[list[headroom.Trial], Tensor, tuple[tuple[float, ...], tuple[float, ...]]]:
-    environment = headroom.wide_environment(
-        denoiser, proxy, headroom.NEUTRAL_REWARD, config.num_steps
+    sampler = GuidedSampler(
+        denoiser, config.num_steps, TRAIN_TIMESTEPS, beta_schedule=BETA_SCHEDULE
     )
+    environment = headroom.wide_environment(sampler, proxy, headroom.NEUTRAL_REWARD)
     count = config.headroom_latents
     latents = draw_latents(count, HEADROOM_SEED + config.seed, denoiser.sample_shape)
     labels = draw_labels(count, denoiser.num_classes)
@@ -275,6 +228,38 @@ def _measure(
     trials = headroom.try_candidates(environment, proxy, headroom.grid(), latents, labels, tell)
     typical = headroom.play_candidate(environment, headroom.Candidate(2.0, 2.0), latents, labels)
     return trials, labels, headroom.state_statistics(typical)
+
+
+def _curve(
+    denoiser: PixelDenoiser,
+    proxy: Classifier,
+    real: FloatArray,
+    guidance: float,
+    work: Path,
+    config: FitConfig,
+    report: Report,
+) -> list[list[str]]:
+    """Frechet distance in the proxy's features at a constant guidance, snapshot by snapshot."""
+    reference = GaussianReference.of(real)
+    latents = draw_latents(config.curve_latents, CURVE_SEED + config.seed, denoiser.sample_shape)
+    labels = draw_labels(config.curve_latents, denoiser.num_classes)
+    rows = [["step", "CPU-seconds", "proxy frechet"]]
+    for path in sorted(work.glob("snapshot-*.safetensors")):
+        _, step, seconds = path.stem.split("-")
+        snapshot = load_weights(PixelDenoiser(denoiser.config), path)
+        images = _sample(snapshot, latents, labels, guidance, config.num_steps)
+        distance = reference.distance(headroom.proxy_features(proxy, images))
+        rows.append([str(int(step)), seconds, f"{distance:.3f}"])
+        report(f"curve: step {int(step)}, proxy Frechet distance {distance:.3f}")
+    return rows
+
+
+def _sample(
+    denoiser: PixelDenoiser, latents: Tensor, labels: Tensor, guidance: float, num_steps: int
+) -> Tensor:
+    sampler = GuidedSampler(denoiser, num_steps, TRAIN_TIMESTEPS, beta_schedule=BETA_SCHEDULE)
+    parts = zip(latents.split(64), labels.split(64), strict=True)
+    return torch.cat([denoiser.decode(sampler.sample(x, y, guidance)) for x, y in parts])
 
 
 def _train_classifiers(
@@ -305,63 +290,33 @@ def _how_it_was_made(
     dataset: Dataset,
     config: FitConfig,
     results: Sequence[headroom.FormResult],
-    trials: Sequence[headroom.Trial],
+    curve: Sequence[Sequence[str]],
     real: FloatArray,
 ) -> dict[str, object]:
     half = len(real) // 2
-    constants = [t for t in trials if t.candidate.slope == 0]
     return {
+        "command": f"qhw fit --dataset {dataset.name} --data DIR --seed {config.seed}",
         "config": dataclasses.asdict(config),
         "data_sha256": dataset.checksums,
         "python": platform.python_version(),
         "versions": {name: metadata.version(name) for name in ("torch", "diffusers")},
         "price_forms": [dataclasses.asdict(result) for result in results],
+        "real_pictures": len(real),
         "frechet_real_against_real": frechet_distance(real[:half], real[half:]),
-        "frechet_best_constant": min(frechet_distance(t.features, real) for t in constants),
+        "frechet_best_constant": float(curve[-1][-1]),
     }
 
 
 def _augment(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Shift by up to two pixels, mirror half of the batches, add noise of up to 5 %."""
+    """Shift by up to a twelfth, mirror half of the batches, add noise of up to 5 %."""
     size = images.shape[-1]
-    down, across, mirror = torch.randint(0, 5, (3,), generator=generator).tolist()
-    moved = functional.pad(images, (2, 2, 2, 2))[..., down : down + size, across : across + size]
-    moved = moved.flip(-1) if mirror % 2 else moved
+    reach = size // 12
+    down, across = torch.randint(0, 2 * reach + 1, (2,), generator=generator).tolist()
+    framed = functional.pad(images, (reach,) * 4)
+    moved = framed[..., down : down + size, across : across + size]
+    moved = moved.flip(-1) if torch.rand((), generator=generator) < 0.5 else moved
     strength = 0.05 * torch.rand(len(images), 1, 1, 1, generator=generator)
     return (moved + strength * torch.randn(moved.shape, generator=generator)).clamp(0, 1)
-
-
-def _save(
-    path: Path, modules: dict[str, nn.Module], optimizer: AdamW, step: int, used: float
-) -> None:
-    tensors = {
-        f"{m}/{k}": v for m, module in modules.items() for k, v in module.state_dict().items()
-    }
-    for index, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer/{index}/{key}": value for key, value in state.items()}
-    tensors["progress"] = torch.tensor([step, used], dtype=torch.float64)
-    temporary = path.with_suffix(".partial")
-    save_file({key: value.contiguous() for key, value in tensors.items()}, temporary)
-    temporary.replace(path)
-
-
-def _restore(path: Path, modules: dict[str, nn.Module], optimizer: AdamW) -> tuple[int, float]:
-    if not path.exists():
-        return 0, 0.0
-    tensors = load_file(path)
-    for name, module in modules.items():
-        prefix = f"{name}/"
-        module.load_state_dict(
-            {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-        )
-    states: dict[int, dict[str, Tensor]] = {}
-    for key, value in tensors.items():
-        if key.startswith("optimizer/"):
-            _, index, field = key.split("/")
-            states.setdefault(int(index), {})[field] = value
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": states})
-    step, used = tensors["progress"].tolist()
-    return int(step), float(used)
 
 
 def _write_csv(path: Path, rows: Sequence[Sequence[str]]) -> None:

@@ -23,8 +23,7 @@ from torch import Tensor
 from diffusion.bundle import RewardChoice
 from diffusion.classifiers import Classifier
 from diffusion.comparison import Arm, Interval, equal_accuracy_difference, paired_difference
-from diffusion.denoisers import Denoiser
-from diffusion.environment import GuidanceEnvironment
+from diffusion.environment import GuidanceEnvironment, ImageDistance
 from diffusion.episodes import Episode, play
 from diffusion.metrics import FloatArray, GaussianReference, diversity
 from diffusion.rewards import PRICE_FORMS, RewardConfig
@@ -87,15 +86,23 @@ class FormResult:
 
 
 def wide_environment(
-    denoiser: Denoiser,
+    sampler: GuidedSampler,
     proxy: Classifier,
     reward: RewardConfig,
-    num_steps: int,
     cfg_base: float = 3.0,
+    guidance_range: tuple[float, float] = (1.0, 12.0),
+    distance: ImageDistance | None = None,
 ) -> GuidanceEnvironment:
-    """An environment whose action limit never binds: guidance is limited to [1, 12] alone."""
-    sampler = GuidedSampler(denoiser, num_steps)
-    return GuidanceEnvironment(sampler, proxy, reward, cfg_base, action_limit=12.0)
+    """An environment whose action limit never binds: guidance is limited to its range alone."""
+    return GuidanceEnvironment(
+        sampler,
+        proxy,
+        reward,
+        cfg_base,
+        guidance_range,
+        action_limit=guidance_range[1],
+        distance=distance,
+    )
 
 
 def play_candidate(

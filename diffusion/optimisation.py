@@ -1,0 +1,123 @@
+"""One training loop for all networks of a bundle, resumable at any moment."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.optim import AdamW
+
+Report = Callable[[str], None]
+SAVE_EVERY = 200
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one network is optimised (AdamW, linear warm-up, cosine decay over the CPU budget).
+
+    Attributes:
+        name: Of the network and its saved state.
+        rate: Largest learning rate.
+        weight_decay: Decoupled weight decay.
+        seconds: CPU-seconds.
+        seed: Of the batches.
+    """
+
+    name: str
+    rate: float
+    weight_decay: float
+    seconds: float
+    seed: int
+
+    def rate_at(self, step: int, used: float) -> float:
+        """Learning rate after `step` steps and `used` CPU-seconds."""
+        cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, used / self.seconds)))
+        return self.rate * min(1.0, (step + 1) / 150) * (cosine + 0.01)
+
+
+def run_training(
+    recipe: Recipe,
+    modules: dict[str, nn.Module],
+    loss: Callable[[torch.Generator], Tensor],
+    follow: Callable[[int], None],
+    work: Path,
+    report: Report,
+    saved: Callable[[int, float], None] | None = None,
+) -> None:
+    """Optimise `modules["model"]` until the CPU budget is used up, resuming a saved state.
+
+    Batches depend on the seed and the step alone, so a resumed run sees what it would have seen.
+
+    Args:
+        recipe: Rates and budget.
+        modules: `model` and what is saved with it.
+        loss: Of one batch, drawn with the generator it is given.
+        follow: Told of every finished step.
+        work: Folder of the saved state.
+        report: Told of progress, a line at a time.
+        saved: Told of the step and the CPU-seconds after every save.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    model = modules["model"].train()
+    optimizer = AdamW(model.parameters(), lr=recipe.rate, weight_decay=recipe.weight_decay)
+    path = work / f"{recipe.name}.safetensors"
+    step, used = _restore(path, modules, optimizer)
+    last = time.process_time()
+    while used < recipe.seconds:
+        for group in optimizer.param_groups:
+            group["lr"] = recipe.rate_at(step, used)
+        value = loss(torch.Generator().manual_seed(recipe.seed * 1_000_003 + step))
+        optimizer.zero_grad()
+        value.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        step += 1
+        follow(step)
+        now = time.process_time()
+        used, last = used + now - last, now
+        if step % SAVE_EVERY == 0 or used >= recipe.seconds:
+            _save(path, modules, optimizer, step, used)
+            if saved is not None:
+                saved(step, used)
+            report(
+                f"{recipe.name}: step {step}, {used:.0f} CPU-s, loss {float(value.detach()):.4f}"
+            )
+
+
+def _save(
+    path: Path, modules: dict[str, nn.Module], optimizer: AdamW, step: int, used: float
+) -> None:
+    tensors = {
+        f"{m}/{k}": v for m, module in modules.items() for k, v in module.state_dict().items()
+    }
+    for index, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer/{index}/{key}": value for key, value in state.items()}
+    tensors["progress"] = torch.tensor([step, used], dtype=torch.float64)
+    temporary = path.with_suffix(".partial")
+    save_file({key: value.contiguous() for key, value in tensors.items()}, temporary)
+    temporary.replace(path)
+
+
+def _restore(path: Path, modules: dict[str, nn.Module], optimizer: AdamW) -> tuple[int, float]:
+    if not path.exists():
+        return 0, 0.0
+    tensors = load_file(path)
+    for name, module in modules.items():
+        prefix = f"{name}/"
+        module.load_state_dict(
+            {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+        )
+    states: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        if key.startswith("optimizer/"):
+            _, index, field = key.split("/")
+            states.setdefault(int(index), {})[field] = value
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": states})
+    step, used = tensors["progress"].tolist()
+    return int(step), float(used)

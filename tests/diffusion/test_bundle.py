@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+import torch
+
+from diffusion.bundle import EMBEDDED, load_bundle, read_card
+from diffusion.datasets import FASHION_CLASSES
+from diffusion.environment import draw_labels, draw_latents
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def bundle():
+    return load_bundle()
+
+
+@pytest.fixture
+def copy(tmp_path):
+    return shutil.copytree(EMBEDDED, tmp_path / "bundle")
+
+
+def test_the_embedded_bundle_is_what_its_card_says(bundle):
+    card = bundle.card
+    assert card.class_names == FASHION_CLASSES
+    assert min(card.accuracies.values()) >= 0.88
+    assert set(card.checksums) >= {"denoiser.safetensors", "proxy.safetensors"}
+    assert bundle.reference_images.shape == (1000, 1, 16, 16)
+    assert bundle.reference_images.dtype == torch.uint8
+    assert card.chosen.rule_low <= card.cfg_base <= card.chosen.constant
+
+
+def test_classifiers_are_not_random(bundle):
+    """The card's accuracies hold on the reference pictures, within sampling error."""
+    images = bundle.reference_images.float() / 255
+    for name, model in zip(card_names(), (bundle.proxy, *bundle.judges), strict=True):
+        with torch.no_grad():
+            hits = (model(images).argmax(1) == bundle.reference_labels).double().mean()
+        assert float(hits) == pytest.approx(bundle.card.accuracies[name], abs=0.05)
+
+
+def card_names():
+    return ("proxy", "judge_0", "judge_1")
+
+
+def test_networks_are_frozen_and_computed_in_single_precision(bundle):
+    for module in (bundle.denoiser, bundle.proxy, *bundle.judges):
+        assert not module.training
+        assert all(not p.requires_grad and p.dtype == torch.float32 for p in module.parameters())
+
+
+def test_strong_guidance_does_not_collapse(bundle):
+    """Clipping without recomputing the noise would throw w = 6 far off."""
+    sampler = bundle.sampler(10)
+    latents, labels = draw_latents(60, 5, bundle.denoiser.sample_shape), draw_labels(60, 10)
+    accuracy = {}
+    for guidance in (1.0, 6.0):
+        with torch.no_grad():
+            images = bundle.denoiser.decode(sampler.sample(latents, labels, guidance))
+            accuracy[guidance] = float((bundle.proxy(images).argmax(1) == labels).float().mean())
+    assert accuracy[6.0] >= accuracy[1.0]
+    assert accuracy[6.0] > 0.9
+
+
+@pytest.mark.parametrize("name", ["denoiser", "proxy", "judge_1", "references"])
+def test_a_damaged_file_is_refused_by_name(copy, name):
+    path = copy / f"{name}.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"{name}\.safetensors has SHA-256 .* damaged"):
+        load_bundle(copy)
+
+
+def test_a_folder_without_a_card(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        load_bundle(tmp_path)
+
+
+@pytest.mark.parametrize("change", [{"surprise": 1}, {"chosen": {"constant": 3}}])
+def test_a_card_of_another_kind_is_refused(copy, change):
+    values = json.loads((copy / "card.json").read_text())
+    (copy / "card.json").write_text(json.dumps(values | change))
+    with pytest.raises(ValueError, match="is not a bundle's card"):
+        read_card(copy)
+
+
+def test_a_random_proxy_is_refused(copy):
+    values = json.loads((copy / "card.json").read_text())
+    values["accuracies"]["proxy"] = 0.1
+    (copy / "card.json").write_text(json.dumps(values))
+    with pytest.raises(ValueError, match="classifier that guesses means nothing"):
+        load_bundle(copy)

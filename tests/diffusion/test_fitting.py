@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import diffusion.bundle
+from diffusion import fitting, optimisation
+from diffusion.bundle import load_bundle
+from diffusion.datasets import Dataset, Split
+from diffusion.fitting import FitConfig, fit_bundle, split_in_halves
+from diffusion.optimisation import Recipe, run_training
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A process clock that ticks one second per look, so that budgets count steps."""
+    ticks = iter(range(10**9))
+    monkeypatch.setattr(optimisation.time, "process_time", lambda: float(next(ticks)))
+    monkeypatch.setattr(optimisation, "SAVE_EVERY", 4)
+
+
+def train(work, seconds, follow=lambda _step: None):
+    torch.manual_seed(1)
+    model = nn.Linear(3, 1)
+
+    def loss(generator):
+        x = torch.randn(8, 3, generator=generator)
+        return (model(x) - x.sum(1, keepdim=True)).square().mean()
+
+    recipe = Recipe("line", 0.05, 0.01, seconds, seed=2)
+    run_training(recipe, {"model": model}, loss, follow, work, lambda _line: None)
+    return model.state_dict()
+
+
+class Killed(Exception):
+    pass
+
+
+def test_training_goes_on_where_it_was_killed(clock, tmp_path):
+    undisturbed = train(tmp_path / "a", 20)
+
+    def kill(step):
+        if step == 10:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(tmp_path / "b", 20, kill)
+    resumed = train(tmp_path / "b", 20)
+    for name, value in undisturbed.items():
+        assert torch.equal(value, resumed[name])
+
+
+def test_finished_training_is_not_repeated(clock, tmp_path):
+    first = train(tmp_path, 12)
+    assert torch.equal(train(tmp_path, 12)["weight"], first["weight"])
+
+
+def test_the_learning_rate_falls_over_the_budget():
+    recipe = Recipe("x", 1.0, 0.0, 100.0, 0)
+    assert recipe.rate_at(0, 0.0) < 0.01
+    assert recipe.rate_at(1000, 0.0) == pytest.approx(1.01)
+    assert recipe.rate_at(1000, 100.0) == pytest.approx(0.01)
+
+
+def test_proxy_and_judges_see_different_halves():
+    one, other = split_in_halves(101, 3)
+    assert sorted([*one.tolist(), *other.tolist()]) == list(range(101))
+    assert len(one) == 50
+
+
+def stripes(count, seed):
+    """Three classes of stripes that any classifier can tell apart."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count) % 3
+    ramp = np.indices((16, 16)).sum(axis=0), np.indices((16, 16))[0], np.indices((16, 16))[1]
+    waves = np.stack([np.sin(each * 0.9) for each in ramp])[labels]
+    noisy = 128 + 90 * waves + rng.normal(0, 12, waves.shape)
+    images = torch.from_numpy(noisy.clip(0, 255).astype(np.uint8))[:, None]
+    return Split(images, torch.from_numpy(labels))
+
+
+def test_a_small_bundle_from_start_to_end(tmp_path, monkeypatch):
+    """The parts are real; a few CPU-seconds of training only cannot make them good."""
+    monkeypatch.setattr(fitting, "REQUIRED_ACCURACY", 0.2)
+    monkeypatch.setattr(diffusion.bundle, "MINIMUM_ACCURACY", 0.2)
+    monkeypatch.setattr(fitting, "SNAPSHOT_EVERY", 1)
+    monkeypatch.setattr(fitting.headroom, "grid", small_grid)
+    monkeypatch.setattr(fitting.headroom, "choose", choose_first)
+    data = Dataset("stripes", ("down", "across", "both"), stripes(240, 0), stripes(120, 1), {})
+    config = FitConfig(
+        denoiser_minutes=0.02, classifier_minutes=0.05, headroom_latents=24, curve_latents=12
+    )
+    lines = []
+    card = fit_bundle(data, tmp_path, config, lines.append)
+    bundle = load_bundle(tmp_path)
+    assert bundle.card == card
+    assert set(card.accuracies) == {"proxy", "judge_0", "judge_1"}
+    assert {path.name for path in tmp_path.iterdir()} >= {"curve.csv", "headroom.csv"}
+    assert "| CFG_0 |" in (tmp_path / "MODEL_CARD.md").read_text()
+    assert bundle.denoiser.unet.conv_in.weight.dtype == torch.float32
+    assert json.loads((tmp_path / "card.json").read_text())["made"]["config"]["seed"] == 0
+    assert any(line.startswith("curve: step") for line in lines)
+
+
+def small_grid():
+    from diffusion.headroom import Candidate
+
+    return [Candidate(g) for g in (1.0, 2.0, 4.0)] + [Candidate(1.0, 2.0), Candidate(2.0, 2.0)]
+
+
+def choose_first(results):
+    from diffusion.bundle import RewardChoice
+    from diffusion.rewards import PRICE_FORMS
+
+    return PRICE_FORMS[results[0].form], 2.5, RewardChoice(2.0, 1.0, 2.0)
+
+
+def test_weak_classifiers_are_refused(tmp_path):
+    data = Dataset("x", ("a", "b", "c"), stripes(12, 0), stripes(12, 1), {})
+    with pytest.raises(ValueError, match=r"below 0\.88 test accuracy: \{'proxy': 0\.5\}"):
+        fitting.assemble(data, None, {}, {"proxy": 0.5}, tmp_path, FitConfig(), print)

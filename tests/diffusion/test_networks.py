@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from diffusion.classifiers import CLASSIFIERS
+from diffusion.denoisers import PixelDenoiser, PixelDenoiserConfig
+
+
+@pytest.fixture
+def denoiser():
+    torch.manual_seed(0)
+    config = PixelDenoiserConfig(image_channels=3, image_size=8, num_classes=4, channels=(16, 16))
+    return PixelDenoiser(config).eval()
+
+
+def test_encode_and_decode_are_inverse(denoiser):
+    images = torch.rand(5, 3, 8, 8)
+    latents = denoiser.encode(images)
+    assert latents.shape[1:] == denoiser.sample_shape == (12, 4, 4)
+    assert torch.allclose(denoiser.decode(latents), images, atol=1e-6)
+
+
+def test_folding_keeps_noise_standard_normal(denoiser):
+    noise = torch.randn(200, *denoiser.sample_shape)
+    unfolded = torch.nn.functional.pixel_shuffle(noise, 2)
+    assert torch.equal(noise.flatten().sort().values, unfolded.flatten().sort().values)
+
+
+def test_one_forward_is_two(denoiser):
+    latents, labels = torch.randn(6, 12, 4, 4), torch.tensor([0, 1, 2, 3, 0, 1])
+    both = denoiser.predict(latents, 500, labels)
+    times = torch.full((6,), 500)
+    with torch.no_grad():
+        apart = [denoiser(latents, times, y) for y in (torch.full((6,), 4), labels)]
+    for one, two in zip(both, apart, strict=True):
+        assert torch.allclose(one, two, atol=1e-5)
+    assert not torch.allclose(both[0], both[1])
+
+
+def test_the_description_rebuilds_the_architecture(denoiser):
+    again = PixelDenoiser.from_description(denoiser.describe())
+    again.load_state_dict(denoiser.state_dict())
+    assert again.config == denoiser.config
+
+
+def test_sizes_that_do_not_fold_are_refused():
+    with pytest.raises(ValueError, match="multiple of 8"):
+        PixelDenoiserConfig(image_size=28, patch=4)
+
+
+@pytest.mark.parametrize("kind", CLASSIFIERS)
+@pytest.mark.parametrize("size", [16, 28])
+def test_classifiers_take_any_small_picture(kind, size):
+    model = CLASSIFIERS[kind](5, 3).eval()
+    images = torch.rand(4, 3, size, size)
+    with torch.no_grad():
+        logits, features = model.forward_with_features(images)
+        assert torch.equal(model(images), logits)
+        assert torch.equal(model.features(images), features)
+    assert logits.shape == (4, 5)
+    assert features.shape[1] == model.head.in_features
