@@ -87,10 +87,8 @@ class DifferentiableBackend(Protocol):
     def evaluate(self, angles: FloatArray, weights: FloatArray) -> Estimate:
         """As in `ExpectationBackend`."""
 
-    def vjp(
-        self, angles: FloatArray, weights: FloatArray, upstream: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
-        """Pull a gradient back through the circuit.
+    def vjp(self, angles: FloatArray, weights: FloatArray, upstream: FloatArray) -> FloatArray:
+        """Pull a gradient back to the weights.
 
         Args:
             angles: (B, A) in rad.
@@ -98,7 +96,7 @@ class DifferentiableBackend(Protocol):
             upstream: (B, n), the loss's derivative by <Z_i>.
 
         Returns:
-            The loss's derivative by the weights (P,) and by the angles (B, A).
+            The loss's derivative by the weights (P,).
         """
 
 

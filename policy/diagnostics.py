@@ -35,6 +35,9 @@ LIMITS: dict[str, Limit] = {
     "explained_variance": Limit(-1.0, None, "the critic misleads: raise critic_rate"),
     "entropy": Limit(-1.5, None, "exploration is gone: raise the entropy weight"),
     "circuit_gradient_norm": Limit(1e-6, None, "the circuit gets no gradient: barren or cut off"),
+    "proxy_judge_gap": Limit(
+        None, 0.03, "the proxy is pleased where the judges are not: raise lambda_guidance"
+    ),
     "first_ratio_spread": Limit(None, 0.3, "shot noise dominates the ratio: raise --shots"),
 }
 """Thresholds by the name of the diagnostic."""

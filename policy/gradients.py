@@ -12,6 +12,7 @@ Every rule returns the vector-Jacobian product sum_{b,i} upstream[b, i] d<Z_i>(b
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -173,8 +174,9 @@ class Adjoint:
             raise ValueError(
                 f"{type(backend).__name__} cannot differentiate itself: take the rule 'shift'"
             )
-        gradient, _ = backend.vjp(angles, weights, upstream)
-        return Gradients(gradient, Cost())
+        started = time.perf_counter()
+        gradient = backend.vjp(angles, weights, upstream)
+        return Gradients(gradient, Cost(seconds=time.perf_counter() - started))
 
 
 def angle_gradient(

@@ -168,7 +168,7 @@ def _descend(
     loss = losses.policy - config.entropy * losses.entropy
     loss = loss + config.value_coefficient * losses.value
     if not bool(torch.isfinite(loss)):
-        raise ValueError(f"the PPO loss is {float(loss)}: lower the learning rates")
+        raise ValueError(f"the PPO loss is {float(loss.detach())}: lower the learning rates")
     actor_optimizer.zero_grad()
     critic_optimizer.zero_grad()
     loss.backward()
