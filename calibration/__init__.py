@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from calibration.layout import expected_error
+from calibration.layout import expected_error, quiet_region
 from calibration.noise import ScaledSnapshot, confusion_matrices, noise_model, scale_noise
 from calibration.snapshot import DeviceSnapshot, GateFacts, QubitFacts
 
@@ -14,5 +14,6 @@ __all__ = [
     "confusion_matrices",
     "expected_error",
     "noise_model",
+    "quiet_region",
     "scale_noise",
 ]

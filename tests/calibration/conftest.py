@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+import pytest
+from qiskit_ibm_runtime.fake_provider import FakeBrisbane, FakeFez
+
+from calibration import DeviceSnapshot
+
+
+@pytest.fixture(scope="session")
+def brisbane():
+    return DeviceSnapshot.from_backend(FakeBrisbane())
+
+
+@pytest.fixture(scope="session")
+def fez():
+    return DeviceSnapshot.from_backend(FakeFez())

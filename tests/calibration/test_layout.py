@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import pytest
+
+from calibration import expected_error, quiet_region, scale_noise
+
+
+def two_qubit_gate(snapshot):
+    return next(g for g in snapshot.gates if len(g.qubits) == 2)
+
+
+def test_errors_multiply(fez):
+    gate = two_qubit_gate(fez)
+    operation = (gate.name, gate.qubits)
+    qubit = gate.qubits[0]
+    expected = 1 - (1 - gate.error) ** 2 * (1 - fez.qubits[qubit].readout_error)
+    assert expected_error(fez, [operation] * 2, [qubit]) == pytest.approx(expected)
+    assert expected_error(fez, [], []) == 0
+
+
+def test_more_noise_scores_worse(fez):
+    gate = two_qubit_gate(fez)
+    scores = [
+        expected_error(scale_noise(fez, s).snapshot, [(gate.name, gate.qubits)], gate.qubits)
+        for s in (0.5, 1, 2)
+    ]
+    assert scores == sorted(scores)
+    assert scores[0] < scores[-1]
+
+
+def test_a_gate_the_device_lacks_is_refused(fez):
+    with pytest.raises(ValueError, match="transpile for it first"):
+        expected_error(fez, [("ecr", (0, 1))], [])
+
+
+def test_a_quiet_region_is_connected_and_small(fez):
+    region = quiet_region(fez, 8)
+    assert len(region) == 8
+    edges = {g.qubits for g in fez.gates if len(g.qubits) == 2 and set(g.qubits) <= set(region)}
+    reached = {region[0]}
+    for _ in region:
+        reached |= {q for edge in edges if reached & set(edge) for q in edge}
+    assert reached == set(region)
+
+
+def test_a_region_larger_than_the_device_is_refused(fez):
+    with pytest.raises(ValueError, match="no 500 connected qubits"):
+        quiet_region(fez, 500)

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from qiskit.quantum_info import SuperOp
+from qiskit_aer.noise import NoiseModel
+from qiskit_ibm_runtime.fake_provider import FakeBrisbane, FakeFez
+
+from calibration import confusion_matrices, noise_model, scale_noise
+
+
+@pytest.fixture(scope="module")
+def few(fez):
+    """Three qubits of the device: failures of a property test print their arguments."""
+    gates = tuple(g for g in fez.gates if max(g.qubits) < 3)
+    return dataclasses.replace(fez, qubits=fez.qubits[:3], gates=gates)
+
+
+def channels(model, name, qubits):
+    return SuperOp(model._local_quantum_errors[name][tuple(qubits)]).data
+
+
+@pytest.mark.parametrize(("name", "device"), [("brisbane", FakeBrisbane), ("fez", FakeFez)])
+def test_channels_are_the_vendors(name, device, request):
+    snapshot = request.getfixturevalue(name)
+    gate = next(g for g in snapshot.gates if len(g.qubits) == 2)
+    ours = noise_model(snapshot, gate.qubits)
+    backend = device()
+    backend._target = snapshot.target()  # without the read-out's asymmetry, which is elsewhere
+    theirs = NoiseModel.from_backend(backend, readout_error=False)
+    expected = channels(theirs, gate.name, gate.qubits)
+    assert np.abs(channels(ours, gate.name, (0, 1)) - expected).max() < 1e-12
+    for index, qubit in enumerate(gate.qubits):
+        expected = channels(theirs, "sx", (qubit,))
+        assert np.abs(channels(ours, "sx", (index,)) - expected).max() < 1e-12
+
+
+def test_rz_is_free(fez):
+    assert "rz" not in noise_model(fez, [0, 1]).noise_instructions
+
+
+@settings(max_examples=20, deadline=None)
+@given(scale=st.floats(0, 200).filter(lambda scale: scale != 1))
+def test_scaled_noise_stays_physical(few, scale):
+    scaled = scale_noise(few, scale)
+    for before, after in zip(few.qubits, scaled.snapshot.qubits, strict=True):
+        assert 0 <= after.p01 <= 0.5
+        assert after.p10 == min(before.p10 * scale, 0.5)
+        if after.t1 is not None and after.t2 is not None:
+            assert after.t1 == before.t1 / scale
+    for gate in scaled.snapshot.gates:
+        assert 0 <= (gate.error or 0) <= 1 - 0.5 ** len(gate.qubits)
+
+
+def test_scale_one_changes_nothing(fez):
+    assert scale_noise(fez, 1.0).snapshot is fez
+
+
+def test_caps_are_reported(fez):
+    assert scale_noise(fez, 1.0).caps == ()
+    told = " ".join(scale_noise(fez, 500.0).caps)
+    assert "gate errors capped" in told
+    assert "read-out errors capped at 0.5" in told
+
+
+def test_a_negative_scale_is_refused(fez):
+    with pytest.raises(ValueError, match=r"-0\.5: choose 0 or more"):
+        scale_noise(fez, -0.5)
+
+
+def test_confusion_keeps_both_errors_apart(brisbane):
+    (matrix,) = confusion_matrices(brisbane, [17])
+    facts = brisbane.qubits[17]
+    assert matrix.tolist() == [[1 - facts.p01, facts.p10], [facts.p01, 1 - facts.p10]]
+    assert matrix.sum(axis=0) == pytest.approx([1, 1])
+    (mean,) = confusion_matrices(brisbane, [17], symmetric=True)
+    assert mean[1, 0] == mean[0, 1] == facts.readout_error
+
+
+def test_no_error_is_no_confusion(brisbane):
+    clean = dataclasses.replace(brisbane.qubits[0], p01=0.0, p10=0.0)
+    snapshot = dataclasses.replace(brisbane, qubits=(clean, *brisbane.qubits[1:]))
+    assert np.array_equal(confusion_matrices(snapshot, [0])[0], np.eye(2))
