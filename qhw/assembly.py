@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from diffusion.bundle import Bundle, load_bundle
 from diffusion.environment import GuidanceEnvironment
+from diffusion.lpips_distance import LpipsDistance
 from diffusion.rewards import PAPER_REWARD, RewardConfig
-from diffusion.sampler import GuidedSampler
 from policy import (
+    Adjoint,
+    ExpectationBackend,
     GradientRule,
     MlpActor,
     ParameterShift,
@@ -22,12 +23,9 @@ from policy import (
     Spsa,
     StateScaler,
 )
-from qhw.backends.opening import Backend, open_backend
+from qhw.backends.opening import Adopted, Backend, open_backend
 from qhw.config import BackendConfig, CircuitConfig, EnvironmentConfig, GradientConfig, RunConfig
 from qhw.errors import BundleError, ConfigError, UnknownNameError
-
-if TYPE_CHECKING:
-    from policy import ExpectationBackend
 
 EMBEDDED_BUNDLE = "fashion-mnist"
 
@@ -77,16 +75,24 @@ def reward_config(config: EnvironmentConfig, bundle: Bundle) -> RewardConfig:
 def make_environment(
     config: EnvironmentConfig, bundle: Bundle, device: torch.device
 ) -> GuidanceEnvironment:
-    """The diffusion sampler as an environment, on the given torch device."""
-    denoiser = bundle.denoiser.to(device)
-    sampler = GuidedSampler(denoiser, config.steps)
-    return GuidanceEnvironment(
-        sampler,
-        bundle.proxy.to(device),
-        reward_config(config, bundle),
-        cfg_base=config.cfg_base or bundle.card.cfg_base,
-        guidance_range=(config.guidance_min, config.guidance_max),
-    )
+    """The diffusion sampler as an environment, on the given torch device.
+
+    Raises:
+        ConfigError: If settings do not fit each other or the bundle.
+    """
+    bundle.denoiser.to(device)
+    reward = reward_config(config, bundle)
+    try:
+        return GuidanceEnvironment(
+            bundle.sampler(config.steps),
+            bundle.proxy.to(device),
+            reward,
+            cfg_base=config.cfg_base or bundle.card.cfg_base,
+            guidance_range=(config.guidance_min, config.guidance_max),
+            distance=LpipsDistance(device) if reward.step_gain == "lpips" else None,
+        )
+    except ValueError as error:
+        raise ConfigError(str(error), "Change it in [environment] of the settings.") from error
 
 
 def ring_circuit(config: CircuitConfig) -> RingCircuit:
@@ -103,7 +109,22 @@ def make_backend(config: BackendConfig, circuit: RingCircuit, seed: int) -> Back
         shots=config.shots,
         noise_scale=config.noise_scale,
         seed=seed,
+        engine=config.engine,
     )
+
+
+def adopt(backend: ExpectationBackend, circuit: RingCircuit) -> Backend:
+    """Take a backend of the user's own, after checking that it is for this circuit.
+
+    Raises:
+        ConfigError: If it is for another.
+    """
+    if backend.circuit != circuit:
+        raise ConfigError(
+            f"The backend was made for {backend.circuit}, the settings ask for {circuit}.",
+            "Give both the same circuit: `qhw.assembly.ring_circuit(config.actor.circuit)`.",
+        )
+    return Adopted(backend)
 
 
 def make_rule(config: GradientConfig, generator: np.random.Generator) -> GradientRule:
@@ -112,6 +133,8 @@ def make_rule(config: GradientConfig, generator: np.random.Generator) -> Gradien
         return PrunedShift(config.pruned_fraction, generator)
     if config.rule == "spsa":
         return Spsa(generator, config.spsa_step)
+    if config.rule == "adjoint":
+        return Adjoint()
     return ParameterShift()
 
 

@@ -38,6 +38,9 @@ NoiseOption = Annotated[
 ShotsOption = Annotated[
     int | None, typer.Option("--shots", help="Shots per circuit; exact without it.")
 ]
+EngineOption = Annotated[
+    str | None, typer.Option("--engine", help="How noise is simulated: auto, aer, compiled.")
+]
 TorchDeviceOption = Annotated[
     str | None, typer.Option("--torch-device", help="Where pictures are made: auto, cpu, cuda.")
 ]
@@ -76,6 +79,7 @@ def train(
     device: DeviceOption = None,
     noise_scale: NoiseOption = None,
     shots: ShotsOption = None,
+    engine: EngineOption = None,
     config: Annotated[Path | None, typer.Option("--config", help="TOML file.")] = None,
     preset: Annotated[str, typer.Option(help="default or paper.")] = "default",
     actor: Annotated[str | None, typer.Option(help="ring, mlp or mlp_matched.")] = None,
@@ -83,7 +87,7 @@ def train(
     depth: Annotated[int | None, typer.Option(help="Layers of the ring.")] = None,
     encoding: Annotated[str | None, typer.Option(help="dense, paper, linear, reupload.")] = None,
     entanglement: Annotated[str | None, typer.Option(help="ring, line, full, none.")] = None,
-    gradient: Annotated[str | None, typer.Option(help="shift, pruned or spsa.")] = None,
+    gradient: Annotated[str | None, typer.Option(help="shift, adjoint, pruned, spsa.")] = None,
     updates: Annotated[int | None, typer.Option(help="PPO updates.")] = None,
     environments: Annotated[int | None, typer.Option(help="Trajectories in lockstep.")] = None,
     latents: Annotated[int | None, typer.Option(help="Evaluation latents.")] = None,
@@ -117,6 +121,7 @@ def train(
             "device": device,
             "noise_scale": noise_scale,
             "shots": shots,
+            "engine": engine,
         },
         "gradient": {"rule": gradient},
         "ppo": {"updates": updates, "environments": environments},
@@ -154,6 +159,7 @@ def run(
     device: DeviceOption = None,
     noise_scale: NoiseOption = None,
     shots: ShotsOption = None,
+    engine: EngineOption = None,
     images: Annotated[int, typer.Option(min=1, max=1000, help="Pictures to make.")] = 16,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the latents.")] = 0,
     runs: RunsOption = Path("runs"),
@@ -165,7 +171,13 @@ def run(
         refuse_unknown(backend)
     from qhw.deployment import deploy
 
-    options = {"name": backend, "device": device, "noise_scale": noise_scale, "shots": shots}
+    options = {
+        "name": backend,
+        "device": device,
+        "noise_scale": noise_scale,
+        "shots": shots,
+        "engine": engine,
+    }
     deploy(run_path or runs / "latest", options, images=images, seed=seed)
 
 
@@ -179,7 +191,7 @@ def evaluate(
     from qhw.evaluation import evaluate_run
     from qhw.runs import open_run
 
-    evaluate_run(open_run(run_path or runs / "latest"), latents)
+    evaluate_run(open_run(run_path or runs / "latest"), latents, full=True)
 
 
 @app.command("runs")
@@ -213,13 +225,14 @@ def fit(
         "fashion-mnist"
     ),
     out: Annotated[Path, typer.Option(help="Where the bundle goes.")] = Path("bundle"),
-    minutes: Annotated[float, typer.Option(min=0.1, help="CPU-minutes for the denoiser.")] = 20.0,
+    size: Annotated[int, typer.Option(min=8, max=64, help="Side of the pictures.")] = 16,
+    minutes: Annotated[float, typer.Option(min=0.1, help="CPU-minutes of training.")] = 59.5,
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
     """Train a denoiser, a proxy and two judges, measure the head-room, write a bundle."""
     from qhw.fitting import fit_and_report
 
-    fit_and_report(dataset, data, out, minutes=minutes, seed=seed)
+    fit_and_report(dataset, data, out, size=size, minutes=minutes, seed=seed)
 
 
 @cache_app.command("ls")

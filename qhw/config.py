@@ -63,6 +63,7 @@ class BackendConfig(Section):
     device: str = "fake_brisbane"
     noise_scale: NonNegative = 1.0
     shots: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    engine: Literal["auto", "aer", "compiled"] = "auto"
 
     @model_validator(mode="after")
     def _noise_settings_are_used(self) -> Self:
@@ -78,7 +79,7 @@ class BackendConfig(Section):
 class GradientConfig(Section):
     """How the circuit's gradient is measured."""
 
-    rule: Literal["shift", "pruned", "spsa"] = "pruned"
+    rule: Literal["shift", "adjoint", "pruned", "spsa"] = "shift"
     pruned_fraction: Annotated[float, Field(gt=0, le=1)] = 0.125
     spsa_step: Positive = 0.1
 
@@ -95,15 +96,19 @@ class GradientConfig(Section):
 class RewardSection(Section):
     """Weights of the reward; see `diffusion.rewards.RewardConfig` for the formula.
 
-    A `None` takes what the model bundle's card says.
+    A `None` takes what the model bundle's card (or the preset) says; `log_cap = 1` is no cap.
     """
 
     preset: Literal["bundle", "paper"] = "bundle"
-    alpha: float | None = None
-    beta: float | None = None
+    alpha: NonNegative | None = None
+    beta: NonNegative | None = None
+    log_cap: Annotated[float, Field(gt=0, le=1)] | None = None
     step_gain: Literal["confidence", "lpips", "ssim"] | None = None
     lambda_act: NonNegative | None = None
+    lambda_act_mode: Literal["mean", "step"] | None = None
     lambda_guidance: NonNegative | None = None
+    guidance_price: Literal["abs", "square"] | None = None
+    guidance_center: float | None = None
     lambda_tv: NonNegative | None = None
 
 
@@ -130,9 +135,9 @@ class EnvironmentConfig(Section):
 class PpoSection(Section):
     """PPO settings; the defaults learn fast, `paper` in `PAPER_PPO` holds the paper's."""
 
-    updates: Annotated[int, Field(ge=1)] = 10
-    environments: Annotated[int, Field(ge=1, le=4096)] = 40
-    epochs: Annotated[int, Field(ge=1, le=100)] = 2
+    updates: Annotated[int, Field(ge=1)] = 60
+    environments: Annotated[int, Field(ge=1, le=4096)] = 100
+    epochs: Annotated[int, Field(ge=1, le=100)] = 6
     minibatches: Annotated[int, Field(ge=1)] = 4
     gamma: Annotated[float, Field(ge=0, le=1)] = 0.995
     gae_lambda: Annotated[float, Field(ge=0, le=1)] = 0.95

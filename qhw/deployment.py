@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,35 @@ from torch import Tensor
 from diffusion.bundle import Bundle
 from diffusion.episodes import Episode, play
 from diffusion.headroom import Candidate, play_candidate, wide_environment
+from diffusion.lpips_distance import LpipsDistance
+from diffusion.metrics import psnr, ssim
 from qhw import plots
 from qhw.config import RunConfig, merge, parse_config
-from qhw.outcomes import EYES, Outcome, PairedLatents, evaluation_latents, judge
+from qhw.evaluation import mean_action
+from qhw.outcomes import EYES, Judges, PairedLatents, evaluation_latents
 from qhw.runs import RunDirectory, open_run, write_json
+from qhw.tables import print_facts
 from qhw.training import Trainer
 
 SAMPLE_SEED = 31_337
+EYE_TITLES = {"proxy": "proxy", "judge_0": "judge 1", "judge_1": "judge 2"}
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """What one arm's pictures came to, means over the pictures.
+
+    Attributes:
+        mean_return: Undiscounted.
+        mean_guidance: Over steps and pictures.
+        accuracy: Eye to the share of pictures whose class it names.
+        log_probability: Eye to the mean log p of the wanted class, nats.
+    """
+
+    mean_return: float
+    mean_guidance: float
+    accuracy: dict[str, float]
+    log_probability: dict[str, float]
 
 
 def deploy(run_path: Path, backend: dict[str, Any], *, images: int, seed: int) -> None:
@@ -39,19 +62,19 @@ def deploy(run_path: Path, backend: dict[str, Any], *, images: int, seed: int) -
     trainer.restore(run.latest_checkpoint())
     paired = evaluation_latents(trainer.bundle, images, SAMPLE_SEED + seed)
     started = time.perf_counter()
-    episode = play(trainer.environment, paired.latents, paired.labels, _act(trainer))
+    episode = play(trainer.environment, paired.latents, paired.labels, mean_action(trainer.actor))
     seconds = time.perf_counter() - started
     constant = _play_constant(trainer, paired)
     folder = run.path / "samples"
     folder.mkdir(exist_ok=True)
-    _save_pictures(folder, trainer.bundle, episode, constant)
-    outcomes = {
-        "policy": judge(trainer.bundle, episode, paired.labels),
-        f"constant {trainer.bundle.card.chosen.constant:g}": judge(
-            trainer.bundle, constant, paired.labels
-        ),
+    name = f"constant {trainer.bundle.card.chosen.constant:g}"
+    _save_pictures(folder, trainer.bundle, name, episode, constant, paired.labels)
+    judges = Judges(trainer.bundle)
+    arms = {
+        "policy": _sampled(judges, episode, paired.labels),
+        name: _sampled(judges, constant, paired.labels),
     }
-    _report(console, run, trainer, outcomes, folder, seconds)
+    _report(console, run, trainer, arms, likeness(episode.images, constant.images), seconds)
 
 
 def deployed_config(config: RunConfig, backend: dict[str, Any]) -> RunConfig:
@@ -62,26 +85,45 @@ def deployed_config(config: RunConfig, backend: dict[str, Any]) -> RunConfig:
     return parse_config(merge(values, {"backend": backend}))
 
 
-def _act(trainer: Trainer) -> Any:
-    def act(_step: int, state: Tensor) -> Tensor:
-        with torch.no_grad():
-            return trainer.actor.action_mean(state)
-
-    return act
+def likeness(images: Tensor, others: Tensor) -> dict[str, float]:
+    """How alike two sets of pictures (N, c, h, w) in [0, 1] are, pair by pair, on average."""
+    return {
+        "PSNR (dB)": float(psnr(images, others).mean()),
+        "SSIM": float(ssim(images, others).mean()),
+        "LPIPS": float(LpipsDistance()(images, others).mean()),
+    }
 
 
 def _play_constant(trainer: Trainer, paired: PairedLatents) -> Episode:
     bundle, environment = trainer.bundle, trainer.environment
     wide = wide_environment(
-        bundle.denoiser, bundle.proxy, environment.reward, environment.num_steps
+        environment.sampler,
+        bundle.proxy,
+        environment.reward,
+        environment.cfg_base,
+        environment.guidance_range,
+        environment.distance,
     )
     candidate = Candidate(bundle.card.chosen.constant)
     return play_candidate(wide, candidate, paired.latents, paired.labels)
 
 
-def _save_pictures(folder: Path, bundle: Bundle, policy: Episode, constant: Episode) -> None:
-    name = f"constant {bundle.card.chosen.constant:g}"
-    plots.picture_grid(folder / "pictures.png", {"policy": policy.images, name: constant.images})
+def _sampled(judges: Judges, episode: Episode, labels: Tensor) -> Sampled:
+    sights = judges.see(episode.images, labels)
+    return Sampled(
+        float(episode.returns.mean()),
+        float(episode.guidance.mean()),
+        {eye: float(sight.correct.mean()) for eye, sight in sights.items()},
+        {eye: float(sight.log_probability.mean()) for eye, sight in sights.items()},
+    )
+
+
+def _save_pictures(
+    folder: Path, bundle: Bundle, name: str, policy: Episode, constant: Episode, labels: Tensor
+) -> None:
+    titles = [bundle.card.class_names[int(label)] for label in labels]
+    panels = {"policy": policy.images, name: constant.images}
+    plots.picture_grid(folder / "pictures.png", panels, titles)
     plots.guidance_traces(folder / "guidance.png", policy.guidance, bundle.card.chosen.constant)
 
 
@@ -89,29 +131,36 @@ def _report(
     console: Console,
     run: RunDirectory,
     trainer: Trainer,
-    outcomes: dict[str, Outcome],
-    folder: Path,
+    arms: dict[str, Sampled],
+    alike: dict[str, float],
     seconds: float,
 ) -> None:
-    table = Table("", *outcomes)
-    table.add_row("return", *(f"{o.returns.mean():+.3f}" for o in outcomes.values()))
-    table.add_row("mean guidance", *(f"{o.guidance.mean():.2f}" for o in outcomes.values()))
-    for eye in EYES:
-        title = eye.replace("_0", " 1").replace("_1", " 2")
-        cells = (f"{o.correct[eye].mean():.3f}" for o in outcomes.values())
-        table.add_row(f"{title} accuracy", *cells)
-    console.print(table)
     facts = dict(trainer.backend.describe()) if trainer.backend else {}
-    cost = trainer.meter.take()
-    write_json(
-        folder / "metrics.json",
-        {
-            "returns": {name: o.returns.tolist() for name, o in outcomes.items()},
-            "backend": facts,
-            "cost": cost,
-            "seconds": seconds,
-        },
-    )
-    console.print(", ".join(f"{key}: {value}" for key, value in facts.items()), soft_wrap=True)
-    console.print(f"{seconds:.1f} s; {folder}/pictures.png, guidance.png", soft_wrap=True)
-    console.print(f"Few pictures tell little: `qhw evaluate {run.path}`.", soft_wrap=True)
+    record = {
+        "arms": {name: asdict(arm) for name, arm in arms.items()},
+        "policy against constant": alike,
+        "backend": facts,
+        "cost": trainer.meter.take(),
+        "seconds": seconds,
+    }
+    write_json(run.path / "samples" / "metrics.json", record)
+    console.print(_table(arms))
+    told = ", ".join(f"{name} {value:.3f}" for name, value in alike.items())
+    console.print(f"The policy's pictures against the constant's, latent by latent: {told}.")
+    console.print("Few pictures tell little: `qhw evaluate` compares on 2,000 latents.")
+    print_facts(console, {**facts, "sampling seconds": round(seconds, 1)})
+    shown = run.path.relative_to(Path.cwd()) if run.path.is_relative_to(Path.cwd()) else run.path
+    for file in ("pictures.png", "guidance.png", "metrics.json"):
+        console.print(f"{shown}/samples/{file}", soft_wrap=True)
+
+
+def _table(arms: dict[str, Sampled]) -> Table:
+    table = Table("", *arms)
+    table.add_row("return", *(f"{arm.mean_return:+.3f}" for arm in arms.values()))
+    table.add_row("mean guidance", *(f"{arm.mean_guidance:.2f}" for arm in arms.values()))
+    for eye in EYES:
+        accuracy = (f"{arm.accuracy[eye]:.3f}" for arm in arms.values())
+        table.add_row(f"{EYE_TITLES[eye]} accuracy", *accuracy)
+        log_probability = (f"{arm.log_probability[eye]:.3f}" for arm in arms.values())
+        table.add_row(f"{EYE_TITLES[eye]} log p", *log_probability)
+    return table

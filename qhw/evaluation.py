@@ -1,4 +1,4 @@
-"""The paired table: a policy beside the best hand-made guidance, on the same latents.
+"""The paired comparison: a policy beside the best hand-made guidance, on the same latents.
 
 Actions are deterministic. The constant and the confidence rule were chosen on other latents, in the
 proxy's eyes. The open-loop arm replays the policy's mean action per step: what it loses is what
@@ -7,45 +7,55 @@ feedback was worth.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import Any
 
 import torch
 from rich.console import Console
-from rich.table import Table
 from torch import Tensor
 
-from diffusion.bundle import Bundle
 from diffusion.comparison import (
-    Arm,
     Interval,
     bootstrap_mean,
-    equal_accuracy_difference,
+    compare_at_equal_accuracy,
     paired_difference,
+    resample_counts,
 )
-from diffusion.environment import GuidanceEnvironment
 from diffusion.episodes import play, play_schedule
-from diffusion.headroom import CONSTANT_GRID, Candidate, play_candidate
-from diffusion.metrics import GaussianReference, diversity
-from diffusion.sampler import GuidedSampler
-from policy import Actor
+from diffusion.headroom import Candidate
+from diffusion.schedules import random_matched
+from policy import Actor, ExpectationBackend, advice
+from qhw.baselines import FOLDER, Baselines
 from qhw.doctor import cache_folder
-from qhw.outcomes import (
-    EYES,
-    Outcome,
-    PairedLatents,
-    evaluation_latents,
-    judge,
-    real_features,
-    remembered,
-    reward_key,
-)
+from qhw.outcomes import EYES, Judges, Outcome, evaluation_latents
 from qhw.runs import RunDirectory, write_json
-from qhw.training import Trainer
+from qhw.tables import print_comparison
+from qhw.training import Trainer, open_trainer
 
-TITLES = {"proxy": "proxy", "judge_0": "judge 1", "judge_1": "judge 2"}
+RANDOM_SEED = 8_191
+BEST_CONSTANT = 2
+"""Position of the constant to beat among the arms."""
+
+
+@dataclass(frozen=True)
+class View:
+    """An arm in one eye; intervals are 95 %, paired over latents.
+
+    Attributes:
+        accuracy: Share of pictures whose wanted class the eye names.
+        log_probability: Mean log p of the wanted class, nats.
+        frechet: Frechet distance to real pictures in the eye's features.
+        equal_accuracy: That distance minus the constants' at equal accuracy in the same eye.
+        outside: Share of resamples whose accuracy lies outside the constants' range.
+    """
+
+    accuracy: float
+    log_probability: float
+    frechet: float
+    equal_accuracy: Interval
+    outside: float
 
 
 @dataclass(frozen=True)
@@ -56,199 +66,162 @@ class Row:
         name: Of the arm.
         mean_return: With its interval.
         gain: Return minus the best constant's.
-        accuracy: Eye to its accuracy.
-        log_probability: Eye to its mean log p, nats.
-        frechet: Eye to the Frechet distance in its features.
-        equal_accuracy: Eye to the distance minus the constants' at equal accuracy in that eye.
-        outside: Eye to the share of resamples outside the constants' range of accuracy.
-        diversity: Mean feature distance within a class, first judge.
         mean_guidance: Over steps and latents.
+        diversity: Mean feature distance within a class, first judge.
+        views: One per eye.
     """
 
     name: str
     mean_return: Interval
     gain: Interval
-    accuracy: dict[str, float]
-    log_probability: dict[str, float]
-    frechet: dict[str, float]
-    equal_accuracy: dict[str, Interval]
-    outside: dict[str, float]
-    diversity: float
     mean_guidance: float
+    diversity: float
+    views: dict[str, View]
 
 
-class Baselines:
-    """Guidance that does not depend on a run; outcomes are remembered on disk.
+def evaluate_run(
+    run: RunDirectory,
+    latents: int,
+    *,
+    full: bool = False,
+    backend: ExpectationBackend | None = None,
+) -> list[Row]:
+    """Evaluate a run's newest checkpoint, write `evaluation.json`, print the table.
 
     Args:
-        bundle: The model.
-        environment: The run's, whose reward and limits are used with an unlimited action.
-        paired: The latents.
+        run: A trained run.
+        latents: Latents shared by all arms.
+        full: Compare with every constant, ramp and random guidance too.
+        backend: The one of one's own that the run was trained on, if it was.
     """
-
-    def __init__(
-        self, bundle: Bundle, environment: GuidanceEnvironment, paired: PairedLatents
-    ) -> None:
-        self._bundle, self._paired = bundle, paired
-        self._environment = GuidanceEnvironment(
-            GuidedSampler(bundle.denoiser, environment.num_steps),
-            bundle.proxy,
-            environment.reward,
-            environment.cfg_base,
-            environment.guidance_range,
-            action_limit=20.0,
-        )
-
-    def outcome(self, candidate: Candidate) -> Outcome:
-        """Play a constant or a rule, or recall what it gave."""
-        key = {
-            "bundle": self._bundle.card.digest,
-            "reward": reward_key(self._environment.reward),
-            "cfg_base": self._environment.cfg_base,
-            "range": self._environment.guidance_range,
-            "steps": self._environment.num_steps,
-            "latents": len(self._paired.labels),
-            "candidate": asdict(candidate),
-        }
-        return remembered(cache_folder() / "baselines", key, partial(self._play, candidate))
-
-    def _play(self, candidate: Candidate) -> Outcome:
-        latents, labels = self._paired.latents, self._paired.labels
-        episode = play_candidate(self._environment, candidate, latents, labels)
-        return judge(self._bundle, episode, labels)
-
-
-def evaluate_run(run: RunDirectory, latents: int) -> None:
-    """Evaluate a run's newest checkpoint, write `evaluation.json`, print the table."""
     torch.set_num_threads(1)
-    trainer = Trainer(run.config)
+    console = Console()
+    trainer = open_trainer(run, backend)
     trainer.restore(run.latest_checkpoint())
-    rows = compare_arms(trainer, latents, Console())
-    footer = _footer(run, trainer, latents)
-    write_json(run.path / "evaluation.json", {"rows": [asdict(row) for row in rows], **footer})
-    print_table(rows, footer, Console())
+    started = time.perf_counter()
+    rows = compare_arms(trainer, latents, full=full, console=console)
+    footer = _footer(run, trainer, time.perf_counter() - started)
+    warnings = gap_advice(rows)
+    record = {"latents": latents, "rows": [asdict(row) for row in rows], "advice": warnings}
+    write_json(run.path / "evaluation.json", {**record, **footer})
+    print_comparison(console, rows, latents, footer, warnings)
+    return rows
 
 
-def compare_arms(trainer: Trainer, latents: int, console: Console) -> list[Row]:
+def compare_arms(trainer: Trainer, latents: int, *, full: bool, console: Console) -> list[Row]:
     """Play every arm on the same latents and compare it with the constants."""
-    bundle, environment = trainer.bundle, trainer.environment
-    paired = evaluation_latents(bundle, latents)
-    chosen = bundle.card.chosen
-    baselines = Baselines(bundle, environment, paired)
+    paired = evaluation_latents(trainer.bundle, latents)
+    judges = Judges(trainer.bundle)
+    cache = cache_folder() / FOLDER
+    baselines = Baselines(trainer.bundle, judges, trainer.environment, paired, cache)
     with console.status(f"evaluating on {latents} latents"):
-        episode = play(environment, paired.latents, paired.labels, _policy(trainer.actor))
-        mean_actions = episode.actions.mean(dim=1)
-        open_loop = play_schedule(
-            environment, paired.latents, paired.labels, environment.cfg_base + mean_actions
+        constants = baselines.constants()
+        arms = _arms(trainer, judges, baselines, best_constant(trainer, constants))
+        if full:
+            arms |= baselines.schedules() | constants
+    best = list(arms.values())[BEST_CONSTANT]
+    counts = resample_counts(latents, trainer.config.evaluation.bootstrap, seed=0)
+
+    def view(arm: Outcome, eye: str) -> View:
+        score = arm.scores[eye]
+        grid = [constant.scores[eye].arm for constant in constants.values()]
+        compared = compare_at_equal_accuracy(score.arm, grid, counts)
+        log_probability = float(score.log_probability.mean())
+        return View(
+            compared.accuracy,
+            log_probability,
+            compared.frechet,
+            compared.difference,
+            compared.outside,
         )
-        arms = {
-            "policy": judge(bundle, episode, paired.labels),
-            f"rule {chosen.rule_low:g} + {chosen.rule_slope:g} (1 - p)": baselines.outcome(
-                Candidate(chosen.rule_low, chosen.rule_slope)
-            ),
-            f"constant {chosen.constant:g}": baselines.outcome(Candidate(chosen.constant)),
-            f"a = 0 (g = {environment.cfg_base:g})": baselines.outcome(
-                Candidate(environment.cfg_base)
-            ),
-            "policy's mean per step, open loop": judge(bundle, open_loop, paired.labels),
-        }
-        grid = [baselines.outcome(Candidate(g)) for g in CONSTANT_GRID]
-    constant = baselines.outcome(Candidate(chosen.constant))
-    real = {eye: GaussianReference.of(f) for eye, f in real_features(bundle).items()}
-    return [_row(name, arm, constant, grid, real, paired.labels) for name, arm in arms.items()]
+
+    resamples = trainer.config.evaluation.bootstrap
+    return [
+        Row(
+            name=name,
+            mean_return=bootstrap_mean(arm.returns, resamples=resamples),
+            gain=paired_difference(arm.returns, best.returns, resamples=resamples),
+            mean_guidance=float(arm.guidance.mean()),
+            diversity=arm.scores["judge_0"].diversity,
+            views={eye: view(arm, eye) for eye in EYES},
+        )
+        for name, arm in arms.items()
+    ]
 
 
-def print_table(rows: list[Row], footer: dict[str, Any], console: Console) -> None:
-    """Print what was compared, and how to read it."""
-    table = Table(title=f"Paired over {footer['latents']} latents, 95 % intervals")
-    table.add_column("")
-    for row in rows:
-        table.add_column(row.name, justify="right", overflow="fold")
-    for label, cell in _lines():
-        table.add_row(label, *(cell(row) for row in rows))
-    console.print(table)
-    console.print(
-        "Frechet distance: lower is closer to real pictures. 'at equal accuracy': minus the "
-        "constants' at the same accuracy in the same eyes; below 0 is better. * marks accuracies "
-        "outside the constants' range, where the nearest constant is compared. Judges never train."
-    )
-    console.print(", ".join(f"{key}: {value}" for key, value in footer.items()), soft_wrap=True)
+def best_constant(trainer: Trainer, constants: dict[str, Outcome]) -> tuple[str, Outcome]:
+    """The constant to beat, with its name.
+
+    Under the bundle's own reward it is the one chosen on other latents; under another reward, or
+    another number of steps, the best in hindsight, which favours the constant.
+    """
+    card, environment = trainer.bundle.card, trainer.environment
+    if environment.reward == card.reward and environment.num_steps == card.num_steps:
+        name = f"constant {card.chosen.constant:g}"
+        return f"{name}, the best", constants[name]
+    name = max(constants, key=lambda each: constants[each].returns.mean())
+    return f"{name}, hindsight", constants[name]
 
 
-def _policy(actor: Actor) -> Callable[[int, Tensor], Tensor]:
+def gap_advice(rows: list[Row]) -> list[str]:
+    """Warn where the policy pleases the proxy more than the judges, beyond the constant's gap."""
+    policy, constant = (_gap(row) for row in (rows[0], rows[BEST_CONSTANT]))
+    return advice({"proxy_judge_gap": policy - constant})
+
+
+def _gap(row: Row) -> float:
+    judged = (row.views["judge_0"].accuracy + row.views["judge_1"].accuracy) / 2
+    return row.views["proxy"].accuracy - judged
+
+
+def _arms(
+    trainer: Trainer, judges: Judges, baselines: Baselines, best: tuple[str, Outcome]
+) -> dict[str, Outcome]:
+    """The policy, the confidence rule, the constant, a = 0, open loop, and random guidance."""
+    environment, chosen = trainer.environment, trainer.bundle.card.chosen
+    paired = baselines.paired
+    episode = play(environment, paired.latents, paired.labels, mean_action(trainer.actor))
+
+    def replay(guidance: Tensor) -> Outcome:
+        played = play_schedule(environment, paired.latents, paired.labels, guidance)
+        return judges.judge(played, paired.labels)
+
+    count = len(paired.labels)
+    mean, variance = float(episode.guidance.mean()), float(episode.guidance.var())
+    return {
+        "policy": judges.judge(episode, paired.labels),
+        f"rule {chosen.rule_low:g} + {chosen.rule_slope:g} (1 - p)": baselines.candidate(
+            Candidate(chosen.rule_low, chosen.rule_slope)
+        ),
+        best[0]: best[1],
+        f"a = 0: g = {environment.cfg_base:g}": baselines.candidate(
+            Candidate(environment.cfg_base)
+        ),
+        "policy's mean, open loop": replay(environment.cfg_base + episode.actions.mean(dim=1)),
+        "random, policy's variance": replay(
+            random_matched(environment.num_steps, count, mean, variance, RANDOM_SEED)
+        ),
+    }
+
+
+def mean_action(actor: Actor) -> Callable[[int, Tensor], Tensor]:
+    """The policy without its noise, as `play` wants it."""
+
     def act(_step: int, state: Tensor) -> Tensor:
-        return actor.action_mean(state)
+        with torch.no_grad():
+            return actor.action_mean(state)
 
     return act
 
 
-def _row(
-    name: str,
-    arm: Outcome,
-    constant: Outcome,
-    grid: list[Outcome],
-    real: dict[str, GaussianReference],
-    labels: Tensor,
-) -> Row:
-    equal = {
-        eye: equal_accuracy_difference(_arm(arm, eye), [_arm(g, eye) for g in grid], real[eye])
-        for eye in EYES
-    }
-    return Row(
-        name=name,
-        mean_return=bootstrap_mean(arm.returns),
-        gain=paired_difference(arm.returns, constant.returns),
-        accuracy={eye: float(arm.correct[eye].mean()) for eye in EYES},
-        log_probability={eye: float(arm.log_probability[eye].mean()) for eye in EYES},
-        frechet={eye: equal[eye].frechet for eye in EYES},
-        equal_accuracy={eye: equal[eye].difference for eye in EYES},
-        outside={eye: equal[eye].outside for eye in EYES},
-        diversity=diversity(arm.features["judge_0"], labels),
-        mean_guidance=float(arm.guidance.mean()),
-    )
-
-
-def _arm(outcome: Outcome, eye: str) -> Arm:
-    return Arm(outcome.correct[eye], outcome.features[eye])
-
-
-def _footer(run: RunDirectory, trainer: Trainer, latents: int) -> dict[str, Any]:
+def _footer(run: RunDirectory, trainer: Trainer, evaluation_seconds: float) -> dict[str, Any]:
     facts = run.read_json("provenance.json")
     seconds = sum(sum(record["seconds"].values()) for record in run.metrics())
     return {
-        "latents": latents,
         "parameters": facts["parameters"],
         "updates": trainer.done,
-        "gradient_rule": facts["gradient_rule"],
+        "gradient rule": facts["gradient_rule"],
         **(facts["backend"] or {"backend": "none (classical actor)"}),
-        "training_seconds": round(seconds, 1),
+        "training seconds": round(seconds, 1),
+        "evaluation seconds": round(evaluation_seconds, 1),
     }
-
-
-def _signed(interval: Interval) -> str:
-    return f"{interval.estimate:+.3f}\n[{interval.low:+.3f}, {interval.high:+.3f}]"
-
-
-def _equal(eye: str, row: Row) -> str:
-    return _signed(row.equal_accuracy[eye]) + ("*" if row.outside[eye] > 0.05 else "")
-
-
-def _lines() -> list[tuple[str, Callable[[Row], str]]]:
-    """Titles and cells of the table."""
-    lines: list[tuple[str, Callable[[Row], str]]] = [
-        ("return", lambda row: _signed(row.mean_return)),
-        ("return - constant's", lambda row: _signed(row.gain)),
-        ("mean guidance", lambda row: f"{row.mean_guidance:.2f}"),
-        ("diversity", lambda row: f"{row.diversity:.3f}"),
-    ]
-    for eye in EYES:
-        lines.append((f"{TITLES[eye]} accuracy", partial(_number, "accuracy", eye)))
-        lines.append((f"{TITLES[eye]} log p", partial(_number, "log_probability", eye)))
-        lines.append((f"{TITLES[eye]} Frechet", partial(_number, "frechet", eye)))
-        lines.append(("  at equal accuracy", partial(_equal, eye)))
-    return lines
-
-
-def _number(field: str, eye: str, row: Row) -> str:
-    values: dict[str, float] = getattr(row, field)
-    return f"{values[eye]:.3f}"

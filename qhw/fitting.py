@@ -1,4 +1,4 @@
-"""`qhw fit`: make a bundle from a data set on disk, and say what came out."""
+"""`qhw fit`: make a bundle from a data set on disk, with the baselines everyone is compared to."""
 
 from __future__ import annotations
 
@@ -7,13 +7,32 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
+from diffusion.bundle import load_bundle
 from diffusion.datasets import load_dataset
 from diffusion.fitting import FitConfig, fit_bundle
+from diffusion.headroom import Candidate, wide_environment
+from qhw.baselines import FOLDER, Baselines
 from qhw.errors import BundleError, DataError
+from qhw.outcomes import Judges, evaluation_latents
+
+DENOISER_SHARE = 4 / 7
+"""Of the CPU budget; each of the three classifiers takes a seventh."""
+SHIPPED_LATENTS = (500, 2000)
+"""Numbers of latents whose baselines come with a bundle: those of `train` and of `evaluate`."""
 
 
-def fit_and_report(dataset: str, data: Path, out: Path, *, minutes: float, seed: int) -> None:
-    """Fit and print the card's main facts.
+def fit_and_report(
+    dataset: str, data: Path, out: Path, *, size: int, minutes: float, seed: int
+) -> None:
+    """Fit, play the baselines, and print the card's main facts.
+
+    Args:
+        dataset: Name of the data set.
+        data: Its folder.
+        out: The bundle's folder.
+        size: Height and width of the bundle's pictures.
+        minutes: CPU-minutes of all training together.
+        seed: Of everything random.
 
     Raises:
         DataError: If the data set is missing or damaged.
@@ -21,15 +40,39 @@ def fit_and_report(dataset: str, data: Path, out: Path, *, minutes: float, seed:
     """
     torch.set_num_threads(1)
     console = Console()
+    config = FitConfig(
+        image_size=size,
+        denoiser_minutes=minutes * DENOISER_SHARE,
+        classifier_minutes=minutes * (1 - DENOISER_SHARE) / 3,
+        seed=seed,
+    )
     try:
         loaded = load_dataset(dataset, data)
     except (FileNotFoundError, ValueError) as error:
         raise DataError(str(error), "`qhw fit --help` names the data sets.") from error
-    config = FitConfig(denoiser_minutes=minutes, classifier_minutes=minutes / 4, seed=seed)
     try:
         card = fit_bundle(loaded, out, config, console.print)
     except ValueError as error:
         raise BundleError(
             str(error), "Repeat the command with more --minutes and another --out."
         ) from error
+    store_baselines(out, console)
     console.print(f"bundle: {out}; CFG_0 = {card.cfg_base:g}; accuracies {card.accuracies}")
+
+
+def store_baselines(folder: Path, console: Console) -> None:
+    """Play all guidance that needs no training and keep the outcomes beside the bundle."""
+    bundle = load_bundle(folder)
+    card, judges = bundle.card, Judges(bundle)
+    environment = wide_environment(
+        bundle.sampler(card.num_steps), bundle.proxy, card.reward, card.cfg_base
+    )
+    rule = Candidate(card.chosen.rule_low, card.chosen.rule_slope)
+    for latents in SHIPPED_LATENTS:
+        paired = evaluation_latents(bundle, latents)
+        baselines = Baselines(bundle, judges, environment, paired, folder / FOLDER)
+        baselines.constants()
+        baselines.schedules()
+        for candidate in (rule, Candidate(card.cfg_base)):
+            baselines.candidate(candidate)
+        console.print(f"baselines on {latents} latents are stored")

@@ -1,19 +1,9 @@
-"""What one way of guiding makes of a set of latents, in the eyes of the proxy and both judges.
-
-Outcomes that do not depend on a run (constants, the confidence rule) are kept on disk: the key
-holds everything they depend on.
-"""
+"""What one way of guiding makes of a set of latents, in the eyes of the proxy and both judges."""
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import json
-import os
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,8 +12,10 @@ from torch import Tensor
 
 from diffusion.bundle import Bundle
 from diffusion.classifiers import Classifier
+from diffusion.comparison import Arm, ScoredArm
 from diffusion.environment import draw_labels, draw_latents
 from diffusion.episodes import Episode
+from diffusion.metrics import GaussianReference, diversity
 
 EYES = ("proxy", "judge_0", "judge_1")
 EVALUATION_SEED = 424_242
@@ -33,22 +25,48 @@ FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
+class Sight:
+    """What one eye sees in pictures; one row per picture.
+
+    Attributes:
+        log_probability: (N,) log p of the wanted class in nats.
+        correct: (N,) 1 where the eye names the wanted class, else 0.
+        features: (N, F).
+    """
+
+    log_probability: FloatArray
+    correct: FloatArray
+    features: FloatArray
+
+
+@dataclass(frozen=True)
+class Score:
+    """A sight without its features: small enough to keep on disk.
+
+    Attributes:
+        log_probability: (N,) nats.
+        arm: Correctness, Frechet distance to the real pictures, and each latent's part in it.
+        diversity: Mean feature distance within a class.
+    """
+
+    log_probability: FloatArray
+    arm: ScoredArm
+    diversity: float
+
+
+@dataclass(frozen=True)
 class Outcome:
-    """Per-latent results of one arm; arrays have one row per latent, in latent order.
+    """Per-latent results of one arm, in latent order.
 
     Attributes:
         returns: (N,) undiscounted returns.
-        guidance: (T, N) applied.
-        log_probability: Eye to (N,), log p of the wanted class in nats.
-        correct: Eye to (N,), 1 where the eye names the wanted class.
-        features: Eye to (N, F).
+        guidance: (N,) mean over the steps of the guidance applied.
+        scores: One per eye.
     """
 
     returns: FloatArray
     guidance: FloatArray
-    log_probability: dict[str, FloatArray]
-    correct: dict[str, FloatArray]
-    features: dict[str, FloatArray]
+    scores: Mapping[str, Score]
 
 
 @dataclass(frozen=True)
@@ -72,37 +90,44 @@ def evaluation_latents(bundle: Bundle, count: int, seed: int = EVALUATION_SEED) 
     )
 
 
-def judge(bundle: Bundle, episode: Episode, labels: Tensor) -> Outcome:
-    """Look at an episode's final pictures with all three eyes."""
-    eyes = dict(zip(EYES, (bundle.proxy, *bundle.judges), strict=True))
-    log_probability, correct, features = {}, {}, {}
-    for name, eye in eyes.items():
-        logits, rows = _look(eye, episode.images)
-        log_probabilities = logits.log_softmax(dim=1).gather(1, labels[:, None])[:, 0]
-        log_probability[name] = _array(log_probabilities)
-        correct[name] = _array(logits.argmax(1) == labels)
-        features[name] = _array(rows)
-    return Outcome(
-        _array(episode.returns), _array(episode.guidance), log_probability, correct, features
-    )
+class Judges:
+    """The proxy and both judges, with the real pictures as each of them sees them.
+
+    Args:
+        bundle: The model.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._eyes = dict(zip(EYES, (bundle.proxy, *bundle.judges), strict=True))
+        real = bundle.reference_images.float() / 255
+        self._references = {
+            name: GaussianReference.of(_array(_look(eye, real)[1]))
+            for name, eye in self._eyes.items()
+        }
+
+    def see(self, images: Tensor, labels: Tensor) -> dict[str, Sight]:
+        """Show pictures (N, c, h, w) in [0, 1] to every eye."""
+        return {name: _see(eye, images, labels) for name, eye in self._eyes.items()}
+
+    def judge(self, episode: Episode, labels: Tensor) -> Outcome:
+        """Score an episode's final pictures; needs two pictures of a class at least."""
+        scores = {
+            name: _score(sight, self._references[name], labels)
+            for name, sight in self.see(episode.images, labels).items()
+        }
+        return Outcome(_array(episode.returns), _array(episode.guidance.mean(dim=0)), scores)
 
 
-def real_features(bundle: Bundle) -> dict[str, FloatArray]:
-    """Eye to features (M, F) of the bundle's real reference pictures."""
-    images = bundle.reference_images.float() / 255
-    eyes = zip(EYES, (bundle.proxy, *bundle.judges), strict=True)
-    return {name: _array(_look(eye, images)[1]) for name, eye in eyes}
+def _see(eye: Classifier, images: Tensor, labels: Tensor) -> Sight:
+    logits, features = _look(eye, images)
+    log_probability = logits.log_softmax(dim=1).gather(1, labels[:, None])[:, 0]
+    correct = logits.argmax(1) == labels
+    return Sight(_array(log_probability), _array(correct), _array(features))
 
 
-def remembered(folder: Path, key: dict[str, Any], make: Callable[[], Outcome]) -> Outcome:
-    """Return the outcome stored under `key`, or make it and store it."""
-    text = json.dumps(key, sort_keys=True)
-    path = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.npz"
-    if path.exists():
-        return _read(path)
-    outcome = make()
-    _write(path, outcome)
-    return outcome
+def _score(sight: Sight, reference: GaussianReference, labels: Tensor) -> Score:
+    arm = ScoredArm.of(Arm(sight.correct, sight.features), reference)
+    return Score(sight.log_probability, arm, diversity(sight.features, labels))
 
 
 def _look(eye: Classifier, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -114,27 +139,3 @@ def _look(eye: Classifier, images: Tensor) -> tuple[Tensor, Tensor]:
 def _array(tensor: Tensor) -> FloatArray:
     array: FloatArray = tensor.detach().cpu().double().numpy()
     return array
-
-
-def _write(path: Path, outcome: Outcome) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    arrays: dict[str, Any] = {"returns": outcome.returns, "guidance": outcome.guidance}
-    for field in ("log_probability", "correct", "features"):
-        arrays |= {f"{field}/{eye}": getattr(outcome, field)[eye] for eye in EYES}
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.npz")
-    np.savez_compressed(temporary, **arrays)
-    temporary.replace(path)
-
-
-def _read(path: Path) -> Outcome:
-    with np.load(path, allow_pickle=False) as arrays:
-        by_eye = {
-            field: {eye: arrays[f"{field}/{eye}"] for eye in EYES}
-            for field in ("log_probability", "correct", "features")
-        }
-        return Outcome(returns=arrays["returns"], guidance=arrays["guidance"], **by_eye)
-
-
-def reward_key(reward: Any) -> dict[str, Any]:
-    """A reward's weights as part of a key."""
-    return dataclasses.asdict(reward)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,14 +17,26 @@ BLUE, ORANGE = "#0072b2", "#d55e00"
 """Two colours of the colour-blind safe Okabe-Ito palette."""
 
 
-def picture_grid(path: Path, panels: dict[str, Tensor]) -> None:
-    """Save pictures (N, c, h, w) in [0, 1], one panel per arm, same latent in the same place."""
-    figure = _figure(5.0 * len(panels), 5.2)
-    for index, (name, images) in enumerate(panels.items()):
-        axes = figure.add_subplot(1, len(panels), index + 1)
-        axes.imshow(_tile(images), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-        axes.set_title(name)
-        axes.axis("off")
+def picture_grid(path: Path, panels: dict[str, Tensor], titles: Sequence[str]) -> None:
+    """Save pictures (N, c, h, w) in [0, 1], one panel per arm, one above the other.
+
+    Args:
+        path: A PNG.
+        panels: Arm to its pictures, the same latent in the same place.
+        titles: (N,) the wanted class of every picture.
+    """
+    columns = min(PER_ROW, len(titles))
+    rows = -(-len(titles) // columns)
+    figure = _figure(1.25 * columns, (1.5 * rows + 0.3) * len(panels))
+    parts = figure.subfigures(len(panels), 1, squeeze=False)[:, 0]
+    for part, (name, images) in zip(parts, panels.items(), strict=True):
+        part.suptitle(name, fontweight="bold")
+        grid = part.subplots(rows, columns, squeeze=False).ravel()
+        for axes in grid:
+            axes.axis("off")
+        for axes, image, title in zip(grid, images, titles, strict=False):
+            axes.imshow(_pixels(image), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+            axes.set_title(title, fontsize=8)
     figure.savefig(path, dpi=150)
 
 
@@ -47,14 +60,9 @@ def _figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def _tile(images: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    """Lay pictures out in rows; (rows h, columns w) or with three colour channels."""
-    count, channels, height, width = images.shape
-    columns = min(PER_ROW, count)
-    rows = -(-count // columns)
-    padded = images.new_zeros(rows * columns, channels, height, width)
-    padded[:count] = images
-    grid = padded.reshape(rows, columns, channels, height, width).permute(0, 3, 1, 4, 2)
-    tiled = grid.reshape(rows * height, columns * width, channels).squeeze(-1)
-    array: np.ndarray[tuple[int, ...], np.dtype[np.float32]] = tiled.cpu().numpy()
+def _pixels(image: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    """A picture (c, h, w) as (h, w), or (h, w, 3) in colour."""
+    array: np.ndarray[tuple[int, ...], np.dtype[np.float32]] = (
+        image.permute(1, 2, 0).squeeze(-1).cpu().numpy()
+    )
     return array

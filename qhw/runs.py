@@ -102,6 +102,7 @@ class RunDirectory:
         Raises:
             CheckpointError: When the disk refuses; earlier checkpoints are untouched.
         """
+        from safetensors import SafetensorError
         from safetensors.torch import save_file
 
         final = self._checkpoints / f"{checkpoint.update:05d}"
@@ -113,7 +114,7 @@ class RunDirectory:
             write_json(temporary / "state.json", {"update": checkpoint.update, **checkpoint.state})
             shutil.rmtree(final, ignore_errors=True)
             temporary.rename(final)
-        except OSError as error:
+        except (OSError, SafetensorError) as error:
             shutil.rmtree(temporary, ignore_errors=True)
             raise CheckpointError(
                 f"Checkpoint {checkpoint.update} could not be saved: {error}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from policy import (
     Actor,
     Cost,
     Critic,
+    ExpectationBackend,
     PpoConfig,
     RingActor,
     Rollout,
@@ -30,9 +32,10 @@ from policy import (
 from qhw import assembly
 from qhw.backends.opening import Backend
 from qhw.config import PpoSection, RunConfig
-from qhw.errors import CheckpointError
-from qhw.runs import Checkpoint, RunDirectory
+from qhw.errors import CheckpointError, ConfigError
+from qhw.runs import Checkpoint, RunDirectory, create_run
 from qhw.seeding import Streams, stream_seed
+from qhw.tables import print_facts
 
 
 @dataclass
@@ -57,9 +60,13 @@ class Trainer:
 
     Args:
         config: The run's settings.
+        backend: Taken instead of the configured one.
+
+    Raises:
+        ConfigError: If the given backend is of another circuit, or there is no circuit to run.
     """
 
-    def __init__(self, config: RunConfig) -> None:
+    def __init__(self, config: RunConfig, backend: ExpectationBackend | None = None) -> None:
         self.config = config
         self.device = assembly.choose_torch_device(config.torch_device)
         self.bundle: Bundle = assembly.open_bundle(config.environment.bundle)
@@ -74,7 +81,16 @@ class Trainer:
         if config.actor.kind == "ring":
             circuit = assembly.ring_circuit(config.actor.circuit)
             seed = stream_seed(config.seed, "shots")
-            self.backend = assembly.make_backend(config.backend, circuit, seed)
+            self.backend = (
+                assembly.make_backend(config.backend, circuit, seed)
+                if backend is None
+                else assembly.adopt(backend, circuit)
+            )
+        elif backend is not None:
+            raise ConfigError(
+                f"A backend was given, but the actor {config.actor.kind!r} runs no circuit.",
+                "Leave the backend out, or take actor.kind = 'ring'.",
+            )
         rule = assembly.make_rule(config.gradient, self.streams.gradients)
         self.actor: Actor = assembly.make_actor(config, scaler, self.backend, rule)
         if isinstance(self.actor, RingActor):
@@ -215,13 +231,41 @@ class Trainer:
 _COLUMNS = ("states", "actions", "log_probs", "values", "rewards", "dones")
 
 
-def train_run(run: RunDirectory, *, tensorboard: bool = False) -> None:
+def train(
+    config: RunConfig,
+    *,
+    runs: Path = Path("runs"),
+    name: str | None = None,
+    backend: ExpectationBackend | None = None,
+) -> RunDirectory:
+    """Train a controller and evaluate it.
+
+    Args:
+        config: See `qhw.config.parse_config`.
+        runs: Folder that holds the runs.
+        name: Of the run's folder; date, actor and seed by default.
+        backend: One of your own, instead of the configured one.
+
+    Returns:
+        The run: `config`, `metrics()`, `read_json("evaluation.json")`.
+
+    Raises:
+        QhwError: Its message says what to do.
+    """
+    run = create_run(runs, config, name)
+    train_run(run, backend=backend)
+    return run
+
+
+def train_run(
+    run: RunDirectory, *, tensorboard: bool = False, backend: ExpectationBackend | None = None
+) -> None:
     """Train to the end of the configuration, resuming where a checkpoint stands; then evaluate."""
     from qhw.evaluation import evaluate_run
 
     torch.set_num_threads(1)
     console = Console()
-    trainer = Trainer(run.config)
+    trainer = open_trainer(run, backend)
     if (run.path / "checkpoints").is_dir():
         trainer.restore(run.latest_checkpoint())
         run.truncate_metrics(trainer.done)
@@ -230,13 +274,30 @@ def train_run(run: RunDirectory, *, tensorboard: bool = False) -> None:
         run.save_checkpoint(trainer.checkpoint())
     _announce(console, run, trainer)
     _loop(console, run, trainer, tensorboard)
-    evaluate_run(run, trainer.config.evaluation.latents)
+    evaluate_run(run, trainer.config.evaluation.latents, backend=backend)
+
+
+def open_trainer(run: RunDirectory, backend: ExpectationBackend | None = None) -> Trainer:
+    """Build a run's trainer, with the backend the run was started with.
+
+    Raises:
+        ConfigError: If the run was trained on a backend of one's own, and none is given.
+    """
+    if backend is None and (run.path / "provenance.json").exists():
+        described = run.read_json("provenance.json")["backend"] or {}
+        if str(described.get("backend", "")).startswith("own: "):
+            raise ConfigError(
+                f"{run.name} was trained on a backend of one's own ({described['backend']}).",
+                "Call `train_run(run, backend=...)` or `evaluate_run` from Python with it.",
+            )
+    return Trainer(run.config, backend)
 
 
 def describe(trainer: Trainer) -> dict[str, Any]:
     """What a run is made with, for `provenance.json`."""
     return {
         "seed": trainer.config.seed,
+        "settings": trainer.config.model_dump(mode="json"),
         "parameters": count_parameters(trainer.actor),
         "bundle": {"name": trainer.bundle.card.name, "digest": trainer.bundle.card.digest},
         "backend": dict(trainer.backend.describe()) if trainer.backend else None,
@@ -276,7 +337,9 @@ def _announce(console: Console, run: RunDirectory, trainer: Trainer) -> None:
     section = config.ppo
     facts = trainer.backend.describe() if trainer.backend else {"backend": "none (classical actor)"}
     console.print(f"run: {run.path}", soft_wrap=True)
-    console.print(", ".join(f"{key}: {value}" for key, value in facts.items()), soft_wrap=True)
+    if trainer.backend is not None and trainer.backend.note:
+        console.print(trainer.backend.note, style="yellow")
+    print_facts(console, facts)
     console.print(
         f"{count_parameters(trainer.actor)} parameters, gradient rule {trainer.rule_name}, "
         f"{section.updates} updates x {section.environments} episodes x "

@@ -39,6 +39,7 @@ class _AerBackend(ABC):
     """
 
     name: str
+    note: str = ""
 
     def __init__(self, circuit: RingCircuit, shots: int | None, seed: int) -> None:
         if shots is not None and shots < 1:

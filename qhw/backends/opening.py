@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from policy import ExpectationBackend, RingCircuit
+from policy import Estimate, ExpectationBackend, RingCircuit
+from policy.backend import FloatArray
 from qhw.backends.names import fake_classes, refuse_unknown
 from qhw.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from calibration import DeviceSnapshot
+    from qhw.backends.compiled import CompiledBackend
+
+Engine = Literal["auto", "aer", "compiled"]
 
 
 class Backend(ExpectationBackend, Protocol):
-    """A backend as the toolkit uses it: one that can say what it is and be resumed."""
+    """A backend as the toolkit uses it: one that can say what it is and be resumed.
+
+    Attributes:
+        note: Why this engine was taken, where that is worth a line; else empty.
+    """
+
+    note: str
 
     def describe(self) -> dict[str, str | int | float]:
         """What the numbers come from, for provenance."""
@@ -26,6 +39,35 @@ class Backend(ExpectationBackend, Protocol):
         """Put its random generator back."""
 
 
+class Adopted:
+    """A backend of the user's own, made to say what it is; its answers are passed on unchanged.
+
+    Args:
+        backend: One class with `circuit` and `evaluate(angles, weights) -> Estimate`.
+    """
+
+    def __init__(self, backend: ExpectationBackend) -> None:
+        self._backend = backend
+        self.circuit: RingCircuit = backend.circuit
+        self.name = type(backend).__qualname__
+        self.note = ""
+
+    def evaluate(self, angles: FloatArray, weights: FloatArray) -> Estimate:
+        """See `policy.ExpectationBackend`."""
+        return self._backend.evaluate(angles, weights)
+
+    def describe(self) -> dict[str, str | int | float]:
+        """Name the class."""
+        return {"backend": f"own: {self.name}"}
+
+    def random_state(self) -> dict[str, Any]:
+        """Nothing: a backend of one's own that samples is resumed with fresh random numbers."""
+        return {}
+
+    def restore_random_state(self, state: dict[str, Any]) -> None:
+        """Nothing to put back."""
+
+
 def open_backend(
     name: str,
     circuit: RingCircuit,
@@ -34,6 +76,7 @@ def open_backend(
     shots: int | None = None,
     noise_scale: float = 1.0,
     seed: int = 0,
+    engine: Engine = "auto",
     cache_dir: Path | None = None,
 ) -> Backend:
     """Open a backend for one circuit.
@@ -45,27 +88,88 @@ def open_backend(
         shots: Bit strings per circuit; None for exact values.
         noise_scale: Multiplies the device's errors.
         seed: Of the bit strings.
-        cache_dir: Of transpiled circuits; the user's cache folder by default.
+        engine: `compiled` computes Aer's numbers much faster and is checked against it here;
+            `auto` takes it where it can, and Aer where it cannot.
+        cache_dir: Of transpiled circuits and verdicts; the user's cache folder by default.
 
     Raises:
         UnknownNameError: If there is no such backend or device.
-        BackendUnavailableError: If it exists but cannot be opened here.
+        BackendUnavailableError: If it exists but cannot be opened here, or the compiled engine
+            does not agree with Aer.
         ConfigError: If the circuit is too large to simulate.
     """
-    from qhw.backends import aer
-    from qhw.backends.transpilation import TranspileOptions, default_cache_folder, transpile_for
+    from qhw.backends.transpilation import default_cache_folder
 
     refuse_unknown(name)
-    if name == "aer":
-        return aer.AerBackend(circuit, shots, seed)
+    folder = cache_dir or default_cache_folder()
+    pair = (
+        _noiseless(circuit, shots, seed)
+        if name == "aer"
+        else _noisy(circuit, device, noise_scale, shots, seed, folder)
+    )
+    return _choose(pair, engine, folder / "verdicts")
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """The two engines for one backend, not opened yet; `exact` is Aer without shots."""
+
+    compiled: Callable[[], CompiledBackend]
+    aer: Callable[[], Backend]
+    exact: Callable[[], ExpectationBackend]
+
+
+def _noiseless(circuit: RingCircuit, shots: int | None, seed: int) -> _Pair:
+    from qhw.backends.aer import AerBackend
+    from qhw.backends.compiled import CompiledBackend
+
+    return _Pair(
+        compiled=partial(CompiledBackend, circuit, shots, seed),
+        aer=partial(AerBackend, circuit, shots, seed),
+        exact=partial(AerBackend, circuit),
+    )
+
+
+def _noisy(
+    circuit: RingCircuit,
+    device: str,
+    noise_scale: float,
+    shots: int | None,
+    seed: int,
+    folder: Path,
+) -> _Pair:
+    from qhw.backends import aer
+    from qhw.backends.compiled import CompiledNoisyBackend
+    from qhw.backends.transpilation import TranspileOptions, transpile_for
+
     aer.refuse_above(circuit.num_qubits, aer.MAX_QUBITS_NOISY, 16 * 4**circuit.num_qubits)
     snapshot = open_snapshot(device)
-    transpiled = transpile_for(
-        circuit, snapshot, TranspileOptions(), cache_dir or default_cache_folder()
+    transpiled = transpile_for(circuit, snapshot, TranspileOptions(), folder)
+    compiled = partial(CompiledNoisyBackend, circuit, snapshot, transpiled)
+    simulated = partial(aer.NoisyAerBackend, circuit, snapshot, transpiled)
+    return _Pair(
+        compiled=partial(compiled, noise_scale=noise_scale, shots=shots, seed=seed),
+        aer=partial(simulated, noise_scale=noise_scale, shots=shots, seed=seed),
+        exact=partial(simulated, noise_scale=noise_scale),
     )
-    return aer.NoisyAerBackend(
-        circuit, snapshot, transpiled, noise_scale=noise_scale, shots=shots, seed=seed
-    )
+
+
+def _choose(pair: _Pair, engine: Engine, verdicts: Path) -> Backend:
+    from qhw.backends.compiled import CompileError, TooLargeError
+    from qhw.backends.compiled.checking import checked
+
+    if engine == "aer":
+        return pair.aer()
+    try:
+        backend = pair.compiled()
+    except (CompileError, TooLargeError) as error:
+        if engine == "compiled":
+            raise
+        fallback = pair.aer()
+        fallback.note = f"the compiled engine refused: {error.message}"
+        return fallback
+    backend.verdict = checked(backend, pair.exact, verdicts)
+    return backend
 
 
 def open_snapshot(device: str) -> DeviceSnapshot:

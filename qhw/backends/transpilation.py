@@ -8,6 +8,7 @@ which this program alone writes.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 import json
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import platformdirs
 from filelock import FileLock, Timeout
 
-from calibration import DeviceSnapshot, expected_error
+from calibration import DeviceSnapshot, expected_error, quiet_region
 from policy import RingCircuit
 from qhw.errors import CacheError
 
@@ -134,11 +135,10 @@ def transpile_for(
 
 
 def list_entries(cache_dir: Path) -> list[CacheEntry]:
-    """Every readable entry, newest first."""
+    """Every entry, newest first."""
     entries = []
     for path in cache_dir.glob("*/*.json"):
-        facts = json.loads(path.read_text(encoding="utf-8"))
-        entries.append(CacheEntry(**{field: facts[field] for field in _ENTRY_FIELDS}))
+        entries.append(_entry(path))
     return sorted(entries, key=lambda entry: -entry.date)
 
 
@@ -149,6 +149,16 @@ def clear(cache_dir: Path) -> int:
         removed += path.suffix == ".qpy"
         path.unlink()
     return removed
+
+
+def _entry(path: Path) -> CacheEntry:
+    """Read an entry's facts; a damaged one says so, and is replaced when it is next asked for."""
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        return CacheEntry(**{field: facts[field] for field in _ENTRY_FIELDS})
+    except (json.JSONDecodeError, KeyError):
+        name = f"damaged: {path.name}"
+        return CacheEntry(path.parent.name, name, 0, 0, 0.0, 0, "damaged", path.stat().st_mtime)
 
 
 _ENTRY_FIELDS = tuple(CacheEntry.__dataclass_fields__)
@@ -179,10 +189,26 @@ def _best_layout(
     circuit: RingCircuit, snapshot: DeviceSnapshot, options: TranspileOptions
 ) -> QuantumCircuit:
     """Transpile with every seed; keep the least expected error."""
+    source = circuit.quantum_circuit()
+    best = _best_seed(source, snapshot, snapshot, options)
+    if len(_describe(best, snapshot, "").active_qubits) <= SIMULATED_QUBITS:
+        return best
+    if circuit.num_qubits > SIMULATED_QUBITS:
+        return best
+    region = quiet_region(snapshot, SIMULATED_QUBITS)
+    return _best_seed(source, _confined(snapshot, region), snapshot, options)
+
+
+def _best_seed(
+    source: QuantumCircuit,
+    offered: DeviceSnapshot,
+    snapshot: DeviceSnapshot,
+    options: TranspileOptions,
+) -> QuantumCircuit:
+    """Lay out on the offered gates; judge by the whole device's errors."""
     from qiskit import transpile
 
-    target = snapshot.target()
-    source = circuit.quantum_circuit()
+    target = offered.target()
     candidates = [
         transpile(
             source,
@@ -193,6 +219,13 @@ def _best_layout(
         for seed in range(options.seeds)
     ]
     return min(candidates, key=lambda candidate: _rank(candidate, snapshot))
+
+
+def _confined(snapshot: DeviceSnapshot, region: Sequence[int]) -> DeviceSnapshot:
+    """The device with two-qubit gates inside a region alone, so that routing stays there."""
+    inside = set(region)
+    gates = tuple(g for g in snapshot.gates if len(g.qubits) == 1 or inside.issuperset(g.qubits))
+    return dataclasses.replace(snapshot, gates=gates)
 
 
 def _rank(candidate: QuantumCircuit, snapshot: DeviceSnapshot) -> tuple[int, float]:
@@ -236,7 +269,7 @@ def _read(stem: Path) -> tuple[QuantumCircuit | None, str]:
     if not path.exists() or not stem.with_suffix(".json").exists():
         return None, "not in the cache yet"
     content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != _facts(stem)["sha256"]:
+    if hashlib.sha256(content).hexdigest() != _recorded_digest(stem):
         aside = path.with_suffix(f".damaged-{int(time.time())}")
         path.replace(aside)
         return None, f"the entry was damaged; it is kept as {aside.name}"
@@ -273,6 +306,14 @@ def _write(
         "sha256": hashlib.sha256(buffer.getvalue()).hexdigest(),
     }
     _replace(stem.with_suffix(".json"), json.dumps(facts, indent=2).encode())
+
+
+def _recorded_digest(stem: Path) -> str:
+    """SHA-256 that the entry's JSON names; empty if that file is damaged."""
+    try:
+        return str(_facts(stem)["sha256"])
+    except (json.JSONDecodeError, KeyError):
+        return ""
 
 
 def _facts(stem: Path) -> dict[str, Any]:

@@ -1,0 +1,12 @@
+"""The compiled engine: the Aer backends' numbers at a small part of their price."""
+
+from __future__ import annotations
+
+from qhw.backends.compiled.backend import (
+    CompiledBackend,
+    CompiledNoisyBackend,
+    TooLargeError,
+)
+from qhw.backends.compiled.transfer import CompileError
+
+__all__ = ["CompileError", "CompiledBackend", "CompiledNoisyBackend", "TooLargeError"]

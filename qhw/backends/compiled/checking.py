@@ -1,0 +1,123 @@
+"""The opening check: a compiled backend must give Aer's numbers before it is used."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from policy import ParameterShift
+from policy.backend import FloatArray
+from qhw.backends.compiled.backend import CompiledBackend
+from qhw.errors import BackendUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from policy import ExpectationBackend
+
+LIMIT = 1e-8
+SECONDS = 2.0
+MINIMUM_ROWS, MAXIMUM_ROWS, ROWS_AT_ONCE = 2, 64, 8
+SEED = 20_250
+
+
+class EngineMismatchError(BackendUnavailableError):
+    """The compiled engine and Aer disagree: one of them is wrong, and neither is used."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How well a compiled program agrees with Aer.
+
+    Attributes:
+        rows: Random rows compared.
+        max_difference: Largest difference of a <Z_i>.
+        gradient_difference: Largest difference between the engine's own derivative and the
+            parameter-shift gradient through Aer, one row.
+    """
+
+    rows: int
+    max_difference: float
+    gradient_difference: float
+
+    def __str__(self) -> str:
+        """One phrase for the first lines of a run."""
+        return (
+            f"checked against Aer: max difference {self.max_difference:.0e} on {self.rows} rows, "
+            f"gradient {self.gradient_difference:.0e}"
+        )
+
+
+def checked(
+    compiled: CompiledBackend, open_reference: Callable[[], ExpectationBackend], folder: Path
+) -> Verdict:
+    """Recall the verdict on this very program, or compare it with Aer now.
+
+    Args:
+        compiled: The engine to check; its shots play no part.
+        open_reference: Opens the exact Aer backend of the same circuit and noise.
+        folder: Where verdicts are kept, one file per program.
+
+    Raises:
+        EngineMismatchError: If they differ by more than 1e-8, with both values.
+    """
+    path = folder / f"{compiled.program_digest}.json"
+    if path.exists():
+        return Verdict(**json.loads(path.read_text(encoding="utf-8")))
+    verdict = compare(compiled, open_reference())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(json.dumps(dataclasses.asdict(verdict)), encoding="utf-8")
+    temporary.replace(path)
+    return verdict
+
+
+def compare(compiled: CompiledBackend, reference: ExpectationBackend) -> Verdict:
+    """Evaluate random rows on both, as many as fit into two seconds, and one gradient.
+
+    Raises:
+        EngineMismatchError: If they differ by more than 1e-8, with both values.
+    """
+    rng = np.random.default_rng(SEED)
+    circuit = compiled.circuit
+    started, rows, worst = time.perf_counter(), 0, 0.0
+    count = MINIMUM_ROWS
+    while rows < MAXIMUM_ROWS and (rows == 0 or time.perf_counter() - started < SECONDS):
+        angles = rng.uniform(-np.pi, np.pi, (count, circuit.num_angles))
+        weights = rng.uniform(-np.pi, np.pi, (1, circuit.num_weights))
+        expected = reference.evaluate(angles, weights).values
+        worst = max(worst, _difference("<Z>", compiled.exact(angles, weights), expected))
+        rows, count = rows + count, ROWS_AT_ONCE
+    return Verdict(rows, worst, _gradient_difference(compiled, reference, rng))
+
+
+def _gradient_difference(
+    compiled: CompiledBackend, reference: ExpectationBackend, rng: np.random.Generator
+) -> float:
+    circuit = compiled.circuit
+    angles = rng.uniform(-np.pi, np.pi, (1, circuit.num_angles))
+    weights = rng.uniform(-np.pi, np.pi, circuit.num_weights)
+    upstream = rng.standard_normal((1, circuit.num_qubits))
+    expected = ParameterShift().weight_gradient(reference, angles, weights, upstream).weights
+    found = compiled.vjp(angles, weights, upstream)
+    return _difference("gradient", found, expected)
+
+
+def _difference(name: str, found: FloatArray, expected: FloatArray) -> float:
+    difference = np.abs(found - expected)
+    worst = float(difference.max())
+    if not worst <= LIMIT:
+        index = np.unravel_index(int(difference.argmax()), difference.shape)
+        raise EngineMismatchError(
+            f"The compiled engine gives {name} = {found[index]:.12f} where Aer gives "
+            f"{expected[index]:.12f}: they differ by {worst:.1e}, the limit is {LIMIT:.0e}.",
+            "Take --engine aer, and report this with `qhw doctor`.",
+        )
+    return worst

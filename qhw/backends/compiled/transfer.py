@@ -1,0 +1,198 @@
+"""What a gate is in the Pauli basis: constant real matrices and exact rotations about z.
+
+A state is its vector of Pauli expectation values r_P = Tr(rho P); a gate followed by its noise is
+the transfer matrix R_PQ = Tr(P E(Q)) / 2^k. Digits are I, X, Y, Z; the first qubit of a gate is the
+low digit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from policy.backend import FloatArray
+from qhw.errors import BackendUnavailableError
+
+if TYPE_CHECKING:
+    from qiskit import QuantumCircuit
+    from qiskit.circuit import Operation, ParameterExpression
+    from qiskit_aer.noise import NoiseModel, QuantumError
+
+IMAGINARY_LIMIT = 1e-10
+AER_PROBABILITY_THRESHOLD = 1e-10
+
+
+class CompileError(BackendUnavailableError):
+    """A circuit or a noise model holds something that the compiled engine cannot represent."""
+
+
+class AnglesNotFirstError(CompileError):
+    """An encoding angle acts after a weight or a two-qubit gate, so it cannot be split off."""
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """A rotation about z by coefficients . parameters + offset, in rad.
+
+    Attributes:
+        coefficients: By column of the joint parameters (angles, then weights).
+        offset: Constant part.
+    """
+
+    coefficients: dict[int, float]
+    offset: float
+
+
+Element = FloatArray | Rotation
+
+
+class Transfer:
+    """Turns gates into matrices and rotations, each kind once.
+
+    Args:
+        noise: Gate noise on the circuit's qubits; None for none.
+
+    Raises:
+        CompileError: If the noise model holds errors that are not bound to qubits, or rz is noisy.
+    """
+
+    def __init__(self, noise: NoiseModel | None) -> None:
+        self._errors: dict[str, dict[tuple[int, ...], Any]] = {}
+        self._known: dict[tuple[str, tuple[int, ...]], FloatArray] = {}
+        if noise is not None:
+            self._errors = dict(noise._local_quantum_errors)
+            _require_representable(noise)
+        self._to_y = _transfer_of_gate("rx", np.pi / 2)
+        self._from_y = self._to_y.T
+        self._hadamard = _transfer_of_gate("h")
+
+    def elements(
+        self, operation: Operation, qubits: tuple[int, ...], num_angles: int
+    ) -> list[Element]:
+        """What a gate is made of, in the order of time.
+
+        Raises:
+            CompileError: If it is not a unitary gate, or a noisy one has a parameter.
+        """
+        name = operation.name
+        if not operation.params:
+            return [self._constant(operation, qubits)]
+        if name not in ("rx", "ry", "rz") or qubits in self._errors.get(name, {}):
+            raise CompileError(
+                f"the gate {name!r} on {qubits} has parameters and is noisy or not a rotation",
+                "Take --engine aer.",
+            )
+        rotation = linear(operation.params[0], num_angles)
+        turned: dict[str, list[Element]] = {
+            "rz": [rotation],
+            "ry": [self._to_y, rotation, self._from_y],
+            "rx": [self._hadamard, rotation, self._hadamard],
+        }
+        return turned[name]
+
+    def _constant(self, operation: Operation, qubits: tuple[int, ...]) -> FloatArray:
+        key = (operation.name, qubits)
+        if key not in self._known:
+            self._known[key] = self._noisy(operation, qubits)
+        return self._known[key]
+
+    def _noisy(self, operation: Operation, qubits: tuple[int, ...]) -> FloatArray:
+        if len(qubits) > 2 or operation.name in ("reset", "measure", "delay"):
+            raise CompileError(
+                f"the instruction {operation.name!r} on {qubits} cannot be compiled",
+                "Take --engine aer.",
+            )
+        matrix = transfer_matrix(operation)
+        error = self._errors.get(operation.name, {}).get(qubits)
+        return matrix if error is None else error_matrix(error) @ matrix
+
+
+def error_matrix(error: QuantumError) -> FloatArray:
+    """Pauli transfer matrix of a mixture of circuits, as Aer simulates it.
+
+    Aer leaves out terms of probability 1e-10 and less, without renormalising. Doing the same keeps
+    the two engines equal to rounding, so that the opening check sees smaller mistakes than that.
+    """
+    total = np.zeros((4**error.num_qubits, 4**error.num_qubits))
+    for circuit, probability in zip(error.circuits, error.probabilities, strict=True):
+        if probability > AER_PROBABILITY_THRESHOLD:
+            total += probability * _term_matrix(circuit)
+    return total
+
+
+def _term_matrix(circuit: QuantumCircuit) -> FloatArray:
+    """One term; products of Paulis and resets are built directly, which is 20 times faster."""
+    factors = [np.eye(4) for _ in range(circuit.num_qubits)]
+    for item in circuit.data:
+        qubits = [circuit.find_bit(q).index for q in item.qubits]
+        name = item.operation.name
+        labels = item.operation.params[0][::-1] if name == "pauli" else name[:1].upper()
+        if name not in ("pauli", "id", "x", "y", "z", "reset"):
+            return transfer_matrix(circuit)
+        for qubit, label in zip(qubits, labels, strict=True):
+            factors[qubit] = _FACTORS[label] @ factors[qubit]
+    matrix: FloatArray = np.ones((1, 1))
+    for factor in reversed(factors):
+        matrix = np.asarray(np.kron(matrix, factor), dtype=np.float64)
+    return matrix
+
+
+_FACTORS: dict[str, FloatArray] = {
+    "I": np.eye(4),
+    "X": np.diag([1.0, 1.0, -1.0, -1.0]),
+    "Y": np.diag([1.0, -1.0, 1.0, -1.0]),
+    "Z": np.diag([1.0, -1.0, -1.0, 1.0]),
+    "R": np.outer([1.0, 0.0, 0.0, 1.0], [1.0, 0.0, 0.0, 0.0]),
+}
+"""Paulis, and the reset to |0>, by first letter."""
+
+
+def transfer_matrix(channel: Any) -> FloatArray:
+    """Pauli transfer matrix (4^k, 4^k) of a gate or a quantum error.
+
+    Raises:
+        CompileError: If it is not real, hence no physical channel.
+    """
+    from qiskit.quantum_info import PTM, SuperOp
+
+    matrix = np.asarray(PTM(SuperOp(channel)).data)
+    if np.abs(matrix.imag).max() > IMAGINARY_LIMIT:
+        raise CompileError(f"{channel} is not a physical channel", "Take --engine aer.")
+    real: FloatArray = np.ascontiguousarray(matrix.real)
+    return real
+
+
+def linear(expression: ParameterExpression | float, num_angles: int) -> Rotation:
+    """Read a rotation's angle as a linear function of the parameters `angle` and `weight`.
+
+    Raises:
+        CompileError: If it is not linear.
+    """
+    if isinstance(expression, (int, float)):
+        return Rotation({}, float(expression))
+    coefficients = {}
+    for parameter in expression.parameters:
+        slope = expression.gradient(parameter)
+        if not isinstance(slope, (int, float)):
+            raise CompileError(f"the angle {expression} is not linear", "Take --engine aer.")
+        offset = num_angles if parameter.vector.name == "weight" else 0
+        coefficients[offset + parameter.index] = float(slope)
+    zeros = dict.fromkeys(expression.parameters, 0.0)
+    return Rotation(coefficients, float(expression.bind(zeros)))
+
+
+def _require_representable(noise: NoiseModel) -> None:
+    if noise._default_quantum_errors:
+        names = sorted(noise._default_quantum_errors)
+        raise CompileError(f"the noise of {names} is bound to no qubits", "Take --engine aer.")
+    if "rz" in noise.noise_instructions:
+        raise CompileError("rz is noisy: it is compiled as exact", "Take --engine aer.")
+
+
+def _transfer_of_gate(name: str, *parameters: float) -> FloatArray:
+    from qiskit.circuit.library import get_standard_gate_name_mapping
+
+    gate = get_standard_gate_name_mapping()[name].base_class(*parameters)
+    return transfer_matrix(gate)

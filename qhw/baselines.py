@@ -1,0 +1,153 @@
+"""Guidance that needs no training: played once per model, reward and set of latents, then recalled.
+
+An outcome is looked for beside the bundle (`qhw fit` puts the default setting's there) and in the
+user's cache folder. Its key holds everything it depends on.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from diffusion.bundle import Bundle
+from diffusion.comparison import ScoredArm
+from diffusion.environment import GuidanceEnvironment
+from diffusion.episodes import Episode, play_schedule
+from diffusion.headroom import CONSTANT_GRID, Candidate, play_candidate, wide_environment
+from diffusion.schedules import baseline_schedules
+from qhw.errors import BundleError
+from qhw.outcomes import EYES, Judges, Outcome, PairedLatents, Score
+
+FOLDER = "baselines"
+
+
+class Baselines:
+    """Constants, the confidence rule and fixed schedules on one set of latents.
+
+    Args:
+        bundle: The model.
+        judges: Its eyes.
+        environment: The run's, whose reward and guidance range are used; the action is unlimited.
+        paired: The latents.
+        cache: Folder for outcomes that do not come with the bundle.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        judges: Judges,
+        environment: GuidanceEnvironment,
+        paired: PairedLatents,
+        cache: Path,
+    ) -> None:
+        self._bundle, self._judges, self.paired = bundle, judges, paired
+        self._reward, self._base = environment.reward, environment.cfg_base
+        self._environment = wide_environment(
+            environment.sampler,
+            bundle.proxy,
+            environment.reward,
+            environment.cfg_base,
+            environment.guidance_range,
+            environment.distance,
+        )
+        self._folders = (bundle.folder / FOLDER, cache)
+
+    def candidate(self, candidate: Candidate) -> Outcome:
+        """A constant or a confidence rule."""
+        play = partial(play_candidate, self._environment, candidate)
+        return self._recall(dataclasses.asdict(candidate), play)
+
+    def schedule(self, guidance: Tensor) -> Outcome:
+        """Guidance scales (T,), the same for every latent."""
+
+        def play(latents: Tensor, labels: Tensor) -> Episode:
+            return play_schedule(self._environment, latents, labels, guidance)
+
+        return self._recall({"schedule": guidance.tolist()}, play)
+
+    def constants(self) -> dict[str, Outcome]:
+        """The whole grid of constants."""
+        return {f"constant {g:g}": self.candidate(Candidate(g)) for g in CONSTANT_GRID}
+
+    def schedules(self) -> dict[str, Outcome]:
+        """Ramps and the limited interval, with the best constant as their mean (or inside)."""
+        mean = self._bundle.card.chosen.constant
+        named = baseline_schedules(self._environment.num_steps, mean)
+        del named["constant"]
+        return {name: self.schedule(guidance) for name, guidance in named.items()}
+
+    def _recall(self, guidance: dict[str, Any], play: Callable[..., Episode]) -> Outcome:
+        key = json.dumps(self._key(guidance), sort_keys=True)
+        name = f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.safetensors"
+        for folder in self._folders:
+            if (folder / name).exists():
+                return read_outcome(folder / name)
+        latents, labels = self.paired.latents, self.paired.labels
+        outcome = self._judges.judge(play(latents, labels), labels)
+        write_outcome(self._folders[-1] / name, outcome, key)
+        return outcome
+
+    def _key(self, guidance: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "bundle": self._bundle.card.digest,
+            "reward": dataclasses.asdict(self._reward),
+            "cfg_base": self._base,
+            "range": self._environment.guidance_range,
+            "steps": self._environment.num_steps,
+            "latents": len(self.paired.labels),
+            "guidance": guidance,
+        }
+
+
+def write_outcome(path: Path, outcome: Outcome, key: str) -> None:
+    """Store an outcome; the key goes along for people who look into the file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    columns = {"returns": outcome.returns, "guidance": outcome.guidance}
+    for eye, score in outcome.scores.items():
+        columns[f"{eye}/log_probability"] = score.log_probability
+        columns[f"{eye}/correct"] = score.arm.correct
+        columns[f"{eye}/effect"] = score.arm.effect
+        columns[f"{eye}/scalars"] = np.array([score.arm.distance, score.diversity])
+    tensors = {name: torch.from_numpy(column).float() for name, column in columns.items()}
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}")
+    save_file(tensors, temporary, metadata={"key": key})
+    temporary.replace(path)
+
+
+def read_outcome(path: Path) -> Outcome:
+    """Read what `write_outcome` stored.
+
+    Raises:
+        BundleError: If the file is damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = list(file.keys())
+            columns = {name: file.get_tensor(name).double().numpy() for name in names}
+    except SafetensorError as error:
+        raise BundleError(f"{path} is damaged: {error}.", "Delete it; it is made anew.") from error
+    scores = {
+        eye: Score(
+            columns[f"{eye}/log_probability"],
+            ScoredArm(
+                columns[f"{eye}/correct"],
+                float(columns[f"{eye}/scalars"][0]),
+                columns[f"{eye}/effect"],
+            ),
+            float(columns[f"{eye}/scalars"][1]),
+        )
+        for eye in EYES
+    }
+    return Outcome(columns["returns"], columns["guidance"], scores)

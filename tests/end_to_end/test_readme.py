@@ -1,0 +1,47 @@
+"""The README's examples and commands, as they are printed, in a folder of their own."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+COMMANDS = re.findall(r"```console\n(.*?)```", README, re.DOTALL)[0].splitlines()
+SMALL = ["--updates", "1", "--environments", "4", "--latents", "20"]
+
+
+def execute(arguments: list[str], folder: Path) -> str:
+    environment = {**os.environ, "COLUMNS": "80", "XDG_CACHE_HOME": str(folder / "cache")}
+    done = subprocess.run(
+        arguments, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{arguments}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def test_there_are_three_examples() -> None:
+    assert len(EXAMPLES) == 3
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=["train", "backend", "own"])
+def test_the_example_runs(example: str, tmp_path: Path) -> None:
+    (tmp_path / "example.py").write_text(example)
+    execute([sys.executable, "-W", "error", "example.py"], tmp_path)
+
+
+@pytest.mark.slow  # a whole life of a run, one process per command
+def test_every_command_works(tmp_path: Path) -> None:
+    execute([sys.executable, "-m", "qhw", "train", "--backend", "aer_noisy", *SMALL], tmp_path)
+    for command in COMMANDS:
+        words = command.replace("2000", "20").split()
+        assert words[0] == "qhw"
+        told = execute([sys.executable, "-m", *words], tmp_path)
+        assert max(map(len, told.splitlines()), default=0) <= 80, command
+    samples = {path.name for path in (tmp_path / "runs" / "latest" / "samples").iterdir()}
+    assert samples == {"pictures.png", "guidance.png", "metrics.json"}

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.slow  # copies and builds the distribution
+def test_the_wheel_holds_the_packages_and_nothing_else(tmp_path: Path) -> None:
+    subprocess.run(
+        [
+            sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation",
+            "--wheel-dir", str(tmp_path), str(ROOT),
+        ],
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    tops = {name.split("/")[0] for name in names}
+    packages = {"calibration", "diffusion", "policy", "qhw"}
+    assert {top for top in tops if not top.endswith(".dist-info")} == packages
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    for package in listed:
+        folder = package.replace(".", "/")
+        wanted = {f"{folder}/{path.name}" for path in (ROOT / folder).glob("*.py")}
+        assert wanted <= set(names), wanted - set(names)
+    modules = {
+        str(path.relative_to(ROOT)) for name in packages for path in (ROOT / name).rglob("*.py")
+    }
+    assert modules <= set(names), "a package is missing from pyproject.toml"
+    weights = {name for name in names if name.startswith("diffusion/pretrained/")}
+    assert "diffusion/pretrained/fashion-mnist/card.json" in weights
+    assert "diffusion/pretrained/alexnet_features.safetensors" in weights
+    assert any(name.startswith("diffusion/pretrained/fashion-mnist/baselines/") for name in weights)
+    assert any(name.endswith("licenses/NOTICE") for name in names)

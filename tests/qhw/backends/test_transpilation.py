@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import dataclasses
+import multiprocessing
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from calibration import DeviceSnapshot
+from policy import RingCircuit
+from qhw.backends import transpilation
+from qhw.backends.opening import open_snapshot
+from qhw.backends.transpilation import TranspileOptions, clear, list_entries, transpile_for
+from qhw.errors import CacheError
+
+QUICK = TranspileOptions(seeds=2)
+CIRCUIT = RingCircuit(3, 1)
+
+
+@pytest.fixture(scope="module")
+def fez() -> DeviceSnapshot:
+    return open_snapshot("fake_fez")
+
+
+def recalibrated(snapshot: DeviceSnapshot, qubits: set[int], factor: float) -> DeviceSnapshot:
+    """The same device on a worse day for the gates on some qubits."""
+    gates = tuple(
+        dataclasses.replace(gate, error=min((gate.error or 0) * factor, 0.5))
+        if qubits & set(gate.qubits)
+        else gate
+        for gate in snapshot.gates
+    )
+    return dataclasses.replace(snapshot, gates=gates)
+
+
+def test_the_best_seed_is_kept(fez: DeviceSnapshot, tmp_path: Path) -> None:
+    one = transpile_for(CIRCUIT, fez, TranspileOptions(seeds=1), tmp_path)
+    six = transpile_for(CIRCUIT, fez, TranspileOptions(seeds=6), tmp_path)
+    assert six.score <= one.score
+    assert len(list_entries(tmp_path)) == 2  # the options are part of the key
+
+
+def test_hits_and_misses_are_told(fez: DeviceSnapshot, tmp_path: Path) -> None:
+    for _ in range(3):
+        transpile_for(CIRCUIT, fez, QUICK, tmp_path)
+    (entry,) = list_entries(tmp_path)
+    assert entry.hits == 2
+    assert entry.miss_reason == "not in the cache yet"
+    assert entry.device == "fake_fez"
+    assert clear(tmp_path) == 1
+    assert list_entries(tmp_path) == []
+
+
+def test_a_mild_recalibration_keeps_the_layout(fez: DeviceSnapshot, tmp_path: Path) -> None:
+    first = transpile_for(CIRCUIT, fez, QUICK, tmp_path)
+    later = recalibrated(fez, set(first.active_qubits), 1.05)
+    found = transpile_for(CIRCUIT, later, QUICK, tmp_path)
+    assert found.from_cache
+    assert found.output_qubits == first.output_qubits
+    assert found.score > first.score
+
+
+def test_a_bad_day_lays_the_circuit_out_anew(fez: DeviceSnapshot, tmp_path: Path) -> None:
+    first = transpile_for(CIRCUIT, fez, QUICK, tmp_path)
+    later = recalibrated(fez, set(first.active_qubits), 30.0)
+    found = transpile_for(CIRCUIT, later, QUICK, tmp_path)
+    assert not found.from_cache
+    assert "a fresh one" in found.miss_reason
+    assert not set(found.active_qubits) <= set(first.active_qubits)
+    assert list_entries(tmp_path)[0].miss_reason == found.miss_reason
+
+
+@pytest.mark.parametrize("suffix", [".qpy", ".json"])
+def test_damage_is_set_aside_and_mended(fez: DeviceSnapshot, tmp_path: Path, suffix: str) -> None:
+    transpile_for(CIRCUIT, fez, QUICK, tmp_path)
+    (path,) = (tmp_path / "fake_fez").glob(f"*{suffix}")
+    path.write_bytes(path.read_bytes()[:40])
+    list_entries(tmp_path)
+    mended = transpile_for(CIRCUIT, fez, QUICK, tmp_path)
+    assert "the entry was damaged" in mended.miss_reason
+    assert transpile_for(CIRCUIT, fez, QUICK, tmp_path).from_cache
+    assert len(list((tmp_path / "fake_fez").glob("*.damaged-*"))) == 1
+
+
+def test_a_lock_held_too_long_is_reported(
+    fez: DeviceSnapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transpile_for(CIRCUIT, fez, QUICK, tmp_path)
+    (entry,) = (tmp_path / "fake_fez").glob("*.qpy")
+    monkeypatch.setattr(transpilation, "LOCK_SECONDS", 0.1)
+    with FileLock(entry.with_suffix(".lock")), pytest.raises(CacheError, match="Another process"):
+        transpile_for(CIRCUIT, fez, QUICK, tmp_path)
+
+
+def fill(folder: str) -> str:
+    found = transpile_for(CIRCUIT, open_snapshot("fake_fez"), QUICK, Path(folder))
+    return found.miss_reason
+
+
+def test_two_processes_make_one_entry(tmp_path: Path) -> None:
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        reasons = pool.map(fill, [str(tmp_path)] * 2)
+    assert sorted(reasons) == ["", "not in the cache yet"]
+    names = [path.suffix for path in (tmp_path / "fake_fez").iterdir()]
+    assert sorted(set(names) - {".lock"}) == [".json", ".qpy"]
+    assert len(names) <= 3
+
+
+def test_eight_qubits_stay_on_eight(fez: DeviceSnapshot, tmp_path: Path) -> None:
+    found = transpile_for(RingCircuit(8, 1), fez, QUICK, tmp_path)
+    assert len(found.active_qubits) == 8
