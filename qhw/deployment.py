@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
@@ -23,6 +22,7 @@ from qhw.evaluation import mean_action
 from qhw.outcomes import EYES, Judges, PairedLatents, evaluation_latents
 from qhw.runs import RunDirectory, open_run, write_json
 from qhw.tables import print_facts
+from qhw.threads import for_pictures, one_thread
 from qhw.training import Trainer
 
 SAMPLE_SEED = 31_337
@@ -46,6 +46,7 @@ class Sampled:
     log_probability: dict[str, float]
 
 
+@one_thread()
 def deploy(run_path: Path, backend: dict[str, Any], *, images: int, seed: int) -> None:
     """Make pictures, traces and a table in `RUN/samples/`, and print the table.
 
@@ -55,16 +56,17 @@ def deploy(run_path: Path, backend: dict[str, Any], *, images: int, seed: int) -
         images: Pictures to make.
         seed: Of the latents.
     """
-    torch.set_num_threads(1)
     console = Console()
     run = open_run(run_path)
     trainer = Trainer(deployed_config(run.config, backend))
     trainer.restore(run.latest_checkpoint())
     paired = evaluation_latents(trainer.bundle, images, SAMPLE_SEED + seed)
     started = time.perf_counter()
-    episode = play(trainer.environment, paired.latents, paired.labels, mean_action(trainer.actor))
-    seconds = time.perf_counter() - started
-    constant = _play_constant(trainer, paired)
+    with for_pictures():
+        act = mean_action(trainer.actor)
+        episode = play(trainer.environment, paired.latents, paired.labels, act)
+        seconds = time.perf_counter() - started
+        constant = _play_constant(trainer, paired)
     folder = run.path / "samples"
     folder.mkdir(exist_ok=True)
     name = f"constant {trainer.bundle.card.chosen.constant:g}"

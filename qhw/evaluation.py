@@ -32,6 +32,7 @@ from qhw.doctor import cache_folder
 from qhw.outcomes import EYES, Judges, Outcome, evaluation_latents
 from qhw.runs import RunDirectory, write_json
 from qhw.tables import print_comparison
+from qhw.threads import for_pictures, one_thread
 from qhw.training import Trainer, open_trainer
 
 RANDOM_SEED = 8_191
@@ -79,6 +80,7 @@ class Row:
     views: dict[str, View]
 
 
+@one_thread()
 def evaluate_run(
     run: RunDirectory,
     latents: int,
@@ -94,7 +96,6 @@ def evaluate_run(
         full: Compare with every constant, ramp and random guidance too.
         backend: The one of one's own that the run was trained on, if it was.
     """
-    torch.set_num_threads(1)
     console = Console()
     trainer = open_trainer(run, backend)
     trainer.restore(run.latest_checkpoint())
@@ -114,7 +115,7 @@ def compare_arms(trainer: Trainer, latents: int, *, full: bool, console: Console
     judges = Judges(trainer.bundle)
     cache = cache_folder() / FOLDER
     baselines = Baselines(trainer.bundle, judges, trainer.environment, paired, cache)
-    with console.status(f"evaluating on {latents} latents"):
+    with for_pictures(), console.status(f"evaluating on {latents} latents"):
         constants = baselines.constants()
         arms = _arms(trainer, judges, baselines, best_constant(trainer, constants))
         if full:

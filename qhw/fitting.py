@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from rich.console import Console
 
 from diffusion.bundle import load_bundle
@@ -14,6 +13,7 @@ from diffusion.headroom import Candidate, wide_environment
 from qhw.baselines import FOLDER, Baselines
 from qhw.errors import BundleError, DataError
 from qhw.outcomes import Judges, evaluation_latents
+from qhw.threads import for_pictures, one_thread
 
 DENOISER_SHARE = 4 / 7
 """Of the CPU budget; each of the three classifiers takes a seventh."""
@@ -21,6 +21,7 @@ SHIPPED_LATENTS = (500, 2000)
 """Numbers of latents whose baselines come with a bundle: those of `train` and of `evaluate`."""
 
 
+@one_thread()
 def fit_and_report(
     dataset: str, data: Path, out: Path, *, size: int, minutes: float, seed: int
 ) -> None:
@@ -38,7 +39,6 @@ def fit_and_report(
         DataError: If the data set is missing or damaged.
         BundleError: If the result is not good enough to be used.
     """
-    torch.set_num_threads(1)
     console = Console()
     config = FitConfig(
         image_size=size,
@@ -71,8 +71,9 @@ def store_baselines(folder: Path, console: Console) -> None:
     for latents in SHIPPED_LATENTS:
         paired = evaluation_latents(bundle, latents)
         baselines = Baselines(bundle, judges, environment, paired, folder / FOLDER)
-        baselines.constants()
-        baselines.schedules()
-        for candidate in (rule, Candidate(card.cfg_base)):
-            baselines.candidate(candidate)
+        with for_pictures():
+            baselines.constants()
+            baselines.schedules()
+            for candidate in (rule, Candidate(card.cfg_base)):
+                baselines.candidate(candidate)
         console.print(f"baselines on {latents} latents are stored")

@@ -36,6 +36,7 @@ from qhw.errors import CheckpointError, ConfigError
 from qhw.runs import Checkpoint, RunDirectory, create_run
 from qhw.seeding import Streams, stream_seed
 from qhw.tables import print_facts
+from qhw.threads import for_pictures, one_thread
 
 
 @dataclass
@@ -115,7 +116,8 @@ class Trainer:
         started = time.perf_counter()
         section = self.config.ppo
         self._set_rates(section)
-        rollout = self.collect()
+        with for_pictures():
+            rollout = self.collect()
         collected = time.perf_counter()
         before = [p.detach().clone() for p in self.actor.parameters()]
         diagnostics = update(
@@ -257,13 +259,13 @@ def train(
     return run
 
 
+@one_thread()
 def train_run(
     run: RunDirectory, *, tensorboard: bool = False, backend: ExpectationBackend | None = None
 ) -> None:
     """Train to the end of the configuration, resuming where a checkpoint stands; then evaluate."""
     from qhw.evaluation import evaluate_run
 
-    torch.set_num_threads(1)
     console = Console()
     trainer = open_trainer(run, backend)
     if (run.path / "checkpoints").is_dir():
