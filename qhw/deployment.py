@@ -21,7 +21,7 @@ from qhw.config import RunConfig, merge, parse_config
 from qhw.evaluation import mean_action
 from qhw.outcomes import EYES, Judges, PairedLatents, evaluation_latents
 from qhw.runs import RunDirectory, open_run, write_json
-from qhw.tables import print_facts
+from qhw.tables import plain_table, print_facts
 from qhw.threads import for_pictures, one_thread
 from qhw.training import Trainer
 
@@ -76,7 +76,7 @@ def deploy(run_path: Path, backend: dict[str, Any], *, images: int, seed: int) -
         "policy": _sampled(judges, episode, paired.labels),
         name: _sampled(judges, constant, paired.labels),
     }
-    _report(console, run, trainer, arms, likeness(episode.images, constant.images), seconds)
+    _report(console, run, trainer, arms, likeness(episode.images, constant.images), seconds, images)
 
 
 def deployed_config(config: RunConfig, backend: dict[str, Any]) -> RunConfig:
@@ -136,6 +136,7 @@ def _report(
     arms: dict[str, Sampled],
     alike: dict[str, float],
     seconds: float,
+    images: int,
 ) -> None:
     facts = dict(trainer.backend.describe()) if trainer.backend else {}
     record = {
@@ -146,7 +147,7 @@ def _report(
         "seconds": seconds,
     }
     write_json(run.path / "samples" / "metrics.json", record)
-    console.print(_table(arms))
+    console.print(_table(arms, images))
     told = ", ".join(f"{name} {value:.3f}" for name, value in alike.items())
     console.print(f"The policy's pictures against the constant's, latent by latent: {told}.")
     console.print("Few pictures tell little: `qhw evaluate` compares on 2,000 latents.")
@@ -156,8 +157,8 @@ def _report(
         console.print(f"{shown}/samples/{file}", soft_wrap=True)
 
 
-def _table(arms: dict[str, Sampled]) -> Table:
-    table = Table("", *arms)
+def _table(arms: dict[str, Sampled], count: int) -> Table:
+    table = plain_table(f"The same {count} latents", *arms)
     table.add_row("return", *(f"{arm.mean_return:+.3f}" for arm in arms.values()))
     table.add_row("mean guidance", *(f"{arm.mean_guidance:.2f}" for arm in arms.values()))
     for eye in EYES:

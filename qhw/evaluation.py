@@ -1,8 +1,9 @@
 """The paired comparison: a policy beside the best hand-made guidance, on the same latents.
 
 Actions are deterministic. The constant and the confidence rule were chosen on other latents, in the
-proxy's eyes. The open-loop arm replays the policy's mean action per step: what it loses is what
-feedback was worth.
+proxy's eyes. Two arms take the policy's own guidance without its sight: open loop applies its mean
+at every step (the mean of what was applied, after clipping), shuffled gives each latent the
+guidance of another. What they lose is what looking at the picture was worth.
 """
 
 from __future__ import annotations
@@ -117,7 +118,7 @@ def compare_arms(trainer: Trainer, latents: int, *, full: bool, console: Console
     baselines = Baselines(trainer.bundle, judges, trainer.environment, paired, cache)
     with for_pictures(), console.status(f"evaluating on {latents} latents"):
         constants = baselines.constants()
-        arms = _arms(trainer, judges, baselines, best_constant(trainer, constants))
+        arms = _arms(trainer, judges, baselines, best_constant(trainer, constants), full)
         if full:
             arms |= baselines.schedules() | constants
     best = list(arms.values())[BEST_CONSTANT]
@@ -176,9 +177,13 @@ def _gap(row: Row) -> float:
 
 
 def _arms(
-    trainer: Trainer, judges: Judges, baselines: Baselines, best: tuple[str, Outcome]
+    trainer: Trainer,
+    judges: Judges,
+    baselines: Baselines,
+    best: tuple[str, Outcome],
+    full: bool,
 ) -> dict[str, Outcome]:
-    """The policy, the confidence rule, the constant, a = 0, open loop, and random guidance."""
+    """The policy, the confidence rule, the constant, a = 0, and the policy's guidance unseeing."""
     environment, chosen = trainer.environment, trainer.bundle.card.chosen
     paired = baselines.paired
     episode = play(environment, paired.latents, paired.labels, mean_action(trainer.actor))
@@ -187,9 +192,7 @@ def _arms(
         played = play_schedule(environment, paired.latents, paired.labels, guidance)
         return judges.judge(played, paired.labels)
 
-    count = len(paired.labels)
-    mean, variance = float(episode.guidance.mean()), float(episode.guidance.var())
-    return {
+    arms = {
         "policy": judges.judge(episode, paired.labels),
         f"rule {chosen.rule_low:g} + {chosen.rule_slope:g} (1 - p)": baselines.candidate(
             Candidate(chosen.rule_low, chosen.rule_slope)
@@ -198,11 +201,24 @@ def _arms(
         f"a = 0: g = {environment.cfg_base:g}": baselines.candidate(
             Candidate(environment.cfg_base)
         ),
-        "policy's mean, open loop": replay(environment.cfg_base + episode.actions.mean(dim=1)),
-        "random, policy's variance": replay(
-            random_matched(environment.num_steps, count, mean, variance, RANDOM_SEED)
-        ),
+        "policy, open loop": replay(episode.guidance.mean(dim=1)),
+        "policy, shuffled": replay(shuffled(episode.guidance)),
     }
+    if full:
+        arms["random, same variance"] = replay(_random_like(episode.guidance))
+    return arms
+
+
+def shuffled(guidance: Tensor) -> Tensor:
+    """Give every latent the whole trajectory (T,) of another, out of guidance (T, N)."""
+    generator = torch.Generator().manual_seed(RANDOM_SEED)
+    order = torch.randperm(guidance.shape[1], generator=generator)
+    return guidance[:, order][:, torch.argsort(order.roll(1))]
+
+
+def _random_like(guidance: Tensor) -> Tensor:
+    steps, count = guidance.shape
+    return random_matched(steps, count, float(guidance.mean()), float(guidance.var()), RANDOM_SEED)
 
 
 def mean_action(actor: Actor) -> Callable[[int, Tensor], Tensor]:

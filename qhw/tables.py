@@ -18,12 +18,15 @@ TITLES = {
     "judge_0": "judge 1 (a plain CNN), never rewarded",
     "judge_1": "judge 2 (another ResNet), never rewarded",
 }
+DIVERSITY_EYE = "judge_0"
+"""The eye whose features tell how far apart pictures of one class are."""
 OUTSIDE = 0.05
 HOW_TO_READ = (
     "Frechet: distance to real pictures in that eye's features, lower is better. 'at equal "
     "accuracy': that distance minus the constants' at the same accuracy in the same eye; below 0 "
     "is better than any constant. * the accuracy lies outside the constants' range, so the "
-    "nearest constant is compared. Intervals are 95 %, over latents, for this one training run."
+    "nearest constant is compared. Diversity: mean distance within a class. Intervals are 95 %, "
+    "over latents, for this one training run."
 )
 
 
@@ -50,28 +53,36 @@ def print_facts(console: Console, facts: dict[str, Any]) -> None:
 
 
 def _returns(rows: Sequence[Row], latents: int) -> Table:
-    table = _table(f"Paired over the same {latents} latents", "return", "minus the constant's")
-    for name in ("mean g", "diversity"):
-        table.add_column(name, justify="right")
+    table = plain_table(
+        f"Paired over the same {latents} latents", "return", "minus the constant's", "mean g"
+    )
     for row in rows:
         cells = (signed(row.mean_return), signed(row.gain))
-        table.add_row(row.name, *cells, f"{row.mean_guidance:.2f}", f"{row.diversity:.2f}")
+        table.add_row(row.name, *cells, f"{row.mean_guidance:.2f}")
     return table
 
 
 def _eye(rows: Sequence[Row], eye: str, title: str) -> Table:
-    names = ("accuracy", "log p", "Frechet", "at equal accuracy")
-    table = _table(f"Seen by {title}", *names)
+    last = "at equal accuracy"
+    told = ("diversity", last) if eye == DIVERSITY_EYE else (last,)
+    table = plain_table(f"Seen by {title}", "accuracy", "log p", "Frechet", *told)
     for row in rows:
         view = row.views[eye]
         mark = "*" if view.outside > OUTSIDE else " "
-        numbers = (f"{view.accuracy:.3f}", f"{view.log_probability:.3f}", f"{view.frechet:.2f}")
+        numbers: tuple[str, ...] = (
+            f"{view.accuracy:.3f}",
+            f"{view.log_probability:.3f}",
+            f"{view.frechet:.2f}",
+        )
+        if eye == DIVERSITY_EYE:
+            numbers += (f"{row.diversity:.2f}",)
         table.add_row(row.name, *numbers, signed(view.equal_accuracy, 2) + mark)
     return table
 
 
-def _table(title: str, *names: str) -> Table:
-    table = Table(title=title, title_justify="left", box=box.SIMPLE, padding=(0, 1, 0, 0))
+def plain_table(title: str, *names: str) -> Table:
+    """A table without frames that fits 80 columns."""
+    table = Table(title=title, title_justify="left", box=box.SIMPLE, padding=0)
     table.add_column("", no_wrap=True)
     for name in names:
         table.add_column(name, justify="right", no_wrap=True)
@@ -79,6 +90,8 @@ def _table(title: str, *names: str) -> Table:
 
 
 def signed(interval: Interval, digits: int = 3) -> str:
-    """An estimate and its interval, such as +0.123 [-0.010, +0.210]."""
-    low, high = (f"{value:+.{digits}f}" for value in (interval.low, interval.high))
-    return f"{interval.estimate:+.{digits}f} [{low}, {high}]"
+    """An estimate and its interval, such as +0.123 [-0.010, +0.210]; ten and more lose a digit."""
+    numbers = (interval.estimate, interval.low, interval.high)
+    shown = digits - (max(abs(number) for number in numbers) >= 10)
+    estimate, low, high = (f"{number:+.{shown}f}" for number in numbers)
+    return f"{estimate} [{low}, {high}]"
