@@ -96,8 +96,10 @@ class Baselines:
                 return read_outcome(folder / name)
         latents, labels = self.paired.latents, self.paired.labels
         outcome = self._judges.judge(play(latents, labels), labels)
-        write_outcome(self._folders[-1] / name, outcome, key)
-        return outcome
+        path = self._folders[-1] / name
+        write_outcome(path, outcome, key)
+        # What is recalled later was rounded on the way to the disk; be the same the first time.
+        return read_outcome(path)
 
     def _key(self, guidance: dict[str, Any]) -> dict[str, Any]:
         return {

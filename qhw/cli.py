@@ -22,7 +22,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-cache_app = typer.Typer(help="Transpiled circuits kept on disk.", no_args_is_help=True)
+cache_app = typer.Typer(help="Circuits and baselines kept on disk.", no_args_is_help=True)
 app.add_typer(cache_app, name="cache")
 
 RunsOption = Annotated[Path, typer.Option("--runs", help="Folder that holds the runs.")]
@@ -141,7 +141,7 @@ def train(
         raise UnknownNameError.nearest("preset", preset, PRESETS, "qhw train --help")
     base = merge(PRESETS[preset], load_config(config) if config else {})
     settings = parse_config(merge(base, chosen))
-    refuse_unknown(settings.backend.name)
+    refuse_unknown(settings.backend.name, settings.backend.device)
     _train(create_run(runs, settings, name), tensorboard)
 
 
@@ -245,7 +245,7 @@ def cache_ls() -> None:
 
 @cache_app.command("clear")
 def cache_clear() -> None:
-    """Delete every cached circuit."""
+    """Delete everything in the cache; it is made anew when it is needed."""
     from qhw.listings import clear_cache
 
     clear_cache()

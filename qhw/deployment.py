@@ -21,7 +21,7 @@ from qhw.config import RunConfig, merge, parse_config
 from qhw.evaluation import mean_action
 from qhw.outcomes import EYES, Judges, PairedLatents, evaluation_latents
 from qhw.runs import RunDirectory, open_run, write_json
-from qhw.tables import plain_table, print_facts
+from qhw.tables import from_here, plain_table, print_facts
 from qhw.threads import for_pictures, one_thread
 from qhw.training import Trainer
 
@@ -152,9 +152,8 @@ def _report(
     console.print(f"The policy's pictures against the constant's, latent by latent: {told}.")
     console.print("Few pictures tell little: `qhw evaluate` compares on 2,000 latents.")
     print_facts(console, {**facts, "sampling seconds": round(seconds, 1)})
-    shown = run.path.relative_to(Path.cwd()) if run.path.is_relative_to(Path.cwd()) else run.path
     for file in ("pictures.png", "guidance.png", "metrics.json"):
-        console.print(f"{shown}/samples/{file}", soft_wrap=True)
+        console.print(f"{from_here(run.path)}/samples/{file}", soft_wrap=True)
 
 
 def _table(arms: dict[str, Sampled], count: int) -> Table:

@@ -8,9 +8,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
 from rich.console import Console
-from rich.table import Table
+
+from qhw.cache import Cache
+from qhw.tables import listing
 
 PACKAGES = ("qhw", "policy", "diffusion", "calibration")
 CREDENTIAL_VARIABLES = ("QISKIT_IBM_TOKEN", "QISKIT_IBM_INSTANCE")
@@ -28,7 +29,7 @@ class Check:
 
 def print_checks() -> None:
     """Print every check as a table."""
-    table = Table("check", "", "seen")
+    table = listing("check", "", "seen")
     for check in all_checks():
         table.add_row(check.name, "ok" if check.fine else "!", check.seen)
     Console().print(table)
@@ -84,13 +85,8 @@ def _check_credentials() -> Check:
 
 
 def _check_cache() -> Check:
-    folder = cache_folder()
+    folder = Cache.of_user().root
     return Check("cache folder", os.access(_existing_parent(folder), os.W_OK), str(folder))
-
-
-def cache_folder() -> Path:
-    """Where transpiled circuits and baselines are kept."""
-    return Path(platformdirs.user_cache_dir("qhw"))
 
 
 def _existing_parent(path: Path) -> Path:

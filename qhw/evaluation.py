@@ -28,8 +28,8 @@ from diffusion.episodes import play, play_schedule
 from diffusion.headroom import Candidate
 from diffusion.schedules import random_matched
 from policy import Actor, ExpectationBackend, advice
-from qhw.baselines import FOLDER, Baselines
-from qhw.doctor import cache_folder
+from qhw.baselines import Baselines
+from qhw.cache import Cache
 from qhw.outcomes import EYES, Judges, Outcome, evaluation_latents
 from qhw.runs import RunDirectory, write_json
 from qhw.tables import print_comparison
@@ -114,7 +114,7 @@ def compare_arms(trainer: Trainer, latents: int, *, full: bool, console: Console
     """Play every arm on the same latents and compare it with the constants."""
     paired = evaluation_latents(trainer.bundle, latents)
     judges = Judges(trainer.bundle)
-    cache = cache_folder() / FOLDER
+    cache = Cache.of_user().baselines
     baselines = Baselines(trainer.bundle, judges, trainer.environment, paired, cache)
     with for_pictures(), console.status(f"evaluating on {latents} latents"):
         constants = baselines.constants()

@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
+from qhw.cache import Cache
 from qhw.runs import RunDirectory, list_runs
+from qhw.tables import listing
 
 
 def print_runs(root: Path) -> None:
@@ -17,7 +18,7 @@ def print_runs(root: Path) -> None:
     if not runs:
         Console().print(f"No runs in {root}. `qhw train` makes one.")
         return
-    table = Table("run", "actor", "backend", "updates", "gain over the best constant")
+    table = listing("run", "actor", "backend", "updates", "gain over the best constant")
     for run in runs:
         config = run.config
         backend = config.backend.name if config.actor.kind == "ring" else "-"
@@ -37,34 +38,28 @@ def print_devices() -> None:
 
 
 def print_cache() -> None:
-    """Print the cached circuits."""
-    from qhw.backends.transpilation import default_cache_folder, list_entries
+    """Print the cached circuits, and how much else is kept."""
+    from qhw.backends.transpilation import list_entries
 
-    folder = default_cache_folder()
-    table = Table("device", "circuit", "two-qubit", "depth", "error", "hits", "last miss", "date")
-    for entry in list_entries(folder):
-        date = datetime.fromtimestamp(entry.date, UTC).strftime("%Y-%m-%d %H:%M")
-        table.add_row(
-            entry.device,
-            entry.circuit,
-            str(entry.two_qubit_gates),
-            str(entry.depth),
-            f"{entry.score:.3f}",
-            str(entry.hits),
-            entry.miss_reason,
-            date,
-        )
+    cache = Cache.of_user()
     console = Console()
-    console.print(f"folder: {folder}", soft_wrap=True)
-    console.print(table)
+    console.print(f"folder: {cache.root}", soft_wrap=True)
+    for entry in list_entries(cache.transpiled):
+        date = datetime.fromtimestamp(entry.date, UTC).strftime("%Y-%m-%d %H:%M")
+        console.print(f"{entry.device}: {entry.circuit}", style="bold")
+        console.print(
+            f"  two-qubit gates {entry.two_qubit_gates}, depth {entry.depth}, "
+            f"expected error {entry.score:.3f}; hits {entry.hits}; made {date}"
+        )
+        console.print(f"  last miss: {entry.miss_reason}")
+    console.print(", ".join(f"{kind}: {count}" for kind, count in cache.count().items()))
 
 
 def clear_cache() -> None:
-    """Delete the cached circuits and say how many there were."""
-    from qhw.backends.transpilation import clear, default_cache_folder
-
-    count = clear(default_cache_folder())
-    Console().print(f"Removed {count} circuits from {default_cache_folder()}.")
+    """Empty the cache and say what was in it."""
+    cache = Cache.of_user()
+    removed = ", ".join(f"{count} {kind}" for kind, count in cache.clear().items())
+    Console().print(f"Removed {removed} from {cache.root}.", soft_wrap=True)
 
 
 def _gain(run: RunDirectory) -> str:

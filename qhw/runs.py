@@ -6,7 +6,7 @@ runs/NAME/
   metrics.jsonl        one line per update
   checkpoints/NNNNN/   state.safetensors and state.json; the last three are kept
   evaluation.json      the paired table
-runs/latest            points to the newest run
+runs/latest            points to the newest run that began
 """
 
 from __future__ import annotations
@@ -148,6 +148,22 @@ class RunDirectory:
             ) from error
         return Checkpoint(state.pop("update"), tensors, state)
 
+    def begin(self, first: Checkpoint, facts: Mapping[str, Any]) -> None:
+        """Write what the run is made with and its first checkpoint; point `latest` to it."""
+        self.write_provenance(facts)
+        self.save_checkpoint(first)
+        _point_latest_to(self.path.parent, self.path)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether it ever came to a checkpoint."""
+        return self._checkpoints.is_dir()
+
+    def discard(self) -> None:
+        """Delete a run that never began: one that holds its settings and nothing else."""
+        if [path.name for path in self.path.iterdir()] == ["config.toml"]:
+            shutil.rmtree(self.path)
+
     @property
     def _checkpoints(self) -> Path:
         return self.path / "checkpoints"
@@ -157,7 +173,7 @@ class RunDirectory:
 
 
 def create_run(root: Path, config: RunConfig, name: str | None = None) -> RunDirectory:
-    """Make a new run's folder and point `latest` to it.
+    """Make a new run's folder.
 
     Raises:
         UnknownNameError: When the name is taken.
@@ -172,7 +188,6 @@ def create_run(root: Path, config: RunConfig, name: str | None = None) -> RunDir
             f"Take another --name, or `qhw train --resume {path}`.",
         ) from error
     replace_file(path / "config.toml", dump_config(config).encode())
-    _point_latest_to(root, path)
     return RunDirectory(path)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -86,6 +87,19 @@ def plain_table(title: str, *names: str) -> Table:
     table.add_column("", no_wrap=True)
     for name in names:
         table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def from_here(path: Path) -> Path:
+    """A path as people would type it: relative where it lies below the working folder."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def listing(*names: str) -> Table:
+    """A table of words: what does not fit is folded, never cut."""
+    table = Table(box=box.SIMPLE, padding=0)
+    for name in names:
+        table.add_column(name, overflow="fold")
     return table
 
 

@@ -32,10 +32,10 @@ from policy import (
 from qhw import assembly
 from qhw.backends.opening import Backend
 from qhw.config import PpoSection, RunConfig
-from qhw.errors import CheckpointError, ConfigError
+from qhw.errors import CheckpointError, ConfigError, QhwError
 from qhw.runs import Checkpoint, RunDirectory, create_run
 from qhw.seeding import Streams, stream_seed
-from qhw.tables import print_facts
+from qhw.tables import from_here, print_facts
 from qhw.threads import for_pictures, one_thread
 
 
@@ -267,13 +267,16 @@ def train_run(
     from qhw.evaluation import evaluate_run
 
     console = Console()
-    trainer = open_trainer(run, backend)
-    if (run.path / "checkpoints").is_dir():
+    try:
+        trainer = open_trainer(run, backend)
+    except QhwError:
+        run.discard()
+        raise
+    if run.has_begun:
         trainer.restore(run.latest_checkpoint())
         run.truncate_metrics(trainer.done)
     else:
-        run.write_provenance(describe(trainer))
-        run.save_checkpoint(trainer.checkpoint())
+        run.begin(trainer.checkpoint(), describe(trainer))
     _announce(console, run, trainer)
     _loop(console, run, trainer, tensorboard)
     evaluate_run(run, trainer.config.evaluation.latents, backend=backend)
@@ -338,7 +341,7 @@ def _announce(console: Console, run: RunDirectory, trainer: Trainer) -> None:
     config = trainer.config
     section = config.ppo
     facts = trainer.backend.describe() if trainer.backend else {"backend": "none (classical actor)"}
-    console.print(f"run: {run.path}", soft_wrap=True)
+    console.print(f"run: {from_here(run.path)}", soft_wrap=True)
     if trainer.backend is not None and trainer.backend.note:
         console.print(trainer.backend.note, style="yellow")
     print_facts(console, facts)

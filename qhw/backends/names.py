@@ -19,13 +19,19 @@ CREDENTIALS = (
 )
 
 
-def refuse_unknown(name: str) -> None:
+def refuse_unknown(name: str, device: str | None = None) -> None:
     """Say why a backend cannot be opened here, before anything heavy is done.
 
+    Args:
+        name: Of the backend.
+        device: Whose noise `aer_noisy` is to take; None where the run's own stays.
+
     Raises:
-        UnknownNameError: If there is no such backend.
+        UnknownNameError: If there is no such backend or device.
         BackendUnavailableError: If it exists but cannot be opened here.
     """
+    if name == "aer_noisy" and device is not None and device not in fake_classes():
+        raise UnknownNameError.nearest("device", device, fake_classes(), "qhw devices")
     if name in BACKEND_NAMES:
         return
     if name.startswith("ibm_"):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from policy import Estimate, ExpectationBackend, RingCircuit
 from policy.backend import FloatArray
 from qhw.backends.names import fake_classes, refuse_unknown
+from qhw.cache import Cache
 from qhw.errors import UnknownNameError
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def open_backend(
     noise_scale: float = 1.0,
     seed: int = 0,
     engine: Engine = "auto",
-    cache_dir: Path | None = None,
+    cache: Cache | None = None,
 ) -> Backend:
     """Open a backend for one circuit.
 
@@ -90,7 +91,7 @@ def open_backend(
         seed: Of the bit strings.
         engine: `compiled` computes Aer's numbers much faster and is checked against it here;
             `auto` takes it where it can, and Aer where it cannot.
-        cache_dir: Of transpiled circuits and verdicts; the user's cache folder by default.
+        cache: Of transpiled circuits and verdicts; the user's by default.
 
     Raises:
         UnknownNameError: If there is no such backend or device.
@@ -98,16 +99,14 @@ def open_backend(
             does not agree with Aer.
         ConfigError: If the circuit is too large to simulate.
     """
-    from qhw.backends.transpilation import default_cache_folder
-
-    refuse_unknown(name)
-    folder = cache_dir or default_cache_folder()
+    refuse_unknown(name, device)
+    kept = cache or Cache.of_user()
     pair = (
         _noiseless(circuit, shots, seed)
         if name == "aer"
-        else _noisy(circuit, device, noise_scale, shots, seed, folder)
+        else _noisy(circuit, device, noise_scale, shots, seed, kept.transpiled)
     )
-    return _choose(pair, engine, folder / "verdicts")
+    return _choose(pair, engine, kept.verdicts)
 
 
 @dataclass(frozen=True)

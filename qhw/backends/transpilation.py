@@ -19,7 +19,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import platformdirs
 from filelock import FileLock, Timeout
 
 from calibration import DeviceSnapshot, expected_error, quiet_region
@@ -100,11 +99,6 @@ class CacheEntry:
     date: float
 
 
-def default_cache_folder() -> Path:
-    """Where transpiled circuits are kept."""
-    return Path(platformdirs.user_cache_dir("qhw")) / "transpiled"
-
-
 def transpile_for(
     circuit: RingCircuit,
     snapshot: DeviceSnapshot,
@@ -140,15 +134,6 @@ def list_entries(cache_dir: Path) -> list[CacheEntry]:
     for path in cache_dir.glob("*/*.json"):
         entries.append(_entry(path))
     return sorted(entries, key=lambda entry: -entry.date)
-
-
-def clear(cache_dir: Path) -> int:
-    """Delete every entry, damaged ones set aside too; returns how many circuits there were."""
-    removed = 0
-    for path in cache_dir.glob("*/*"):
-        removed += path.suffix == ".qpy"
-        path.unlink()
-    return removed
 
 
 def _entry(path: Path) -> CacheEntry:

@@ -36,16 +36,25 @@ def wait_for(path: Path, seconds: float = 120) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.slow  # three trainings in processes of their own
-def test_a_killed_training_ends_as_an_undisturbed_one(tmp_path: Path) -> None:
-    started = [*OPTIONS, "--updates", "4", "--seed", "7"]
-    assert train(tmp_path, *started, "--name", "whole").wait(300) == 0
-    process = train(tmp_path, *started, "--name", "killed")
-    killed = tmp_path / "runs" / "killed"
-    wait_for(killed / "checkpoints" / "00002")
+def kill_soon_after(process: subprocess.Popen[bytes], path: Path, seconds: float) -> None:
+    """Kill at a moment that no one chose: in a rollout, an update, or while something is saved."""
+    wait_for(path)
+    time.sleep(seconds)
+    assert process.poll() is None, "it ended before it could be killed"
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert train(tmp_path, "--resume", str(killed)).wait(300) == 0
+
+
+@pytest.mark.slow  # five trainings in processes of their own
+def test_a_training_killed_again_and_again_ends_as_an_undisturbed_one(tmp_path: Path) -> None:
+    started = [*OPTIONS, "--updates", "6", "--seed", "7"]
+    assert train(tmp_path, *started, "--name", "whole").wait(300) == 0
+    killed = tmp_path / "runs" / "killed"
+    process = train(tmp_path, *started, "--name", "killed")
+    for update, seconds in ((0, 0.02), (2, 0.1), (4, 0.0)):
+        kill_soon_after(process, killed / "checkpoints" / f"{update:05d}", seconds)
+        process = train(tmp_path, "--resume", str(killed))
+    assert process.wait(300) == 0
     whole = tmp_path / "runs" / "whole"
     assert metrics(killed) == metrics(whole)
     rows = [json.loads((run / "evaluation.json").read_text())["rows"] for run in (killed, whole)]

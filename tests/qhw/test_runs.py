@@ -19,10 +19,21 @@ def checkpoint(update: int) -> Checkpoint:
     return Checkpoint(update, {"w": torch.full((3,), float(update))}, {"note": "x"})
 
 
-def test_latest_points_to_the_newest(tmp_path: Path, run: RunDirectory) -> None:
+def test_latest_points_to_the_newest_that_began(tmp_path: Path, run: RunDirectory) -> None:
     second = create_run(tmp_path, parse_config({}), "b")
+    run.begin(checkpoint(0), {})
+    assert open_run(tmp_path / "latest").path == run.path.resolve()
+    second.begin(checkpoint(0), {})
     assert open_run(tmp_path / "latest").path == second.path.resolve()
     assert [found.name for found in list_runs(tmp_path)] == ["a", "b"]
+
+
+def test_only_a_run_that_never_began_is_discarded(tmp_path: Path, run: RunDirectory) -> None:
+    second = create_run(tmp_path, parse_config({}), "b")
+    run.append_metrics({"update": 1})
+    run.discard()
+    second.discard()
+    assert [found.name for found in list_runs(tmp_path)] == ["a"]
 
 
 def test_a_taken_name_is_refused(tmp_path: Path, run: RunDirectory) -> None:

@@ -17,6 +17,7 @@ from qhw.backends.compiled.checking import EngineMismatchError, Verdict, checked
 from qhw.backends.compiled.transfer import CompileError, Transfer, linear
 from qhw.backends.opening import open_backend, open_snapshot
 from qhw.backends.transpilation import TranspiledCircuit, TranspileOptions, transpile_for
+from qhw.cache import Cache
 from qhw.errors import ConfigError
 
 QUICK = TranspileOptions(seeds=1)
@@ -228,7 +229,7 @@ def test_a_verdict_is_remembered_by_program(tmp_path: Path) -> None:
 
 def test_opening_prefers_the_compiled_engine_and_says_so(tmp_path: Path) -> None:
     circuit = RingCircuit(3, 1)
-    auto = open_backend("aer", circuit, cache_dir=tmp_path)
+    auto = open_backend("aer", circuit, cache=Cache(tmp_path))
     assert "compiled (checked against Aer" in str(auto.describe()["engine"])
     assert isinstance(auto.verdict, Verdict)  # type: ignore[attr-defined]
     aer = open_backend("aer", circuit, engine="aer")
@@ -237,11 +238,11 @@ def test_opening_prefers_the_compiled_engine_and_says_so(tmp_path: Path) -> None
 
 def test_what_cannot_be_compiled_goes_through_aer(tmp_path: Path) -> None:
     large = RingCircuit(9, 1)
-    backend = open_backend("aer", large, cache_dir=tmp_path)
+    backend = open_backend("aer", large, cache=Cache(tmp_path))
     assert isinstance(backend, AerBackend)
     assert "9 qubits" in backend.note
     with pytest.raises(TooLargeError, match="9 qubits"):
-        open_backend("aer", large, engine="compiled", cache_dir=tmp_path)
+        open_backend("aer", large, engine="compiled", cache=Cache(tmp_path))
 
 
 def test_noise_that_cannot_be_represented_is_refused() -> None:

@@ -1,0 +1,56 @@
+"""What is kept between commands: transpiled circuits, verdicts on the engine, played baselines."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+
+@dataclass(frozen=True)
+class Cache:
+    """One cache folder and its parts; nothing in it is lost that cannot be made anew.
+
+    Attributes:
+        root: The user's cache folder by default.
+    """
+
+    root: Path
+
+    @classmethod
+    def of_user(cls) -> Cache:
+        """The one that commands use; XDG_CACHE_HOME moves it."""
+        return cls(Path(platformdirs.user_cache_dir("qhw")))
+
+    @property
+    def transpiled(self) -> Path:
+        """Circuits, one folder per device."""
+        return self.root / "transpiled"
+
+    @property
+    def verdicts(self) -> Path:
+        """How far the compiled engine was from Aer, one file per program."""
+        return self.root / "verdicts"
+
+    @property
+    def baselines(self) -> Path:
+        """Outcomes of guidance that needs no training, one file each."""
+        return self.root / "baselines"
+
+    def count(self) -> dict[str, int]:
+        """How many circuits, verdicts and baselines there are."""
+        return {
+            "circuits": len(list(self.transpiled.glob("*/*.qpy"))),
+            "verdicts": len(list(self.verdicts.glob("*.json"))),
+            "baselines": len(list(self.baselines.glob("*.safetensors"))),
+        }
+
+    def clear(self) -> dict[str, int]:
+        """Delete everything; returns how many circuits, verdicts and baselines there were."""
+        counts = self.count()
+        for part in (self.transpiled, self.verdicts, self.baselines):
+            if part.exists():
+                shutil.rmtree(part)
+        return counts

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from diffusion.bundle import Bundle, load_bundle
+from diffusion.headroom import CONSTANT_GRID, Candidate, wide_environment
+from qhw.baselines import Baselines
+from qhw.errors import BundleError
+from qhw.outcomes import Judges, Outcome, evaluation_latents
+
+FEW = 20
+
+
+@pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    return load_bundle()
+
+
+def baselines(bundle: Bundle, latents: int, cache: Path) -> Baselines:
+    card = bundle.card
+    environment = wide_environment(
+        bundle.sampler(card.num_steps), bundle.proxy, card.reward, card.cfg_base
+    )
+    paired = evaluation_latents(bundle, latents)
+    return Baselines(bundle, Judges(bundle), environment, paired, cache)
+
+
+def assert_same(one: Outcome, other: Outcome) -> None:
+    assert np.array_equal(one.returns, other.returns)
+    assert np.array_equal(one.guidance, other.guidance)
+    for eye, score in one.scores.items():
+        assert np.array_equal(score.arm.effect, other.scores[eye].arm.effect)
+        assert score.arm.distance == other.scores[eye].arm.distance
+
+
+def test_what_is_recalled_is_what_was_played(bundle: Bundle, tmp_path: Path) -> None:
+    played = baselines(bundle, FEW, tmp_path).candidate(Candidate(2.0))
+    (file,) = tmp_path.glob("*.safetensors")
+    made = file.stat().st_mtime_ns
+    recalled = baselines(bundle, FEW, tmp_path).candidate(Candidate(2.0))
+    assert file.stat().st_mtime_ns == made
+    assert_same(played, recalled)
+
+
+@pytest.mark.parametrize("latents", [500, 2000])
+def test_the_default_baselines_come_with_the_bundle(
+    bundle: Bundle, latents: int, tmp_path: Path
+) -> None:
+    shipped = baselines(bundle, latents, tmp_path)
+    assert len(shipped.constants()) == len(CONSTANT_GRID)
+    assert shipped.schedules()
+    chosen = bundle.card.chosen
+    shipped.candidate(Candidate(chosen.rule_low, chosen.rule_slope))
+    shipped.candidate(Candidate(bundle.card.cfg_base))
+    assert list(tmp_path.iterdir()) == [], "something was played that should have been shipped"
+
+
+def test_another_reward_is_another_outcome(bundle: Bundle, tmp_path: Path) -> None:
+    card = replace(bundle.card, reward=replace(bundle.card.reward, lambda_guidance=0.5))
+    dearer = replace(bundle, card=card)
+    one = baselines(bundle, FEW, tmp_path).candidate(Candidate(3.0))
+    other = baselines(dearer, FEW, tmp_path).candidate(Candidate(3.0))
+    assert other.returns.mean() < one.returns.mean()
+
+
+def test_a_damaged_outcome_is_named(bundle: Bundle, tmp_path: Path) -> None:
+    baselines(bundle, FEW, tmp_path).candidate(Candidate(2.0))
+    (file,) = tmp_path.glob("*.safetensors")
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(BundleError, match=file.name):
+        baselines(bundle, FEW, tmp_path).candidate(Candidate(2.0))
