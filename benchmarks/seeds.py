@@ -1,0 +1,112 @@
+"""The default command with five seeds: does the trained ring beat what needs no training?
+
+    python -m benchmarks.seeds [FOLDER]
+
+Runs `qhw train --backend aer_noisy` for seeds 0 to 4 (resumable; finished runs are kept in FOLDER),
+evaluates each on 2,000 latents, and writes seeds.json and seeds.md. Training runs are the unit of
+replication: joint intervals are Student's t over the five seeds' estimates.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from benchmarks.timing import significant, write_result
+from qhw.config import parse_config
+from qhw.evaluation import BEST_CONSTANT, Row, evaluate_run
+from qhw.runs import RunDirectory, create_run
+from qhw.training import train_run
+
+SEEDS = range(5)
+LATENTS = 2000
+RULE = 1
+OPEN_LOOP = 4
+SHUFFLED = 5
+
+Measure = Callable[[list[Row]], float]
+
+
+def over(position: int) -> Measure:
+    """Mean return of the policy minus that of another arm, on the same latents."""
+    return lambda rows: rows[0].mean_return.estimate - rows[position].mean_return.estimate
+
+
+def at_equal_accuracy(eye: str) -> Measure:
+    return lambda rows: rows[0].views[eye].equal_accuracy.estimate
+
+
+MEASURES: dict[str, Measure] = {
+    "return, minus the best constant's": over(BEST_CONSTANT),
+    "return, minus the best rule's": over(RULE),
+    "return, minus its open loop's": over(OPEN_LOOP),
+    "return, minus its shuffled guidance's": over(SHUFFLED),
+    "judge 1, Frechet at equal accuracy": at_equal_accuracy("judge_0"),
+    "judge 2, Frechet at equal accuracy": at_equal_accuracy("judge_1"),
+    "proxy, Frechet at equal accuracy": at_equal_accuracy("proxy"),
+}
+
+
+def trained(folder: Path, seed: int) -> RunDirectory:
+    path = folder / f"seed{seed}"
+    run = RunDirectory(path)
+    if not (path / "config.toml").exists():
+        run = create_run(folder, parse_config({"seed": seed}), path.name)
+    if len(run.metrics()) < run.config.ppo.updates:
+        train_run(run)
+    return run
+
+
+def joint(estimates: list[float]) -> list[float]:
+    """Mean and 95 % interval over seeds."""
+    mean = float(np.mean(estimates))
+    half = stats.t.ppf(0.975, len(estimates) - 1) * stats.sem(estimates)
+    return [significant(value) for value in (mean, mean - half, mean + half)]
+
+
+def table(results: dict[str, dict[str, Any]]) -> str:
+    lines = ["| | " + " | ".join(f"seed {seed}" for seed in SEEDS) + " | mean [95 %] |"]
+    lines.append("|---" * (len(SEEDS) + 2) + "|")
+    for name, values in results.items():
+        cells = " | ".join(f"{value:+.3f}" for value in values["seeds"])
+        mean, low, high = values["mean and 95 % interval"]
+        lines.append(f"| {name} | {cells} | {mean:+.3f} [{low:+.3f}, {high:+.3f}] |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs-seeds")
+    rows, seconds = [], []
+    for seed in SEEDS:
+        run = trained(folder, seed)
+        rows.append(evaluate_run(run, LATENTS))
+        seconds.append(sum(sum(record["seconds"].values()) for record in run.metrics()))
+    results = {}
+    for name, measure in MEASURES.items():
+        estimates = [measure(each) for each in rows]
+        results[name] = {
+            "seeds": [significant(value) for value in estimates],
+            "mean and 95 % interval": joint(estimates),
+        }
+    settings = parse_config({})
+    transitions = settings.ppo.updates * settings.ppo.environments * settings.environment.steps
+    page = f"""# Five seeds of the default command
+
+`qhw train --backend aer_noisy`, {transitions:,} transitions under the noise of
+`{settings.backend.device}`, seeds 0 to 4; evaluated on the same {LATENTS:,} latents. Written by
+`benchmarks/seeds.py`. Intervals are Student's t over seeds. Frechet distances: below 0 is better
+than any constant at the same accuracy in the same eye.
+
+{table(results)}
+"""
+    Path(__file__).with_suffix(".md").write_text(page, encoding="utf-8")
+    write_result(__file__, {**results, "training seconds": [significant(s) for s in seconds]})
+
+
+if __name__ == "__main__":
+    main()
