@@ -204,8 +204,8 @@ def open_run(path: Path) -> RunDirectory:
 
 
 def list_runs(root: Path) -> list[RunDirectory]:
-    """All runs below `root`, oldest first."""
-    configs = sorted(root.glob("*/config.toml"), key=lambda path: path.stat().st_mtime)
+    """All runs below `root`, oldest first; by name where the file system's clock sees a tie."""
+    configs = sorted(root.glob("*/config.toml"), key=lambda path: (path.stat().st_mtime_ns, path))
     return [RunDirectory(path.parent) for path in configs if not path.parent.is_symlink()]
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,13 @@ def test_latest_points_to_the_newest_that_began(tmp_path: Path, run: RunDirector
     assert open_run(tmp_path / "latest").path == run.path.resolve()
     second.begin(checkpoint(0), {})
     assert open_run(tmp_path / "latest").path == second.path.resolve()
-    assert [found.name for found in list_runs(tmp_path)] == ["a", "b"]
+
+
+def test_runs_are_listed_oldest_first_and_by_name_in_a_tie(tmp_path: Path) -> None:
+    for name, created in (("c", 100), ("b", 200), ("a", 200)):
+        config = create_run(tmp_path, parse_config({}), name).path / "config.toml"
+        os.utime(config, (created, created))
+    assert [found.name for found in list_runs(tmp_path)] == ["c", "a", "b"]
 
 
 def test_only_a_run_that_never_began_is_discarded(tmp_path: Path, run: RunDirectory) -> None:

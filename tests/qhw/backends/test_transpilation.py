@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import dataclasses
-import multiprocessing
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -91,14 +92,23 @@ def test_a_lock_held_too_long_is_reported(
         transpile_for(CIRCUIT, fez, QUICK, tmp_path)
 
 
-def fill(folder: str) -> str:
-    found = transpile_for(CIRCUIT, open_snapshot("fake_fez"), QUICK, Path(folder))
-    return found.miss_reason
+FILL = """
+import sys
+from pathlib import Path
+from policy import RingCircuit
+from qhw.backends.opening import open_snapshot
+from qhw.backends.transpilation import TranspileOptions, transpile_for
+
+fez = open_snapshot("fake_fez")
+found = transpile_for(RingCircuit(3, 1), fez, TranspileOptions(seeds=2), Path(sys.argv[1]))
+print(found.miss_reason)
+"""
 
 
 def test_two_processes_make_one_entry(tmp_path: Path) -> None:
-    with multiprocessing.get_context("spawn").Pool(2) as pool:
-        reasons = pool.map(fill, [str(tmp_path)] * 2)
+    command = [sys.executable, "-c", FILL, str(tmp_path)]
+    fillers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    reasons = [filler.communicate(timeout=120)[0].strip() for filler in fillers]
     assert sorted(reasons) == ["", "not in the cache yet"]
     names = [path.suffix for path in (tmp_path / "fake_fez").iterdir()]
     assert sorted(set(names) - {".lock"}) == [".json", ".qpy"]
