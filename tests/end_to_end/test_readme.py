@@ -42,6 +42,7 @@ def test_every_command_works(tmp_path: Path) -> None:
         words = command.replace("2000", "20").split()
         assert words[0] == "qhw"
         told = execute([sys.executable, "-m", *words], tmp_path)
-        assert max(map(len, told.splitlines()), default=0) <= 80, command
+        lines = told.replace(str(tmp_path), "").splitlines()
+        assert max(map(len, lines), default=0) <= 80, command
     samples = {path.name for path in (tmp_path / "runs" / "latest" / "samples").iterdir()}
     assert samples == {"pictures.png", "guidance.png", "metrics.json"}
