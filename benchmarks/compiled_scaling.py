@@ -11,7 +11,6 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import resource
 import tempfile
 import time
 from pathlib import Path
@@ -33,9 +32,7 @@ def circuit_of(qubits: int, depth: int) -> RingCircuit:
     return RingCircuit(qubits, depth, "linear" if qubits < 3 else "dense")
 
 
-def gradient_ms(
-    circuit: RingCircuit, batch: int, folder: Path, rounds: int = 3
-) -> dict[str, float]:
+def gradient_ms(circuit: RingCircuit, batch: int, folder: Path, rounds: int) -> dict[str, float]:
     compiled, _ = open_noisy(circuit, DEVICE, folder)
     angles, weights, upstream = draw(circuit, batch)
     shift = ParameterShift()
@@ -99,7 +96,7 @@ def main() -> None:
             for depth in DEPTHS
         }
         by_batch = {f"B {b}": adjoint_ms(RingCircuit(), b, folder) for b in BATCHES}
-        shift = {f"n {n}, L 2": gradient_ms(circuit_of(n, 2), 64, folder, 1) for n in (2, 4, 6)}
+        shift = {f"n {n}, L 2": gradient_ms(circuit_of(n, 2), 64, folder, 15) for n in (2, 4, 6)}
         largest = adjoint_ms(circuit_of(8, 2), 2048, folder)
     plot(Path(__file__).with_suffix(".png"), by_size, by_batch)
     write_result(
@@ -109,9 +106,6 @@ def main() -> None:
             "adjoint, n = 4, L = 2, ms": by_batch,
             "shift against adjoint, B = 64, ms": shift,
             "adjoint, n = 8, L = 2, B = 2048, ms": largest,
-            "largest memory of this process, MiB": significant(
-                resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            ),
             "PPO update": ppo_update(),
         },
     )
