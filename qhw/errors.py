@@ -7,7 +7,18 @@
     ├── CacheError               the transpile cache cannot be read or written
     ├── CheckpointError          a checkpoint is damaged, of another shape, or cannot be saved
     ├── BundleError              model weights are missing, damaged or not good enough
-    └── DataError                a data set is missing or not what it claims to be
+    ├── DataError                a data set is missing or not what it claims to be
+    ├── MitigationError          error mitigation does not fit, or cannot be had here
+    ├── LedgerError              the ledger of paid work cannot be used, or contradicts what is asked
+    ├── BudgetReachedError       the next submission would pass a limit (exit code 3)
+    ├── InterruptedWorkError     stopped by the user; what was submitted can be collected (exit code 130)
+    └── HardwareError            the platform or a job on it
+        ├── RetryableError       asking again may help
+        │   └── RateLimitedError asked too often
+        ├── DeadlineError        no answer in time
+        ├── AmbiguousSubmitError it is unknown whether a job was accepted
+        ├── CredentialsError     the account cannot be used
+        └── JobFailedError       a job failed or was cancelled; the platform's words verbatim
 
 Every error echoes the value that was wrong and carries a hint: what to type next.
 """
@@ -67,3 +78,51 @@ class BundleError(QhwError):
 
 class DataError(QhwError):
     """A data set is missing or is not what it claims to be."""
+
+
+class MitigationError(QhwError):
+    """Error mitigation does not fit the data, or cannot be had for this use."""
+
+
+class LedgerError(QhwError):
+    """The ledger cannot be used, or what it holds contradicts what is asked."""
+
+
+class BudgetReachedError(QhwError):
+    """The next submission would pass a limit; nothing was sent."""
+
+    exit_code = 3
+
+
+class InterruptedWorkError(QhwError):
+    """The user stopped the work; everything submitted is in the ledger."""
+
+    exit_code = 130
+
+
+class HardwareError(QhwError):
+    """The platform refused, or something went wrong on the way to it."""
+
+
+class RetryableError(HardwareError):
+    """Something passing: asking again may help."""
+
+
+class RateLimitedError(RetryableError):
+    """The platform was asked too often."""
+
+
+class DeadlineError(HardwareError):
+    """No answer came in time; the call may still be under way."""
+
+
+class AmbiguousSubmitError(HardwareError):
+    """A submission got no clear answer: the job may or may not be there."""
+
+
+class CredentialsError(HardwareError):
+    """The account is missing, wrong, or not allowed to do this."""
+
+
+class JobFailedError(HardwareError):
+    """A job failed or was cancelled; the message is the platform's own."""

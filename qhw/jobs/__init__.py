@@ -1,0 +1,1 @@
+"""Paid work: asked for once, written down first, looked up before it is ever sent again."""

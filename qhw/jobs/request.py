@@ -1,0 +1,122 @@
+"""One job as plain facts: which circuits, with which numbers, how many shots.
+
+The digest identifies the work by its meaning: the same digest is the same question to the same
+circuit, so an answer that is there already need not be paid for again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from policy.backend import FloatArray
+
+if TYPE_CHECKING:
+    from qiskit import QuantumCircuit
+
+PARAMETER_DECIMALS = 9
+"""Angles that agree to 1e-9 rad are the same question."""
+
+
+@dataclass(frozen=True)
+class Pub:
+    """One circuit with many parameter sets; every <Z_i> is read in one measurement basis.
+
+    Attributes:
+        circuit: In the device's own gates and on all its qubits (ISA), parameters unbound, without
+            measurements. It is run as it is, never transpiled.
+        outputs: Physical qubit that holds each of the n outputs.
+        parameters: (rows, P) in rad, columns in the order of ``circuit.parameters``.
+
+    Raises:
+        ValueError: If a shape does not fit, or a number is not finite.
+    """
+
+    circuit: QuantumCircuit
+    outputs: tuple[int, ...]
+    parameters: FloatArray
+
+    def __post_init__(self) -> None:
+        wanted = len(self.circuit.parameters)
+        if self.parameters.ndim != 2 or self.parameters.shape[1] != wanted or not self.rows:
+            raise ValueError(f"parameters {self.parameters.shape}: need (rows, {wanted})")
+        if not np.isfinite(self.parameters).all():
+            raise ValueError("a parameter is not finite: the policy has diverged")
+
+    @property
+    def rows(self) -> int:
+        """Circuits with bound parameters that will be executed."""
+        return len(self.parameters)
+
+
+@dataclass(frozen=True)
+class JobRequest:
+    """Everything that one job is to execute.
+
+    Attributes:
+        pubs: At least one.
+        shots: Per circuit with bound parameters.
+        native: Let the platform mitigate (read-out mitigation and twirling) instead of us.
+        tags: Identify the job on the platform.
+        max_seconds: QPU seconds after which the platform cancels the job.
+    """
+
+    pubs: tuple[Pub, ...]
+    shots: int
+    native: bool = False
+    tags: tuple[str, ...] = ()
+    max_seconds: int = 300
+
+    def __post_init__(self) -> None:
+        if not self.pubs or self.shots < 1:
+            raise ValueError(f"{len(self.pubs)} PUBs, {self.shots} shots: at least one of each")
+
+    @property
+    def circuits(self) -> int:
+        """Circuits with bound parameters, over all PUBs."""
+        return sum(pub.rows for pub in self.pubs)
+
+    @property
+    def total_shots(self) -> int:
+        """Executions in all."""
+        return self.circuits * self.shots
+
+    @property
+    def digest(self) -> str:
+        """What is asked, 32 hexadecimal digits; tags and time limits do not change the question."""
+        seen = hashlib.sha256(json.dumps([self.shots, self.native]).encode())
+        for pub in self.pubs:
+            seen.update(json.dumps([circuit_digest(pub.circuit), pub.outputs]).encode())
+            seen.update(str(pub.parameters.shape).encode())
+            # Adding 0 turns -0 into 0.
+            seen.update((pub.parameters.round(PARAMETER_DECIMALS) + 0.0).tobytes())
+        return seen.hexdigest()[:32]
+
+    def tagged(self, *tags: str) -> JobRequest:
+        """The same request with other tags."""
+        return replace(self, tags=tags)
+
+
+def circuit_digest(circuit: QuantumCircuit) -> str:
+    """Identity of a circuit's gates, qubits and parameters, 16 hexadecimal digits."""
+    operations = [
+        (
+            item.operation.name,
+            [circuit.find_bit(qubit).index for qubit in item.qubits],
+            [_parameter(value) for value in item.operation.params],
+        )
+        for item in circuit.data
+    ]
+    text = json.dumps([circuit.num_qubits, operations])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _parameter(value: Any) -> str:
+    """A gate's angle in a form that survives storage: numbers rounded, expressions as text."""
+    if isinstance(value, (int, float)):
+        return repr(round(float(value), PARAMETER_DECIMALS) + 0.0)
+    return str(value)
