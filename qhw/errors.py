@@ -9,9 +9,9 @@
     ├── BundleError              model weights are missing, damaged or not good enough
     ├── DataError                a data set is missing or not what it claims to be
     ├── MitigationError          error mitigation does not fit, or cannot be had here
-    ├── LedgerError              the ledger of paid work cannot be used, or contradicts what is asked
+    ├── LedgerError              the ledger cannot be used, or contradicts what is asked
     ├── BudgetReachedError       the next submission would pass a limit (exit code 3)
-    ├── InterruptedWorkError     stopped by the user; what was submitted can be collected (exit code 130)
+    ├── InterruptedWorkError     stopped by the user; `--resume` collects (exit code 130)
     └── HardwareError            the platform or a job on it
         ├── RetryableError       asking again may help
         │   └── RateLimitedError asked too often
