@@ -10,21 +10,29 @@ from policy.actors import (
     ScheduleActor,
     count_parameters,
 )
-from policy.backend import Cost, DifferentiableBackend, Estimate, ExpectationBackend
+from policy.backend import (
+    Cost,
+    DifferentiableBackend,
+    Estimate,
+    ExpectationBackend,
+    JointBackend,
+)
 from policy.circuit import RingCircuit
 from policy.critic import Critic
 from policy.diagnostics import advice
 from policy.encoding import Encoder, StateScaler
 from policy.gradients import (
     Adjoint,
+    Frozen,
     GradientRule,
     ParameterShift,
     PrunedShift,
     Spsa,
     expectations,
 )
-from policy.ppo import PAPER, PpoConfig, PpoDiagnostics, update
+from policy.ppo import PAPER, PpoConfig, PpoDiagnostics, UpdateProgress, update
 from policy.rollout import Rollout, gae
+from policy.shot_noise import ShotNoise, shot_noise
 
 __all__ = [
     "PAPER",
@@ -37,7 +45,9 @@ __all__ = [
     "Encoder",
     "Estimate",
     "ExpectationBackend",
+    "Frozen",
     "GradientRule",
+    "JointBackend",
     "MlpActor",
     "ParameterShift",
     "PpoConfig",
@@ -47,11 +57,14 @@ __all__ = [
     "RingCircuit",
     "Rollout",
     "ScheduleActor",
+    "ShotNoise",
     "Spsa",
     "StateScaler",
+    "UpdateProgress",
     "advice",
     "count_parameters",
     "expectations",
     "gae",
+    "shot_noise",
     "update",
 ]

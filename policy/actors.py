@@ -74,23 +74,46 @@ class RingActor(Actor):
         self.rule = rule
         self.recorder: Recorder | None = None
 
-    def features(self, state: Tensor) -> Tensor:
-        """Measured <Z_i> (N, n) for states (N, 6)."""
+    def freeze_circuit(self) -> None:
+        """Train the head alone: nothing up to <Z> requires a gradient any more."""
+        self.circuit_weights.requires_grad_(False)
+        self.encoder.requires_grad_(False)
+
+    def features(self, state: Tensor, known: Tensor | None = None) -> Tensor:
+        """Measured <Z_i> (N, n) for states (N, 6); `known` ones are not measured again."""
         return expectations(
-            self.encoder(state), self.circuit_weights, self.backend, self.rule, self.recorder
+            self.encoder(state), self.circuit_weights, self.backend, self.rule, self.recorder, known
         )
+
+    @torch.no_grad()
+    def measure(self, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Features and their standard errors (N, n) for states (N, 6), without a gradient."""
+        angles = self.encoder(state).cpu().double().numpy()
+        weights = self.circuit_weights.cpu().double().numpy()
+        estimate = self.backend.evaluate(angles, weights[None])
+        if self.recorder is not None:
+            self.recorder("forward", estimate.cost)
+        pair = (estimate.values[0], estimate.standard_errors[0])
+        features, errors = (torch.from_numpy(array).to(self.circuit_weights) for array in pair)
+        return features, errors
+
+    def distribution_of(self, features: Tensor) -> Normal:
+        """Distribution of the unclipped actions (N,) for features (N, n)."""
+        return _normal(self.head(features))
 
     def parameters_of(self, state: Tensor) -> Tensor:
         """See `Actor`."""
         output: Tensor = self.head(self.features(state))
         return output
 
-    def split_distribution(self, state: Tensor) -> tuple[Normal, Tensor]:
+    def split_distribution(
+        self, state: Tensor, known: Tensor | None = None
+    ) -> tuple[Normal, Tensor]:
         """The distribution, and sigma (N,) once more without a path into the circuit.
 
         The second lets an entropy bonus train the head alone, at no further evaluation.
         """
-        features = self.features(state)
+        features = self.features(state, known)
         attached, detached = self.head(features), self.head(features.detach())
         sigma = detached[:, 1].clamp(*LOG_SIGMA_RANGE).exp()
         return _normal(attached), sigma

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self, runtime_checkable
 
@@ -21,17 +22,23 @@ class Cost:
         circuits: Circuits with bound parameters that were run.
         shots: Shots in all; 0 where the answer is exact.
         seconds: Wall-clock seconds.
+        jobs: Jobs on a device; 0 for simulators.
+        qpu_seconds: Seconds of a device that were billed; 0 for simulators.
     """
 
     circuits: int = 0
     shots: int = 0
     seconds: float = 0.0
+    jobs: int = 0
+    qpu_seconds: float = 0.0
 
     def __add__(self, other: Self) -> Self:
         return type(self)(
             self.circuits + other.circuits,
             self.shots + other.shots,
             self.seconds + other.seconds,
+            self.jobs + other.jobs,
+            self.qpu_seconds + other.qpu_seconds,
         )
 
 
@@ -74,6 +81,25 @@ class ExpectationBackend(Protocol):
         Returns:
             Values (W, B, n).
         """
+
+
+Question = tuple[FloatArray, FloatArray]
+"""Encoding angles (B, A) and weight sets (W, P), both in rad."""
+
+
+@runtime_checkable
+class JointBackend(Protocol):
+    """A backend that answers several questions in one go, such as one job with several PUBs."""
+
+    @property
+    def circuit(self) -> RingCircuit:
+        """The circuit this backend was opened for."""
+
+    def evaluate(self, angles: FloatArray, weights: FloatArray) -> Estimate:
+        """As in `ExpectationBackend`."""
+
+    def evaluate_jointly(self, questions: Sequence[Question]) -> list[Estimate]:
+        """Evaluate each question; the costs of the estimates add up to that of the whole."""
 
 
 @runtime_checkable

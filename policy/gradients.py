@@ -7,12 +7,14 @@ Every rule returns the vector-Jacobian product sum_{b,i} upstream[b, i] d<Z_i>(b
 * pruned shift: a random fraction of the weights, scaled up so that its mean is the full gradient.
 * SPSA (Spall 1992): two evaluations along one random direction of signs.
 * adjoint: the backend's own derivative.
+* frozen: none; the circuit stays as it is, and nothing is evaluated for it.
 """
 
 from __future__ import annotations
 
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -24,9 +26,10 @@ from torch import Tensor
 from policy.backend import (
     Cost,
     DifferentiableBackend,
-    Estimate,
     ExpectationBackend,
     FloatArray,
+    JointBackend,
+    Question,
 )
 
 SHIFT = math.pi / 2
@@ -71,11 +74,16 @@ class GradientRule(Protocol):
         """
 
 
-@dataclass(frozen=True)
-class ParameterShift:
-    """All 2P shifted weight sets in one evaluation."""
+Read = Callable[[FloatArray, FloatArray], FloatArray]
+"""Turns values (W, B, n) and the upstream gradient (B, n) into a gradient (P,)."""
 
-    name: str = "shift"
+
+class MeasuredRule(ABC):
+    """A rule that asks for values at other weights, and reads the gradient from them."""
+
+    @abstractmethod
+    def ask(self, weights: FloatArray) -> tuple[FloatArray, Read]:
+        """The weight sets (W, P) to evaluate around weights (P,), and how to read the answer."""
 
     def weight_gradient(
         self,
@@ -85,11 +93,24 @@ class ParameterShift:
         upstream: FloatArray,
     ) -> Gradients:
         """See `GradientRule`."""
-        return _shift(backend, angles, weights, upstream, np.arange(len(weights)))
+        sets, read = self.ask(weights)
+        estimate = backend.evaluate(angles, sets)
+        return Gradients(read(estimate.values, upstream), estimate.cost)
 
 
 @dataclass(frozen=True)
-class PrunedShift:
+class ParameterShift(MeasuredRule):
+    """All 2P shifted weight sets in one evaluation."""
+
+    name: str = "shift"
+
+    def ask(self, weights: FloatArray) -> tuple[FloatArray, Read]:
+        """See `MeasuredRule`."""
+        return _shifts(weights, np.arange(len(weights)), 1.0)
+
+
+@dataclass(frozen=True)
+class PrunedShift(MeasuredRule):
     """Shift a fresh random subset of the weights each time; unbiased.
 
     Attributes:
@@ -105,23 +126,16 @@ class PrunedShift:
         if not 0 < self.fraction <= 1:
             raise ValueError(f"fraction is {self.fraction}: choose a number in (0, 1]")
 
-    def weight_gradient(
-        self,
-        backend: ExpectationBackend,
-        angles: FloatArray,
-        weights: FloatArray,
-        upstream: FloatArray,
-    ) -> Gradients:
-        """See `GradientRule`."""
+    def ask(self, weights: FloatArray) -> tuple[FloatArray, Read]:
+        """See `MeasuredRule`."""
         total = len(weights)
         count = max(1, round(self.fraction * total))
         chosen = np.sort(self.generator.choice(total, size=count, replace=False))
-        gradients = _shift(backend, angles, weights, upstream, chosen)
-        return Gradients(gradients.weights * (total / count), gradients.cost)
+        return _shifts(weights, chosen, total / count)
 
 
 @dataclass(frozen=True)
-class Spsa:
+class Spsa(MeasuredRule):
     """Simultaneous perturbation along random signs.
 
     Attributes:
@@ -137,6 +151,25 @@ class Spsa:
         if not self.step > 0:
             raise ValueError(f"step is {self.step}: choose a number > 0")
 
+    def ask(self, weights: FloatArray) -> tuple[FloatArray, Read]:
+        """See `MeasuredRule`."""
+        signs = self.generator.choice([-1.0, 1.0], size=len(weights))
+        move = self.step * signs
+
+        def read(values: FloatArray, upstream: FloatArray) -> FloatArray:
+            slope = _weighted_difference(values, upstream)[0] / (2 * self.step)
+            gradient: FloatArray = slope * signs
+            return gradient
+
+        return np.stack([weights + move, weights - move]), read
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """No rule: the circuit is not trained, and its values are measured once per state."""
+
+    name: str = "frozen"
+
     def weight_gradient(
         self,
         backend: ExpectationBackend,
@@ -144,12 +177,12 @@ class Spsa:
         weights: FloatArray,
         upstream: FloatArray,
     ) -> Gradients:
-        """See `GradientRule`."""
-        signs = self.generator.choice([-1.0, 1.0], size=len(weights))
-        move = self.step * signs
-        estimate = backend.evaluate(angles, np.stack([weights + move, weights - move]))
-        slope = _weighted_difference(estimate, upstream)[0] / (2 * self.step)
-        return Gradients(slope * signs, estimate.cost)
+        """Refuse.
+
+        Raises:
+            ValueError: Always; a frozen circuit's weights do not require a gradient.
+        """
+        raise ValueError("the circuit is frozen: its weights must not require a gradient")
 
 
 @dataclass(frozen=True)
@@ -190,13 +223,37 @@ def angle_gradient(
     Returns:
         (B, A), and the cost.
     """
+    estimate = backend.evaluate(*_angle_question(angles, weights))
+    return _read_angles(estimate.values, upstream, angles.shape), estimate.cost
+
+
+def _angle_question(angles: FloatArray, weights: FloatArray) -> Question:
     rows, width = angles.shape
     moves = SHIFT * np.concatenate([np.eye(width), -np.eye(width)])
     shifted = (angles[None] + moves[:, None]).reshape(2 * width * rows, width)
-    estimate = backend.evaluate(shifted, weights[None])
-    values = estimate.values.reshape(2, width, rows, -1)
-    gradient: FloatArray = np.einsum("abi,bi->ba", (values[0] - values[1]) / 2, upstream)
-    return gradient, estimate.cost
+    return shifted, weights[None]
+
+
+def _read_angles(values: FloatArray, upstream: FloatArray, shape: tuple[int, ...]) -> FloatArray:
+    rows, width = shape
+    plus, minus = values.reshape(2, width, rows, -1)
+    gradient: FloatArray = np.einsum("abi,bi->ba", (plus - minus) / 2, upstream)
+    return gradient
+
+
+def _joint_gradients(
+    backend: JointBackend,
+    rule: MeasuredRule,
+    angles: FloatArray,
+    weights: FloatArray,
+    upstream: FloatArray,
+) -> tuple[Gradients, FloatArray, Cost]:
+    """Both gradients out of one call."""
+    sets, read = rule.ask(weights)
+    questions = [(angles, sets), _angle_question(angles, weights)]
+    shifted, turned = backend.evaluate_jointly(questions)
+    by_weights = Gradients(read(shifted.values, upstream), shifted.cost)
+    return by_weights, _read_angles(turned.values, upstream, angles.shape), turned.cost
 
 
 def expectations(
@@ -205,6 +262,7 @@ def expectations(
     backend: ExpectationBackend,
     rule: GradientRule,
     recorder: Recorder | None = None,
+    known: Tensor | None = None,
 ) -> Tensor:
     """Evaluate <Z> with gradients that torch can use.
 
@@ -217,11 +275,12 @@ def expectations(
         backend: Evaluates.
         rule: Differentiates by the weights.
         recorder: Is told what every evaluation cost.
+        known: (B, n) values that were measured already; then only gradients are evaluated.
 
     Returns:
         (B, n), of the weights' type.
     """
-    values: Tensor = _Expectations.apply(angles, weights, backend, rule, recorder or _ignore)
+    values: Tensor = _Expectations.apply(angles, weights, backend, rule, recorder or _ignore, known)
     return values
 
 
@@ -234,9 +293,12 @@ class _Expectations(torch.autograd.Function):
         backend: ExpectationBackend,
         rule: GradientRule,
         recorder: Recorder,
+        known: Tensor | None,
     ) -> Tensor:
         ctx.save_for_backward(angles, weights)
         ctx.backend, ctx.rule, ctx.recorder = backend, rule, recorder
+        if known is not None:
+            return known.detach().to(weights)
         estimate = backend.evaluate(_array(angles), _array(weights)[None])
         recorder("forward", estimate.cost)
         return torch.from_numpy(estimate.values[0]).to(weights)
@@ -249,35 +311,58 @@ class _Expectations(torch.autograd.Function):
         wants_angles, wants_weights = ctx.needs_input_grad[:2]
         by_angles = torch.zeros_like(angles) if wants_angles else None
         by_weights = torch.zeros_like(weights) if wants_weights else None
-        arguments = (ctx.backend, _array(angles)[rows], _array(weights), upstream[rows])
-        if by_weights is not None and rows.size:
-            gradients = ctx.rule.weight_gradient(*arguments)
-            ctx.recorder("weights", gradients.cost)
-            by_weights += torch.from_numpy(gradients.weights).to(weights)
-        if by_angles is not None and rows.size:
-            gradient, cost = angle_gradient(*arguments)
-            ctx.recorder("angles", cost)
-            by_angles[torch.from_numpy(rows)] = torch.from_numpy(gradient).to(angles)
-        return by_angles, by_weights, None, None, None
+        if rows.size:
+            asked = (_array(angles)[rows], _array(weights), upstream[rows])
+            gradients, turned = _measure(ctx, wants_weights, wants_angles, asked)
+            if by_weights is not None:
+                by_weights += torch.from_numpy(gradients).to(weights)
+            if by_angles is not None:
+                by_angles[torch.from_numpy(rows)] = torch.from_numpy(turned).to(angles)
+        return by_angles, by_weights, None, None, None, None
 
 
-def _shift(
-    backend: ExpectationBackend,
-    angles: FloatArray,
-    weights: FloatArray,
-    upstream: FloatArray,
-    chosen: np.ndarray[Any, np.dtype[np.intp]],
-) -> Gradients:
+def _measure(
+    ctx: Any,
+    wants_weights: bool,
+    wants_angles: bool,
+    asked: tuple[FloatArray, FloatArray, FloatArray],
+) -> tuple[FloatArray, FloatArray]:
+    """The wanted gradients (P,) and (B, A), in one call where the backend can; else empty."""
+    by_weights: FloatArray = np.empty(0)
+    by_angles: FloatArray = np.empty(0)
+    joint = isinstance(ctx.backend, JointBackend) and isinstance(ctx.rule, MeasuredRule)
+    if wants_weights and wants_angles and joint:
+        gradients, by_angles, cost = _joint_gradients(ctx.backend, ctx.rule, *asked)
+        ctx.recorder("weights", gradients.cost)
+        ctx.recorder("angles", cost)
+        return gradients.weights, by_angles
+    if wants_weights:
+        gradients = ctx.rule.weight_gradient(ctx.backend, *asked)
+        ctx.recorder("weights", gradients.cost)
+        by_weights = gradients.weights
+    if wants_angles:
+        by_angles, cost = angle_gradient(ctx.backend, *asked)
+        ctx.recorder("angles", cost)
+    return by_weights, by_angles
+
+
+def _shifts(
+    weights: FloatArray, chosen: np.ndarray[Any, np.dtype[np.intp]], scale: float
+) -> tuple[FloatArray, Read]:
+    """The chosen weights shifted both ways, one at a time; their gradient is scaled."""
     moves = SHIFT * np.eye(len(weights))[chosen]
-    estimate = backend.evaluate(angles, np.concatenate([weights + moves, weights - moves]))
-    gradient = np.zeros_like(weights)
-    gradient[chosen] = _weighted_difference(estimate, upstream) / 2
-    return Gradients(gradient, estimate.cost)
+
+    def read(values: FloatArray, upstream: FloatArray) -> FloatArray:
+        gradient = np.zeros_like(weights)
+        gradient[chosen] = scale * _weighted_difference(values, upstream) / 2
+        return gradient
+
+    return np.concatenate([weights + moves, weights - moves]), read
 
 
-def _weighted_difference(estimate: Estimate, upstream: FloatArray) -> FloatArray:
+def _weighted_difference(values: FloatArray, upstream: FloatArray) -> FloatArray:
     """First half of the weight sets minus the second, weighted by the upstream gradient."""
-    plus, minus = np.split(estimate.values, 2)
+    plus, minus = np.split(values, 2)
     difference: FloatArray = np.einsum("wbi,bi->w", plus - minus, upstream)
     return difference
 

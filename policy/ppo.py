@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +31,8 @@ class PpoConfig:
         max_gradient_norm: Gradients of actor and critic are each scaled down to this norm.
         entropy_into_circuit: Let the entropy bonus reach the circuit's weights. Off on paid
             backends, so that rows clipped by PPO have exactly zero gradient and cost nothing.
+        reuse_features: When the <Z_i> measured in the rollout serve instead of new ones: in the
+            first pass over the data (paid backends), always (a frozen circuit), or never.
     """
 
     epochs: int = 4
@@ -41,6 +44,7 @@ class PpoConfig:
     value_coefficient: float = 0.5
     max_gradient_norm: float = 0.5
     entropy_into_circuit: bool = True
+    reuse_features: Literal["never", "first pass", "always"] = "never"
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.minibatches < 1:
@@ -66,7 +70,7 @@ class PpoDiagnostics:
         explained_variance: 1 - Var(target - value) / Var(target), before the update.
         circuit_gradient_norm: Of the circuit's weights, before clipping; 0 for classical actors.
         first_ratio_spread: Standard deviation of the ratio at unchanged weights, i.e. in the first
-            minibatch; 0 when the backend is exact.
+            minibatch; 0 when the backend is exact or the rollout's features are reused.
     """
 
     policy_loss: float
@@ -81,13 +85,17 @@ class PpoDiagnostics:
 
 @dataclass(frozen=True)
 class Minibatch:
-    """Transitions (M,) with their normalised advantages and value targets."""
+    """Transitions (M,) with their normalised advantages and value targets.
+
+    Features (M, n) are those measured in the rollout, where they are to be used again.
+    """
 
     states: Tensor
     actions: Tensor
     log_probs: Tensor
     advantages: Tensor
     targets: Tensor
+    features: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +108,35 @@ class Losses:
     ratio: Tensor
 
 
+@dataclass(frozen=True)
+class MinibatchRecord:
+    """What one minibatch came to; the names are those of `PpoDiagnostics`."""
+
+    epoch: int
+    policy: float
+    value: float
+    entropy: float
+    kl: float
+    clipped: float
+    circuit_norm: float
+    ratio_spread: float
+
+
+@dataclass
+class UpdateProgress:
+    """How far an update has come: with the rollout, all that is needed to go on in the middle.
+
+    Attributes:
+        order: Permutation (T N,) of the transitions in the present pass; empty before the first.
+        passes: Permutations drawn so far.
+        records: One per finished minibatch.
+    """
+
+    order: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
+    passes: int = 0
+    records: list[MinibatchRecord] = field(default_factory=list)
+
+
 def update(
     actor: Actor,
     critic: nn.Module,
@@ -108,6 +145,8 @@ def update(
     rollout: Rollout,
     config: PpoConfig,
     generator: torch.Generator,
+    progress: UpdateProgress | None = None,
+    before_minibatch: Callable[[UpdateProgress], None] | None = None,
 ) -> PpoDiagnostics:
     """Improve actor and critic on one rollout.
 
@@ -119,24 +158,35 @@ def update(
         rollout: Whole episodes.
         config: Settings.
         generator: Permutes the transitions.
+        progress: Where an interrupted update stood; is changed in place.
+        before_minibatch: Is called when everything a minibatch depends on stands, and nothing of
+            it has been evaluated yet.
 
     Raises:
         ValueError: If a loss is not finite, or there are more minibatches than transitions.
     """
+    if config.minibatches > rollout.size:
+        raise ValueError(f"{config.minibatches} minibatches of {rollout.size} transitions: fewer")
+    progress = UpdateProgress() if progress is None else progress
     advantages, targets = _advantages(rollout, config)
-    explained = _explained_variance(rollout.values, targets)
-    records = []
-    for epoch in range(config.epochs):
-        for part in _minibatches(rollout, advantages, targets, config.minibatches, generator):
-            losses = minibatch_losses(actor, critic, part, config)
-            norm = _descend(actor, critic, actor_optimizer, critic_optimizer, losses, config)
-            records.append(_record(epoch, losses, norm, config.clip))
-    return _summarise(records, explained, config.epochs)
+    while len(progress.records) < config.epochs * config.minibatches:
+        epoch, index = divmod(len(progress.records), config.minibatches)
+        if progress.passes == epoch:
+            progress.order = torch.randperm(rollout.size, generator=generator)
+            progress.passes += 1
+        if before_minibatch is not None:
+            before_minibatch(progress)
+        chosen = progress.order.tensor_split(config.minibatches)[index]
+        part = _minibatch(rollout, advantages, targets, chosen, _reuses(config, epoch))
+        losses = minibatch_losses(actor, critic, part, config)
+        norm = _descend(actor, critic, actor_optimizer, critic_optimizer, losses, config)
+        progress.records.append(_record(epoch, losses, norm, config.clip))
+    return _summarise(progress.records, _explained_variance(rollout.values, targets), config.epochs)
 
 
 def minibatch_losses(actor: Actor, critic: nn.Module, part: Minibatch, config: PpoConfig) -> Losses:
     """The clipped surrogate, the critic's squared error and the entropy of one minibatch."""
-    distribution, sigma = _distribution(actor, part.states, config)
+    distribution, sigma = _distribution(actor, part.states, part.features, config)
     ratio = (distribution.log_prob(part.actions) - part.log_probs).exp()
     clipped = ratio.clamp(1 - config.clip, 1 + config.clip)
     surrogate = torch.minimum(ratio * part.advantages, clipped * part.advantages)
@@ -148,11 +198,16 @@ def minibatch_losses(actor: Actor, critic: nn.Module, part: Minibatch, config: P
     )
 
 
-def _distribution(actor: Actor, states: Tensor, config: PpoConfig) -> tuple[Normal, Tensor]:
+def _distribution(
+    actor: Actor, states: Tensor, known: Tensor | None, config: PpoConfig
+) -> tuple[Normal, Tensor]:
     """The policy, and the sigma whose entropy is rewarded."""
-    if isinstance(actor, RingActor) and not config.entropy_into_circuit:
-        return actor.split_distribution(states)
-    distribution = actor.distribution(states)
+    if not isinstance(actor, RingActor):
+        distribution = actor.distribution(states)
+    elif not config.entropy_into_circuit:
+        return actor.split_distribution(states, known)
+    else:
+        distribution = actor.distribution_of(actor.features(states, known))
     return distribution, distribution.scale
 
 
@@ -194,42 +249,30 @@ def _advantages(rollout: Rollout, config: PpoConfig) -> tuple[Tensor, Tensor]:
     return (advantages - advantages.mean()) / (advantages.std() + 1e-8), targets
 
 
-def _minibatches(
-    rollout: Rollout,
-    advantages: Tensor,
-    targets: Tensor,
-    count: int,
-    generator: torch.Generator,
-) -> Iterator[Minibatch]:
-    """Deal out all transitions once, in random order."""
-    if count > rollout.size:
-        raise ValueError(f"{count} minibatches of {rollout.size} transitions: take fewer")
-    order = torch.randperm(rollout.size, generator=generator)
-    for chosen in order.tensor_split(count):
-        yield Minibatch(
-            rollout.states.flatten(0, 1)[chosen],
-            rollout.actions.flatten()[chosen],
-            rollout.log_probs.flatten()[chosen],
-            advantages.flatten()[chosen],
-            targets.flatten()[chosen],
-        )
+def _reuses(config: PpoConfig, epoch: int) -> bool:
+    return config.reuse_features == "always" or (
+        config.reuse_features == "first pass" and epoch == 0
+    )
 
 
-@dataclass(frozen=True)
-class _Record:
-    epoch: int
-    policy: float
-    value: float
-    entropy: float
-    kl: float
-    clipped: float
-    circuit_norm: float
-    ratio_spread: float
+def _minibatch(
+    rollout: Rollout, advantages: Tensor, targets: Tensor, chosen: Tensor, reuse: bool
+) -> Minibatch:
+    if reuse and rollout.features is None:
+        raise ValueError("the rollout holds no features to use again: collect them")
+    return Minibatch(
+        rollout.states.flatten(0, 1)[chosen],
+        rollout.actions.flatten()[chosen],
+        rollout.log_probs.flatten()[chosen],
+        advantages.flatten()[chosen],
+        targets.flatten()[chosen],
+        rollout.features.flatten(0, 1)[chosen] if reuse and rollout.features is not None else None,
+    )
 
 
-def _record(epoch: int, losses: Losses, circuit_norm: float, clip: float) -> _Record:
+def _record(epoch: int, losses: Losses, circuit_norm: float, clip: float) -> MinibatchRecord:
     ratio = losses.ratio
-    return _Record(
+    return MinibatchRecord(
         epoch,
         float(losses.policy.detach()),
         float(losses.value.detach()),
@@ -241,7 +284,7 @@ def _record(epoch: int, losses: Losses, circuit_norm: float, clip: float) -> _Re
     )
 
 
-def _summarise(records: list[_Record], explained: float, epochs: int) -> PpoDiagnostics:
+def _summarise(records: list[MinibatchRecord], explained: float, epochs: int) -> PpoDiagnostics:
     last = [record for record in records if record.epoch == epochs - 1]
     return PpoDiagnostics(
         policy_loss=_mean([r.policy for r in records]),

@@ -19,6 +19,8 @@ class Rollout:
         values: (T, N) the critic's.
         rewards: (T, N).
         dones: (T, N) 1 where the step ended its episode.
+        features: (T, N, n) the <Z_i> the actions were drawn from; None for classical actors.
+        feature_errors: (T, N, n) their standard errors; None for classical actors.
     """
 
     states: Tensor
@@ -27,6 +29,8 @@ class Rollout:
     values: Tensor
     rewards: Tensor
     dones: Tensor
+    features: Tensor | None = None
+    feature_errors: Tensor | None = None
 
     def __post_init__(self) -> None:
         shape = self.actions.shape
@@ -37,6 +41,10 @@ class Rollout:
                 raise ValueError(
                     f"{name} has shape {tuple(getattr(self, name).shape)}: need {tuple(shape)}"
                 )
+        for name in ("features", "feature_errors"):
+            column = getattr(self, name)
+            if column is not None and column.shape[:2] != shape:
+                raise ValueError(f"{name} has shape {tuple(column.shape)}: need {(*shape, 'n')}")
         if not bool(self.dones[-1].all()):
             raise ValueError("the last step does not end the episodes: collect whole episodes")
 
