@@ -16,7 +16,7 @@ State (N, 6), after arXiv 2509.14163, normalised by the latent's size d = C H W:
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -116,6 +116,7 @@ class GuidanceEnvironment:
         self._images: Tensor
         self._latents: Tensor
         self._log_probability: Tensor
+        self._prediction: NoisePrediction
 
     @property
     def num_steps(self) -> int:
@@ -168,6 +169,43 @@ class GuidanceEnvironment:
         reward = torch.stack(list(terms.values())).sum(dim=0)
         return StepResult(state, reward, done, guidance, terms)
 
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything the rest of the episode depends on, so that `restore` goes on with it.
+
+        Raises:
+            EpisodeError: If there is no episode, or it has ended.
+        """
+        self._require(0 <= self._step < self.num_steps, "no episode is under way: call reset first")
+        kept = {
+            "latents": self._latents,
+            "labels": self._labels,
+            "action": self._action,
+            "images": self._images,
+            "log_probability": self._log_probability,
+            "quality": self._quality,
+            "eps_uncond": self._prediction.eps_uncond,
+            "eps_cond": self._prediction.eps_cond,
+            "step": torch.tensor(self._step),
+        }
+        return kept if self._references is None else {**kept, "references": self._references}
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Go on in the middle of an episode, bit for bit.
+
+        Args:
+            tensors: What `tensors` gave, in an environment of the same settings.
+
+        The state to act on is not made anew: keep it beside them, since its sums may round another
+        way once the tensors lie in memory in another order.
+        """
+        self._check_start(tensors["latents"], tensors["labels"])
+        self._latents, self._labels = tensors["latents"], tensors["labels"]
+        self._action, self._images = tensors["action"], tensors["images"]
+        self._log_probability, self._quality = tensors["log_probability"], tensors["quality"]
+        self._prediction = NoisePrediction(tensors["eps_uncond"], tensors["eps_cond"])
+        self._references = tensors.get("references")
+        self._step = int(tensors["step"])
+
     def clip_actions(self, actions: Tensor) -> Tensor:
         """Clip actions to [-action_limit, action_limit]."""
         return actions.clamp(-self.action_limit, self.action_limit)
@@ -203,7 +241,7 @@ class GuidanceEnvironment:
     def _observe(self) -> Tensor:
         """Predict the noise of the current latents and describe them; (N, 6)."""
         x = self._latents
-        self._prediction: NoisePrediction = self.sampler.predict(x, self._step, self._labels)
+        self._prediction = self.sampler.predict(x, self._step, self._labels)
         noise = self._prediction.eps_cond
         self._judge(self.sampler.predicted_clean(x, self._step, noise))
         level = self.sampler.timesteps[self._step] / self.sampler.num_train_timesteps

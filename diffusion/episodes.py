@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -110,25 +110,105 @@ def _follow(actions: Tensor, step: int, states: Tensor) -> Tensor:
     return actions[step].to(states)
 
 
+class Playing:
+    """One batch of episodes under way; may be put aside and taken up again.
+
+    Args:
+        environment: Plays them; it must not be used for anything else meanwhile.
+        state: (N, 6) to act on now.
+    """
+
+    def __init__(self, environment: GuidanceEnvironment, state: Tensor) -> None:
+        self.environment = environment
+        self.states, self.actions = [state], list[Tensor]()
+        self._rewards, self._guidance = list[Tensor](), list[Tensor]()
+        self._terms = list[dict[str, Tensor]]()
+
+    @classmethod
+    def start(cls, environment: GuidanceEnvironment, latents: Tensor, labels: Tensor) -> Playing:
+        """Begin a batch."""
+        return cls(environment, environment.reset(latents, labels))
+
+    @property
+    def step(self) -> int:
+        """Steps done."""
+        return len(self.actions)
+
+    @property
+    def done(self) -> bool:
+        """Whether every picture is finished."""
+        return self.step == self.environment.num_steps
+
+    @torch.no_grad()
+    def advance(self, action: Tensor) -> None:
+        """Take one step with actions (N,), clipped here."""
+        self.actions.append(self.environment.clip_actions(action))
+        result = self.environment.step(self.actions[-1])
+        self.states.append(result.state)
+        self._rewards.append(result.reward)
+        self._guidance.append(result.guidance)
+        self._terms.append(result.terms)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The environment and all steps so far."""
+        kept = {f"environment/{name}": t for name, t in self.environment.tensors().items()}
+        kept["states"] = torch.stack(self.states)
+        if not self.actions:
+            return kept
+        history = {
+            "actions": torch.stack(self.actions),
+            "rewards": torch.stack(self._rewards),
+            "guidance": torch.stack(self._guidance),
+        }
+        terms = {f"terms/{name}": torch.stack(column) for name, column in self._columns().items()}
+        return kept | history | terms
+
+    @classmethod
+    def restore(cls, environment: GuidanceEnvironment, tensors: Mapping[str, Tensor]) -> Playing:
+        """Take up what `tensors` gave."""
+        environment.restore(_below(tensors, "environment/"))
+        playing = cls(environment, tensors["states"][-1])
+        if "actions" in tensors:
+            playing.states = list(tensors["states"])
+            playing.actions = list(tensors["actions"])
+            playing._rewards = list(tensors["rewards"])
+            playing._guidance = list(tensors["guidance"])
+            terms = _below(tensors, "terms/")
+            playing._terms = [
+                {name: column[step] for name, column in terms.items()}
+                for step in range(playing.step)
+            ]
+        return playing
+
+    def episode(self) -> Episode:
+        """The finished batch."""
+        return Episode(
+            states=torch.stack(self.states[:-1]),
+            actions=torch.stack(self.actions),
+            guidance=torch.stack(self._guidance),
+            rewards=torch.stack(self._rewards),
+            terms={name: torch.stack(col).sum(dim=0) for name, col in self._columns().items()},
+            log_probability=self.environment.final_log_probability,
+            images=self.environment.final_images,
+        )
+
+    def _columns(self) -> dict[str, list[Tensor]]:
+        return {name: [terms[name] for terms in self._terms] for name in self._terms[0]}
+
+
+def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
 def _play_batch(
     environment: GuidanceEnvironment,
     latents: Tensor,
     labels: Tensor,
     act: Act,
 ) -> Episode:
-    states, actions, results = [environment.reset(latents, labels)], [], []
-    for step in range(environment.num_steps):
+    playing = Playing.start(environment, latents, labels)
+    while not playing.done:
         with torch.no_grad():
-            actions.append(environment.clip_actions(act(step, states[-1])))
-        results.append(environment.step(actions[-1]))
-        states.append(results[-1].state)
-    names = results[0].terms
-    return Episode(
-        states=torch.stack(states[:-1]),
-        actions=torch.stack(actions),
-        guidance=torch.stack([r.guidance for r in results]),
-        rewards=torch.stack([r.reward for r in results]),
-        terms={k: torch.stack([r.terms[k] for r in results]).sum(dim=0) for k in names},
-        log_probability=environment.final_log_probability,
-        images=environment.final_images,
-    )
+            action = act(playing.step, playing.states[-1])
+        playing.advance(action)
+    return playing.episode()
