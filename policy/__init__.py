@@ -30,7 +30,7 @@ from policy.gradients import (
     Spsa,
     expectations,
 )
-from policy.ppo import PAPER, PpoConfig, PpoDiagnostics, UpdateProgress, update
+from policy.ppo import PAPER, MinibatchRecord, PpoConfig, PpoDiagnostics, UpdateProgress, update
 from policy.rollout import Rollout, gae
 from policy.shot_noise import ShotNoise, shot_noise
 
@@ -48,6 +48,7 @@ __all__ = [
     "Frozen",
     "GradientRule",
     "JointBackend",
+    "MinibatchRecord",
     "MlpActor",
     "ParameterShift",
     "PpoConfig",

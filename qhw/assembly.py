@@ -14,6 +14,7 @@ from diffusion.rewards import PAPER_REWARD, RewardConfig
 from policy import (
     Adjoint,
     ExpectationBackend,
+    Frozen,
     GradientRule,
     MlpActor,
     ParameterShift,
@@ -23,9 +24,11 @@ from policy import (
     Spsa,
     StateScaler,
 )
+from qhw.backends.device_opening import Requester, open_device
 from qhw.backends.opening import Adopted, Backend, open_backend
-from qhw.config import BackendConfig, CircuitConfig, EnvironmentConfig, GradientConfig, RunConfig
+from qhw.config import CircuitConfig, EnvironmentConfig, GradientConfig, RunConfig, is_device
 from qhw.errors import BundleError, ConfigError, UnknownNameError
+from qhw.seeding import stream_seed
 
 EMBEDDED_BUNDLE = "fashion-mnist"
 
@@ -100,16 +103,22 @@ def ring_circuit(config: CircuitConfig) -> RingCircuit:
     return RingCircuit(config.qubits, config.depth, config.encoding, config.entanglement)
 
 
-def make_backend(config: BackendConfig, circuit: RingCircuit, seed: int) -> Backend:
-    """Open the configured backend."""
+def make_backend(
+    config: RunConfig, circuit: RingCircuit, requester: Requester | None = None
+) -> Backend:
+    """Open the configured backend; a device is opened in the name of who asks."""
+    section = config.backend
+    if is_device(section.name):
+        return open_device(section, config.hardware, circuit, requester or Requester())
     return open_backend(
-        config.name,
+        section.name,
         circuit,
-        device=config.device,
-        shots=config.shots,
-        noise_scale=config.noise_scale,
-        seed=seed,
-        engine=config.engine,
+        device=section.device,
+        shots=section.shots,
+        noise_scale=section.noise_scale,
+        seed=stream_seed(config.seed, "shots"),
+        engine=section.engine,
+        mitigation=section.mitigation or "none",
     )
 
 
@@ -135,6 +144,8 @@ def make_rule(config: GradientConfig, generator: np.random.Generator) -> Gradien
         return Spsa(generator, config.spsa_step)
     if config.rule == "adjoint":
         return Adjoint()
+    if config.rule == "frozen":
+        return Frozen()
     return ParameterShift()
 
 

@@ -1,4 +1,4 @@
-"""What is kept between commands: transpiled circuits, verdicts on the engine, played baselines."""
+"""What is kept between commands: circuits, verdicts on the engine, played baselines."""
 
 from __future__ import annotations
 
@@ -30,6 +30,11 @@ class Cache:
         return self.root / "transpiled"
 
     @property
+    def folded(self) -> Path:
+        """Circuits whose noise is multiplied for extrapolation, one folder per device."""
+        return self.root / "folded"
+
+    @property
     def verdicts(self) -> Path:
         """How far the compiled engine was from Aer, one file per program."""
         return self.root / "verdicts"
@@ -40,17 +45,18 @@ class Cache:
         return self.root / "baselines"
 
     def count(self) -> dict[str, int]:
-        """How many circuits, verdicts and baselines there are."""
+        """How many circuits, folded circuits, verdicts and baselines there are."""
         return {
             "circuits": len(list(self.transpiled.glob("*/*.qpy"))),
+            "folded": len(list(self.folded.glob("*/*.qpy"))),
             "verdicts": len(list(self.verdicts.glob("*.json"))),
             "baselines": len(list(self.baselines.glob("*.safetensors"))),
         }
 
     def clear(self) -> dict[str, int]:
-        """Delete everything; returns how many circuits, verdicts and baselines there were."""
+        """Delete everything; returns what `count` gave before."""
         counts = self.count()
-        for part in (self.transpiled, self.verdicts, self.baselines):
+        for part in (self.transpiled, self.folded, self.verdicts, self.baselines):
             if part.exists():
                 shutil.rmtree(part)
         return counts

@@ -41,6 +41,31 @@ ShotsOption = Annotated[
 EngineOption = Annotated[
     str | None, typer.Option("--engine", help="How noise is simulated: auto, aer, compiled.")
 ]
+MitigationOption = Annotated[
+    str | None, typer.Option("--mitigation", help="none, readout, affine, zne or native.")
+]
+QpuSecondsOption = Annotated[
+    float | None, typer.Option("--max-qpu-seconds", help="Stop before this QPU time is passed.")
+]
+JobsOption = Annotated[
+    int | None, typer.Option("--max-jobs", help="Stop before this number of jobs is passed.")
+]
+CostOption = Annotated[
+    float | None, typer.Option("--max-cost", help="Stop before this many dollars are passed.")
+]
+PriceOption = Annotated[
+    float | None, typer.Option("--price", help="Dollars per QPU second; 1.60 without it.")
+]
+ModeOption = Annotated[
+    str | None, typer.Option("--mode", help="How jobs are grouped: job, batch, session.")
+]
+ReadoutOption = Annotated[
+    str | None,
+    typer.Option("--readout-errors", help="published or measured, for readout and zne."),
+]
+WaitOption = Annotated[
+    float | None, typer.Option("--job-wait", help="Seconds a job may take, queue included.")
+]
 TorchDeviceOption = Annotated[
     str | None, typer.Option("--torch-device", help="Where pictures are made: auto, cpu, cuda.")
 ]
@@ -80,6 +105,17 @@ def train(
     noise_scale: NoiseOption = None,
     shots: ShotsOption = None,
     engine: EngineOption = None,
+    mitigation: MitigationOption = None,
+    max_qpu_seconds: QpuSecondsOption = None,
+    max_jobs: JobsOption = None,
+    max_cost: CostOption = None,
+    price: PriceOption = None,
+    mode: ModeOption = None,
+    readout_errors: ReadoutOption = None,
+    job_wait: WaitOption = None,
+    start_from: Annotated[
+        Path | None, typer.Option("--from", help="Start with this run's weights and settings.")
+    ] = None,
     config: Annotated[Path | None, typer.Option("--config", help="TOML file.")] = None,
     preset: Annotated[str, typer.Option(help="default or paper.")] = "default",
     actor: Annotated[str | None, typer.Option(help="ring, mlp or mlp_matched.")] = None,
@@ -87,7 +123,9 @@ def train(
     depth: Annotated[int | None, typer.Option(help="Layers of the ring.")] = None,
     encoding: Annotated[str | None, typer.Option(help="dense, paper, linear, reupload.")] = None,
     entanglement: Annotated[str | None, typer.Option(help="ring, line, full, none.")] = None,
-    gradient: Annotated[str | None, typer.Option(help="shift, adjoint, pruned, spsa.")] = None,
+    gradient: Annotated[
+        str | None, typer.Option(help="shift, adjoint, pruned, spsa, frozen.")
+    ] = None,
     updates: Annotated[int | None, typer.Option(help="PPO updates.")] = None,
     environments: Annotated[int | None, typer.Option(help="Trajectories in lockstep.")] = None,
     latents: Annotated[int | None, typer.Option(help="Evaluation latents.")] = None,
@@ -99,10 +137,9 @@ def train(
     runs: RunsOption = Path("runs"),
 ) -> None:
     """Train a controller with PPO, evaluate it on paired latents, print the table."""
-    from qhw.backends.names import refuse_unknown
-    from qhw.config import PRESETS, load_config, merge, parse_config
-    from qhw.errors import ConfigError, UnknownNameError
-    from qhw.runs import create_run, open_run
+    from qhw.config import merge
+    from qhw.ordering import order_training, resumed
+    from qhw.runs import create_run
 
     options: dict[str, Any] = {
         "seed": seed,
@@ -122,6 +159,16 @@ def train(
             "noise_scale": noise_scale,
             "shots": shots,
             "engine": engine,
+            "mitigation": mitigation,
+        },
+        "hardware": {
+            "mode": mode,
+            "readout_errors": readout_errors,
+            "max_qpu_seconds": max_qpu_seconds,
+            "max_jobs": max_jobs,
+            "max_cost": max_cost,
+            "price": price,
+            "job_wait": job_wait,
         },
         "gradient": {"rule": gradient},
         "ppo": {"updates": updates, "environments": environments},
@@ -129,20 +176,12 @@ def train(
     }
     chosen = merge({}, options)
     if resume is not None:
-        if chosen or config or name or preset != "default":
-            raise ConfigError(
-                "--resume goes on with the run's own settings and takes no others.",
-                f"Type `qhw train --resume {resume}`.",
-            )
-        run_directory = open_run(resume)
-        _train(run_directory, tensorboard)
+        others = {"--config": config, "--name": name, "--from": start_from}
+        others["--preset"] = None if preset == "default" else preset
+        _train(resumed(resume, chosen, others), tensorboard)
         return
-    if preset not in PRESETS:
-        raise UnknownNameError.nearest("preset", preset, PRESETS, "qhw train --help")
-    base = merge(PRESETS[preset], load_config(config) if config else {})
-    settings = parse_config(merge(base, chosen))
-    refuse_unknown(settings.backend.name, settings.backend.device)
-    _train(create_run(runs, settings, name), tensorboard)
+    order = order_training(chosen, config=config, preset=preset, start_from=start_from)
+    _train(create_run(runs, order, name), tensorboard)
 
 
 def _train(run_directory: RunDirectory, tensorboard: bool) -> None:
@@ -160,25 +199,52 @@ def run(
     noise_scale: NoiseOption = None,
     shots: ShotsOption = None,
     engine: EngineOption = None,
+    mitigation: MitigationOption = None,
     images: Annotated[int, typer.Option(min=1, max=1000, help="Pictures to make.")] = 16,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the latents.")] = 0,
+    query_every: Annotated[
+        int, typer.Option(min=1, help="Ask the circuit at every K-th step; hold in between.")
+    ] = 1,
+    max_qpu_seconds: QpuSecondsOption = None,
+    max_jobs: JobsOption = None,
+    max_cost: CostOption = None,
+    price: PriceOption = None,
+    mode: ModeOption = None,
+    readout_errors: ReadoutOption = None,
+    job_wait: WaitOption = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Collect what an unfinished run paid for; go on.")
+    ] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Begin anew beside an unfinished run on the device.")
+    ] = False,
     runs: RunsOption = Path("runs"),
 ) -> None:
     """Sample with a trained controller beside the best constant, on the same latents."""
-    from qhw.backends.names import refuse_unknown
+    from qhw.ordering import order_deployment
 
-    if backend is not None:
-        refuse_unknown(backend)
-    from qhw.deployment import deploy
-
-    options = {
+    settings = {
         "name": backend,
         "device": device,
         "noise_scale": noise_scale,
         "shots": shots,
         "engine": engine,
+        "mitigation": mitigation,
     }
-    deploy(run_path or runs / "latest", options, images=images, seed=seed)
+    hardware = {
+        "mode": mode,
+        "readout_errors": readout_errors,
+        "max_qpu_seconds": max_qpu_seconds,
+        "max_jobs": max_jobs,
+        "max_cost": max_cost,
+        "price": price,
+        "job_wait": job_wait,
+    }
+    path = run_path or runs / "latest"
+    config = order_deployment(path, settings, hardware, resume=resume, fresh=fresh)
+    from qhw.deployment import Order, deploy
+
+    deploy(path, config, Order(images, seed, query_every, resume, fresh))
 
 
 @app.command()

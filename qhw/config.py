@@ -19,6 +19,11 @@ Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 
 
+def is_device(name: str) -> bool:
+    """Whether a backend takes jobs: an IBM device, or a local one that stands in for it."""
+    return name.startswith(("ibm_", "fake_"))
+
+
 class Section(BaseModel):
     """A frozen table of the configuration that refuses unknown keys."""
 
@@ -57,16 +62,26 @@ class ActorConfig(Section):
 
 
 class BackendConfig(Section):
-    """Where <Z> comes from."""
+    """Where <Z> comes from.
+
+    `mitigation = None` takes the backend's own default: none on simulators.
+    """
 
     name: str = "aer_noisy"
     device: str = "fake_brisbane"
     noise_scale: NonNegative = 1.0
     shots: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
     engine: Literal["auto", "aer", "compiled"] = "auto"
+    mitigation: Literal["none", "readout", "affine", "zne", "native"] | None = None
 
     @model_validator(mode="after")
     def _noise_settings_are_used(self) -> Self:
+        simulated = self.model_fields_set & {"device", "noise_scale", "engine"}
+        if is_device(self.name) and simulated:
+            raise ValueError(
+                f"backend.{', backend.'.join(sorted(simulated))} applies to simulators; "
+                f"{self.name!r} is a device of its own: remove it, or take 'aer_noisy'"
+            )
         unused = self.model_fields_set & {"device", "noise_scale"}
         if self.name == "aer" and unused:
             raise ValueError(
@@ -75,11 +90,37 @@ class BackendConfig(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _mitigation_applies(self) -> Self:
+        if self.name == "aer" and self.mitigation not in (None, "none"):
+            raise ValueError(
+                f"backend.mitigation = {self.mitigation!r} applies to noisy backends; remove it or "
+                "take 'aer_noisy'"
+            )
+        if self.mitigation == "native" and not self.name.startswith("ibm_"):
+            raise ValueError(
+                f"backend.mitigation = 'native' is the platform's own mitigation; {self.name!r} is "
+                "simulated here: take 'affine', 'readout' or 'zne', or an ibm_* device"
+            )
+        return self
+
+
+class HardwareConfig(Section):
+    """How a device is used: `ibm_*`, and `fake_*`, which takes the same path without a network."""
+
+    mode: Literal["job", "batch", "session"] = "job"
+    readout_errors: Literal["published", "measured"] = "published"
+    max_qpu_seconds: Positive | None = None
+    max_jobs: Annotated[int, Field(ge=1)] | None = None
+    max_cost: Positive | None = None
+    price: Positive = 1.60
+    job_wait: Positive = 4 * 3600.0
+
 
 class GradientConfig(Section):
     """How the circuit's gradient is measured."""
 
-    rule: Literal["shift", "adjoint", "pruned", "spsa"] = "shift"
+    rule: Literal["shift", "adjoint", "pruned", "spsa", "frozen"] = "shift"
     pruned_fraction: Annotated[float, Field(gt=0, le=1)] = 0.125
     spsa_step: Positive = 0.1
 
@@ -165,17 +206,41 @@ class RunConfig(Section):
     actor: ActorConfig = ActorConfig()
     backend: BackendConfig = BackendConfig()
     gradient: GradientConfig = GradientConfig()
+    hardware: HardwareConfig = HardwareConfig()
+    start_from: str | None = None
     environment: EnvironmentConfig = EnvironmentConfig()
     ppo: PpoSection = PpoSection()
     evaluation: EvaluationConfig = EvaluationConfig()
 
     @model_validator(mode="after")
     def _quantum_settings_are_used(self) -> Self:
-        unused = self.model_fields_set & {"backend", "gradient"}
+        unused = self.model_fields_set & {"backend", "gradient", "hardware"}
         if self.actor.kind != "ring" and unused:
             raise ValueError(
                 f"{', '.join(sorted(unused))} does not apply to the classical actor "
                 f"{self.actor.kind!r}; remove it"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _hardware_settings_are_used(self) -> Self:
+        if "hardware" in self.model_fields_set and not is_device(self.backend.name):
+            raise ValueError(
+                f"hardware.{', hardware.'.join(sorted(self.hardware.model_fields_set))} applies to "
+                f"devices (fake_*, ibm_*), not to the simulator {self.backend.name!r}; remove it"
+            )
+        if is_device(self.backend.name) and self.gradient.rule == "adjoint":
+            raise ValueError(
+                "gradient.rule = 'adjoint' needs a simulator that differentiates itself; on a "
+                "device take 'shift', 'pruned', 'spsa' or 'frozen'"
+            )
+        if self.hardware.readout_errors == "measured" and self.backend.mitigation not in (
+            "readout",
+            "zne",
+        ):
+            raise ValueError(
+                "hardware.readout_errors = 'measured' is used by mitigation 'readout' and 'zne', "
+                f"not by {self.backend.mitigation!r}; choose one of them or remove it"
             )
         return self
 

@@ -5,25 +5,27 @@ from __future__ import annotations
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
 from diffusion.bundle import Bundle
-from diffusion.episodes import Episode, play
+from diffusion.episodes import Episode
 from diffusion.headroom import Candidate, play_candidate, wide_environment
 from diffusion.lpips_distance import LpipsDistance
 from diffusion.metrics import psnr, ssim
 from qhw import plots
-from qhw.config import RunConfig, merge, parse_config
-from qhw.evaluation import mean_action
+from qhw.backends.device_opening import Requester
+from qhw.config import RunConfig, is_device
+from qhw.deployment_record import finish, open_record, write_mitigation
 from qhw.outcomes import EYES, Judges, PairedLatents, evaluation_latents
+from qhw.paid import Display, paid_session
 from qhw.runs import RunDirectory, open_run, write_json
+from qhw.sampling import play_policy
 from qhw.tables import from_here, plain_table, print_facts
 from qhw.threads import for_pictures, one_thread
-from qhw.training import Trainer
+from qhw.trainer import Trainer
 
 SAMPLE_SEED = 31_337
 EYE_TITLES = {"proxy": "proxy", "judge_0": "judge 1", "judge_1": "judge 2"}
@@ -46,29 +48,74 @@ class Sampled:
     log_probability: dict[str, float]
 
 
+@dataclass(frozen=True)
+class Order:
+    """What `qhw run` was asked for.
+
+    Attributes:
+        images: Pictures to make.
+        seed: Of the latents.
+        query_every: The circuit is asked at every K-th step; the action is held between.
+        resume: Go on with an unfinished deployment on a device.
+        fresh: Begin a new one although an earlier one on the device is unfinished.
+    """
+
+    images: int = 16
+    seed: int = 0
+    query_every: int = 1
+    resume: bool = False
+    fresh: bool = False
+
+
 @one_thread()
-def deploy(run_path: Path, backend: dict[str, Any], *, images: int, seed: int) -> None:
-    """Make pictures, traces and a table in `RUN/samples/`, and print the table.
+def deploy(run_path: Path, config: RunConfig, order: Order) -> None:
+    """Make pictures, traces and a table in the run's folder, and print the table.
 
     Args:
         run_path: A trained run.
-        backend: Settings laid over the run's own backend; None leaves one as it is.
-        images: Pictures to make.
-        seed: Of the latents.
+        config: Its settings with the backend to sample on; see `qhw.ordering.deployed_config`.
+        order: What to make.
+
+    Raises:
+        QhwError: Its message says what to do; what was paid for is kept.
     """
     console = Console()
+    display = Display(console)
     run = open_run(run_path)
-    trainer = Trainer(deployed_config(run.config, backend))
-    trainer.restore(run.latest_checkpoint())
-    paired = evaluation_latents(trainer.bundle, images, SAMPLE_SEED + seed)
+    folder = run.path / "samples"
+    requester = None
+    if is_device(config.backend.name):
+        folder /= config.backend.name
+        requester = _requester(folder, run, config, order, display)
+    trainer = Trainer(config, requester=requester)
+    folder.mkdir(parents=True, exist_ok=True)
+    with paid_session(console, trainer.paid, folder):
+        _sample(console, display, run, folder, trainer, order)
+    if requester is not None:
+        finish(folder)
+
+
+def _sample(
+    console: Console,
+    display: Display,
+    run: RunDirectory,
+    folder: Path,
+    trainer: Trainer,
+    order: Order,
+) -> None:
+    checkpoint = run.latest_checkpoint()
+    trainer.adopt(checkpoint)
+    trainer.done = checkpoint.update
+    if trainer.paid is not None:
+        trainer.paid.prepare()
+        print_facts(console, trainer.paid.describe())
+        write_mitigation(folder, trainer.paid.mitigation.name)
+    paired = evaluation_latents(trainer.bundle, order.images, SAMPLE_SEED + order.seed)
     started = time.perf_counter()
-    with for_pictures():
-        act = mean_action(trainer.actor)
-        episode = play(trainer.environment, paired.latents, paired.labels, act)
+    with for_pictures(), display.status(f"sampling {order.images} pictures"):
+        episode = play_policy(trainer, paired, "images", order.query_every)
         seconds = time.perf_counter() - started
         constant = _play_constant(trainer, paired)
-    folder = run.path / "samples"
-    folder.mkdir(exist_ok=True)
     name = f"constant {trainer.bundle.card.chosen.constant:g}"
     _save_pictures(folder, trainer.bundle, name, episode, constant, paired.labels)
     judges = Judges(trainer.bundle)
@@ -76,15 +123,38 @@ def deploy(run_path: Path, backend: dict[str, Any], *, images: int, seed: int) -
         "policy": _sampled(judges, episode, paired.labels),
         name: _sampled(judges, constant, paired.labels),
     }
-    _report(console, run, trainer, arms, likeness(episode.images, constant.images), seconds, images)
+    alike = likeness(episode.images, constant.images)
+    _report(console, folder, trainer, arms, alike, seconds, order)
 
 
-def deployed_config(config: RunConfig, backend: dict[str, Any]) -> RunConfig:
-    """The run's settings with another backend; a change of its kind drops what does not apply."""
-    values = config.model_dump(exclude_unset=True, exclude_none=True)
-    if backend["name"] == "aer":
-        values.pop("backend", None)
-    return parse_config(merge(values, {"backend": backend}))
+def _requester(
+    folder: Path, run: RunDirectory, config: RunConfig, order: Order, display: Display
+) -> Requester:
+    """Who asks the device: the unfinished deployment, or a new one."""
+    settings = {
+        "update": run.latest_checkpoint().update,
+        "images": order.images,
+        "seed": order.seed,
+        "query_every": order.query_every,
+        "shots": config.backend.shots,
+        "mitigation": config.backend.mitigation,
+    }
+    command = (
+        f"qhw run {from_here(run.path)} --backend {config.backend.name} --images {order.images}"
+        f"{f' --seed {order.seed}' if order.seed else ''}"
+        f"{f' --query-every {order.query_every}' if order.query_every > 1 else ''}"
+        f"{f' --shots {config.backend.shots}' if config.backend.shots else ''}"
+        f"{f' --mitigation {config.backend.mitigation}' if config.backend.mitigation else ''}"
+        " --resume"
+    )
+    record = open_record(folder, settings, command, resume=order.resume, fresh=order.fresh)
+    return Requester(
+        run_id=record.id,
+        command=command,
+        mitigation=record.mitigation,
+        folder=folder / record.id,
+        tell=display.tell,
+    )
 
 
 def likeness(images: Tensor, others: Tensor) -> dict[str, float]:
@@ -131,29 +201,30 @@ def _save_pictures(
 
 def _report(
     console: Console,
-    run: RunDirectory,
+    folder: Path,
     trainer: Trainer,
     arms: dict[str, Sampled],
     alike: dict[str, float],
     seconds: float,
-    images: int,
+    order: Order,
 ) -> None:
     facts = dict(trainer.backend.describe()) if trainer.backend else {}
     record = {
         "arms": {name: asdict(arm) for name, arm in arms.items()},
         "policy against constant": alike,
         "backend": facts,
+        "query every": order.query_every,
         "cost": trainer.meter.take(),
         "seconds": seconds,
     }
-    write_json(run.path / "samples" / "metrics.json", record)
-    console.print(_table(arms, images))
+    write_json(folder / "metrics.json", record)
+    console.print(_table(arms, order.images))
     told = ", ".join(f"{name} {value:.3f}" for name, value in alike.items())
     console.print(f"The policy's pictures against the constant's, latent by latent: {told}.")
     console.print("Few pictures tell little: `qhw evaluate` compares on 2,000 latents.")
     print_facts(console, {**facts, "sampling seconds": round(seconds, 1)})
     for file in ("pictures.png", "guidance.png", "metrics.json"):
-        console.print(f"{from_here(run.path)}/samples/{file}", soft_wrap=True)
+        console.print(str(from_here(folder / file)), soft_wrap=True)
 
 
 def _table(arms: dict[str, Sampled], count: int) -> Table:

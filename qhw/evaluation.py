@@ -9,7 +9,6 @@ guidance of another. What they lose is what looking at the picture was worth.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -24,17 +23,20 @@ from diffusion.comparison import (
     paired_difference,
     resample_counts,
 )
-from diffusion.episodes import play, play_schedule
+from diffusion.episodes import play_schedule
 from diffusion.headroom import Candidate
 from diffusion.schedules import random_matched
-from policy import Actor, ExpectationBackend, advice
+from policy import ExpectationBackend, advice
 from qhw.baselines import Baselines
 from qhw.cache import Cache
 from qhw.outcomes import EYES, Judges, Outcome, evaluation_latents
+from qhw.paid import Display, paid_session
 from qhw.runs import RunDirectory, write_json
+from qhw.sampling import play_policy
 from qhw.tables import print_comparison
 from qhw.threads import for_pictures, one_thread
-from qhw.training import Trainer, open_trainer
+from qhw.trainer import Trainer
+from qhw.training import open_trainer
 
 RANDOM_SEED = 8_191
 BEST_CONSTANT = 2
@@ -98,10 +100,12 @@ def evaluate_run(
         backend: The one of one's own that the run was trained on, if it was.
     """
     console = Console()
-    trainer = open_trainer(run, backend)
-    trainer.restore(run.latest_checkpoint())
+    display = Display(console)
+    trainer = open_trainer(run, backend, display)
     started = time.perf_counter()
-    rows = compare_arms(trainer, latents, full=full, console=console)
+    with paid_session(console, trainer.paid, run.path):
+        trainer.restore(run.latest_checkpoint())
+        rows = compare_arms(trainer, latents, full=full, display=display)
     footer = _footer(run, trainer, time.perf_counter() - started)
     warnings = gap_advice(rows)
     record = {"latents": latents, "rows": [asdict(row) for row in rows], "advice": warnings}
@@ -110,13 +114,13 @@ def evaluate_run(
     return rows
 
 
-def compare_arms(trainer: Trainer, latents: int, *, full: bool, console: Console) -> list[Row]:
+def compare_arms(trainer: Trainer, latents: int, *, full: bool, display: Display) -> list[Row]:
     """Play every arm on the same latents and compare it with the constants."""
     paired = evaluation_latents(trainer.bundle, latents)
     judges = Judges(trainer.bundle)
     cache = Cache.of_user().baselines
     baselines = Baselines(trainer.bundle, judges, trainer.environment, paired, cache)
-    with for_pictures(), console.status(f"evaluating on {latents} latents"):
+    with for_pictures(), display.status(f"evaluating on {latents} latents"):
         constants = baselines.constants()
         arms = _arms(trainer, judges, baselines, best_constant(trainer, constants), full)
         if full:
@@ -186,7 +190,7 @@ def _arms(
     """The policy, the confidence rule, the constant, a = 0, and the policy's guidance unseeing."""
     environment, chosen = trainer.environment, trainer.bundle.card.chosen
     paired = baselines.paired
-    episode = play(environment, paired.latents, paired.labels, mean_action(trainer.actor))
+    episode = play_policy(trainer, paired, f"evaluation-{len(paired.labels)}")
 
     def replay(guidance: Tensor) -> Outcome:
         played = play_schedule(environment, paired.latents, paired.labels, guidance)
@@ -219,16 +223,6 @@ def shuffled(guidance: Tensor) -> Tensor:
 def _random_like(guidance: Tensor) -> Tensor:
     steps, count = guidance.shape
     return random_matched(steps, count, float(guidance.mean()), float(guidance.var()), RANDOM_SEED)
-
-
-def mean_action(actor: Actor) -> Callable[[int, Tensor], Tensor]:
-    """The policy without its noise, as `play` wants it."""
-
-    def act(_step: int, state: Tensor) -> Tensor:
-        with torch.no_grad():
-            return actor.action_mean(state)
-
-    return act
 
 
 def _footer(run: RunDirectory, trainer: Trainer, evaluation_seconds: float) -> dict[str, Any]:

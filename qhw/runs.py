@@ -2,6 +2,7 @@
 
 runs/NAME/
   config.toml          what was asked
+  id                   its identity in the ledger of paid work
   provenance.json      what it was made with (never an account or a token)
   metrics.jsonl        one line per update
   checkpoints/NNNNN/   state.safetensors and state.json; the last three are kept
@@ -15,6 +16,7 @@ import json
 import os
 import shutil
 import sys
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -61,6 +63,18 @@ class RunDirectory:
     def name(self) -> str:
         """The folder's own name."""
         return self.path.name
+
+    @property
+    def id(self) -> str:
+        """Identity in the ledger, 16 hexadecimal digits; it stays when the folder is moved."""
+        path = self.path / "id"
+        if not path.exists():
+            replace_file(path, uuid.uuid4().hex[:16].encode())
+        return path.read_text(encoding="utf-8")
+
+    def rewrite_config(self, config: RunConfig) -> None:
+        """Replace `config.toml`, such as with higher limits."""
+        replace_file(self.path / "config.toml", dump_config(config).encode())
 
     @property
     def config(self) -> RunConfig:
@@ -161,7 +175,7 @@ class RunDirectory:
 
     def discard(self) -> None:
         """Delete a run that never began: one that holds its settings and nothing else."""
-        if [path.name for path in self.path.iterdir()] == ["config.toml"]:
+        if {path.name for path in self.path.iterdir()} <= {"config.toml", "id"}:
             shutil.rmtree(self.path)
 
     @property

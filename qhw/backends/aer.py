@@ -24,6 +24,7 @@ from qhw.errors import ConfigError
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
     from qiskit_aer import AerSimulator
+    from qiskit_aer.noise import NoiseModel
 
 MAX_QUBITS_EXACT = 12
 MAX_QUBITS_NOISY = 8
@@ -47,7 +48,7 @@ class _AerBackend(ABC):
         self.circuit = circuit
         self.shots = shots
         self._generator = np.random.default_rng(seed)
-        self._signs = _sign_matrix(circuit.num_qubits)
+        self._signs = sign_matrix(circuit.num_qubits)
 
     def evaluate(self, angles: FloatArray, weights: FloatArray) -> Estimate:
         """See `policy.ExpectationBackend`; row w B + b of the simulation is set w, input b."""
@@ -57,10 +58,10 @@ class _AerBackend(ABC):
         rows = np.hstack([np.tile(angles, (sets, 1)), np.repeat(weights, inputs, axis=0)])
         probabilities = self._read_out(self._probabilities(rows))
         if self.shots is not None:
-            probabilities = self._sample(probabilities)
+            probabilities = sample(probabilities, self.shots, self._generator)
         values = (probabilities @ self._signs).reshape(sets, inputs, -1)
         cost = Cost(len(rows), len(rows) * (self.shots or 0), time.perf_counter() - started)
-        return Estimate(values, self._standard_errors(values), cost)
+        return Estimate(values, shot_errors(values, self.shots), cost)
 
     def random_state(self) -> dict[str, Any]:
         """Where the sampling generator stands, as plain JSON."""
@@ -90,27 +91,8 @@ class _AerBackend(ABC):
 
     def _probabilities(self, rows: FloatArray) -> FloatArray:
         """Probabilities (rows, 2^n) of the bit strings; qubit 0 is the lowest bit."""
-        parameters = self._prepared.parameters
-        order = [_column(parameter.name, self.circuit) for parameter in parameters]
-        binds = {p: rows[:, k].tolist() for p, k in zip(parameters, order, strict=True)}
-        job = self._simulator.run(self._prepared, parameter_binds=[binds])
-        result = job.result()
-        if not result.success:
-            raise RuntimeError(f"Aer failed: {result.status}")
-        return np.array([result.data(row)["probabilities"] for row in range(len(rows))])
-
-    def _sample(self, probabilities: FloatArray) -> FloatArray:
-        assert self.shots is not None
-        clean = probabilities.clip(min=0)
-        counts = self._generator.multinomial(self.shots, clean / clean.sum(axis=1, keepdims=True))
-        frequencies: FloatArray = counts / self.shots
-        return frequencies
-
-    def _standard_errors(self, values: FloatArray) -> FloatArray:
-        if self.shots is None:
-            return np.zeros_like(values)
-        errors: FloatArray = np.sqrt((1 - values**2).clip(min=0) / self.shots)
-        return errors
+        order = [_column(parameter.name, self.circuit) for parameter in self._prepared.parameters]
+        return bound_probabilities(self._simulator, self._prepared, rows[:, order])
 
 
 class AerBackend(_AerBackend):
@@ -193,11 +175,9 @@ class NoisyAerBackend(_AerBackend):
         self._confusion = confusion_matrices(
             scaled.snapshot, transpiled.output_qubits, symmetric=symmetric_readout
         )
-        self._circuit = reduced(transpiled.circuit, active)
-        outputs = [active.index(qubit) for qubit in transpiled.output_qubits]
-        _save_probabilities(self._circuit, outputs)
+        self._circuit = saving_probabilities(transpiled.circuit, active, transpiled.output_qubits)
         noise = noise_model(scaled.snapshot, active) if noise_scale > 0 else None
-        self._aer = _make_simulator(method="density_matrix", noise_model=noise)
+        self._aer = density_simulator(noise)
 
     def describe(self) -> dict[str, str | int | float]:
         """See `_AerBackend`."""
@@ -216,13 +196,7 @@ class NoisyAerBackend(_AerBackend):
         }
 
     def _read_out(self, probabilities: FloatArray) -> FloatArray:
-        """Apply every qubit's confusion matrix; axis n - 1 - i of the reshaped array is qubit i."""
-        n = self.circuit.num_qubits
-        tensor = probabilities.reshape(-1, *([2] * n))
-        for qubit in range(n):
-            moved = np.moveaxis(tensor, n - qubit, -1)
-            tensor = np.moveaxis(moved @ self._confusion[qubit].T, -1, n - qubit)
-        return tensor.reshape(probabilities.shape)
+        return read_out(probabilities, self._confusion)
 
     @property
     def _simulator(self) -> AerSimulator:
@@ -247,11 +221,86 @@ def refuse_above(num_qubits: int, limit: int, memory: int) -> None:
         )
 
 
-def _sign_matrix(num_qubits: int) -> NDArray[np.float64]:
+def sign_matrix(num_qubits: int) -> NDArray[np.float64]:
     """Eigenvalue of every Z_i (columns) on every bit string (rows)."""
     strings = np.arange(2**num_qubits)[:, None]
     signs: NDArray[np.float64] = 1.0 - 2.0 * ((strings >> np.arange(num_qubits)) & 1)
     return signs
+
+
+def saving_probabilities(
+    circuit: QuantumCircuit, active: Sequence[int], outputs: Sequence[int]
+) -> QuantumCircuit:
+    """A circuit in a device's gates, reduced to its active qubits, asking Aer for probabilities.
+
+    Args:
+        circuit: On all the device's qubits, without measurements.
+        active: Physical qubits that it uses, the outputs among them.
+        outputs: Physical qubits that are read; the first is the lowest bit of a bit string.
+    """
+    small = reduced(circuit, active)
+    _save_probabilities(small, [active.index(qubit) for qubit in outputs])
+    return small
+
+
+def density_simulator(noise: NoiseModel | None) -> AerSimulator:
+    """Exact density matrices under this noise."""
+    return _make_simulator(method="density_matrix", noise_model=noise)
+
+
+def bound_probabilities(
+    simulator: AerSimulator, prepared: QuantumCircuit, rows: FloatArray
+) -> FloatArray:
+    """Run a prepared circuit under every parameter set, in one call.
+
+    Args:
+        simulator: Runs it.
+        prepared: Ends in one `save_probabilities` of n qubits.
+        rows: (rows, P) in rad, columns in the order of ``prepared.parameters``.
+
+    Returns:
+        Probabilities (rows, 2^n) of the bit strings, before read-out; qubit 0 is the lowest bit.
+
+    Raises:
+        RuntimeError: With Aer's own words, if it fails.
+    """
+    parameters = prepared.parameters
+    binds = {p: column.tolist() for p, column in zip(parameters, rows.T, strict=True)}
+    result = simulator.run(prepared, parameter_binds=[binds] if binds else None).result()
+    if not result.success:
+        raise RuntimeError(f"Aer failed: {result.status}")
+    if not binds:
+        return np.tile(result.data(0)["probabilities"], (len(rows), 1))
+    return np.array([result.data(row)["probabilities"] for row in range(len(rows))])
+
+
+def read_out(probabilities: FloatArray, confusion: FloatArray) -> FloatArray:
+    """Apply every qubit's confusion matrix (n, 2, 2) to probabilities (rows, 2^n).
+
+    Axis n - i of the reshaped array is qubit i.
+    """
+    n = len(confusion)
+    tensor = probabilities.reshape(-1, *([2] * n))
+    for qubit in range(n):
+        moved = np.moveaxis(tensor, n - qubit, -1)
+        tensor = np.moveaxis(moved @ confusion[qubit].T, -1, n - qubit)
+    return tensor.reshape(probabilities.shape)
+
+
+def sample(probabilities: FloatArray, shots: int, generator: np.random.Generator) -> FloatArray:
+    """Relative frequencies (rows, 2^n) of bit strings drawn with these probabilities."""
+    clean = probabilities.clip(min=0)
+    counts = generator.multinomial(shots, clean / clean.sum(axis=1, keepdims=True))
+    frequencies: FloatArray = counts / shots
+    return frequencies
+
+
+def shot_errors(values: FloatArray, shots: int | None) -> FloatArray:
+    """Standard errors sqrt((1 - z^2) / shots) of <Z> values; 0 where they are exact."""
+    if shots is None:
+        return np.zeros_like(values)
+    errors: FloatArray = np.sqrt((1 - values**2).clip(min=0) / shots)
+    return errors
 
 
 def _column(name: str, circuit: RingCircuit) -> int:

@@ -35,12 +35,10 @@ def refuse_unknown(name: str, device: str | None = None) -> None:
     if name in BACKEND_NAMES:
         return
     if name.startswith("ibm_"):
-        raise _ibm_unavailable(name)
+        refuse_without_account(name)
+        return
     if name in fake_device_names():
-        raise BackendUnavailableError(
-            f"The job path for {name!r} is not built yet.",
-            f"Take the same noise by `--backend aer_noisy --device {name}`.",
-        )
+        return
     raise UnknownNameError.nearest(
         "backend", name, [*BACKEND_NAMES, *fake_device_names(), *LIVE_DEVICES], "qhw devices"
     )
@@ -66,15 +64,28 @@ def fake_classes() -> dict[str, Any]:
     return found
 
 
-def _ibm_unavailable(name: str) -> BackendUnavailableError:
+def refuse_without_account(name: str) -> None:
+    """Say what to take instead of a device that no account can open.
+
+    With an account, the platform itself is asked; see `qhw.jobs.ibm_account.find_device`.
+
+    Raises:
+        BackendUnavailableError: If there are no credentials.
+    """
+    from qhw.jobs.ibm_account import has_credentials
+
+    if has_credentials():
+        return
     short = name.removeprefix("ibm_")
     if short in RETIRED_DEVICES:
-        return BackendUnavailableError(
+        raise BackendUnavailableError(
             f"The device {name!r} is retired.",
-            f"Take its last noise by `--backend aer_noisy --device fake_{short}`, or a live device "
+            f"Take its last noise by `--backend fake_{short}`, or a live device "
             f"({', '.join(LIVE_DEVICES)}; needs an account). {CREDENTIALS}",
         )
-    return BackendUnavailableError(
-        f"The device {name!r} cannot be used yet: the hardware path is not built.",
-        f"Take a simulator: `--backend aer_noisy`. {CREDENTIALS}",
+    local = f"fake_{short}"
+    instead = f"`--backend {local}`" if local in fake_classes() else "`--backend aer_noisy`"
+    raise BackendUnavailableError(
+        f"The device {name!r} needs an account, and there is none here.",
+        f"{CREDENTIALS} Without one take {instead}.",
     )

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from policy import Estimate, ExpectationBackend, RingCircuit
 from policy.backend import FloatArray
+from qhw.backends.mitigation.method import MethodName
 from qhw.backends.names import fake_classes, refuse_unknown
 from qhw.cache import Cache
-from qhw.errors import UnknownNameError
+from qhw.errors import ConfigError, UnknownNameError
 
 if TYPE_CHECKING:
     from calibration import DeviceSnapshot
     from qhw.backends.compiled import CompiledBackend
+    from qhw.backends.transpilation import TranspiledCircuit
 
 Engine = Literal["auto", "aer", "compiled"]
 
@@ -78,6 +80,7 @@ def open_backend(
     noise_scale: float = 1.0,
     seed: int = 0,
     engine: Engine = "auto",
+    mitigation: MethodName = "none",
     cache: Cache | None = None,
 ) -> Backend:
     """Open a backend for one circuit.
@@ -91,22 +94,74 @@ def open_backend(
         seed: Of the bit strings.
         engine: `compiled` computes Aer's numbers much faster and is checked against it here;
             `auto` takes it where it can, and Aer where it cannot.
+        mitigation: What `aer_noisy` does to its values; see `qhw.backends.mitigation`.
         cache: Of transpiled circuits and verdicts; the user's by default.
 
     Raises:
         UnknownNameError: If there is no such backend or device.
         BackendUnavailableError: If it exists but cannot be opened here, or the compiled engine
             does not agree with Aer.
-        ConfigError: If the circuit is too large to simulate.
+        ConfigError: If the circuit is too large to simulate, or there is no noise to mitigate.
+        MitigationError: If the mitigation does not fit the device.
     """
     refuse_unknown(name, device)
     kept = cache or Cache.of_user()
-    pair = (
-        _noiseless(circuit, shots, seed)
-        if name == "aer"
-        else _noisy(circuit, device, noise_scale, shots, seed, kept.transpiled)
+    if name == "aer":
+        _refuse_mitigation(mitigation)
+        return _choose(_noiseless(circuit, shots, seed), engine, kept.verdicts)
+    simulated = _Simulated(circuit, device, noise_scale, engine, kept)
+    if mitigation == "none":
+        return simulated.open_at(simulated.transpiled, shots, seed)
+    return _open_mitigated(simulated, mitigation, shots, seed)
+
+
+def _refuse_mitigation(mitigation: MethodName) -> None:
+    if mitigation != "none":
+        raise ConfigError(
+            f"--mitigation {mitigation} applies to noisy backends; 'aer' has no noise.",
+            "Leave it out, or take --backend aer_noisy.",
+        )
+
+
+class _Simulated:
+    """A device's noise and the circuit laid out on it; opened as often as scales are needed."""
+
+    def __init__(
+        self, circuit: RingCircuit, device: str, noise_scale: float, engine: Engine, cache: Cache
+    ) -> None:
+        from qhw.backends import aer
+        from qhw.backends.transpilation import TranspileOptions, transpile_for
+
+        aer.refuse_above(circuit.num_qubits, aer.MAX_QUBITS_NOISY, 16 * 4**circuit.num_qubits)
+        self.circuit, self.noise_scale = circuit, noise_scale
+        self.engine, self.cache = engine, cache
+        self.snapshot = open_snapshot(device)
+        self.transpiled = transpile_for(
+            circuit, self.snapshot, TranspileOptions(), cache.transpiled
+        )
+
+    def open_at(self, transpiled: TranspiledCircuit, shots: int | None, seed: int) -> Backend:
+        """The backend of this circuit, laid out already, perhaps folded."""
+        pair = _noisy(self.circuit, self.snapshot, transpiled, self.noise_scale, shots, seed)
+        return _choose(pair, self.engine, self.cache.verdicts)
+
+
+def _open_mitigated(
+    simulated: _Simulated, method: MethodName, shots: int | None, seed: int
+) -> Backend:
+    from calibration import scale_noise
+    from qhw.backends.mitigation.simulated import Simulation, open_mitigated
+
+    simulation = Simulation(
+        simulated.circuit,
+        scale_noise(simulated.snapshot, simulated.noise_scale).snapshot,
+        simulated.transpiled,
+        simulated.open_at,
+        shots,
+        seed,
+        simulated.cache.folded,
     )
-    return _choose(pair, engine, kept.verdicts)
+    return open_mitigated(method, simulation)
 
 
 @dataclass(frozen=True)
@@ -131,21 +186,17 @@ def _noiseless(circuit: RingCircuit, shots: int | None, seed: int) -> _Pair:
 
 def _noisy(
     circuit: RingCircuit,
-    device: str,
+    snapshot: DeviceSnapshot,
+    transpiled: TranspiledCircuit,
     noise_scale: float,
     shots: int | None,
     seed: int,
-    folder: Path,
 ) -> _Pair:
-    from qhw.backends import aer
+    from qhw.backends.aer import NoisyAerBackend
     from qhw.backends.compiled import CompiledNoisyBackend
-    from qhw.backends.transpilation import TranspileOptions, transpile_for
 
-    aer.refuse_above(circuit.num_qubits, aer.MAX_QUBITS_NOISY, 16 * 4**circuit.num_qubits)
-    snapshot = open_snapshot(device)
-    transpiled = transpile_for(circuit, snapshot, TranspileOptions(), folder)
     compiled = partial(CompiledNoisyBackend, circuit, snapshot, transpiled)
-    simulated = partial(aer.NoisyAerBackend, circuit, snapshot, transpiled)
+    simulated = partial(NoisyAerBackend, circuit, snapshot, transpiled)
     return _Pair(
         compiled=partial(compiled, noise_scale=noise_scale, shots=shots, seed=seed),
         aer=partial(simulated, noise_scale=noise_scale, shots=shots, seed=seed),

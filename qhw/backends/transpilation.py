@@ -14,7 +14,7 @@ import io
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -126,6 +126,31 @@ def transpile_for(
             f"The transpile cache at {folder} cannot be used: {error}",
             "Free some space or mend its permissions; `qhw doctor` shows the folder.",
         ) from error
+
+
+def pinned(
+    path: Path, made: Callable[[], TranspiledCircuit], snapshot: DeviceSnapshot
+) -> TranspiledCircuit:
+    """The circuit a run began with, kept in a file of its own.
+
+    A run that resumes must ask the same question, even if the cache was laid out anew meanwhile.
+
+    Args:
+        path: A QPY file; written if it is not there.
+        made: Gives the circuit the first time.
+        snapshot: Calibration to score under.
+    """
+    from qiskit import qpy
+
+    if path.exists():
+        with path.open("rb") as file:
+            return _describe(qpy.load(file)[0], snapshot, "")
+    transpiled = made()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    buffer = io.BytesIO()
+    qpy.dump(transpiled.circuit, buffer)
+    _replace(path, buffer.getvalue())
+    return transpiled
 
 
 def list_entries(cache_dir: Path) -> list[CacheEntry]:

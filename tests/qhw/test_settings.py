@@ -34,6 +34,7 @@ CHANGES: list[tuple[str, Any, dict[str, Any]]] = [
     ("backend.device", "fake_fez", NOISY),
     ("backend.noise_scale", 2.0, NOISY),
     ("backend.shots", 100, SMALL),
+    ("backend.mitigation", "readout", NOISY),
     ("backend.engine", "aer", SMALL),
     ("gradient.rule", "pruned", SMALL),
     ("gradient.pruned_fraction", 0.5, PRUNED),

@@ -1,0 +1,225 @@
+"""A device as a backend: one evaluation is one job, with all its circuits in it.
+
+Rows of a job are set-major, as in the Aer backends: row w B + b is weight set w under input b.
+Under zero-noise extrapolation every fold factor is a PUB of the same job.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from policy import Cost, Estimate, RingCircuit
+from policy.backend import FloatArray, Question, checked_shapes
+from qhw.backends.device_mitigation import DeviceMitigation
+from qhw.backends.transpilation import TranspiledCircuit
+from qhw.errors import ConfigError
+from qhw.jobs.budget import qpu_seconds
+from qhw.jobs.request import JobRequest, Pub
+from qhw.jobs.runner import PubValues
+from qhw.jobs.unit import Unit
+from qhw.jobs.work import LONGEST_EXECUTION, Answer, Journal, PaidWork
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where in a run an evaluation stands; see `qhw.jobs.unit.Unit`."""
+
+    phase: str
+    update: int
+    step: int
+
+
+class DeviceBackend:
+    """Expectation values from a device, mitigated.
+
+    Args:
+        circuit: The ansatz.
+        transpiled: The circuit in the device's gates.
+        work: Performs jobs at most once.
+        run_id: Identity of the run that asks.
+        shots: Per circuit.
+        mitigation: How measured values are corrected, and what that must measure first.
+    """
+
+    note: str = ""
+
+    def __init__(
+        self,
+        circuit: RingCircuit,
+        transpiled: TranspiledCircuit,
+        work: PaidWork,
+        run_id: str,
+        shots: int,
+        mitigation: DeviceMitigation,
+    ) -> None:
+        self.circuit, self.transpiled, self.work = circuit, transpiled, work
+        self.run_id, self.shots, self.mitigation = run_id, shots, mitigation
+        self._position = Position("evaluation", 0, 0)
+        self._placed = False
+        self._part = 0
+        self._journal: Journal = _no_journal
+        self._calibration = ""
+        self._suspect = False
+
+    def stand_at(self, position: Position, journal: Journal) -> None:
+        """Say where in the run the following evaluations stand, and what resumes there.
+
+        Args:
+            position: Its parts are counted from 0 anew.
+            journal: Gives the whole state; called when, and only when, something will be sent.
+        """
+        self._position, self._journal = position, journal
+        self._part, self._placed = 0, True
+
+    def latest_journal(self) -> bytes | None:
+        """The state before this run's last submission; None if nothing was sent from a state."""
+        found = self.work.ledger.latest_journal(self.run_id)
+        return None if found is None else found[1]
+
+    def prepare(self) -> None:
+        """Measure what the mitigation needs, unless it is known already."""
+        if self.mitigation.ready is None:
+            self.mitigation.prepare(self._calibrate)
+
+    def evaluate(self, angles: FloatArray, weights: FloatArray) -> Estimate:
+        """See `policy.ExpectationBackend`."""
+        return self.evaluate_jointly([(angles, weights)])[0]
+
+    def evaluate_jointly(self, questions: Sequence[Question]) -> list[Estimate]:
+        """See `policy.JointBackend`: one job for all, whose price the first estimate bears."""
+        started = time.perf_counter()
+        self.prepare()
+        if self._suspect:
+            self.mitigation.check(self._calibrate)
+            self._suspect = False
+        checked = [checked_shapes(self.circuit, *question) for question in questions]
+        scales = len(self.mitigation.scales)
+        pubs = [pub for question in checked for pub in self._pubs(question)]
+        answer = self._perform(pubs)
+        self._watch(answer)
+        seconds = time.perf_counter() - started
+        costs = _shared(answer.cost, seconds, pubs, scales, self.shots)
+        parts = [answer.values[k : k + scales] for k in range(0, len(pubs), scales)]
+        return [self._estimate(*each) for each in zip(checked, parts, costs, strict=True)]
+
+    def describe(self) -> dict[str, str | int | float]:
+        """What the numbers come from, for provenance."""
+        snapshot, runner = self.mitigation.snapshot, self.work.runner
+        return {
+            "backend": runner.device,
+            "mode": runner.mode,
+            "calibration": f"{snapshot.taken_at} ({snapshot.calibration_digest})",
+            "structure": snapshot.structure_digest,
+            "layout": str(list(self.transpiled.output_qubits)),
+            "two-qubit gates": self.transpiled.two_qubit_gates,
+            "transpiled": "from cache" if self.transpiled.from_cache else "now",
+            "shots": self.shots,
+            **self.mitigation.describe(),
+        }
+
+    def random_state(self) -> dict[str, Any]:
+        """What replay depends on beside the ledger, as plain JSON."""
+        return {
+            "mitigation": self.mitigation.state(),
+            "calibration": self._calibration,
+            "suspect": self._suspect,
+        }
+
+    def restore_random_state(self, state: dict[str, Any]) -> None:
+        """Take up what `random_state` gave."""
+        self.mitigation.restore(state["mitigation"])
+        self._calibration, self._suspect = state["calibration"], state["suspect"]
+
+    def close(self) -> None:
+        """Close the session or batch, if one is open, and the ledger."""
+        self.work.close()
+
+    def _estimate(self, question: Question, measured: Sequence[PubValues], cost: Cost) -> Estimate:
+        angles, weights = question
+        shape = (len(weights), len(angles), self.circuit.num_qubits)
+        pairs = [
+            (each.values.reshape(shape), each.standard_errors.reshape(shape)) for each in measured
+        ]
+        assert self.mitigation.ready is not None
+        values, errors = self.mitigation.ready.combine(pairs)
+        return Estimate(values, errors, cost)
+
+    def _pubs(self, question: Question) -> list[Pub]:
+        angles, weights = question
+        rows = np.hstack(
+            [np.tile(angles, (len(weights), 1)), np.repeat(weights, len(angles), axis=0)]
+        )
+        circuits = (self.mitigation.circuit_at(scale) for scale in self.mitigation.scales)
+        return [parameterised(each, rows, self.circuit.num_angles) for each in circuits]
+
+    def _perform(self, pubs: list[Pub]) -> Answer:
+        unit = self._next_unit()
+        request = self._request(pubs, self.shots)
+        return self.work.perform(unit, request, self._journal)
+
+    def _next_unit(self) -> Unit:
+        """Parts count up; without a position, so do the steps."""
+        position, part = self._position, self._part
+        if self._placed:
+            self._part += 1
+        else:
+            self._position = Position(position.phase, position.update, position.step + 1)
+        return Unit(self.run_id, position.phase, position.update, position.step, part)
+
+    def _calibrate(self, pubs: list[Pub], shots: int) -> Answer:
+        """A job for the mitigation's own sake, at the present position."""
+        position = self._position
+        part = self.mitigation.take_number()
+        unit = Unit(self.run_id, "calibration", position.update, position.step, part)
+        return self.work.perform(unit, self._request(pubs, shots), self._journal)
+
+    def _request(self, pubs: list[Pub], shots: int) -> JobRequest:
+        circuits = sum(pub.rows for pub in pubs)
+        seconds = qpu_seconds(1, circuits, shots)
+        if seconds > LONGEST_EXECUTION:
+            raise ConfigError(
+                f"One job of {circuits} circuits x {shots} shots would take {seconds:.0f} QPU s; "
+                f"the platform ends jobs after {LONGEST_EXECUTION} s.",
+                "Take fewer --shots, fewer environments, or more ppo.minibatches.",
+            )
+        # Twice the estimate: a guard against a job that runs away, not a limit it should meet.
+        most = min(LONGEST_EXECUTION, 60 + int(2 * seconds))
+        native = self.mitigation.name == "native"
+        return JobRequest(tuple(pubs), shots, native=native, max_seconds=most)
+
+    def _watch(self, answer: Answer) -> None:
+        """A job under another calibration makes the affine map suspect."""
+        if self._calibration and answer.calibration not in ("", self._calibration):
+            self._suspect = True
+        self._calibration = answer.calibration or self._calibration
+
+
+def parameterised(transpiled: TranspiledCircuit, rows: FloatArray, num_angles: int) -> Pub:
+    """A PUB with the columns of `rows` (rows, A + P) put into the circuit's own order."""
+    order = [_column(p.name, num_angles) for p in transpiled.circuit.parameters]
+    return Pub(transpiled.circuit, transpiled.output_qubits, rows[:, order])
+
+
+def _column(name: str, num_angles: int) -> int:
+    """Column of a parameter such as `weight[3]` among angles and weights."""
+    vector, index = name.rstrip("]").split("[")
+    return int(index) + (num_angles if vector == "weight" else 0)
+
+
+def _shared(cost: Cost, seconds: float, pubs: Sequence[Pub], scales: int, shots: int) -> list[Cost]:
+    """Split a job's cost over its questions: circuits by PUB; the job and its time to the first."""
+    costs = []
+    for first in range(0, len(pubs), scales):
+        circuits = sum(pub.rows for pub in pubs[first : first + scales])
+        whole = (seconds, cost.jobs, cost.qpu_seconds) if first == 0 else (0.0, 0, 0.0)
+        costs.append(Cost(circuits, circuits * shots, *whole))
+    return costs
+
+
+def _no_journal() -> None:
+    return None

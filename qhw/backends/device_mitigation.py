@@ -1,0 +1,190 @@
+"""What a device must measure before its values can be corrected, and when to measure it again.
+
+An affine map is fitted once per device, layout and circuit, kept on disk, and used until a probe of
+eight circuits says that it no longer fits; a recalibration alone does not throw it away. Read-out
+errors are those the device publishes, or measured on two circuits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from calibration import DeviceSnapshot
+from policy import RingCircuit
+from policy.backend import FloatArray
+from qhw.backends.mitigation.affine import AffineMap
+from qhw.backends.mitigation.fitting import (
+    CALIBRATION_CIRCUITS,
+    CALIBRATION_SHOTS,
+    CalibrationInputs,
+    calibration_inputs,
+    fit_affine,
+    ideal_values,
+)
+from qhw.backends.mitigation.folded_cache import folded_for
+from qhw.backends.mitigation.method import MethodName, Mitigation, Unmitigated
+from qhw.backends.mitigation.probe import probe_inputs, still_fits
+from qhw.backends.mitigation.readout import ReadoutInversion, measurement_circuits
+from qhw.backends.mitigation.store import AffineStore, affine_from_json, affine_key, affine_to_json
+from qhw.backends.mitigation.zne import ZeroNoise
+from qhw.backends.transpilation import TranspiledCircuit
+from qhw.jobs.request import Pub
+from qhw.jobs.work import Answer
+
+ZNE_SCALES = (1, 3)
+Calibrate = Callable[[list[Pub], int], Answer]
+"""Runs one job of these PUBs with so many shots per circuit."""
+
+
+@dataclass
+class DeviceMitigation:
+    """One method on one device, for one circuit in one layout.
+
+    Attributes:
+        name: The method; `native` is the platform's own, whose values are passed on.
+        circuit: The ansatz.
+        transpiled: The circuit in the device's gates.
+        snapshot: The device's present calibration.
+        store: Of affine maps.
+        folded: Folder of folded circuits.
+        readout_errors: Where p01 and p10 come from, for `readout` and `zne`.
+        reason: Why this method was taken, where nobody named one.
+        ready: The correction, once what it needs has been measured.
+        numbered: Calibration jobs so far in this run.
+        told: What the last probe said.
+    """
+
+    name: MethodName
+    circuit: RingCircuit
+    transpiled: TranspiledCircuit
+    snapshot: DeviceSnapshot
+    store: AffineStore
+    folded: Path
+    readout_errors: Literal["published", "measured"] = "published"
+    reason: str = ""
+    ready: Mitigation | None = None
+    numbered: int = 0
+    told: str = ""
+    _folded_circuits: dict[int, TranspiledCircuit] = field(default_factory=dict)
+
+    @property
+    def scales(self) -> tuple[int, ...]:
+        """Fold factors at which circuits are measured."""
+        return ZNE_SCALES if self.name == "zne" else (1,)
+
+    def circuit_at(self, scale: int) -> TranspiledCircuit:
+        """The circuit with its noise multiplied; folded once, never transpiled again."""
+        if scale not in self._folded_circuits:
+            self._folded_circuits[scale] = folded_for(
+                self.circuit, self.snapshot, self.transpiled, scale, self.folded
+            )
+        return self._folded_circuits[scale]
+
+    def take_number(self) -> int:
+        """Number of the next calibration job."""
+        self.numbered += 1
+        return self.numbered - 1
+
+    def prepare(self, calibrate: Calibrate) -> None:
+        """Get the correction ready; `calibrate` is called for what is not known yet."""
+        if self.name == "affine":
+            self._prepare_affine(calibrate)
+        elif self.name == "readout":
+            self.ready = self._readout(calibrate)
+        elif self.name == "zne":
+            self.ready = ZeroNoise(ZNE_SCALES, self._readout(calibrate))
+        else:
+            self.ready = Unmitigated()
+
+    def check(self, calibrate: Calibrate) -> None:
+        """The device was recalibrated under way: probe the affine map, refit it if it must be."""
+        if isinstance(self.ready, AffineMap) and not self._fits(self.ready, calibrate):
+            self.ready = self._fit(calibrate)
+
+    def describe(self) -> dict[str, str | int | float]:
+        """For the first lines and for provenance."""
+        facts = dict(self.ready.describe()) if self.ready else {}
+        facts["mitigation"] = self.name
+        if self.reason:
+            facts["mitigation chosen"] = self.reason
+        if self.told:
+            facts["affine probe"] = self.told
+        return facts
+
+    def state(self) -> dict[str, Any]:
+        """What a replay depends on, as plain JSON."""
+        affine = affine_to_json(self.ready) if isinstance(self.ready, AffineMap) else None
+        return {"affine": affine, "numbered": self.numbered, "told": self.told}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up what `state` gave."""
+        self.numbered, self.told = state["numbered"], state["told"]
+        if state["affine"] is not None:
+            self.ready = affine_from_json(state["affine"])
+
+    def _prepare_affine(self, calibrate: Calibrate) -> None:
+        kept = self.store.load(self.snapshot.name, self._key)
+        if kept is None:
+            self.ready = self._fit(calibrate)
+        elif kept.calibration_digest == self.snapshot.calibration_digest:
+            self.ready = kept
+        else:
+            self.ready = kept if self._fits(kept, calibrate) else self._fit(calibrate)
+
+    def _fit(self, calibrate: Calibrate) -> AffineMap:
+        inputs = calibration_inputs(self.circuit, CALIBRATION_CIRCUITS)
+        values, errors = self._measure(inputs, calibrate)
+        fitted = fit_affine(
+            values,
+            errors,
+            ideal_values(self.circuit, inputs),
+            shots=CALIBRATION_SHOTS,
+            date=_today(),
+            calibration_digest=self.snapshot.calibration_digest,
+            device=self.snapshot.name,
+            key=self._key,
+        )
+        self.store.save(fitted)
+        return fitted
+
+    def _fits(self, affine: AffineMap, calibrate: Calibrate) -> bool:
+        inputs = probe_inputs(self.circuit)
+        values, errors = self._measure(inputs, calibrate)
+        probe = still_fits(affine, values, errors, ideal_values(self.circuit, inputs))
+        self.told = str(probe)
+        return probe.fits
+
+    def _measure(
+        self, inputs: CalibrationInputs, calibrate: Calibrate
+    ) -> tuple[FloatArray, FloatArray]:
+        from qhw.backends.device import parameterised
+
+        pub = parameterised(self.transpiled, inputs.rows, self.circuit.num_angles)
+        (measured,) = calibrate([pub], CALIBRATION_SHOTS).values
+        return measured.values, measured.standard_errors
+
+    def _readout(self, calibrate: Calibrate) -> ReadoutInversion:
+        outputs = self.transpiled.output_qubits
+        if self.readout_errors == "published":
+            return ReadoutInversion.published(self.snapshot, outputs)
+        circuits = measurement_circuits(self.snapshot.num_qubits, outputs)
+        pubs = [Pub(each, outputs, np.empty((1, 0))) for each in circuits]
+        zeros, ones = calibrate(pubs, CALIBRATION_SHOTS).values
+        return ReadoutInversion.measured(
+            zeros.values[0], ones.values[0], CALIBRATION_SHOTS, _today()
+        )
+
+    @cached_property
+    def _key(self) -> str:
+        return affine_key(self.transpiled)
+
+
+def _today() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,195 @@
+"""From a device's name to a backend that spends its time with care."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import platformdirs
+
+from policy import RingCircuit
+from qhw.backends.mitigation.fitting import CALIBRATION_CIRCUITS, CALIBRATION_SHOTS
+from qhw.backends.mitigation.method import MethodName
+from qhw.backends.names import refuse_unknown
+from qhw.cache import Cache
+from qhw.config import BackendConfig, HardwareConfig
+from qhw.errors import ConfigError
+from qhw.jobs.budget import Budget, Limits, qpu_seconds
+from qhw.jobs.clock import Clock, SystemClock
+from qhw.jobs.work import Progress, WorkSettings
+
+if TYPE_CHECKING:
+    from qhw.backends.device import DeviceBackend
+    from qhw.jobs.ledger import Ledger
+    from qhw.jobs.runner import JobRunner
+
+DEFAULT_SHOTS = 1024
+CALIBRATION_SHARE = 0.25
+"""Share of a limit on QPU time that an affine calibration may take, when nobody asked for one."""
+
+
+@dataclass(frozen=True)
+class Requester:
+    """Who asks for paid work.
+
+    Attributes:
+        run_id: Identity of the run in the ledger.
+        command: What goes on with it after a stop; the hint of a reached limit names it.
+        mitigation: What an earlier process of the same run decided; None for the first.
+        folder: Where the run keeps the circuit it began with; None to take the cache's.
+        tell: Shown every change.
+        clock: Tells the time and waits.
+        settings: Waiting times of paid work.
+    """
+
+    run_id: str = field(default_factory=lambda: uuid.uuid4().hex[:16])
+    command: str = ""
+    mitigation: MethodName | None = None
+    folder: Path | None = None
+    tell: Callable[[Progress], None] = lambda _: None
+    clock: Clock = field(default_factory=SystemClock)
+    settings: WorkSettings = field(default_factory=WorkSettings)
+
+
+def open_device(
+    backend: BackendConfig,
+    hardware: HardwareConfig,
+    circuit: RingCircuit,
+    requester: Requester,
+    cache: Cache | None = None,
+) -> DeviceBackend:
+    """Open a device for one circuit; nothing is sent yet.
+
+    Args:
+        backend: Its name, shots and mitigation.
+        hardware: Limits and how jobs are grouped.
+        circuit: The ansatz.
+        requester: Who asks.
+        cache: Of transpiled circuits; the user's by default.
+
+    Raises:
+        UnknownNameError: If there is no such device.
+        BackendUnavailableError: If it cannot be used.
+        CredentialsError: If the account cannot be used.
+        ConfigError: If a limit is missing or out of range.
+    """
+    from qhw.backends.device import DeviceBackend
+    from qhw.backends.device_mitigation import DeviceMitigation
+    from qhw.backends.mitigation.store import AffineStore
+    from qhw.backends.transpilation import TranspileOptions, pinned, transpile_for
+    from qhw.jobs.patience import Patience, PatientRunner
+    from qhw.jobs.work import PaidWork
+
+    refuse_unknown(backend.name)
+    limits = spending_limits(backend, hardware)
+    kept = cache or Cache.of_user()
+    ledger = _open_ledger(requester)
+    runner = PatientRunner(
+        open_runner(backend, hardware, ledger, requester.run_id),
+        Patience(),
+        requester.clock,
+        random.Random(),  # noqa: S311 - spreads waits, protects nothing
+    )
+    close_orphans(ledger, requester.run_id)
+    spent = ledger.spent(requester.run_id)
+    budget = Budget(limits, hardware.price, spent.qpu_seconds, spent.jobs, requester.command)
+    work = PaidWork(runner, ledger, budget, requester.clock, requester.settings, requester.tell)
+    snapshot = runner.snapshot()
+    make = partial(transpile_for, circuit, snapshot, TranspileOptions(), kept.transpiled)
+    transpiled = (
+        pinned(requester.folder / "circuit.qpy", make, snapshot) if requester.folder else make()
+    )
+    name, reason = choose_mitigation(backend.mitigation or requester.mitigation, budget)
+    mitigation = DeviceMitigation(
+        name,
+        circuit,
+        transpiled,
+        snapshot,
+        AffineStore(affine_folder()),
+        kept.folded,
+        hardware.readout_errors,
+        "" if backend.mitigation else reason,
+    )
+    shots = backend.shots or DEFAULT_SHOTS
+    return DeviceBackend(circuit, transpiled, work, requester.run_id, shots, mitigation)
+
+
+def spending_limits(backend: BackendConfig, hardware: HardwareConfig) -> Limits:
+    """The limits of a run; on a device that costs money there must be one.
+
+    Raises:
+        ConfigError: If an `ibm_*` device was given none.
+    """
+    limits = Limits(hardware.max_qpu_seconds, hardware.max_jobs, hardware.max_cost)
+    if backend.name.startswith("ibm_") and limits == Limits():
+        raise ConfigError(
+            f"{backend.name!r} spends QPU time, and no limit was given.",
+            "Add --max-qpu-seconds, --max-jobs or --max-cost; `qhw plan` with the same options "
+            "tells what the work takes.",
+        )
+    return limits
+
+
+def choose_mitigation(named: MethodName | None, budget: Budget) -> tuple[MethodName, str]:
+    """The method, and why: affine where its calibration fits into the budget, else read-out."""
+    if named is not None:
+        return named, "as the run began"
+    needed = qpu_seconds(1, CALIBRATION_CIRCUITS, CALIBRATION_SHOTS)
+    allowed = budget.limits.max_qpu_seconds
+    if budget.limits.max_cost is not None:
+        by_cost = budget.limits.max_cost / budget.dollars_per_second
+        allowed = by_cost if allowed is None else min(allowed, by_cost)
+    if allowed is None or needed <= CALIBRATION_SHARE * allowed:
+        return "affine", f"by default; its calibration takes at most {needed:.0f} QPU s"
+    return "readout", (
+        f"by default; an affine calibration would take {needed:.0f} of {allowed:.0f} QPU s"
+    )
+
+
+def open_runner(
+    backend: BackendConfig, hardware: HardwareConfig, ledger: Ledger, run_id: str
+) -> JobRunner:
+    """The device itself: IBM's, or the local one."""
+    if backend.name.startswith("fake_"):
+        from qhw.jobs.local import LocalRunner
+
+        if hardware.mode != "job":
+            raise ConfigError(
+                f"hardware.mode = {hardware.mode!r}: the local device {backend.name!r} has no "
+                "queue, so nothing is gained by grouping jobs.",
+                "Leave --mode out.",
+            )
+        return LocalRunner(backend.name)
+    from qhw.jobs.ibm import IbmRunner
+
+    def write_down(group_id: str) -> None:
+        ledger.group_opened(group_id, hardware.mode, backend.name, run_id)
+
+    return IbmRunner.open(backend.name, hardware.mode, write_down)
+
+
+def close_orphans(ledger: Ledger, run_id: str) -> None:
+    """Close sessions and batches that a process of this run left open when it died."""
+    from qhw.jobs.ibm import close_group
+    from qhw.jobs.owner import owner_alive
+
+    for group in ledger.open_groups(run_id):
+        if not owner_alive(group.owner):
+            close_group(group.id)
+            ledger.group_closed(group.id)
+
+
+def affine_folder() -> Path:
+    """Where affine maps are kept; XDG_DATA_HOME moves it."""
+    return Path(platformdirs.user_data_dir("qhw")) / "affine"
+
+
+def _open_ledger(requester: Requester) -> Ledger:
+    from qhw.jobs.ledger import Ledger
+
+    return Ledger.of_user(requester.clock)

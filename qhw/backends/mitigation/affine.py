@@ -1,0 +1,112 @@
+"""Per-feature affine calibration: noisy = a ideal + b, fitted once and inverted after.
+
+A device's noise acts on <Z_i> of this circuit almost as a contraction, so a straight line per
+output, fitted to circuits whose ideal values a small simulation knows, takes gate noise and
+read-out error out together. It is Clifford data regression (Czarnik et al., arXiv 2005.10189) with
+random angles instead of near-Clifford circuits, and one fit for all inputs instead of one for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from policy.backend import FloatArray
+from qhw.backends.mitigation.method import Measured, only_scale, overhead
+from qhw.errors import MitigationError
+
+SMALLEST_SLOPE = 0.3
+
+
+@dataclass(frozen=True, eq=False)
+class AffineMap:
+    """One line per output.
+
+    Attributes:
+        slope: (n,) a.
+        intercept: (n,) b.
+        residual: (n,) rms of what the line misses beyond shot noise, in units of <Z>.
+        covariance: (n, 2, 2) of the fitted (a, b), from the scatter about the line.
+        circuits: Calibration circuits.
+        shots: Of each; 0 where they were exact.
+        date: When they were measured, ISO 8601.
+        calibration_digest: Of the device's calibration then; see `DeviceSnapshot`.
+        device: Name.
+        key: Identity of circuit and layout; see `qhw.backends.mitigation.store.affine_key`.
+
+    Raises:
+        MitigationError: If a slope lies below 0.3: the noise is too strong to be inverted.
+    """
+
+    slope: FloatArray
+    intercept: FloatArray
+    residual: FloatArray
+    covariance: FloatArray
+    circuits: int
+    shots: int
+    date: str
+    calibration_digest: str
+    device: str
+    key: str
+    name: ClassVar[str] = "affine"
+    scales: ClassVar[tuple[int, ...]] = (1,)
+    differentiable: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        n = len(self.slope)
+        shapes = (self.intercept.shape, self.residual.shape, self.covariance.shape)
+        if self.slope.ndim != 1 or shapes != ((n,), (n,), (n, 2, 2)):
+            raise ValueError(f"slope {self.slope.shape} with {shapes}: need (n,), (n,), (n, 2, 2)")
+        worst = int(self.slope.argmin())
+        # Written so that NaN is refused, too.
+        if not self.slope.min() >= SMALLEST_SLOPE:
+            raise MitigationError(
+                f"The affine calibration of {self.device} has slope {self.slope[worst]:.3f} at "
+                f"output {worst}; below {SMALLEST_SLOPE} the noise is too strong to be inverted.",
+                "Take --mitigation readout, fewer layers (--depth 1), or a better device.",
+            )
+
+    def predict(self, ideal: FloatArray) -> FloatArray:
+        """What the device is expected to measure (..., n) where a noiseless one gives `ideal`."""
+        expected: FloatArray = self.slope * ideal + self.intercept
+        return expected
+
+    def own_variance(self, ideal: FloatArray) -> FloatArray:
+        """Variance (..., n) of `predict` that comes from the fit itself."""
+        of_slope, of_intercept = self.covariance[:, 0, 0], self.covariance[:, 1, 1]
+        mixed = self.covariance[:, 0, 1]
+        variance: FloatArray = ideal**2 * of_slope + 2 * ideal * mixed + of_intercept
+        return variance
+
+    def combine(self, measured: Sequence[Measured]) -> Measured:
+        """See `Mitigation`; the errors are those of the shots, and `own_error` comes on top."""
+        values, errors = only_scale(measured)
+        return (values - self.intercept) / self.slope, errors / self.slope
+
+    def own_error(self, mitigated: FloatArray) -> FloatArray:
+        """Error (..., n) that fit and residual leave in mitigated values.
+
+        It is kept apart from the shots' since it stays the same when the same circuit is measured
+        again: it neither averages out nor makes a policy's actions tremble.
+        """
+        error: FloatArray = np.sqrt(self.own_variance(mitigated) + self.residual**2) / self.slope
+        return error
+
+    def gain(self) -> FloatArray:
+        """See `Mitigation`."""
+        return 1 / self.slope
+
+    def describe(self) -> dict[str, str | int | float]:
+        """See `Mitigation`."""
+        shots = f"{self.shots} shots" if self.shots else "exact values"
+        return {
+            "mitigation": self.name,
+            "affine calibration": f"{self.circuits} circuits x {shots}, {self.date}",
+            "affine slope": f"{self.slope.min():.3f} to {self.slope.max():.3f}",
+            "affine residual": f"{self.residual.max():.4f} rms at the worst output",
+            "affine error beside shots": f"{self.own_error(np.zeros(1)).max():.4f} near <Z> = 0",
+            "mitigation overhead": overhead(1),
+        }

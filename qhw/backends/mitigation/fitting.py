@@ -1,0 +1,170 @@
+"""The calibration that an affine map is fitted to: its circuits, their ideals, the fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from policy import Cost, RingCircuit
+from policy.backend import Estimate, FloatArray
+from qhw.backends.mitigation.affine import AffineMap
+from qhw.errors import MitigationError
+
+CALIBRATION_CIRCUITS = 32
+CALIBRATION_SHOTS = 4096
+CALIBRATION_SEED = 32_768
+FEWEST_CIRCUITS = 16
+SMALLEST_SPREAD = 0.02
+"""Least standard deviation of an output's ideal values that still fixes a slope."""
+
+
+class CalibrationInputs(NamedTuple):
+    """Random angles, row by row.
+
+    Attributes:
+        angles: (rows, A) in rad.
+        weights: (rows, P) in rad; row k belongs to row k of the angles.
+    """
+
+    angles: FloatArray
+    weights: FloatArray
+
+    @property
+    def rows(self) -> FloatArray:
+        """(rows, A + P) in rad: both side by side, as a remote job takes them."""
+        return np.hstack([self.angles, self.weights])
+
+
+class _Evaluates(Protocol):
+    def evaluate(self, angles: FloatArray, weights: FloatArray) -> Estimate: ...
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What was measured, row by row.
+
+    Attributes:
+        values: (rows, n).
+        errors: (rows, n), standard errors.
+        cost: Of all rows.
+    """
+
+    values: FloatArray
+    errors: FloatArray
+    cost: Cost
+
+
+def calibration_inputs(
+    circuit: RingCircuit, count: int = CALIBRATION_CIRCUITS, seed: int = CALIBRATION_SEED
+) -> CalibrationInputs:
+    """Draw angles and weights uniformly from [-pi, pi]; the same seed gives the same ones."""
+    rng = np.random.default_rng(seed)
+    angles = rng.uniform(-np.pi, np.pi, (count, circuit.num_angles))
+    return CalibrationInputs(angles, rng.uniform(-np.pi, np.pi, (count, circuit.num_weights)))
+
+
+def evaluate_rows(backend: _Evaluates, inputs: CalibrationInputs) -> Rows:
+    """Evaluate every row's angles under its own weights, and nothing else."""
+    estimates = [
+        backend.evaluate(inputs.angles[[row]], inputs.weights[[row]])
+        for row in range(len(inputs.angles))
+    ]
+    return Rows(
+        np.array([estimate.values[0, 0] for estimate in estimates]),
+        np.array([estimate.standard_errors[0, 0] for estimate in estimates]),
+        sum((estimate.cost for estimate in estimates), Cost()),
+    )
+
+
+def ideal_values(circuit: RingCircuit, inputs: CalibrationInputs) -> FloatArray:
+    """Noiseless <Z_i> (rows, n) from the project's own engine."""
+    from qhw.backends.opening import open_backend
+
+    return evaluate_rows(open_backend("aer", circuit), inputs).values
+
+
+def fit_affine(
+    measured: FloatArray,
+    errors: FloatArray,
+    ideal: FloatArray,
+    *,
+    shots: int,
+    date: str,
+    calibration_digest: str,
+    device: str,
+    key: str,
+) -> AffineMap:
+    """Fit noisy = a ideal + b for each output by least squares.
+
+    Rows weigh alike: shot errors of random circuits differ little, and weights taken from measured
+    values would favour rows whose noise pushed them towards +-1.
+
+    Args:
+        measured: (rows, n).
+        errors: (rows, n) standard errors from the shots; 0 where exact.
+        ideal: (rows, n) noiseless values.
+        shots: Of each circuit; 0 where exact.
+        date: ISO 8601.
+        calibration_digest: Of the device's calibration.
+        device: Name.
+        key: Of circuit and layout.
+
+    Raises:
+        MitigationError: If there are too few circuits, an output's ideals hardly vary, or a slope
+            lies below 0.3.
+    """
+    if not measured.shape == errors.shape == ideal.shape or measured.ndim != 2:
+        raise ValueError(f"{measured.shape}, {errors.shape}, {ideal.shape}: need (rows, n) each")
+    _refuse_too_little(ideal)
+    slope, intercept = _line(measured, ideal)
+    scatter = _scatter(measured - slope * ideal - intercept)
+    return AffineMap(
+        slope=slope,
+        intercept=intercept,
+        residual=np.sqrt((scatter - (errors**2).mean(axis=0)).clip(min=0)),
+        covariance=_covariance(scatter, ideal),
+        circuits=len(measured),
+        shots=shots,
+        date=date,
+        calibration_digest=calibration_digest,
+        device=device,
+        key=key,
+    )
+
+
+def _refuse_too_little(ideal: FloatArray) -> None:
+    if len(ideal) < FEWEST_CIRCUITS:
+        raise MitigationError(
+            f"{len(ideal)} calibration circuits: a fit to fewer than {FEWEST_CIRCUITS} is unsafe.",
+            f"Measure {CALIBRATION_CIRCUITS}.",
+        )
+    spread = ideal.std(axis=0)
+    if not spread.min() >= SMALLEST_SPREAD:
+        raise MitigationError(
+            f"The ideal values of output {int(spread.argmin())} vary by {spread.min():.3f} only "
+            f"over the calibration circuits; a slope needs {SMALLEST_SPREAD}.",
+            "Take --mitigation readout for this circuit.",
+        )
+
+
+def _line(measured: FloatArray, ideal: FloatArray) -> tuple[FloatArray, FloatArray]:
+    away = ideal - ideal.mean(axis=0)
+    slope = (away * measured).sum(axis=0) / (away**2).sum(axis=0)
+    return slope, measured.mean(axis=0) - slope * ideal.mean(axis=0)
+
+
+def _scatter(residuals: FloatArray) -> FloatArray:
+    """Unbiased variance (n,) about a line of two fitted numbers."""
+    variance: FloatArray = (residuals**2).sum(axis=0) / (len(residuals) - 2)
+    return variance
+
+
+def _covariance(scatter: FloatArray, ideal: FloatArray) -> FloatArray:
+    """Covariance scatter x (X^T X)^-1 of every output; X has the columns `ideal` and 1."""
+    mean = ideal.mean(axis=0)
+    of_slope = scatter / ((ideal - mean) ** 2).sum(axis=0)
+    of_intercept = scatter / len(ideal) + mean**2 * of_slope
+    rows = np.array([[of_slope, -mean * of_slope], [-mean * of_slope, of_intercept]])
+    return np.moveaxis(rows, -1, 0)

@@ -1,0 +1,137 @@
+"""Folded circuits kept on disk per device and scale, so that nothing is ever folded twice.
+
+An entry is a QPY file and a JSON file beside it, in a folder of its own beside the transpiled
+circuits. A hit needs neither Mitiq nor Cirq. QPY is only ever read from this cache, which this
+program alone writes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import json
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from calibration import DeviceSnapshot, expected_error
+from policy import RingCircuit
+from qhw.backends.mitigation.folding import fold, refuse_scale
+from qhw.backends.transpilation import TranspiledCircuit
+from qhw.errors import CacheError
+from qhw.jobs.request import circuit_digest
+from qhw.runs import replace_file
+
+if TYPE_CHECKING:
+    from qiskit import QuantumCircuit
+
+FORMAT = 1
+
+
+def folded_for(
+    circuit: RingCircuit,
+    snapshot: DeviceSnapshot,
+    transpiled: TranspiledCircuit,
+    scale: int,
+    cache_dir: Path,
+) -> TranspiledCircuit:
+    """Read a folded circuit from the cache, or fold it and keep it.
+
+    Args:
+        circuit: The ansatz.
+        snapshot: The device; the answer's score is under its calibration.
+        transpiled: The circuit in the device's gates.
+        scale: Odd, 1 or more; at 1 the circuit itself is returned.
+        cache_dir: `qhw.cache.Cache.folded`.
+
+    Raises:
+        MitigationError: If it cannot be folded.
+        CacheError: If the cache cannot be written.
+    """
+    refuse_scale(scale)
+    if scale == 1:
+        return transpiled
+    stem = cache_dir / snapshot.name / _key(circuit, transpiled, scale)
+    try:
+        cached, reason = _read(stem)
+        if cached is not None:
+            return _described(cached, snapshot, transpiled, "")
+        made = _described(fold(transpiled, scale).circuit, snapshot, transpiled, reason)
+        _write(stem, made, scale)
+    except OSError as error:
+        raise CacheError(
+            f"The cache of folded circuits at {stem.parent} cannot be used: {error}",
+            "Free some space or mend its permissions; `qhw doctor` shows the folder.",
+        ) from error
+    return made
+
+
+def _described(
+    folded: QuantumCircuit, snapshot: DeviceSnapshot, transpiled: TranspiledCircuit, reason: str
+) -> TranspiledCircuit:
+    """State what the circuit is; scoring it also proves that the device has every gate."""
+    operations = [
+        (item.operation.name, tuple(folded.find_bit(qubit).index for qubit in item.qubits))
+        for item in folded.data
+    ]
+    return dataclasses.replace(
+        transpiled,
+        circuit=folded,
+        two_qubit_gates=sum(len(qubits) == 2 for _, qubits in operations),
+        depth=folded.depth(),
+        score=expected_error(snapshot, operations, transpiled.output_qubits),
+        from_cache=not reason,
+        miss_reason=reason,
+    )
+
+
+def _key(circuit: RingCircuit, transpiled: TranspiledCircuit, scale: int) -> str:
+    import qiskit
+
+    digest = circuit_digest(transpiled.circuit)
+    versions = [metadata.version("mitiq"), qiskit.__version__]
+    text = json.dumps([FORMAT, circuit.digest, digest, transpiled.output_qubits, scale, *versions])
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def _read(stem: Path) -> tuple[QuantumCircuit | None, str]:
+    """The cached circuit, or why there is none; a damaged entry is set aside."""
+    from qiskit import qpy
+
+    path = stem.with_suffix(".qpy")
+    if not path.exists() or not stem.with_suffix(".json").exists():
+        return None, "not in the cache yet"
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != _recorded_digest(stem):
+        aside = path.with_suffix(f".damaged-{int(time.time())}")
+        path.replace(aside)
+        return None, f"the entry was damaged; it is kept as {aside.name}"
+    return qpy.load(io.BytesIO(content))[0], ""
+
+
+def _recorded_digest(stem: Path) -> str:
+    """SHA-256 that the entry's JSON names; empty if that file is damaged."""
+    try:
+        return str(json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))["sha256"])
+    except (json.JSONDecodeError, KeyError):
+        return ""
+
+
+def _write(stem: Path, made: TranspiledCircuit, scale: int) -> None:
+    """Keep a circuit; two processes that fold the same one write the same files."""
+    from qiskit import qpy
+
+    buffer = io.BytesIO()
+    qpy.dump(made.circuit, buffer)
+    facts = {
+        "scale": scale,
+        "two_qubit_gates": made.two_qubit_gates,
+        "depth": made.depth,
+        "mitiq": metadata.version("mitiq"),
+        "sha256": hashlib.sha256(buffer.getvalue()).hexdigest(),
+    }
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(stem.with_suffix(".qpy"), buffer.getvalue())
+    replace_file(stem.with_suffix(".json"), (json.dumps(facts, indent=2) + "\n").encode())

@@ -1,0 +1,198 @@
+"""Mitigation on simulators: what a device would measure, and what is made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from calibration import DeviceSnapshot
+from policy import Cost, DifferentiableBackend, Estimate, RingCircuit
+from policy.backend import FloatArray
+from qhw.backends.mitigation.affine import AffineMap
+from qhw.backends.mitigation.fitting import (
+    CALIBRATION_SHOTS,
+    calibration_inputs,
+    evaluate_rows,
+    fit_affine,
+    ideal_values,
+)
+from qhw.backends.mitigation.folded_cache import folded_for
+from qhw.backends.mitigation.method import MethodName, Mitigation
+from qhw.backends.mitigation.readout import ReadoutInversion
+from qhw.backends.mitigation.store import affine_key
+from qhw.backends.mitigation.zne import ZeroNoise
+from qhw.backends.opening import Backend
+from qhw.backends.transpilation import TranspiledCircuit
+from qhw.errors import MitigationError
+
+Opener = Callable[[TranspiledCircuit, int | None, int], Backend]
+"""Opens the unmitigated backend of a transpiled circuit, with these shots and this seed."""
+
+CALIBRATION_STREAM = 1_000
+"""Of the calibration's random numbers; noise scales take their own number."""
+
+
+class MitigatedBackend:
+    """Simulators, one per noise scale, and the method that combines them.
+
+    Args:
+        backends: One for each of the method's scales.
+        method: What is done to the values.
+        calibration: What it took to prepare the method; it is in no evaluation's cost.
+    """
+
+    def __init__(
+        self, backends: Sequence[Backend], method: Mitigation, calibration: Cost | None = None
+    ) -> None:
+        if len(backends) != len(method.scales):
+            raise ValueError(f"{len(backends)} backends for the scales {method.scales}")
+        self.circuit: RingCircuit = backends[0].circuit
+        self.method = method
+        self.calibration = calibration or Cost()
+        self.note = "; ".join({backend.note: None for backend in backends if backend.note})
+        self._backends = tuple(backends)
+
+    def evaluate(self, angles: FloatArray, weights: FloatArray) -> Estimate:
+        """See `policy.ExpectationBackend`; the cost is that of all scales."""
+        estimates = [backend.evaluate(angles, weights) for backend in self._backends]
+        values, errors = self.method.combine([(e.values, e.standard_errors) for e in estimates])
+        return Estimate(values, errors, sum((e.cost for e in estimates), Cost()))
+
+    def describe(self) -> dict[str, str | int | float]:
+        """What the numbers come from: the backend's facts, then the method's."""
+        return {**self._backends[0].describe(), **self.method.describe()}
+
+    def random_state(self) -> dict[str, Any]:
+        """Where the generators of all scales stand, as plain JSON."""
+        return {"scales": [backend.random_state() for backend in self._backends]}
+
+    def restore_random_state(self, state: dict[str, Any]) -> None:
+        """Put all generators back."""
+        for backend, kept in zip(self._backends, state["scales"], strict=True):
+            backend.restore_random_state(kept)
+
+
+class _DifferentiableSimulator(Backend, Protocol):
+    def vjp(self, angles: FloatArray, weights: FloatArray, upstream: FloatArray) -> FloatArray: ...
+
+
+class DifferentiableMitigatedBackend(MitigatedBackend):
+    """One that differentiates itself, since its simulator does.
+
+    Args:
+        backend: The only scale's.
+        method: One that gradients may be measured through.
+        calibration: What it took to prepare the method.
+    """
+
+    def __init__(
+        self,
+        backend: _DifferentiableSimulator,
+        method: Mitigation,
+        calibration: Cost | None = None,
+    ) -> None:
+        super().__init__([backend], method, calibration)
+        self._inner: DifferentiableBackend = backend
+
+    def vjp(self, angles: FloatArray, weights: FloatArray, upstream: FloatArray) -> FloatArray:
+        """See `policy.DifferentiableBackend`."""
+        return self._inner.vjp(angles, weights, upstream * self.method.gain())
+
+
+def mitigated(
+    backends: Sequence[Backend], method: Mitigation, calibration: Cost | None = None
+) -> MitigatedBackend:
+    """Join backends and method; the answer has a `vjp` only where both allow it."""
+    first = backends[0]
+    if method.differentiable and len(backends) == 1 and isinstance(first, DifferentiableBackend):
+        return DifferentiableMitigatedBackend(first, method, calibration)
+    return MitigatedBackend(backends, method, calibration)
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """A simulated device that mitigation is prepared on.
+
+    Attributes:
+        circuit: The ansatz.
+        snapshot: The device, with the errors it is simulated with.
+        transpiled: The circuit in its gates.
+        open_at: Opens the unmitigated backend of a circuit in its gates.
+        shots: Per circuit; None for exact values.
+        seed: Of the bit strings.
+        folded: Folder of folded circuits; see `qhw.cache.Cache.folded`.
+    """
+
+    circuit: RingCircuit
+    snapshot: DeviceSnapshot
+    transpiled: TranspiledCircuit
+    open_at: Opener
+    shots: int | None
+    seed: int
+    folded: Path
+
+
+def open_mitigated(method: MethodName, simulation: Simulation) -> MitigatedBackend:
+    """Prepare a method on a simulated device and open its backends.
+
+    Raises:
+        MitigationError: If the method does not fit this device, or is the platform's own.
+    """
+    if method == "affine":
+        fitted, cost = _fit(simulation)
+        return mitigated([_open(simulation, 1)], fitted, cost)
+    readout = ReadoutInversion.published(simulation.snapshot, simulation.transpiled.output_qubits)
+    if method == "readout":
+        return mitigated([_open(simulation, 1)], readout)
+    if method == "zne":
+        zero_noise = ZeroNoise(readout=readout)
+        return mitigated([_open(simulation, scale) for scale in zero_noise.scales], zero_noise)
+    raise MitigationError(
+        f"--mitigation {method} on a simulator of {simulation.snapshot.name}: 'native' is the "
+        "platform's own mitigation.",
+        "Take affine, readout or zne, or a device: --backend ibm_fez.",
+    )
+
+
+def _open(simulation: Simulation, scale: int) -> Backend:
+    """The backend at one noise scale; that of scale 1 draws the unmitigated one's bit strings."""
+    folded = folded_for(
+        simulation.circuit,
+        simulation.snapshot,
+        simulation.transpiled,
+        scale,
+        simulation.folded,
+    )
+    seed = simulation.seed if scale == 1 else _stream(simulation.seed, scale)
+    return simulation.open_at(folded, simulation.shots, seed)
+
+
+def _fit(simulation: Simulation) -> tuple[AffineMap, Cost]:
+    """Run the calibration circuits: sampled where the backend samples, exactly where it does not.
+
+    The date is that of the simulated calibration, so that the same settings say the same.
+    """
+    shots = CALIBRATION_SHOTS if simulation.shots else None
+    seed = _stream(simulation.seed, CALIBRATION_STREAM)
+    inputs = calibration_inputs(simulation.circuit)
+    rows = evaluate_rows(simulation.open_at(simulation.transpiled, shots, seed), inputs)
+    fitted = fit_affine(
+        rows.values,
+        rows.errors,
+        ideal_values(simulation.circuit, inputs),
+        shots=shots or 0,
+        date=simulation.snapshot.taken_at,
+        calibration_digest=simulation.snapshot.calibration_digest,
+        device=simulation.snapshot.name,
+        key=affine_key(simulation.transpiled),
+    )
+    return fitted, rows.cost
+
+
+def _stream(seed: int, number: int) -> int:
+    """A seed of its own for each of several generators."""
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])

@@ -1,0 +1,102 @@
+"""Which deployment on a device is under way, so that it is resumed and never paid twice."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from qhw.backends.mitigation.method import MethodName
+from qhw.errors import ConfigError
+from qhw.runs import write_json
+
+FILE = "deployment.json"
+
+
+@dataclass(frozen=True)
+class DeploymentRecord:
+    """One deployment.
+
+    Attributes:
+        id: Its identity in the ledger.
+        settings: What was asked; a resumed deployment must ask the same.
+        command: What goes on with it.
+        mitigation: The method it began with; None before that is decided.
+        finished: Whether its pictures are there.
+    """
+
+    id: str
+    settings: dict[str, Any]
+    command: str
+    mitigation: MethodName | None = None
+    finished: bool = False
+
+
+def open_record(
+    folder: Path, settings: dict[str, Any], command: str, *, resume: bool, fresh: bool
+) -> DeploymentRecord:
+    """Take up the deployment in a folder, or begin a new one there.
+
+    Raises:
+        ConfigError: If an unfinished one is there and neither `resume` nor `fresh` says what to do,
+            or there is none to resume, or it was asked for something else.
+    """
+    kept = _read(folder)
+    if resume:
+        return _resumed(folder, kept, settings)
+    if kept is not None and not kept.finished and not fresh:
+        raise ConfigError(
+            f"A deployment in {folder} is not finished; what it paid for would be paid for again.",
+            f"Go on with it: `{kept.command}`, or add --fresh to begin anew.",
+        )
+    record = DeploymentRecord(uuid.uuid4().hex[:16], settings, command)
+    _write(folder, record)
+    return record
+
+
+def write_mitigation(folder: Path, name: MethodName) -> None:
+    """Write down the method, so that a resumed deployment takes the same."""
+    _change(folder, mitigation=name)
+
+
+def finish(folder: Path) -> None:
+    """Mark the deployment as finished."""
+    _change(folder, finished=True)
+
+
+def _resumed(
+    folder: Path, kept: DeploymentRecord | None, settings: dict[str, Any]
+) -> DeploymentRecord:
+    if kept is None:
+        raise ConfigError(f"There is no deployment to resume in {folder}.", "Leave --resume out.")
+    changed = [
+        f"{name} = {settings[name]} instead of {kept.settings.get(name)}"
+        for name in settings
+        if settings[name] != kept.settings.get(name)
+    ]
+    if changed:
+        raise ConfigError(
+            f"The deployment in {folder} was begun with other settings: {', '.join(changed)}.",
+            f"Type `{kept.command}`, or begin anew with --fresh instead of --resume.",
+        )
+    return kept
+
+
+def _read(folder: Path) -> DeploymentRecord | None:
+    path = folder / FILE
+    if not path.exists():
+        return None
+    return DeploymentRecord(**json.loads(path.read_text(encoding="utf-8")))
+
+
+def _write(folder: Path, record: DeploymentRecord) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / FILE, asdict(record))
+
+
+def _change(folder: Path, **changes: Any) -> None:
+    kept = _read(folder)
+    assert kept is not None, "a deployment that is under way has a record"
+    _write(folder, replace(kept, **changes))

@@ -1,0 +1,221 @@
+"""What jobs cost, and limits that are checked before a submission, never after it.
+
+Usage of a job, as IBM describes it for its default repetition delay of 250 us: about 2 s of
+overhead, and 0.35 ms per shot of every circuit. Measured usage replaces the estimate as soon as
+the platform tells it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from qhw.errors import BudgetReachedError, ConfigError
+
+SECONDS_PER_JOB = 2.0
+"""QPU seconds of a job without shots."""
+SECONDS_PER_SHOT = 0.00035
+"""QPU seconds of one execution of one circuit."""
+DOLLARS_PER_SECOND = 1.60
+"""Pay-as-you-go price of a QPU second."""
+SLACK = 1e-9
+"""Sums of fractions may pass a limit by this share of it: they are equal but for rounding."""
+
+
+def qpu_seconds(jobs: int, circuits: int, shots: int) -> float:
+    """Estimate QPU time.
+
+    Args:
+        jobs: Submissions.
+        circuits: Circuits with bound parameters, over all jobs.
+        shots: Per circuit.
+    """
+    return SECONDS_PER_JOB * jobs + SECONDS_PER_SHOT * circuits * shots
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What was spent, or what something would take.
+
+    Attributes:
+        qpu_seconds: As billed; as quoted where the platform tells no bill.
+        jobs: Submissions.
+        dollars: At the price of the device.
+    """
+
+    qpu_seconds: float = 0.0
+    jobs: int = 0
+    dollars: float = 0.0
+
+    def __add__(self, other: Spent) -> Spent:
+        return Spent(
+            self.qpu_seconds + other.qpu_seconds,
+            self.jobs + other.jobs,
+            self.dollars + other.dollars,
+        )
+
+
+@dataclass(frozen=True)
+class Passed:
+    """A limit that something would pass.
+
+    Attributes:
+        option: The limit's name on the command line.
+        unit: Of the numbers.
+        limit: The most there may be.
+        spent: Before it.
+        more: What it would take.
+    """
+
+    option: str
+    unit: str
+    limit: float
+    spent: float
+    more: float
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a command may spend; None for no limit.
+
+    Attributes:
+        max_qpu_seconds: QPU seconds.
+        max_jobs: Submissions.
+        max_cost: Dollars.
+
+    Raises:
+        ConfigError: If a limit is not a finite number above 0.
+    """
+
+    max_qpu_seconds: float | None = None
+    max_jobs: int | None = None
+    max_cost: float | None = None
+
+    def __post_init__(self) -> None:
+        for option, value in (
+            ("--max-qpu-seconds", self.max_qpu_seconds),
+            ("--max-jobs", self.max_jobs),
+            ("--max-cost", self.max_cost),
+        ):
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise ConfigError(
+                    f"{option} {value:g}: must be a number above 0.",
+                    f"Give {option} what may be spent, or leave it out for no limit.",
+                )
+
+    def passed(self, spent: Spent, more: Spent) -> Passed | None:
+        """The first limit that spending `more` on top of `spent` would pass, if any."""
+        for passed in (
+            Passed(
+                "--max-qpu-seconds",
+                "QPU s",
+                _most(self.max_qpu_seconds),
+                spent.qpu_seconds,
+                more.qpu_seconds,
+            ),
+            Passed("--max-jobs", "jobs", _most(self.max_jobs), spent.jobs, more.jobs),
+            Passed("--max-cost", "dollars", _most(self.max_cost), spent.dollars, more.dollars),
+        ):
+            if passed.spent + passed.more > passed.limit * (1 + SLACK):
+                return passed
+        return None
+
+
+class Budget:
+    """Counts what is spent and refuses the submission that would pass a limit.
+
+    Args:
+        limits: Of the whole run, earlier processes included.
+        dollars_per_second: Price of a QPU second; 0 for devices that bill nothing, where
+            `max_cost` can never be reached.
+        spent_qpu_seconds: By earlier processes of the same run.
+        spent_jobs: By earlier processes of the same run.
+        command: What goes on with this run, such as `qhw train --resume runs/x`; the hint of a
+            reached limit adds the higher limit to it.
+
+    Attributes:
+        spent_qpu_seconds: So far.
+        spent_jobs: So far.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        dollars_per_second: float = DOLLARS_PER_SECOND,
+        spent_qpu_seconds: float = 0.0,
+        spent_jobs: int = 0,
+        command: str = "",
+    ) -> None:
+        self.limits = limits
+        self.dollars_per_second = dollars_per_second
+        self.command = command
+        self.spent_qpu_seconds = spent_qpu_seconds
+        self.spent_jobs = spent_jobs
+
+    @property
+    def spent(self) -> Spent:
+        """The sums so far."""
+        return self._priced(self.spent_qpu_seconds, self.spent_jobs)
+
+    @property
+    def remaining_seconds(self) -> float | None:
+        """QPU seconds until the nearer of the limits on time and cost; None without either."""
+        most = _most(self.limits.max_qpu_seconds)
+        if self.limits.max_cost is not None and self.dollars_per_second > 0:
+            most = min(most, self.limits.max_cost / self.dollars_per_second)
+        return max(0.0, most - self.spent_qpu_seconds) if math.isfinite(most) else None
+
+    def require(self, seconds: float, jobs: int = 1) -> None:
+        """Check a submission before it is sent.
+
+        Args:
+            seconds: QPU seconds it is quoted at.
+            jobs: Submissions it consists of.
+
+        Raises:
+            BudgetReachedError: If it would pass a limit.
+        """
+        passed = self.limits.passed(self.spent, self._priced(seconds, jobs))
+        if passed is not None:
+            raise BudgetReachedError(
+                f"The next submission would pass {passed.option} {passed.limit:g}: "
+                f"{passed.spent:.6g} {passed.unit} spent, and it takes about {passed.more:.6g}. "
+                "It was not sent.",
+                f"Everything so far is kept. Go on by {self._higher(passed)} or more; that limit "
+                "is enough for this submission alone.",
+            )
+
+    def recount(self, qpu_seconds: float, jobs: int) -> None:
+        """Take the sums from the ledger, which counts bills as they become known.
+
+        Args:
+            qpu_seconds: Spent by the run so far.
+            jobs: Submissions of the run so far.
+        """
+        self._seconds, self._jobs = qpu_seconds, jobs
+
+    def charge(self, quoted_seconds: float, billed_seconds: float | None, jobs: int = 1) -> None:
+        """Count a submission that was sent.
+
+        Args:
+            quoted_seconds: QPU seconds it was quoted at.
+            billed_seconds: What the platform billed; None where it does not tell, then the quote
+                counts.
+            jobs: Submissions.
+        """
+        self.spent_qpu_seconds += quoted_seconds if billed_seconds is None else billed_seconds
+        self.spent_jobs += jobs
+
+    def _priced(self, seconds: float, jobs: int) -> Spent:
+        return Spent(seconds, jobs, seconds * self.dollars_per_second)
+
+    def _higher(self, passed: Passed) -> str:
+        """The command that goes on with the least limit that lets the submission through."""
+        option = f"{passed.option} {math.ceil(round(passed.spent + passed.more, 6))}"
+        if self.command:
+            return f"`{self.command} {option}`"
+        return f"the same command with `--resume {option}`"
+
+
+def _most(limit: float | None) -> float:
+    return math.inf if limit is None else limit

@@ -1,0 +1,348 @@
+"""IBM's devices: the one place that imports the vendor's service and primitives.
+
+A request becomes one job of the client-side Estimator, the one that is not deprecated. Circuits are
+used as they are, never transpiled.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from calibration import DeviceSnapshot
+from qhw.errors import CredentialsError, HardwareError, JobFailedError, RetryableError
+from qhw.jobs.ibm_account import (
+    LiveDevice,
+    close_sessions,
+    find_device,
+    has_credentials,
+    list_devices,
+    open_service,
+    plan_of,
+)
+from qhw.jobs.ibm_estimator import estimator_options, estimator_pub, values_from
+from qhw.jobs.ibm_faults import ASK_AGAIN, scrub, submit_fault, translated, vendor_faults
+from qhw.jobs.ibm_reports import report_from
+from qhw.jobs.ibm_repost import watched_post
+from qhw.jobs.request import JobRequest
+from qhw.jobs.runner import JobReport, Mode, PlanLimits, PubValues
+
+if TYPE_CHECKING:
+    from qiskit_ibm_runtime import IBMBackend, QiskitRuntimeService, Session
+
+__all__ = [
+    "IbmRunner",
+    "LiveDevice",
+    "close_group",
+    "has_credentials",
+    "live_devices",
+    "open_snapshot",
+]
+
+PAYGO_DOLLARS = 1.60
+"""List price of a QPU second outside the Open plan."""
+OPEN_PENDING = 3
+OPEN_POSTS = 5
+"""The Open plan's jobs in the queue, and submissions per minute."""
+UNREADABLE: tuple[type[Exception], ...] = (
+    TypeError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    EOFError,
+    zlib.error,
+)
+"""What the client's decoders raise over a damaged answer."""
+
+
+class IbmRunner:
+    """One IBM device, behind the interface `qhw.jobs.runner.JobRunner`.
+
+    Args:
+        service: The account.
+        backend: The device.
+        mode: How jobs are grouped.
+        on_group: Told the id of a session or batch as soon as it is open, so that it can be
+            written down and closed after a crash.
+    """
+
+    def __init__(
+        self,
+        service: QiskitRuntimeService,
+        backend: IBMBackend,
+        mode: Mode,
+        on_group: Callable[[str], None],
+    ) -> None:
+        self._service, self._backend = service, backend
+        self._mode, self._on_group = mode, on_group
+        self._group: Session | None = None
+        self._plan = plan_of(service, backend._instance)
+
+    @classmethod
+    def open(
+        cls, device: str, mode: Mode = "job", on_group: Callable[[str], None] = lambda _: None
+    ) -> IbmRunner:
+        """Open a device by name; nothing is sent that costs anything.
+
+        Raises:
+            CredentialsError: If the account is missing or refused, or its plan has no sessions.
+            BackendUnavailableError: If the device is retired or unknown to the account.
+            RetryableError: If the platform does not answer.
+        """
+        service = open_service()
+        runner = cls(service, find_device(service, device), mode, on_group)
+        if mode == "session" and not runner._sessions_allowed:
+            raise CredentialsError(
+                f"The plan {runner._plan!r} of this account does not allow sessions (the platform "
+                "refuses them with code 1352).",
+                "Take `--mode job` or `--mode batch`; sessions need a paid plan.",
+            )
+        return runner
+
+    @property
+    def device(self) -> str:
+        """See `JobRunner`."""
+        return str(self._backend.name)
+
+    @property
+    def mode(self) -> Mode:
+        """See `JobRunner`."""
+        return self._mode
+
+    @property
+    def group_id(self) -> str:
+        """See `JobRunner`."""
+        return "" if self._group is None else str(self._group.session_id)
+
+    @property
+    def dollars_per_second(self) -> float:
+        """List price of the plan; 0 on the Open plan."""
+        return 0.0 if self._is_open else PAYGO_DOLLARS
+
+    def snapshot(self, *, refresh: bool = False) -> DeviceSnapshot:
+        """See `JobRunner`."""
+        with self._asking(f"reading the calibration of {self.device}"):
+            if refresh:
+                self._backend.refresh()
+            return DeviceSnapshot.from_backend(self._backend)
+
+    def limits(self) -> PlanLimits:
+        """See `JobRunner`."""
+        with self._asking("reading the plan's usage"):
+            left = self._service.usage().get("usage_remaining_seconds")
+        return PlanLimits(
+            plan=self._plan,
+            max_pending=OPEN_PENDING if self._is_open else None,
+            posts_per_minute=OPEN_POSTS if self._is_open else None,
+            seconds_left=None if left is None else float(left),
+            sessions=self._sessions_allowed,
+        )
+
+    def queue_length(self) -> int | None:
+        """See `JobRunner`."""
+        with self._asking(f"reading the queue of {self.device}"):
+            return int(self._backend.status().pending_jobs)
+
+    def submit(self, request: JobRequest) -> str:
+        """Send a job once; returns its id.
+
+        Raises:
+            AmbiguousSubmitError: If it is unknown whether the platform accepted the job.
+            RetryableError: If nothing was accepted, and asking again may help: the device is not
+                running, the session has expired (the next submission opens a new one), or a read
+                before the submission failed.
+            CredentialsError: If the account is refused.
+            HardwareError: If the plan's time is used up, or the platform does not accept the job.
+        """
+        from qiskit_ibm_runtime.executor_estimator import Estimator
+
+        self._refuse_hopeless()
+        with self._asking(f"opening a {self.mode} on {self.device}"):
+            place = self._place()
+        estimator = Estimator(mode=place, options=estimator_options(request))
+        pubs = [estimator_pub(pub) for pub in request.pubs]
+        with watched_post() as post:
+            try:
+                return str(estimator.run(pubs).job_id())
+            except vendor_faults() + UNREADABLE as error:
+                if not post.sent and not isinstance(error, vendor_faults()):
+                    raise
+                fault = submit_fault(error, post, f"submitting to {self.device}")
+        raise self._expired(fault) from None
+
+    def find(self, tag: str) -> list[JobReport]:
+        """See `JobRunner`."""
+        with self._asking(f"looking jobs up by the tag {tag}"):
+            jobs = self._service.jobs(
+                limit=None, job_tags=[tag], instance=self._instance, descending=False
+            )
+        return [self.report(job.job_id()) for job in jobs]
+
+    def report(self, job_id: str) -> JobReport:
+        """See `JobRunner`."""
+        with self._asking(f"reading job {job_id}"):
+            told, metrics = self._client.job_get(job_id), self._metrics(job_id)
+        return report_from(job_id, told, metrics)
+
+    def collect(self, job_id: str, request: JobRequest) -> tuple[PubValues, ...]:
+        """See `JobRunner`."""
+        with self._asking(f"reading job {job_id}"):
+            report = report_from(job_id, self._client.job_get(job_id), {})
+        if report.state in ("failed", "cancelled"):
+            raise JobFailedError(
+                scrub(f"Job {job_id} on {self.device} {report.state}: {report.reason}"),
+                f"`qhw jobs show {job_id}` gives all that is known of it.",
+            )
+        if report.state != "done":
+            raise RetryableError(f"Job {job_id} is {report.state}: no result yet.", ASK_AGAIN)
+        return values_from(job_id, self._result(job_id), request)
+
+    def calibration(self, job_id: str) -> str:
+        """See `JobRunner`."""
+        with self._asking(f"reading the calibration of job {job_id}"):
+            properties = self._service.job(job_id).properties()
+        if properties is None:
+            return ""
+        return json.dumps(properties.to_dict(), default=lambda date: date.isoformat())
+
+    def cancel(self, job_id: str) -> None:
+        """See `JobRunner`."""
+        from qiskit_ibm_runtime.api.exceptions import RequestsApiError
+
+        with self._asking(f"cancelling job {job_id}"):
+            try:
+                self._client.job_cancel(job_id)
+            except RequestsApiError as error:
+                if error.status_code != 409:
+                    raise
+
+    def close(self) -> None:
+        """See `JobRunner`."""
+        if self._group is None:
+            return
+        with self._asking(f"closing the {self.mode} {self.group_id}"):
+            self._group.close()
+        self._group = None
+
+    @property
+    def _instance(self) -> str:
+        return str(self._backend._instance)
+
+    @property
+    def _client(self) -> Any:
+        """The connection underneath: the service has no public call for a job's raw state."""
+        return self._service._get_api_client(self._instance)
+
+    @property
+    def _is_open(self) -> bool:
+        return self._plan.startswith("open")
+
+    @property
+    def _sessions_allowed(self) -> bool:
+        return not self._is_open
+
+    @contextmanager
+    def _asking(self, action: str) -> Iterator[None]:
+        """Translate faults; let no failed log-in hold this call up.
+
+        After one, the client's log-in waits up to 60 seconds for an answer that will not come.
+        """
+        self._client._session.auth.tm.request_time = 0
+        with translated(action):
+            yield
+
+    def _refuse_hopeless(self) -> None:
+        """Refuse a job that the platform would accept and leave in the queue for ever."""
+        with self._asking(f"asking whether {self.device} takes jobs"):
+            usage, status = self._service.usage(), self._backend.status()
+        if usage.get("usage_limit_reached"):
+            raise HardwareError(
+                f"The QPU time of the plan {self._plan!r} is used up "
+                f"({usage.get('usage_consumed_seconds')} s): a job would wait for ever.",
+                "Wait until the plan's window moves on; `--resume` goes on from here.",
+            )
+        if not status.operational or status.status_msg != "active":
+            raise RetryableError(
+                f"{self.device} runs no jobs now: {status.status_msg or 'not operational'}.",
+                "Wait for it, or take another device: `qhw devices` lists them.",
+            )
+
+    def _place(self) -> Any:
+        """Where jobs go: the device itself, or its open batch or session."""
+        from qiskit_ibm_runtime import Batch, Session
+
+        if self._mode == "job":
+            return self._backend
+        if self._group is None:
+            kind = Batch if self._mode == "batch" else Session
+            self._group = kind(backend=self._backend)
+            self._on_group(self.group_id)
+        return self._group
+
+    def _expired(self, fault: HardwareError) -> HardwareError:
+        """The fault of a refused submission, or that its group is closed; which is then dropped.
+
+        An ambiguous submission stays ambiguous, whatever has become of the group.
+        """
+        if self._group is None or type(fault) is not HardwareError:
+            return fault
+        with self._asking(f"reading the {self.mode} {self.group_id}"):
+            details = self._group.details() or {}
+        if details.get("accepting_jobs", True):
+            return fault
+        gone, self._group = self.group_id, None
+        return RetryableError(
+            f"The {self.mode} {gone} has expired: {fault.message}",
+            "Submit again: a new one is opened.",
+        )
+
+    def _metrics(self, job_id: str) -> dict[str, Any]:
+        """Timestamps and usage; the platform may have none for a job that has not begun."""
+        from qiskit_ibm_runtime.api.exceptions import RequestsApiError
+
+        try:
+            metrics: dict[str, Any] = self._client.job_metadata(job_id)
+        except RequestsApiError as error:
+            if error.status_code != 404:
+                raise
+            return {}
+        return metrics
+
+    def _result(self, job_id: str) -> object:
+        """What the client makes of the platform's answer; never waits for a job."""
+        with self._asking(f"fetching the result of job {job_id}"):
+            job = self._service.job(job_id)
+            try:
+                return job.result(timeout=0)
+            except UNREADABLE as error:
+                raise RetryableError(
+                    f"The result of job {job_id} is damaged: {type(error).__name__}.", ASK_AGAIN
+                ) from None
+
+
+def live_devices() -> list[LiveDevice]:
+    """The devices that the account sees, by name.
+
+    Raises:
+        CredentialsError: If there is no account.
+        RetryableError: If the platform does not answer.
+    """
+    return list_devices(open_service())
+
+
+def open_snapshot(device: str) -> DeviceSnapshot:
+    """Structure and present calibration of a device.
+
+    Raises:
+        HardwareError: If it cannot be read; see `IbmRunner.open`.
+        BackendUnavailableError: If the device is retired or unknown.
+    """
+    return IbmRunner.open(device).snapshot()
+
+
+def close_group(group_id: str) -> None:
+    """Close a session or batch that another process left open; nothing happens if it is closed."""
+    close_sessions(open_service(), group_id)

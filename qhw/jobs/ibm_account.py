@@ -1,0 +1,140 @@
+"""The IBM account: whether there is one, its plan, and the devices it sees."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from qhw.backends.names import RETIRED_DEVICES, fake_device_names
+from qhw.errors import BackendUnavailableError, RetryableError
+from qhw.jobs.ibm_faults import (
+    ASK_AGAIN,
+    account_fault,
+    quieten_client,
+    saved_accounts,
+    translated,
+    vendor_faults,
+)
+from qhw.jobs.ibm_repost import forbid_reposts, refuse_other_connections
+
+if TYPE_CHECKING:
+    from qiskit_ibm_runtime import IBMBackend, QiskitRuntimeService
+
+
+@dataclass(frozen=True)
+class LiveDevice:
+    """A device that the account sees.
+
+    Attributes:
+        name: Such as `ibm_fez`.
+        num_qubits: Physical qubits.
+        pending_jobs: Jobs waiting, everybody's.
+        operational: Whether it runs jobs now.
+    """
+
+    name: str
+    num_qubits: int
+    pending_jobs: int
+    operational: bool
+
+
+def has_credentials() -> bool:
+    """Whether the client would find an account; asks nobody."""
+    if os.environ.get("QISKIT_IBM_TOKEN"):
+        return True
+    return any(account.get("token") for account in saved_accounts().values())
+
+
+def open_service() -> QiskitRuntimeService:
+    """The account as the client's own variables or account file give it.
+
+    Raises:
+        CredentialsError: If there is none, or it is not accepted.
+        RetryableError: If IBM's identity or search service does not answer.
+    """
+    from qiskit_ibm_runtime import QiskitRuntimeService
+
+    forbid_reposts()
+    quieten_client()
+    try:
+        service = QiskitRuntimeService()
+    except vendor_faults() as error:
+        raise account_fault(error) from None
+    for client in _clients(service):
+        refuse_other_connections(client._session)
+    return service
+
+
+def list_devices(service: QiskitRuntimeService) -> list[LiveDevice]:
+    """The devices of every instance of the account, by name.
+
+    Raises:
+        HardwareError: If the platform does not tell.
+    """
+    with translated("listing the devices"):
+        told = [entry for client in _clients(service) for entry in client.list_backends()]
+    return sorted({entry["name"]: _live_device(entry) for entry in told}.values(), key=_name)
+
+
+def find_device(service: QiskitRuntimeService, device: str) -> IBMBackend:
+    """The client's own handle of a device.
+
+    Raises:
+        BackendUnavailableError: If the account does not see it; says what there is instead.
+        RetryableError: If the platform does not answer.
+    """
+    from qiskit.providers.exceptions import QiskitBackendNotFoundError
+
+    with translated(f"opening {device}"):
+        try:
+            return service.backend(device)
+        except QiskitBackendNotFoundError:
+            pass
+    # The client says "not found" for a retired device, a wrong name and a platform that is down.
+    raise _unavailable(device, list_devices(service))
+
+
+def plan_of(service: QiskitRuntimeService, instance: str) -> str:
+    """Name of the plan behind an instance, in small letters, such as `open`."""
+    with translated("reading the plan"):
+        plans = {entry["crn"]: entry["plan"] for entry in service.instances()}
+    return str(plans.get(instance, "unknown"))
+
+
+def close_sessions(service: QiskitRuntimeService, group_id: str) -> None:
+    """Close a session or batch, in whichever instance it is; nothing happens if it is closed."""
+    with translated(f"closing {group_id}"):
+        for client in _clients(service):
+            client.close_session(group_id)
+
+
+def _clients(service: QiskitRuntimeService) -> list[Any]:
+    """One connection per instance; the client offers no public way to them."""
+    return list(service._get_api_clients().values())
+
+
+def _live_device(entry: dict[str, Any]) -> LiveDevice:
+    return LiveDevice(
+        name=str(entry["name"]),
+        num_qubits=int(entry.get("qubits", 0)),
+        pending_jobs=int(entry.get("queue_length", 0)),
+        operational=entry.get("status", {}).get("name") == "online",
+    )
+
+
+def _name(device: LiveDevice) -> str:
+    return device.name
+
+
+def _unavailable(device: str, live: list[LiveDevice]) -> BackendUnavailableError | RetryableError:
+    if device in [entry.name for entry in live]:
+        return RetryableError(f"The platform lists {device} but does not describe it.", ASK_AGAIN)
+    short = device.removeprefix("ibm_")
+    state = "is retired" if short in RETIRED_DEVICES else "is none of this account's"
+    names = ", ".join(entry.name for entry in live) or "none"
+    fake = f"fake_{short}"
+    instead = f" Its last noise: `--backend {fake}`." if fake in fake_device_names() else ""
+    return BackendUnavailableError(
+        f"The device {device!r} {state}.", f"Live devices of this account: {names}.{instead}"
+    )

@@ -1,0 +1,239 @@
+"""From what IBM's client raises to the toolkit's own errors, without secrets.
+
+The client has many exceptions for one cause and one exception for many causes; what decides here is
+the HTTP answer underneath, or that there was none.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+
+from qhw.backends.names import CREDENTIALS
+from qhw.errors import (
+    AmbiguousSubmitError,
+    CredentialsError,
+    HardwareError,
+    JobFailedError,
+    RateLimitedError,
+    RetryableError,
+)
+from qhw.jobs.ibm_repost import WatchedPost
+
+PASSING_STATUS = (404, 408, 425)
+"""To a GET: the platform answers "not found" for a moment about what it has just made."""
+ASK_AGAIN = "Ask again in a moment; https://quantum.cloud.ibm.com shows whether the platform is up."
+HIDDEN = "***"
+_PATTERNS = (
+    (re.compile(r"(?i)\b(bearer|apikey)\s+[^\s'\",}]+"), rf"\1 {HIDDEN}"),
+    (re.compile(r"(?i)\b(apikey|access_token|refresh_token)=[^&\s'\"]+"), rf"\1={HIDDEN}"),
+    (re.compile(r"crn:v1:[^\s'\",}]+"), f"crn:{HIDDEN}"),
+    (re.compile(r"\beyJ[\w-]+\.[\w-]+\.?[\w-]*"), HIDDEN),
+)
+
+
+@contextmanager
+def translated(action: str) -> Iterator[None]:
+    """Turn what the client raises into the toolkit's errors.
+
+    Args:
+        action: What is being done, such as `reading job d1`; the message begins with it.
+
+    Raises:
+        RetryableError: If asking again may help.
+        HardwareError: If it does not.
+    """
+    quieten_client()
+    try:
+        yield
+    except vendor_faults() as error:
+        # The chain below holds request headers and account ids: it is not shown.
+        raise translate(error, action) from None
+
+
+def vendor_faults() -> tuple[type[Exception], ...]:
+    """Everything that the client raises when the platform or the way to it is at fault."""
+    from qiskit.exceptions import QiskitError
+
+    return (QiskitError, requests.RequestException)
+
+
+def translate(error: Exception, action: str) -> HardwareError:
+    """The toolkit's error for one of `vendor_faults`."""
+    answer = answer_of(error)
+    if answer is not None:
+        return _from_answer(answer, action)
+    url = _url_without_answer(error)
+    if url is not None:
+        return RetryableError(
+            scrub(f"{action}: {_service(url)} gave no usable answer: {error}"), ASK_AGAIN
+        )
+    return _from_kind(error, action)
+
+
+def submit_fault(error: Exception, post: WatchedPost, action: str) -> HardwareError:
+    """The toolkit's error for a submission that failed."""
+    refused = post.status is not None and 400 <= post.status < 500 and post.status != 408
+    if not post.sent or refused:
+        return translate(error, action)
+    answered = "no answer" if post.status is None else f"HTTP status {post.status}"
+    return AmbiguousSubmitError(
+        scrub(f"{action}: {answered} to the submission; the job may be there: {_words(error)}"),
+        "Look its tag up before it is sent again: `qhw jobs list` does.",
+    )
+
+
+def account_fault(error: Exception) -> HardwareError:
+    """The toolkit's error for an account that cannot be opened."""
+    if answer_of(error) is None and _url_without_answer(error) is None:
+        return CredentialsError(scrub(f"The IBM account cannot be opened: {error}"), CREDENTIALS)
+    return translate(error, "opening the IBM account")
+
+
+def answer_of(error: BaseException) -> requests.Response | None:
+    """The HTTP answer underneath an exception; None if there was none."""
+    for link in _chain(error):
+        found = getattr(link, "response", None)
+        if found is None:
+            found = getattr(link, "http_response", None)
+        if isinstance(found, requests.Response):
+            return found
+    return None
+
+
+def scrub(text: str) -> str:
+    """The text without tokens, authorization headers and account ids."""
+    for secret in _secrets():
+        text = text.replace(secret, HIDDEN)
+    for pattern, replacement in _PATTERNS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def quieten_client() -> None:
+    """Keep the client's log and warnings off the screen.
+
+    At DEBUG it would log headers. Its warnings (plan used up, device in maintenance, no access
+    token) are checked for before each submission, and raised as errors.
+    """
+    logging.getLogger("qiskit_ibm_runtime").setLevel(logging.ERROR)
+    warnings.filterwarnings(
+        "ignore", category=UserWarning, module=r"qiskit_ibm_runtime\.(api|qiskit_runtime_service)"
+    )
+
+
+def _from_answer(answer: requests.Response, action: str) -> HardwareError:
+    status, service = answer.status_code, _service(answer.url)
+    text = scrub(f"{action}: {service} answered {status}: {_platform_words(answer)}")
+    if _without_access_token(answer):
+        return RetryableError(f"{text} (the identity service gave no access token)", ASK_AGAIN)
+    if status in (401, 403) or (status == 400 and service == "the identity service"):
+        return CredentialsError(text, CREDENTIALS)
+    if status == 429:
+        return RateLimitedError(text, "Wait a minute; fewer jobs with more rows each ask less.")
+    passing = status in PASSING_STATUS and answer.request.method == "GET"
+    if passing or status >= 500 or status < 400:
+        return RetryableError(text, ASK_AGAIN)
+    return HardwareError(text, "The platform's own words say what it does not accept.")
+
+
+def _without_access_token(answer: requests.Response) -> bool:
+    """Whether the client fell back to the bare API key since the identity service was down."""
+    sent = answer.request.headers.get("Authorization", "")
+    return answer.status_code == 401 and str(sent).startswith("apikey")
+
+
+def _from_kind(error: Exception, action: str) -> HardwareError:
+    """Exceptions that the client raises of its own, without a failed request underneath."""
+    from qiskit_ibm_runtime import exceptions
+
+    text = scrub(f"{action}: {error}")
+    failed = (
+        exceptions.RuntimeJobFailureError,
+        exceptions.RuntimeJobMaxTimeoutError,
+        exceptions.RuntimeInvalidStateError,
+    )
+    if isinstance(error, failed):
+        return JobFailedError(text, "`qhw jobs show` gives the platform's reason.")
+    if isinstance(error, exceptions.RuntimeJobTimeoutError):
+        return RetryableError(text, ASK_AGAIN)
+    return HardwareError(text, "The message is the client's own.")
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The exception and what it was raised from or while handling, nearest first."""
+    link: BaseException | None = error
+    while link is not None:
+        yield link
+        link = link.__cause__ or link.__context__
+
+
+def _url_without_answer(error: BaseException) -> str | None:
+    """Where the request went that got no answer; None if the fault is none of the network's."""
+    for link in _chain(error):
+        if isinstance(link, requests.RequestException):
+            return str(getattr(link.request, "url", None) or "")
+    return None
+
+
+def _words(error: Exception) -> str:
+    answer = answer_of(error)
+    return str(error) if answer is None else _platform_words(answer)
+
+
+def _platform_words(answer: requests.Response) -> str:
+    """The platform's message and code, verbatim."""
+    try:
+        told = answer.json()
+    except requests.JSONDecodeError:
+        return answer.text.strip() or str(answer.reason)
+    return _message(told) or answer.text.strip()
+
+
+def _message(told: Any) -> str:
+    if not isinstance(told, dict):
+        return ""
+    errors = told.get("errors")
+    first = errors[0] if isinstance(errors, list) and errors else told.get("error", told)
+    if not isinstance(first, dict):
+        return str(first)
+    message = first.get("message") or first.get("errorMessage") or ""
+    code = first.get("code") or first.get("errorCode")
+    return f"{message} (code {code})" if code else str(message)
+
+
+def _service(url: str) -> str:
+    """Which of IBM's services an address belongs to."""
+    path = urlsplit(url).path
+    if path.endswith("/identity/token"):
+        return "the identity service"
+    return "the search service" if "/v3/resources" in path else "the platform"
+
+
+def _secrets() -> list[str]:
+    """Tokens and account ids of the client's own variables and account file, longest first."""
+    found = {os.environ.get(name, "") for name in ("QISKIT_IBM_TOKEN", "QISKIT_IBM_INSTANCE")}
+    for account in saved_accounts().values():
+        found |= {str(account.get("token") or ""), str(account.get("instance") or "")}
+    return sorted((secret for secret in found if len(secret) > 7), key=len, reverse=True)
+
+
+def saved_accounts() -> dict[str, dict[str, Any]]:
+    """What the client's account file holds; nothing if there is none or it cannot be read."""
+    path = Path.home() / ".qiskit" / "qiskit-ibm.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    accounts = content.items() if isinstance(content, dict) else ()
+    return {name: account for name, account in accounts if isinstance(account, dict)}

@@ -1,0 +1,175 @@
+"""A POST goes out once, and it is known whether one did.
+
+IBM's client sends a POST again, silently, when it is answered by a server error: if the platform
+had accepted the first one there are two jobs, and both are paid. Only the caller can tell (by the
+job's tag), so the client must not decide. This is the one place that changes the client: the method
+by which it mounts its connections is replaced, and `refuse_other_connections` notices if a new
+version of the client no longer uses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connectionpool import ConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
+from urllib3.response import BaseHTTPResponse
+from urllib3.util.retry import Retry
+
+from qhw.errors import HardwareError
+
+GET_RETRIES = 2
+BACKOFF_SECONDS = 0.1
+"""Two quick retries of a GET; longer patience is the caller's, who can say that it waits."""
+READ_SECONDS = 120.0
+"""The client itself waits for ever, so that a call given up on would never end."""
+JOBS_PATH = "/jobs"
+
+
+@dataclass
+class WatchedPost:
+    """What became of the POST of a job.
+
+    Attributes:
+        sent: It left this machine: the platform may have accepted it.
+        status: HTTP status of the answer; None where none came.
+    """
+
+    sent: bool = False
+    status: int | None = None
+
+
+_watched: ContextVar[WatchedPost | None] = ContextVar("watched", default=None)
+
+
+@contextmanager
+def watched_post() -> Iterator[WatchedPost]:
+    """Watch for the POST of a job in this thread."""
+    post = WatchedPost()
+    token = _watched.set(post)
+    try:
+        yield post
+    finally:
+        _watched.reset(token)
+
+
+class SinglePostRetry(Retry):
+    """Retries what can do no harm, and no POST."""
+
+    def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
+        """Whether an answered request is sent again."""
+        return method.upper() != "POST" and super().is_retry(method, status_code, has_retry_after)
+
+    def increment(
+        self,
+        method: str | None = None,
+        url: str | None = None,
+        response: BaseHTTPResponse | None = None,
+        error: Exception | None = None,
+        _pool: ConnectionPool | None = None,
+        _stacktrace: TracebackType | None = None,
+    ) -> SinglePostRetry:
+        """Count a failed attempt down; a POST has no second one.
+
+        Raises:
+            MaxRetryError: If nothing is left.
+        """
+        if method is not None and method.upper() == "POST" and error is not None:
+            assert _pool is not None
+            raise MaxRetryError(_pool, url or "", error) from error
+        return super().increment(method, url, response, error, _pool, _stacktrace)
+
+
+class SinglePostAdapter(HTTPAdapter):
+    """Connections that send a POST once and tell `watched_post` of a job's."""
+
+    def __init__(self) -> None:
+        super().__init__(max_retries=_retry())
+
+    def send(
+        self,
+        request: requests.PreparedRequest,
+        stream: bool = False,
+        timeout: Any = None,
+        verify: bool | str = True,
+        cert: Any = None,
+        proxies: dict[str, str] | None = None,
+    ) -> requests.Response:
+        """Send, and note what became of the POST of a job."""
+        post = _watched.get() if _posts_a_job(request) else None
+        if post is not None:
+            post.sent = True
+        try:
+            answer = super().send(request, stream, _bounded(timeout), verify, cert, proxies)
+        except requests.ConnectionError as error:
+            if post is not None and _never_left(error):
+                post.sent = False
+            raise
+        if post is not None:
+            post.status = answer.status_code
+        return answer
+
+
+def forbid_reposts() -> None:
+    """Switch the re-POST off for every connection that the client opens from now on."""
+    from qiskit_ibm_runtime.api.session import RetrySession
+
+    RetrySession._initialize_retry = _mount_single_posts
+
+
+def refuse_other_connections(client_session: requests.Session) -> None:
+    """Make sure that `forbid_reposts` took effect.
+
+    Raises:
+        HardwareError: If a POST could be sent twice.
+    """
+    for adapter in client_session.adapters.values():
+        if not isinstance(adapter, SinglePostAdapter):
+            raise HardwareError(
+                f"IBM's client uses {type(adapter).__name__} for its connections: a POST could be "
+                "sent twice, and two jobs paid.",
+                "Install the client's version that qhw asks for: "
+                "`pip install 'qiskit-ibm-runtime>=0.51,<0.52'`.",
+            )
+
+
+def _mount_single_posts(session: requests.Session, *_: Any, **__: Any) -> None:
+    """Stand in for `RetrySession._initialize_retry(total, connect, backoff)`."""
+    session.mount("http://", SinglePostAdapter())
+    session.mount("https://", SinglePostAdapter())
+
+
+def _retry() -> SinglePostRetry:
+    from qiskit_ibm_runtime.api.session import STATUS_FORCELIST
+
+    return SinglePostRetry(
+        total=GET_RETRIES,
+        backoff_factor=BACKOFF_SECONDS,
+        status_forcelist=STATUS_FORCELIST,
+        # A platform that says "come back in an hour" would hold the call for that hour.
+        respect_retry_after_header=False,
+    )
+
+
+def _posts_a_job(request: requests.PreparedRequest) -> bool:
+    path = (request.url or "").partition("?")[0]
+    return request.method == "POST" and path.endswith(JOBS_PATH)
+
+
+def _never_left(error: requests.ConnectionError) -> bool:
+    """Whether no connection was made, so that nothing can have arrived."""
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return isinstance(reason, (NewConnectionError, ConnectTimeoutError))
+
+
+def _bounded(timeout: Any) -> Any:
+    if isinstance(timeout, tuple) and timeout[1] is None:
+        return (timeout[0], READ_SECONDS)
+    return timeout

@@ -1,0 +1,277 @@
+"""The ledger of paid work: the intent before it is sent, the job after it, the result before use.
+
+Every method is one transaction that is on the disk when it returns, so that a process killed at
+any moment leaves a file from which the next one knows what may have been paid for.
+
+    intent ──> submitted ──> done
+       └──────────┴────────> failed        an intent or a failure ──> superseded by attempt n + 1
+
+The file holds no account and no token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+import platformdirs
+
+from qhw.errors import LedgerError
+from qhw.jobs.clock import Clock, SystemClock
+from qhw.jobs.ledger_file import LedgerFile, make_private_folder
+from qhw.jobs.ledger_records import (
+    Duplicate,
+    Entry,
+    EntryState,
+    Group,
+    Intent,
+    Spent,
+    entry_name,
+    pack_results,
+)
+from qhw.jobs.ledger_rows import LedgerRows
+from qhw.jobs.owner import owner_alive, this_owner
+from qhw.jobs.runner import JobReport, Mode, PubValues
+from qhw.jobs.unit import Unit
+
+__all__ = [
+    "Duplicate",
+    "Entry",
+    "EntryState",
+    "Group",
+    "Intent",
+    "Ledger",
+    "Spent",
+    "owner_alive",
+    "this_owner",
+]
+
+
+class Ledger(LedgerRows):
+    """All paid work of one user; threads and processes may share the file.
+
+    Args:
+        path: The file; made when missing.
+        clock: Dates what happens.
+
+    Raises:
+        LedgerError: By every method, if the file is damaged, full, or newer than this program.
+    """
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        super().__init__(LedgerFile(path), clock)
+
+    @classmethod
+    def of_user(cls, clock: Clock | None = None) -> Ledger:
+        """The one that commands use; XDG_DATA_HOME moves it."""
+        folder = Path(platformdirs.user_data_dir("qhw"))
+        make_private_folder(folder)
+        return cls(folder / "ledger.sqlite", clock or SystemClock())
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._file.path
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def intend(self, unit: Unit, request_facts: Intent, journal: bytes | None) -> Entry:
+        """Write down that a unit is about to be sent, before it is.
+
+        The new attempt, the end of the earlier one and the journal are one transaction. A process
+        that is to take over another's intent asks `owner_alive` first.
+
+        Args:
+            unit: What is to be worked out.
+            request_facts: What is to be sent; `earlier` names the attempt this one replaces.
+            journal: State from which replaying goes on; only a run's newest is kept.
+
+        Raises:
+            LedgerError: If the newest attempt is not `earlier`, so that another process got there
+                first; or if it is submitted or done, so that it would be paid for twice.
+        """
+        with self._file.transaction():
+            newest = self.latest(unit)
+            _check_replaceable(unit, newest, request_facts.earlier)
+            if newest:
+                self._set_state(newest.id, "superseded")
+            entry_id = self._insert_entry(unit, request_facts, newest.attempt + 1 if newest else 1)
+            if journal is not None:
+                self._keep_journal(unit, journal)
+            return self._entry(entry_id)
+
+    def submitted(self, entry_id: int, job_id: str, group_id: str = "") -> None:
+        """Write down the job that an intent became.
+
+        Args:
+            entry_id: The attempt.
+            job_id: The platform's.
+            group_id: The session or batch, if submitting opened one; else what the intent says.
+
+        Raises:
+            LedgerError: If the attempt has another job or was replaced, or the job belongs to
+                another attempt.
+        """
+        with self._file.transaction():
+            entry = self._entry(entry_id)
+            self._check_free(job_id, entry_id)
+            if (entry.state, entry.job_id) != ("submitted", job_id):
+                _check_state(entry, "intent", f"job {job_id}")
+                self._set_job(entry_id, job_id, group_id)
+
+    def done(
+        self, entry_id: int, results: Sequence[PubValues], report: JobReport, calibration: str
+    ) -> None:
+        """Write down the results; the same results again only add what the report tells anew.
+
+        Args:
+            entry_id: The attempt.
+            results: One per PUB.
+            report: The platform's, of this attempt's job.
+            calibration: The platform's JSON that the job ran under; empty where it tells none.
+
+        Raises:
+            LedgerError: If the attempt was not submitted, its job is another, or it has other
+                results already; or if a result is not finite.
+        """
+        arrays = pack_results(results)
+        with self._file.transaction():
+            entry = self._entry(entry_id)
+            if entry.state == "done":
+                self._check_same_results(entry, arrays)
+            else:
+                _check_state(entry, "submitted", "a result")
+                self._file.execute(
+                    "INSERT INTO results (entry_id, arrays) VALUES (:entry, :arrays)",
+                    {"entry": entry_id, "arrays": arrays},
+                )
+            self._check_own(entry, report)
+            self._finish(entry, "done", report)
+            self._keep_calibration(entry_id, calibration)
+
+    def failed(self, entry_id: int, report: JobReport | None, reason: str) -> None:
+        """Write down that an attempt ended without a result; once more updates its facts.
+
+        Args:
+            entry_id: The attempt.
+            report: The platform's; None if the platform has no job of it.
+            reason: Kept as `platform["reason"]` where the report gives none.
+
+        Raises:
+            LedgerError: If the attempt is done or replaced, or its job is another.
+        """
+        with self._file.transaction():
+            entry = self._entry(entry_id)
+            if entry.state not in ("intent", "submitted", "failed"):
+                _check_state(entry, "submitted", "a failure")
+            self._check_own(entry, report)
+            self._finish(entry, "failed", report, reason)
+
+    def duplicate(self, entry_id: int, report: JobReport, action: str) -> None:
+        """Write down a second job that was found for a unit; what it used counts as spent.
+
+        The same job again updates what is known of it.
+
+        Args:
+            entry_id: The attempt it belongs to.
+            report: The platform's.
+            action: What was done with it, such as `cancelled`.
+
+        Raises:
+            LedgerError: If the job is an attempt's own.
+        """
+        with self._file.transaction():
+            self._entry(entry_id)
+            self._check_free(report.job_id, None)
+            self._insert_duplicate(entry_id, report, action)
+
+    def group_opened(self, group_id: str, mode: Mode, device: str, run: str) -> None:
+        """Write down a session or batch, so that it can be closed after a crash."""
+        with self._file.transaction():
+            self._file.execute(
+                """
+                INSERT INTO groups (id, mode, device, run, owner, opened_at)
+                VALUES (:id, :mode, :device, :run, :owner, :now) ON CONFLICT (id) DO NOTHING
+                """,
+                {
+                    "id": group_id,
+                    "mode": mode,
+                    "device": device,
+                    "run": run,
+                    "owner": this_owner(),
+                    "now": self._clock.now(),
+                },
+            )
+
+    def group_closed(self, group_id: str) -> None:
+        """Write down that a session or batch is closed."""
+        with self._file.transaction():
+            self._file.execute(
+                "UPDATE groups SET closed_at = :now WHERE id = :id AND closed_at IS NULL",
+                {"id": group_id, "now": self._clock.now()},
+            )
+
+    def _check_own(self, entry: Entry, report: JobReport | None) -> None:
+        if report is None:
+            return
+        if entry.job_id not in ("", report.job_id):
+            raise LedgerError(
+                f"Job {report.job_id} is not that of {entry_name(entry)}: {entry.job_id} is.",
+                f"`qhw jobs show {entry.job_id}` tells about that one.",
+            )
+        self._check_free(report.job_id, entry.id)
+
+    def _check_free(self, job_id: str, entry_id: int | None) -> None:
+        """A job belongs to one attempt, or its use would be counted twice."""
+        holder = self.find_job(job_id)
+        if holder and holder.id != entry_id:
+            raise LedgerError(
+                f"Job {job_id} already belongs to {entry_name(holder)}.",
+                f"`qhw jobs show {job_id}` tells what it computed.",
+            )
+
+    def _check_same_results(self, entry: Entry, arrays: bytes) -> None:
+        if pack_results(self.result(entry)) != arrays:
+            raise LedgerError(
+                f"{entry_name(entry)} is done, with results unlike those of job {entry.job_id}.",
+                f"`qhw jobs show {entry.job_id}` tells what is stored; it is kept.",
+            )
+
+
+def _check_replaceable(unit: Unit, newest: Entry | None, earlier: int | None) -> None:
+    if newest is None and earlier is None:
+        return
+    if newest is None or newest.id != earlier:
+        owner = f"process {newest.owner}" if newest else "no process"
+        raise LedgerError(
+            f"{unit.key} is not ours to send: {owner} has its newest attempt.",
+            "Let that process finish, or stop it; then the same command with `--resume`.",
+        )
+    if newest.state in ("submitted", "done"):
+        raise LedgerError(
+            f"{entry_name(newest)} is {newest.state}: sending it again would be paid for twice.",
+            f"`qhw jobs collect {newest.job_id}` fetches what it measured.",
+        )
+
+
+def _check_state(entry: Entry, wanted: EntryState, news: str) -> None:
+    if entry.state != wanted:
+        job = f" as job {entry.job_id}" if entry.job_id else ""
+        raise LedgerError(
+            f"{entry_name(entry)} is {entry.state}{job}: {news} does not fit.",
+            "`qhw jobs list` shows how each attempt stands.",
+        )

@@ -1,0 +1,175 @@
+"""What the ledger answers: attempts, results, what was spent, what is still open."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from qhw.errors import LedgerError
+from qhw.jobs.ledger_file import LedgerFile
+from qhw.jobs.ledger_records import (
+    Duplicate,
+    Entry,
+    EntryState,
+    Group,
+    Spent,
+    duplicate_of,
+    entry_name,
+    entry_of,
+    unit_of,
+    unit_values,
+    unpack_results,
+)
+from qhw.jobs.runner import PubValues
+from qhw.jobs.unit import Unit
+
+PAID_PREFIX = "ibm_"
+"""Names of devices that cost money begin so."""
+
+
+class LedgerQueries:
+    """The questions that change nothing.
+
+    Args:
+        file: The open ledger.
+    """
+
+    def __init__(self, file: LedgerFile) -> None:
+        self._file = file
+
+    def attempts(self, unit: Unit) -> list[Entry]:
+        """All attempts at a unit, oldest first."""
+        rows = self._file.rows(
+            """
+            SELECT * FROM entries
+             WHERE run = :run AND phase = :phase AND upd = :upd AND step = :step AND part = :part
+             ORDER BY attempt
+            """,
+            unit_values(unit),
+        )
+        return [entry_of(row) for row in rows]
+
+    def latest(self, unit: Unit) -> Entry | None:
+        """The newest attempt at a unit."""
+        attempts = self.attempts(unit)
+        return attempts[-1] if attempts else None
+
+    def entries(
+        self, run: str | None = None, states: Sequence[EntryState] | None = None
+    ) -> list[Entry]:
+        """Entries oldest first, of one run or all, in some states or any."""
+        rows = self._file.rows(
+            """
+            SELECT * FROM entries
+             WHERE (:run IS NULL OR run = :run)
+               AND (:states IS NULL OR state IN (SELECT value FROM json_each(:states)))
+             ORDER BY id
+            """,
+            {"run": run, "states": None if states is None else json.dumps(list(states))},
+        )
+        return [entry_of(row) for row in rows]
+
+    def find_job(self, job_id: str) -> Entry | None:
+        """The attempt that became this job."""
+        row = self._file.row(
+            "SELECT * FROM entries WHERE job_id = :job AND job_id != ''", {"job": job_id}
+        )
+        return entry_of(row) if row else None
+
+    def result(self, entry: Entry) -> tuple[PubValues, ...]:
+        """The results of an attempt that is done, bit for bit as they were stored.
+
+        Raises:
+            LedgerError: If it has none, or they are damaged.
+        """
+        row = self._file.row("SELECT arrays FROM results WHERE entry_id = :id", {"id": entry.id})
+        if row is None:
+            raise LedgerError(
+                f"There is no result of {entry_name(entry)}, which is {entry.state}.",
+                "`qhw jobs collect` fetches what has finished.",
+            )
+        return unpack_results(row["arrays"])
+
+    def calibration(self, digest: str) -> str:
+        """The calibration with this digest, as the platform's JSON; empty if there is none."""
+        row = self._file.row(
+            "SELECT content FROM calibrations WHERE digest = :digest", {"digest": digest}
+        )
+        return row["content"] if row else ""
+
+    def duplicates(self, run: str | None = None) -> list[Duplicate]:
+        """Second jobs that were found, oldest first, of one run or all."""
+        rows = self._file.rows(
+            """
+            SELECT duplicates.* FROM duplicates JOIN entries ON entries.id = entry_id
+             WHERE :run IS NULL OR run = :run ORDER BY found_at, duplicates.job_id
+            """,
+            {"run": run},
+        )
+        return [duplicate_of(row) for row in rows]
+
+    def latest_journal(self, run: str) -> tuple[Unit, bytes] | None:
+        """The run's newest journal, and the unit before which it was written."""
+        row = self._file.row("SELECT * FROM journals WHERE run = :run", {"run": run})
+        return (unit_of(row), row["content"]) if row else None
+
+    def spent(self, run: str) -> Spent:
+        """What a run has sent and used."""
+        return self._spent(run=run)
+
+    def spent_since(self, device_prefix: str, since: float) -> Spent:
+        """What was sent and used on some devices, by all runs.
+
+        Args:
+            device_prefix: How the devices' names begin, such as `ibm_`.
+            since: Seconds since 1970; jobs that were last heard of earlier are left out.
+        """
+        return self._spent(prefix=device_prefix, since=since)
+
+    def pending(self, device: str) -> int:
+        """Jobs of all runs and processes that were submitted to a device and have not ended."""
+        row = self._file.row(
+            "SELECT COUNT(*) AS n FROM entries WHERE device = :device AND state = 'submitted'",
+            {"device": device},
+        )
+        return int(row["n"]) if row else 0
+
+    def posts_since(self, since: float) -> list[float]:
+        """When intents were written for devices that cost money, oldest first."""
+        rows = self._file.rows(
+            """
+            SELECT intended_at FROM entries
+             WHERE intended_at >= :since AND substr(device, 1, length(:paid)) = :paid
+             ORDER BY intended_at
+            """,
+            {"since": since, "paid": PAID_PREFIX},
+        )
+        return [row["intended_at"] for row in rows]
+
+    def open_groups(self, run: str | None = None) -> list[Group]:
+        """Sessions and batches that were not closed, oldest first, of one run or all."""
+        rows = self._file.rows(
+            """
+            SELECT id, mode, device, run, owner, opened_at FROM groups
+             WHERE closed_at IS NULL AND (:run IS NULL OR run = :run) ORDER BY opened_at, id
+            """,
+            {"run": run},
+        )
+        return [Group(**row) for row in rows]
+
+    def _spent(self, run: str | None = None, prefix: str = "", since: float = 0.0) -> Spent:
+        row = self._file.row(
+            """
+            SELECT COUNT(*) AS jobs,
+                   COALESCE(SUM(circuits), 0) AS circuits,
+                   COALESCE(SUM(circuits * shots), 0) AS shots,
+                   TOTAL(COALESCE(usage_seconds, quoted_seconds)) AS qpu_seconds,
+                   COALESCE(SUM(usage_seconds IS NULL), 0) AS estimated_jobs
+              FROM sent_jobs
+             WHERE (:run IS NULL OR run = :run) AND known_at >= :since
+               AND substr(device, 1, length(:prefix)) = :prefix
+            """,
+            {"run": run, "prefix": prefix, "since": since},
+        )
+        assert row is not None, "an aggregate has one row"
+        return Spent(**row)

@@ -1,0 +1,255 @@
+"""A fake device that takes jobs like a real one: kept on disk, sampled, billed as if.
+
+Circuits run as they are, folded ones too, as exact density matrices of the qubits they use under
+the snapshot's noise; read-out error is folded in and bit strings are drawn. A job is computed when
+it is first asked about, by whichever process asks, and gives the same answer ever after: its
+random numbers are seeded from its id.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+from filelock import Timeout
+
+from calibration import DeviceSnapshot
+from policy.backend import FloatArray
+from qhw.backends.aer import shot_errors
+from qhw.errors import ConfigError, HardwareError, JobFailedError, MitigationError, RetryableError
+from qhw.jobs.budget import qpu_seconds
+from qhw.jobs.clock import Clock, SystemClock
+from qhw.jobs.request import JobRequest
+from qhw.jobs.runner import JobReport, JobState, Mode, PlanLimits, PubValues
+from qhw.jobs.simulated import SimulatedDevice
+from qhw.jobs.spool import ID_PREFIX, Ending, Spool, SpooledJob
+
+COMPUTE_SECONDS = 600.0
+"""How long to wait for another process that computes the same job."""
+
+
+def local_jobs_folder(device: str) -> Path:
+    """Where a fake device's jobs are kept; XDG_DATA_HOME moves it."""
+    return Path(platformdirs.user_data_dir("qhw")) / "local_jobs" / device
+
+
+class LocalRunner:
+    """See `qhw.jobs.runner.JobRunner`.
+
+    Args:
+        device: A snapshot that ships with the vendor's package, such as `fake_fez`.
+        folder: Keeps the jobs; the user's own by default.
+        clock: Tells the dates of jobs.
+        mode: Only `job`.
+        snapshot: Taken instead of the shipped one, such as one with scaled noise.
+
+    Raises:
+        ConfigError: If another mode is asked for.
+    """
+
+    dollars_per_second = 0.0
+    group_id = ""
+
+    def __init__(
+        self,
+        device: str,
+        folder: Path | None = None,
+        clock: Clock | None = None,
+        *,
+        mode: Mode = "job",
+        snapshot: DeviceSnapshot | None = None,
+    ) -> None:
+        if mode != "job":
+            raise ConfigError(
+                f"{device} runs in job mode, not in mode {mode!r}: a fake device has no queue, so "
+                f"there is nothing that a {mode} would save.",
+                "Leave --mode out.",
+            )
+        self.device = device
+        self.mode: Mode = mode
+        self._spool = Spool(folder or local_jobs_folder(device))
+        self._clock = clock or SystemClock()
+        self._given = snapshot
+
+    def snapshot(self, *, refresh: bool = False) -> DeviceSnapshot:
+        """The shipped snapshot, which never changes: `refresh` gives the same."""
+        del refresh
+        return self._device.snapshot
+
+    @cached_property
+    def _device(self) -> SimulatedDevice:
+        """Opened when it is first needed: looking jobs up needs no snapshot."""
+        from qhw.backends.opening import open_snapshot
+
+        return SimulatedDevice(self._given or open_snapshot(self.device))
+
+    def limits(self) -> PlanLimits:
+        """No limits, no sessions."""
+        return PlanLimits("local", sessions=False)
+
+    def queue_length(self) -> int:
+        """Nobody waits."""
+        return 0
+
+    def submit(self, request: JobRequest) -> str:
+        """Store a job and return its id; it is computed when it is first asked about.
+
+        Raises:
+            MitigationError: If the platform is asked to mitigate.
+            HardwareError: If the device has not got a gate, or the job cannot be stored.
+            ConfigError: If a circuit uses too many qubits to be simulated.
+        """
+        if request.native:
+            raise MitigationError(
+                f"--mitigation native is done by IBM's platform; {self.device} runs here.",
+                "Take --mitigation readout, affine or zne, or an ibm_* device.",
+            )
+        for pub in request.pubs:
+            self._device.refuse_foreign(pub)
+        job = SpooledJob(
+            job_id=_new_id(),
+            tags=request.tags,
+            shots=request.shots,
+            rows=tuple(pub.rows for pub in request.pubs),
+            outputs=tuple(pub.outputs for pub in request.pubs),
+            max_seconds=request.max_seconds,
+            digest=request.digest,
+            created=self._date(),
+        )
+        self._spool.add(job, request)
+        return job.job_id
+
+    def find(self, tag: str) -> list[JobReport]:
+        """All jobs with this tag, oldest first; none is computed by it."""
+        jobs = [job for job in self._spool.jobs() if tag in job.tags]
+        return [_report(job, self._spool.ending(job.job_id), "queued") for job in jobs]
+
+    def report(self, job_id: str) -> JobReport:
+        """How a job stands; computes it, unless another process is at it."""
+        job = self._spool.read(job_id)
+        return _report(job, self._ended(job, patience=0), "running")
+
+    def collect(self, job_id: str, request: JobRequest) -> tuple[PubValues, ...]:
+        """The results, one per PUB; computes them if nobody has.
+
+        Raises:
+            RetryableError: If another process takes too long to compute them.
+            JobFailedError: If the job failed or was cancelled.
+            HardwareError: If the job was another request.
+        """
+        job = self._spool.read(job_id)
+        if job.digest != request.digest:
+            raise HardwareError(
+                f"{job_id} was asked for {job.digest}, not for {request.digest}.",
+                "Ask for it with the request that was submitted.",
+            )
+        ending = self._ended(job, patience=COMPUTE_SECONDS)
+        if ending is None:
+            raise RetryableError(
+                f"Another process has computed {job_id} for {COMPUTE_SECONDS:.0f} s.", "Wait."
+            )
+        if ending.state != "done":
+            raise JobFailedError(f"{job_id} {ending.state}: {ending.reason}", "Submit it anew.")
+        values = self._spool.values(job_id)
+        return tuple(PubValues(array, shot_errors(array, job.shots)) for array in values)
+
+    def calibration(self, job_id: str) -> str:
+        """Device, date and digest of the snapshot the job ran under; empty before it ran."""
+        ending = self._spool.ending(self._spool.read(job_id).job_id)
+        return ending.calibration if ending else ""
+
+    def cancel(self, job_id: str) -> None:
+        """Cancel a job that nobody has computed yet.
+
+        Raises:
+            RetryableError: If another process computes it for too long.
+        """
+        job = self._spool.read(job_id)
+        try:
+            with self._spool.lock(job_id, COMPUTE_SECONDS):
+                if self._spool.ending(job_id) is None:
+                    now = self._date()
+                    self._spool.end(job_id, Ending("cancelled", 0.0, "", now, "by the user"))
+        except Timeout as error:
+            raise RetryableError(f"{job.job_id} is being computed.", "Wait.") from error
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _date(self) -> str:
+        return datetime.fromtimestamp(self._clock.now(), UTC).isoformat()
+
+    def _ended(self, job: SpooledJob, patience: float) -> Ending | None:
+        """The job's end, computed now if need be; None while another process computes it."""
+        ending = self._spool.ending(job.job_id)
+        if ending is not None:
+            return ending
+        try:
+            with self._spool.lock(job.job_id, patience):
+                return self._spool.ending(job.job_id) or self._execute(job)
+        except Timeout:
+            return None
+
+    def _execute(self, job: SpooledJob) -> Ending:
+        """Compute a job and store how it ended; its lock is held."""
+        started, usage = self._date(), qpu_seconds(1, sum(job.rows), job.shots)
+        values: tuple[FloatArray, ...] = ()
+        reason = ""
+        if usage > job.max_seconds:
+            reason = f"it takes {usage:.0f} QPU s, and its limit is {job.max_seconds} s"
+        else:
+            try:
+                values = self._measure(job)
+            except RuntimeError as error:
+                reason = str(error)
+        ending = Ending(
+            "failed" if reason else "done",
+            min(usage, job.max_seconds),
+            started,
+            self._date(),
+            reason,
+            _calibration(self._device.snapshot),
+        )
+        self._spool.end(job.job_id, ending, values)
+        return ending
+
+    def _measure(self, job: SpooledJob) -> tuple[FloatArray, ...]:
+        seed = int(job.job_id.removeprefix(ID_PREFIX), 16)
+        generator = np.random.default_rng(seed)
+        pubs = self._spool.pubs(job)
+        return tuple(self._device.measure(pub, job.shots, generator) for pub in pubs)
+
+
+def _report(job: SpooledJob, ending: Ending | None, otherwise: JobState) -> JobReport:
+    if ending is None:
+        return JobReport(job.job_id, otherwise, job.tags, queue_position=0, created=job.created)
+    return JobReport(
+        job.job_id,
+        ending.state,
+        job.tags,
+        usage_seconds=ending.usage_seconds,
+        created=job.created,
+        started=ending.started,
+        finished=ending.finished,
+        reason=ending.reason,
+    )
+
+
+def _calibration(snapshot: DeviceSnapshot) -> str:
+    facts = {
+        "device": snapshot.name,
+        "taken_at": snapshot.taken_at,
+        "calibration_digest": snapshot.calibration_digest,
+    }
+    return json.dumps(facts)
+
+
+def _new_id() -> str:
+    """An id that rises with time and is nobody else's."""
+    return f"{ID_PREFIX}{time.time_ns():016x}{secrets.token_hex(4)}"

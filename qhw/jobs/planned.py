@@ -1,0 +1,252 @@
+"""Which jobs a run will send, in order: arithmetic on plain numbers.
+
+This mirrors what the device path does, and a test holds both together; it imports neither torch
+nor qiskit, so that a quote is there at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from qhw.errors import ConfigError, MitigationError
+
+CALIBRATION_SHOTS = 4096
+AFFINE_CIRCUITS = 32
+PROBE_CIRCUITS = 8
+READOUT_CIRCUITS = 2
+ZNE_SCALES = 2
+
+Method = Literal["none", "readout", "affine", "zne", "native"]
+StoredMap = Literal["none", "unknown", "earlier", "present"]
+"""Which affine map is kept: none, one that may or may not fit this circuit and calibration, one of
+an earlier calibration, one of the present."""
+Rule = Literal["shift", "pruned", "spsa", "frozen", "adjoint"]
+
+
+@dataclass(frozen=True)
+class PlannedJob:
+    """One submission that may come.
+
+    Attributes:
+        phase: What it is for.
+        circuits: Circuits with bound parameters, at most.
+        shots: Per circuit.
+        least: Circuits at least; 0 if it may not be sent at all. `circuits` by default.
+    """
+
+    phase: str
+    circuits: int
+    shots: int
+    least: int = -1
+
+    def __post_init__(self) -> None:
+        if self.least < 0:
+            object.__setattr__(self, "least", self.circuits)
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A sequence of jobs that is sent several times.
+
+    Attributes:
+        jobs: In order.
+        repeats: How often.
+        first_update: Number of the PPO update it is first sent in; 0 outside updates.
+    """
+
+    jobs: tuple[PlannedJob, ...]
+    repeats: int = 1
+    first_update: int = 0
+
+
+@dataclass(frozen=True)
+class MitigationPlan:
+    """How values are corrected, as far as it costs circuits.
+
+    Attributes:
+        method: See `qhw run --help`.
+        stored: Affine maps that are kept for this device, layout and circuit.
+        readout_measured: Measure the read-out errors instead of taking the published ones.
+    """
+
+    method: Method = "none"
+    stored: StoredMap = "none"
+    readout_measured: bool = False
+
+    @property
+    def scales(self) -> int:
+        """Circuits for each one that is asked for."""
+        return ZNE_SCALES if self.method == "zne" else 1
+
+    def jobs(self) -> tuple[PlannedJob, ...]:
+        """What must be measured before anything else."""
+        if self.method == "affine":
+            return _affine_jobs(self.stored)
+        if self.method in ("readout", "zne") and self.readout_measured:
+            return (PlannedJob("calibration", READOUT_CIRCUITS, CALIBRATION_SHOTS),)
+        return ()
+
+
+def _affine_jobs(stored: StoredMap) -> tuple[PlannedJob, ...]:
+    """A fit; before it a probe where there may be an old map, which may save the fit."""
+    if stored == "present":
+        return ()
+    if stored == "none":
+        return (PlannedJob("calibration", AFFINE_CIRCUITS, CALIBRATION_SHOTS),)
+    least = PROBE_CIRCUITS if stored == "earlier" else 0
+    probe = PlannedJob("calibration", PROBE_CIRCUITS, CALIBRATION_SHOTS, least)
+    return probe, PlannedJob("calibration", AFFINE_CIRCUITS, CALIBRATION_SHOTS, 0)
+
+
+@dataclass(frozen=True)
+class RunShape:
+    """Pictures made in lockstep.
+
+    Attributes:
+        steps: Denoising steps T.
+        images: Pictures N.
+        shots: Per circuit.
+        query_every: The device is asked at every such step; the action is held between.
+
+    Raises:
+        ConfigError: If a number is below 1.
+    """
+
+    steps: int
+    images: int
+    shots: int
+    query_every: int = 1
+
+    def __post_init__(self) -> None:
+        for option in ("steps", "images", "shots", "query_every"):
+            if getattr(self, option) < 1:
+                raise ConfigError(
+                    f"{option} = {getattr(self, option)}: must be at least 1.",
+                    "`qhw plan run --help` lists the options.",
+                )
+
+    @property
+    def queries(self) -> int:
+        """Steps at which the device is asked: ceil(T / query_every)."""
+        return -(-self.steps // self.query_every)
+
+    def stretches(self, mitigation: MitigationPlan) -> tuple[Stretch, ...]:
+        """Calibration, then one job per queried step."""
+        step = PlannedJob("images", self.images * mitigation.scales, self.shots)
+        return (Stretch(mitigation.jobs()), Stretch((step,) * self.queries))
+
+
+@dataclass(frozen=True)
+class TrainingShape:
+    """PPO on a device.
+
+    Attributes:
+        updates: PPO updates.
+        steps: Denoising steps T.
+        environments: Trajectories in lockstep N.
+        epochs: Passes E over a rollout.
+        minibatches: Parts M of a pass.
+        rule: How the circuit's gradient is measured.
+        weights: Trainable angles P of the circuit.
+        angles: Encoding angles A of the circuit.
+        shots: Per circuit.
+        latents: Of the paired evaluation after training.
+        pruned_fraction: Share of the weights that `pruned` shifts.
+        trained_encoding: Whether angles are trained too (encoding `linear`).
+        fresh: Whether the head starts at zero, so that the first minibatch of all has no gradient.
+
+    Raises:
+        ConfigError: If there are more minibatches than transitions, or the rule needs a simulator.
+    """
+
+    updates: int
+    steps: int
+    environments: int
+    epochs: int
+    minibatches: int
+    rule: Rule
+    weights: int
+    angles: int
+    shots: int
+    latents: int
+    pruned_fraction: float = 0.125
+    trained_encoding: bool = False
+    fresh: bool = True
+
+    def __post_init__(self) -> None:
+        if self.minibatches > self.environments * self.steps:
+            raise ConfigError(
+                f"{self.minibatches} minibatches of {self.environments} x {self.steps} "
+                "transitions: there must be at least one in each.",
+                "Take fewer ppo.minibatches or more --environments.",
+            )
+        if self.rule == "adjoint":
+            raise ConfigError(
+                "--gradient adjoint needs a simulator that differentiates itself.",
+                "Take --gradient shift, pruned, spsa or frozen.",
+            )
+
+    def stretches(self, mitigation: MitigationPlan) -> tuple[Stretch, ...]:
+        """Calibration, updates, evaluation.
+
+        Raises:
+            MitigationError: If gradients are to be measured under zero-noise extrapolation.
+        """
+        if mitigation.method == "zne" and self.rule != "frozen":
+            raise MitigationError(
+                f"--mitigation zne is not used for gradients (--gradient {self.rule}): it adds "
+                "more shot noise than it takes bias away.",
+                "Take --mitigation affine or readout, or --gradient frozen.",
+            )
+        scales = mitigation.scales
+        evaluation = PlannedJob("evaluation", self.latents * scales, self.shots)
+        return (
+            Stretch(mitigation.jobs()),
+            Stretch(tuple(self._update(scales, first=True)), 1, 1),
+            Stretch(tuple(self._update(scales, first=False)), self.updates - 1, 2),
+            Stretch((evaluation,) * self.steps),
+        )
+
+    def _update(self, scales: int, *, first: bool) -> list[PlannedJob]:
+        """A rollout; then, minibatch by minibatch, forward values and gradients.
+
+        The rollout's own values serve the first pass. `frozen` needs neither: its values never
+        change.
+        """
+        rollout = PlannedJob("rollout", self.environments * scales, self.shots)
+        jobs = [rollout] * self.steps
+        if self.rule == "frozen":
+            return jobs
+        sizes = minibatch_sizes(self.environments * self.steps, self.minibatches)
+        for epoch in range(self.epochs):
+            for index, rows in enumerate(sizes):
+                if epoch:
+                    jobs.append(PlannedJob("forward", rows, self.shots))
+                if epoch or index or not (first and self.fresh):
+                    jobs.append(self._gradient(rows, certain=not (epoch or index)))
+        return jobs
+
+    def _gradient(self, rows: int, *, certain: bool) -> PlannedJob:
+        """At most every row; at least none, since PPO may have clipped them all.
+
+        In an update's first minibatch nothing can be clipped: the ratio is 1.
+        """
+        circuits = self.circuits_per_row * rows
+        return PlannedJob("gradient", circuits, self.shots, circuits if certain else 0)
+
+    @property
+    def circuits_per_row(self) -> int:
+        """Circuits that the gradient of one transition takes."""
+        turned = 2 * self.angles if self.trained_encoding else 0
+        if self.rule == "spsa":
+            return 2 + turned
+        if self.rule == "pruned":
+            return 2 * max(1, round(self.pruned_fraction * self.weights)) + turned
+        return 2 * self.weights + turned
+
+
+def minibatch_sizes(transitions: int, parts: int) -> list[int]:
+    """Rows of each minibatch: as equal as can be, the first ones larger (torch.tensor_split)."""
+    size, larger = divmod(transitions, parts)
+    return [size + 1] * larger + [size] * (parts - larger)

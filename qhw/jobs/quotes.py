@@ -1,0 +1,321 @@
+"""What planned jobs will take: QPU seconds, dollars, waiting; from a lower to an upper bound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from qhw.jobs.budget import (
+    DOLLARS_PER_SECOND,
+    SECONDS_PER_JOB,
+    SECONDS_PER_SHOT,
+    Limits,
+    Passed,
+    Spent,
+    qpu_seconds,
+)
+from qhw.jobs.planned import MitigationPlan, PlannedJob, RunShape, Stretch, TrainingShape
+
+OPEN_PLAN_SECONDS = 600.0
+"""QPU seconds of the Open plan in a rolling window of 28 days."""
+LONGEST_EXECUTION = 10_800
+"""QPU seconds after which the platform ends any job."""
+SECONDS_PER_QUEUED_JOB = 30.0
+"""Assumed time that a job ahead in the queue takes."""
+
+
+@dataclass(frozen=True)
+class PhaseQuote:
+    """One phase's jobs, from a lower to an upper bound.
+
+    Attributes:
+        phase: Its name.
+        jobs: Submissions, at most.
+        circuits: Circuits with bound parameters, over all jobs, at most.
+        shots: Per circuit.
+        note: What the bounds come from; empty where they are equal.
+        jobs_low: Submissions, at least.
+        circuits_low: Circuits, at least.
+    """
+
+    phase: str
+    jobs: int
+    circuits: int
+    shots: int
+    note: str
+    jobs_low: int
+    circuits_low: int
+
+    @property
+    def seconds(self) -> float:
+        """QPU seconds, at most."""
+        return qpu_seconds(self.jobs, self.circuits, self.shots)
+
+    @property
+    def seconds_low(self) -> float:
+        """QPU seconds, at least."""
+        return qpu_seconds(self.jobs_low, self.circuits_low, self.shots)
+
+    @property
+    def total_shots(self) -> int:
+        """Executions, at most."""
+        return self.circuits * self.shots
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Where a limit would end the work.
+
+    Attributes:
+        passed: The limit, and by what it would be passed.
+        phase: Of the submission that would not be sent.
+        update: PPO update of that submission; 0 outside updates.
+        job: Its number, from 1.
+    """
+
+    passed: Passed
+    phase: str
+    update: int
+    job: int
+
+
+@dataclass(frozen=True)
+class Quote:
+    """What a command will take, told before anything is sent.
+
+    Attributes:
+        title: What is to be done.
+        stretches: The jobs, in order.
+        dollars_per_second: Price of a QPU second.
+        queue: Jobs waiting at the device; None where it is not known.
+        assumptions: What the numbers rest on, one line each.
+        warnings: What would go wrong, one line each.
+    """
+
+    title: str
+    stretches: tuple[Stretch, ...]
+    dollars_per_second: float = DOLLARS_PER_SECOND
+    queue: int | None = None
+    assumptions: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @cached_property
+    def phases(self) -> tuple[PhaseQuote, ...]:
+        """Phases in the order in which they first come."""
+        found: dict[tuple[str, int], list[tuple[PlannedJob, int]]] = {}
+        for stretch in self.stretches:
+            for job in stretch.jobs if stretch.repeats else ():
+                found.setdefault((job.phase, job.shots), []).append((job, stretch.repeats))
+        return tuple(_phase(*key, counted) for key, counted in found.items())
+
+    @property
+    def jobs(self) -> int:
+        """Submissions, at most; each waits for the answer to the one before."""
+        return sum(phase.jobs for phase in self.phases)
+
+    @property
+    def jobs_low(self) -> int:
+        """Submissions, at least."""
+        return sum(phase.jobs_low for phase in self.phases)
+
+    @property
+    def circuits(self) -> int:
+        """Circuits, at most."""
+        return sum(phase.circuits for phase in self.phases)
+
+    @property
+    def total_shots(self) -> int:
+        """Executions, at most."""
+        return sum(phase.total_shots for phase in self.phases)
+
+    @property
+    def seconds(self) -> float:
+        """QPU seconds, at most."""
+        return sum(phase.seconds for phase in self.phases)
+
+    @property
+    def seconds_low(self) -> float:
+        """QPU seconds, at least."""
+        return sum(phase.seconds_low for phase in self.phases)
+
+    @property
+    def dollars(self) -> float:
+        """Price, at most."""
+        return self.seconds * self.dollars_per_second
+
+    @property
+    def dollars_low(self) -> float:
+        """Price, at least."""
+        return self.seconds_low * self.dollars_per_second
+
+    @property
+    def open_plan_share(self) -> float:
+        """QPU seconds, at most, as a share of the Open plan's window; above 1 it does not fit."""
+        return self.seconds / OPEN_PLAN_SECONDS
+
+    @property
+    def waiting_seconds(self) -> float | None:
+        """Time in the queue, at most, in seconds; None where the queue is not known."""
+        if self.queue is None:
+            return None
+        return self.jobs * self.queue * SECONDS_PER_QUEUED_JOB
+
+    def stop(self, limits: Limits, *, low: bool = False) -> Stop | None:
+        """The submission that a limit would stop; None if everything fits.
+
+        Args:
+            limits: Of the command.
+            low: Take every job at its lower bound instead of its upper one.
+        """
+        spent, number = Spent(), 0
+        for stretch in self.stretches:
+            whole = [self._spent(job, low) for job in stretch.jobs]
+            once = sum(whole, Spent())
+            for repeat in range(stretch.repeats):
+                if limits.passed(spent, once) is None:
+                    spent, number = spent + once, number + once.jobs
+                    continue
+                for job, more in zip(stretch.jobs, whole, strict=True):
+                    passed = limits.passed(spent, more)
+                    if passed is not None:
+                        update = stretch.first_update + repeat if stretch.first_update else 0
+                        return Stop(passed, job.phase, update, number + 1)
+                    spent, number = spent + more, number + more.jobs
+        return None
+
+    def _spent(self, job: PlannedJob, low: bool) -> Spent:
+        circuits = job.least if low else job.circuits
+        jobs = 1 if circuits else 0
+        seconds = qpu_seconds(jobs, circuits, job.shots)
+        return Spent(seconds, jobs, seconds * self.dollars_per_second)
+
+
+def quote_run(
+    shape: RunShape,
+    mitigation: MitigationPlan,
+    *,
+    dollars_per_second: float = DOLLARS_PER_SECOND,
+    queue: int | None = None,
+) -> Quote:
+    """Quote pictures made with a trained controller."""
+    every = f", asked at every {_nth(shape.query_every)} step" if shape.query_every > 1 else ""
+    return _quote(
+        f"{shape.images} pictures in lockstep x {shape.steps} steps{every}",
+        shape.stretches(mitigation),
+        _mitigation_lines(mitigation),
+        dollars_per_second,
+        queue,
+    )
+
+
+def quote_training(
+    shape: TrainingShape,
+    mitigation: MitigationPlan,
+    *,
+    dollars_per_second: float = DOLLARS_PER_SECOND,
+    queue: int | None = None,
+) -> Quote:
+    """Quote a training and the evaluation after it.
+
+    Raises:
+        MitigationError: If the mitigation does not go with the gradient rule.
+    """
+    return _quote(
+        f"{shape.updates} updates x {shape.environments} trajectories in lockstep x "
+        f"{shape.steps} steps, gradient rule {shape.rule}",
+        shape.stretches(mitigation),
+        (*_training_lines(shape), *_mitigation_lines(mitigation)),
+        dollars_per_second,
+        queue,
+    )
+
+
+NOTES = {
+    "calibration": "at least if a kept map still fits",
+    "gradient": "transitions that PPO clips cost nothing. At most none is clipped; at least all "
+    "are, after an update's first minibatch, where none can be",
+}
+
+
+def _phase(phase: str, shots: int, counted: list[tuple[PlannedJob, int]]) -> PhaseQuote:
+    circuits = sum(job.circuits * repeats for job, repeats in counted)
+    least = sum(job.least * repeats for job, repeats in counted)
+    return PhaseQuote(
+        phase,
+        jobs=sum(repeats for _, repeats in counted),
+        circuits=circuits,
+        shots=shots,
+        note=NOTES.get(phase, "") if least < circuits else "",
+        jobs_low=sum(repeats for job, repeats in counted if job.least),
+        circuits_low=least,
+    )
+
+
+def _quote(
+    title: str,
+    stretches: tuple[Stretch, ...],
+    lines: tuple[str, ...],
+    dollars_per_second: float,
+    queue: int | None,
+) -> Quote:
+    general = (
+        f"A job takes {SECONDS_PER_JOB:g} QPU s and each shot of each circuit "
+        f"{1000 * SECONDS_PER_SHOT:g} ms; what the platform bills counts in the end.",
+        f"A QPU second costs ${dollars_per_second:.2f} (--price).",
+        "Every job waits for the answer to the one before.",
+    )
+    warnings = _warnings(job for stretch in stretches if stretch.repeats for job in stretch.jobs)
+    return Quote(title, stretches, dollars_per_second, queue, (*general, *lines), warnings)
+
+
+def _warnings(jobs: Iterable[PlannedJob]) -> tuple[str, ...]:
+    largest = max(jobs, key=lambda job: job.circuits * job.shots)
+    seconds = qpu_seconds(1, largest.circuits, largest.shots)
+    if seconds <= LONGEST_EXECUTION:
+        return ()
+    return (
+        f"One {largest.phase} job has {largest.circuits:,} circuits and would take {seconds:,.0f} "
+        f"QPU s; the platform ends jobs after {LONGEST_EXECUTION:,} s, so it will be refused. Take "
+        "fewer --shots, fewer --environments or more ppo.minibatches.",
+    )
+
+
+def _training_lines(shape: TrainingShape) -> tuple[str, ...]:
+    evaluation = f"The evaluation of {shape.latents} latents (--latents) is on the device, too."
+    if shape.rule == "frozen":
+        reused = "The circuit is frozen: the rollout's values serve every pass."
+        return reused, evaluation
+    lines = (
+        "The rollout's values serve the first pass over the data.",
+        evaluation,
+    )
+    first = "The first minibatch of all has no gradient: the head starts at zero."
+    return (first, *lines) if shape.fresh else lines
+
+
+def _mitigation_lines(mitigation: MitigationPlan) -> tuple[str, ...]:
+    if mitigation.method == "affine":
+        kept = {
+            "none": "no affine map is kept for this device and circuit: it is fitted.",
+            "unknown": "affine maps of this device are kept; whether one is of this circuit shows "
+            "when the device is opened.",
+            "earlier": "an affine map of an earlier calibration is kept: it is probed, and "
+            "fitted anew if it no longer fits.",
+            "present": "the affine map that is kept is of the present calibration.",
+        }[mitigation.stored]
+        return (
+            f"Mitigation affine: {kept}",
+            "Whenever the device is recalibrated meanwhile, a probe comes on top, perhaps a fit.",
+        )
+    if mitigation.method == "zne":
+        return (f"Mitigation zne: every circuit at {mitigation.scales} noise scales.",)
+    if mitigation.method == "native":
+        return ("Mitigation native: what the platform measures for it comes on top, unknown here.",)
+    return (f"Mitigation {mitigation.method}.",)
+
+
+def _nth(number: int) -> str:
+    endings = {1: "st", 2: "nd", 3: "rd"}
+    teen = number % 100 in (11, 12, 13)
+    return f"{number}{'th' if teen else endings.get(number % 10, 'th')}"

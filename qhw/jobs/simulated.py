@@ -1,0 +1,133 @@
+"""What a device would measure, simulated: any circuit in its own gates, run as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from calibration import DeviceSnapshot, confusion_matrices, noise_model
+from policy.backend import FloatArray
+from qhw.backends.aer import (
+    MAX_QUBITS_NOISY,
+    bound_probabilities,
+    density_simulator,
+    read_out,
+    refuse_above,
+    sample,
+    saving_probabilities,
+    sign_matrix,
+)
+from qhw.errors import HardwareError
+from qhw.jobs.request import Pub, circuit_digest
+
+if TYPE_CHECKING:
+    from qiskit import QuantumCircuit
+    from qiskit_aer import AerSimulator
+
+ROWS_AT_ONCE = 1000
+"""Circuits per call of Aer: 16,000 at once would take a gigabyte."""
+KEPT_CIRCUITS = 16
+"""Prepared circuits that are held on to."""
+UNCALIBRATED = {"barrier"}
+"""Instructions that a device takes without having calibrated them."""
+
+Operation = tuple[str, tuple[int, ...]]
+
+
+class SimulatedDevice:
+    """A snapshot that runs circuits: exact density matrices of the qubits in use, then sampled.
+
+    Args:
+        snapshot: Its gates, noise and read-out errors.
+    """
+
+    def __init__(self, snapshot: DeviceSnapshot) -> None:
+        self.snapshot = snapshot
+        self._gates = {(gate.name, gate.qubits) for gate in snapshot.gates}
+        self._prepared: dict[tuple[str, tuple[int, ...]], _Prepared] = {}
+
+    def refuse_foreign(self, pub: Pub) -> None:
+        """Refuse what the device could not run, or this machine not simulate.
+
+        Raises:
+            HardwareError: If the device has not got a gate or a qubit of the circuit.
+            ConfigError: If the circuit uses too many qubits.
+        """
+        name, size = self.snapshot.name, self.snapshot.num_qubits
+        if pub.circuit.num_qubits != size or not set(pub.outputs) <= set(range(size)):
+            raise HardwareError(
+                f"{name} has {size} qubits; the circuit has {pub.circuit.num_qubits} and reads "
+                f"{pub.outputs}.",
+                "Lay it out for this device.",
+            )
+        for operation in _operations(pub.circuit):
+            if operation not in self._gates and operation[0] not in UNCALIBRATED:
+                raise HardwareError(
+                    f"{name} has no gate {operation[0]!r} on qubits {operation[1]}.",
+                    "Lay the circuit out for this device.",
+                )
+        active = len(_active(pub))
+        refuse_above(active, MAX_QUBITS_NOISY, 16 * 4**active)
+
+    def measure(self, pub: Pub, shots: int, generator: np.random.Generator) -> FloatArray:
+        """Estimates of <Z_i>, (rows, n), each from `shots` bit strings.
+
+        Raises:
+            RuntimeError: With Aer's own words, if it fails.
+        """
+        signs = sign_matrix(len(pub.outputs))
+        read = self._probabilities(pub)
+        return np.concatenate([sample(block, shots, generator) @ signs for block in read])
+
+    def _probabilities(self, pub: Pub) -> Iterator[FloatArray]:
+        """Probabilities (<= ROWS_AT_ONCE, 2^n) of what is read, block by block."""
+        prepared = self._prepare(pub)
+        for start in range(0, pub.rows, ROWS_AT_ONCE):
+            rows = pub.parameters[start : start + ROWS_AT_ONCE]
+            there = bound_probabilities(prepared.simulator, prepared.circuit, rows)
+            yield read_out(there, prepared.confusion)
+
+    def _prepare(self, pub: Pub) -> _Prepared:
+        key = (circuit_digest(pub.circuit), pub.outputs)
+        if key not in self._prepared:
+            if len(self._prepared) == KEPT_CIRCUITS:
+                self._prepared.clear()
+            self._prepared[key] = _Prepared.of(pub, self.snapshot)
+        return self._prepared[key]
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A circuit ready for Aer, and its read-out."""
+
+    simulator: AerSimulator
+    circuit: QuantumCircuit
+    confusion: FloatArray
+
+    @classmethod
+    def of(cls, pub: Pub, snapshot: DeviceSnapshot) -> _Prepared:
+        active = _active(pub)
+        return cls(
+            density_simulator(noise_model(snapshot, active)),
+            saving_probabilities(pub.circuit, active, pub.outputs),
+            confusion_matrices(snapshot, pub.outputs),
+        )
+
+
+def _operations(circuit: QuantumCircuit) -> Iterator[Operation]:
+    for item in circuit.data:
+        yield item.operation.name, tuple(circuit.find_bit(qubit).index for qubit in item.qubits)
+
+
+def _active(pub: Pub) -> tuple[int, ...]:
+    """Physical qubits that carry gates or are read, rising."""
+    used = {
+        qubit
+        for name, qubits in _operations(pub.circuit)
+        if name not in UNCALIBRATED
+        for qubit in qubits
+    }
+    return tuple(sorted(used | set(pub.outputs)))

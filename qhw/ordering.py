@@ -1,0 +1,135 @@
+"""From what was typed to settings that fit each other, before anything heavy is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from qhw.backends.names import refuse_unknown
+from qhw.config import PRESETS, RunConfig, is_device, load_config, merge, parse_config
+from qhw.errors import ConfigError, UnknownNameError
+from qhw.runs import RunDirectory, open_run
+
+LIMITS = ("max_qpu_seconds", "max_jobs", "max_cost", "job_wait")
+"""Settings of a device that a resumed run may be given anew."""
+DEVICE_LATENTS = 20
+"""Evaluation latents on a device, unless more are asked for: each costs QPU time."""
+
+
+def order_training(
+    chosen: dict[str, Any], *, config: Path | None, preset: str, start_from: Path | None
+) -> RunConfig:
+    """Settings of a new training run.
+
+    Args:
+        chosen: Options that were typed, as nested tables.
+        config: A TOML file.
+        preset: A name in `PRESETS`.
+        start_from: A run whose settings and weights are the start.
+
+    Raises:
+        QhwError: If a name is unknown or settings do not fit.
+    """
+    if preset not in PRESETS:
+        raise UnknownNameError.nearest("preset", preset, PRESETS, "qhw train --help")
+    base = merge(PRESETS[preset], load_config(config) if config else {})
+    if start_from is not None:
+        base = merge(_settings_of(start_from, chosen), base)
+        base = {**base, "start_from": str(start_from.resolve())}
+    settings = merge(base, chosen)
+    if is_device(settings.get("backend", {}).get("name", "")):
+        settings = merge({"evaluation": {"latents": DEVICE_LATENTS}}, settings)
+    parsed = parse_config(settings)
+    simulated = parsed.backend.name == "aer_noisy"
+    refuse_unknown(parsed.backend.name, parsed.backend.device if simulated else None)
+    return parsed
+
+
+def resumed(
+    path: Path, chosen: dict[str, Any], others: Mapping[str, object | None]
+) -> RunDirectory:
+    """A run to go on with; its limits may be raised, nothing else.
+
+    Raises:
+        ConfigError: If other settings are given.
+    """
+    hardware = chosen.get("hardware", {})
+    foreign = [name for name, value in others.items() if value is not None]
+    foreign += [name for name in chosen if name != "hardware"]
+    foreign += [name for name in hardware if name not in LIMITS]
+    if foreign:
+        raise ConfigError(
+            f"--resume goes on with the run's own settings, and {', '.join(foreign)} was given.",
+            f"Type `qhw train --resume {path}`, with a higher --max-qpu-seconds, --max-jobs or "
+            "--max-cost if a limit was reached.",
+        )
+    run = open_run(path)
+    if hardware:
+        values = run.config.model_dump(exclude_unset=True, exclude_none=True)
+        run.rewrite_config(parse_config(merge(values, {"hardware": hardware})))
+    return run
+
+
+def order_deployment(
+    path: Path,
+    backend: dict[str, Any],
+    hardware: dict[str, Any],
+    *,
+    resume: bool,
+    fresh: bool,
+) -> RunConfig:
+    """Settings to sample with a trained run.
+
+    Args:
+        path: The run.
+        backend: Settings laid over the run's own backend; None leaves one as it is.
+        hardware: Settings of a device.
+        resume: Whether an unfinished deployment is to be resumed.
+        fresh: Whether to begin anew beside it.
+
+    Raises:
+        QhwError: If a name is unknown or settings do not fit.
+    """
+    if backend["name"] is not None:
+        refuse_unknown(backend["name"], backend["device"])
+    config = deployed_config(open_run(path).config, backend, hardware)
+    if (resume or fresh) and not is_device(config.backend.name):
+        raise ConfigError(
+            f"--resume and --fresh apply to devices; {config.backend.name!r} costs nothing.",
+            "Leave them out.",
+        )
+    if resume and fresh:
+        raise ConfigError("--resume goes on, --fresh begins anew.", "Give one of them.")
+    return config
+
+
+def deployed_config(
+    config: RunConfig, backend: dict[str, Any], hardware: dict[str, Any]
+) -> RunConfig:
+    """The run's settings with another backend; a change of its kind drops what does not apply."""
+    values = config.model_dump(exclude_unset=True, exclude_none=True)
+    if backend["name"] is not None and _kind(backend["name"]) != _kind(config.backend.name):
+        values = _without_backend(values)
+    return parse_config(merge(values, {"backend": backend, "hardware": hardware}))
+
+
+def _settings_of(start_from: Path, chosen: dict[str, Any]) -> dict[str, Any]:
+    """The source run's settings; those of a backend of another kind are left behind."""
+    config = open_run(start_from).config
+    values = config.model_dump(exclude_unset=True, exclude_none=True)
+    values.pop("start_from", None)
+    name = chosen.get("backend", {}).get("name")
+    if name is not None and _kind(name) != _kind(config.backend.name):
+        values = _without_backend(values)
+        values.pop("evaluation", None)
+    return values
+
+
+def _without_backend(values: dict[str, Any]) -> dict[str, Any]:
+    dropped = ("backend", "hardware", "gradient")
+    return {key: value for key, value in values.items() if key not in dropped}
+
+
+def _kind(name: str) -> str:
+    return "device" if is_device(name) else name

@@ -1,0 +1,79 @@
+"""The frame round everything that spends QPU time: told while it runs, closed on every way out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+
+from qhw.backends.device import DeviceBackend
+from qhw.errors import InterruptedWorkError
+from qhw.jobs.work import Progress
+from qhw.spending import report_spending
+
+
+class Display:
+    """Shows paid work: a line that changes on a terminal, a line per finished job elsewhere.
+
+    Attributes:
+        show: Where the changing line goes, such as a progress bar's description; None for nowhere.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self.show: Callable[[str], None] | None = None
+
+    def tell(self, progress: Progress) -> None:
+        """See `qhw.jobs.work.PaidWork`."""
+        line = describe(progress)
+        if self.show is not None and self._console.is_terminal:
+            self.show(line)
+        elif progress.state == "done":
+            self._console.print(line, highlight=False, soft_wrap=True)
+
+    @contextmanager
+    def status(self, title: str) -> Iterator[None]:
+        """Show the changing line behind a title while this context is open."""
+        with self._console.status(title) as status:
+            self.show = lambda line: status.update(f"{title}: {line}")
+            try:
+                yield
+            finally:
+                self.show = None
+
+
+def describe(progress: Progress) -> str:
+    """One line, such as `images step 3: job d1.. queued, 4 ahead | QPU 23.1 s, 276.9 s left`."""
+    unit = progress.unit
+    place = f"update {unit.update}, " if unit.update else ""
+    job = f"job {progress.job_id} " if progress.job_id else ""
+    ahead = "" if progress.queue_position is None else f", {progress.queue_position} ahead"
+    left = "" if progress.left_seconds is None else f", {progress.left_seconds:.1f} s left"
+    return (
+        f"{unit.phase} {place}step {unit.step + 1}: {job}{progress.state}{ahead} | "
+        f"QPU {progress.spent_seconds:.1f} s spent{left}"
+    )
+
+
+@contextmanager
+def paid_session(console: Console, backend: DeviceBackend | None, folder: Path) -> Iterator[None]:
+    """Report what was spent and close the device, however the work ends.
+
+    Raises:
+        InterruptedWorkError: In place of a keyboard interrupt.
+    """
+    if backend is None:
+        yield
+        return
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise InterruptedWorkError(
+            "Stopped. Everything that was submitted is in the ledger.",
+            f"`{backend.work.budget.command}` collects it and goes on.",
+        ) from error
+    finally:
+        report_spending(console, folder, backend.work.ledger, backend.run_id, backend.work.budget)
+        backend.close()

@@ -1,0 +1,220 @@
+"""From settings to a quote, and the quote as people read it; nothing is sent.
+
+Imports neither torch nor qiskit: a quote for a full training is there in a fraction of a second.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import platformdirs
+
+from qhw.backends.names import LIVE_DEVICES, RETIRED_DEVICES
+from qhw.config import CircuitConfig, RunConfig, is_device, merge, parse_config
+from qhw.errors import BackendUnavailableError, ConfigError, UnknownNameError
+from qhw.jobs.budget import DOLLARS_PER_SECOND, Limits, qpu_seconds
+from qhw.jobs.planned import (
+    AFFINE_CIRCUITS,
+    CALIBRATION_SHOTS,
+    Method,
+    MitigationPlan,
+    RunShape,
+    StoredMap,
+    TrainingShape,
+)
+from qhw.jobs.quotes import Quote, quote_run, quote_training
+
+if TYPE_CHECKING:
+    from qhw.jobs.runner import JobRunner
+
+DEFAULT_SHOTS = 1024
+"""Shots per circuit on devices, unless --shots says otherwise."""
+ASSUMED_DEVICE = LIVE_DEVICES[0]
+"""Stands for any device where none is named."""
+CALIBRATION_SHARE = 0.25
+"""Share of a limit that an affine calibration may take, when nobody asked for one."""
+WEIGHTS_PER_QUBIT = 4
+ANGLES_PER_QUBIT = 2
+
+FindMap = Callable[[RunConfig], StoredMap]
+"""Tells which affine map is kept for a run's device and circuit."""
+
+
+def settings_on_device(values: dict[str, Any], backend: dict[str, Any]) -> RunConfig:
+    """A run's settings on a device; what applies to simulators alone is dropped.
+
+    Args:
+        values: The run's own settings, as in its TOML file.
+        backend: Laid over its backend: `name`, `shots`, `mitigation`; None leaves one as it is.
+
+    Raises:
+        ConfigError: If a simulator is named, or a setting does not fit.
+        UnknownNameError: If there is no such device.
+        BackendUnavailableError: If the device is retired.
+    """
+    own = values.get("backend", {})
+    name = backend.get("name")
+    if name is None:
+        name = own["name"] if is_device(own.get("name", "")) else ASSUMED_DEVICE
+    refuse_free(name)
+    table = {"name": name, "shots": own.get("shots"), "mitigation": own.get("mitigation")}
+    return parse_config(merge({**values, "backend": {}}, {"backend": merge(table, backend)}))
+
+
+def refuse_free(name: str) -> None:
+    """Refuse what is no device that takes jobs, without importing anything heavy.
+
+    Raises:
+        ConfigError: If it runs on this machine and costs nothing.
+        UnknownNameError: If there is no such device.
+        BackendUnavailableError: If the device is retired.
+    """
+    short = name.partition("_")[2]
+    if not is_device(name):
+        raise ConfigError(
+            f"The backend {name!r} spends no QPU time: there is nothing to quote.",
+            "Name a device by --backend ibm_* or fake_*, or leave --backend out for any device.",
+        )
+    if name.startswith("fake_") and name not in _fake_names():
+        raise UnknownNameError.nearest("device", name, _fake_names(), "qhw devices")
+    if name.startswith("ibm_") and short in RETIRED_DEVICES:
+        raise BackendUnavailableError(
+            f"The device {name!r} is retired.",
+            f"Take a live device ({', '.join(LIVE_DEVICES)}) or its snapshot fake_{short}.",
+        )
+
+
+def plan_run(
+    config: RunConfig,
+    *,
+    images: int,
+    query_every: int = 1,
+    limits: Limits | None = None,
+    price: float = DOLLARS_PER_SECOND,
+    queue: int | None = None,
+    runner: JobRunner | None = None,
+    find_map: FindMap | None = None,
+) -> Quote:
+    """Quote `qhw run`.
+
+    Args:
+        config: The run's settings on a device; see `settings_on_device`.
+        images: Pictures in lockstep.
+        query_every: The device is asked at every such step.
+        limits: Of the command; they decide the default mitigation.
+        price: Dollars per QPU second.
+        queue: Jobs waiting at the device; None asks `runner`.
+        runner: The device; None where it is not to be asked.
+        find_map: Tells which affine map is kept; by default only whether the device has any.
+
+    Raises:
+        ConfigError: If the actor runs no circuit, or a number is out of range.
+    """
+    _require_circuit(config)
+    shape = RunShape(config.environment.steps, images, _shots(config), query_every)
+    mitigation = _mitigation(config, limits or Limits(), price, find_map or kept_map)
+    waiting = _queue(queue, runner)
+    return quote_run(shape, mitigation, dollars_per_second=price, queue=waiting)
+
+
+def plan_training(
+    config: RunConfig,
+    *,
+    limits: Limits | None = None,
+    price: float = DOLLARS_PER_SECOND,
+    queue: int | None = None,
+    runner: JobRunner | None = None,
+    find_map: FindMap | None = None,
+) -> Quote:
+    """Quote `qhw train`; arguments as in `plan_run`.
+
+    Raises:
+        ConfigError: If the actor runs no circuit, or the settings do not go with a device.
+        MitigationError: If the mitigation does not go with the gradient rule.
+    """
+    _require_circuit(config)
+    mitigation = _mitigation(config, limits or Limits(), price, find_map or kept_map)
+    waiting = _queue(queue, runner)
+    shape = training_shape(config)
+    return quote_training(shape, mitigation, dollars_per_second=price, queue=waiting)
+
+
+def training_shape(config: RunConfig) -> TrainingShape:
+    """The numbers of a training that decide what it costs."""
+    circuit, ppo = config.actor.circuit, config.ppo
+    return TrainingShape(
+        updates=ppo.updates,
+        steps=config.environment.steps,
+        environments=ppo.environments,
+        epochs=ppo.epochs,
+        minibatches=ppo.minibatches,
+        rule=config.gradient.rule,
+        weights=num_weights(circuit),
+        angles=num_angles(circuit),
+        shots=_shots(config),
+        latents=config.evaluation.latents,
+        pruned_fraction=config.gradient.pruned_fraction,
+        trained_encoding=circuit.encoding == "linear",
+        fresh=config.start_from is None,
+    )
+
+
+def num_weights(circuit: CircuitConfig) -> int:
+    """Trainable angles, as `policy.RingCircuit` counts them."""
+    return WEIGHTS_PER_QUBIT * circuit.qubits * circuit.depth
+
+
+def num_angles(circuit: CircuitConfig) -> int:
+    """Encoding angles, as `policy.RingCircuit` counts them."""
+    layers = circuit.depth if circuit.encoding == "reupload" else 1
+    return ANGLES_PER_QUBIT * circuit.qubits * layers
+
+
+def kept_map(config: RunConfig) -> StoredMap:
+    """Whether any affine map of the device is kept; which circuit it is of is not looked at."""
+    folder = Path(platformdirs.user_data_dir("qhw")) / "affine"
+    return "unknown" if any(folder.glob(f"{config.backend.name}-*.json")) else "none"
+
+
+def default_method(limits: Limits, price: float) -> Method:
+    """Affine where its calibration is a small part of every limit, else read-out."""
+    needed = qpu_seconds(1, AFFINE_CIRCUITS, CALIBRATION_SHOTS)
+    allowed = [seconds for seconds in (limits.max_qpu_seconds,) if seconds is not None]
+    if limits.max_cost is not None:
+        allowed.append(limits.max_cost / price)
+    return "affine" if not allowed or needed <= CALIBRATION_SHARE * min(allowed) else "readout"
+
+
+def _mitigation(
+    config: RunConfig, limits: Limits, price: float, find_map: FindMap
+) -> MitigationPlan:
+    method = config.backend.mitigation or default_method(limits, price)
+    stored = find_map(config) if method == "affine" else "none"
+    return MitigationPlan(method, stored, config.hardware.readout_errors == "measured")
+
+
+def _shots(config: RunConfig) -> int:
+    return config.backend.shots or DEFAULT_SHOTS
+
+
+def _queue(queue: int | None, runner: JobRunner | None) -> int | None:
+    return runner.queue_length() if queue is None and runner is not None else queue
+
+
+def _require_circuit(config: RunConfig) -> None:
+    if config.actor.kind != "ring":
+        raise ConfigError(
+            f"The actor {config.actor.kind!r} runs no circuit: there is nothing to quote.",
+            "Take actor.kind = 'ring'.",
+        )
+
+
+def _fake_names() -> list[str]:
+    """Names of the snapshots in the vendor's package, read from its folders, not imported."""
+    package = importlib.util.find_spec("qiskit_ibm_runtime")
+    assert package is not None and package.origin is not None
+    folder = Path(package.origin).parent / "fake_provider" / "backends"
+    return sorted(f"fake_{path.parent.name}" for path in folder.glob("*/__init__.py"))

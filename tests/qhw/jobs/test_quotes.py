@@ -1,0 +1,285 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qhw.backends.device_mitigation import ZNE_SCALES as DEVICE_ZNE_SCALES
+from qhw.backends.mitigation.fitting import CALIBRATION_CIRCUITS
+from qhw.backends.mitigation.fitting import CALIBRATION_SHOTS as FITTING_SHOTS
+from qhw.backends.mitigation.probe import PROBE_CIRCUITS as PROBE_SIZE
+from qhw.errors import ConfigError, MitigationError
+from qhw.jobs import planned, quotes, runner, work
+from qhw.jobs.budget import Budget, Limits, qpu_seconds
+from qhw.jobs.planned import MitigationPlan, PlannedJob, RunShape, TrainingShape, minibatch_sizes
+from qhw.jobs.quotes import Quote, quote_run, quote_training
+
+NONE = MitigationPlan("none")
+
+
+def shape(**changes: object) -> TrainingShape:
+    values: dict[str, object] = {
+        "updates": 3,
+        "steps": 5,
+        "environments": 7,
+        "epochs": 2,
+        "minibatches": 4,
+        "rule": "shift",
+        "weights": 32,
+        "angles": 8,
+        "shots": 1024,
+        "latents": 20,
+    }
+    return TrainingShape(**{**values, **changes})  # type: ignore[arg-type]
+
+
+shapes = st.builds(
+    shape,
+    updates=st.integers(1, 4),
+    steps=st.integers(2, 6),
+    environments=st.integers(1, 9),
+    epochs=st.integers(1, 4),
+    minibatches=st.integers(1, 2),
+    rule=st.sampled_from(["shift", "pruned", "spsa", "frozen"]),
+    weights=st.integers(1, 40),
+    angles=st.integers(1, 16),
+    shots=st.integers(1, 5000),
+    latents=st.integers(20, 100),
+    pruned_fraction=st.floats(0.01, 1),
+    trained_encoding=st.booleans(),
+    fresh=st.booleans(),
+)
+plans = st.builds(
+    MitigationPlan,
+    st.sampled_from(["none", "readout", "affine"]),
+    st.sampled_from(["none", "unknown", "earlier", "present"]),
+    st.booleans(),
+)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "circuits", "shots", "seconds", "dollars"),
+    [
+        # A gradient of 8 transitions: 8 forward values and 2 x 32 shifts of each.
+        (1, 8 + 2 * 32 * 8, 1024, 188, 301),
+        (1, 8 + 2 * 32 * 8, 256, 49, 78),
+        (1, 8 + 2 * 8, 1024, 11, 17),
+        (520, 520, 1024, 1226, 1962),
+        (512, 512 * 8, 1024, 2492, 3987),
+    ],
+)
+def test_what_typical_actions_take(
+    jobs: int, circuits: int, shots: int, seconds: int, dollars: int
+) -> None:
+    exact = qpu_seconds(jobs, circuits, shots)
+    assert round(exact) == seconds
+    assert round(1.6 * exact) == dollars
+
+
+@pytest.mark.parametrize(("images", "seconds", "dollars"), [(1, 118, 189), (16, 387, 619)])
+def test_what_pictures_take(images: int, seconds: int, dollars: int) -> None:
+    quote = quote_run(RunShape(50, images, 1024), NONE)
+    assert (quote.jobs, round(quote.seconds), round(quote.dollars)) == (50, seconds, dollars)
+
+
+def test_a_gradient_takes_what_it_did_by_hand() -> None:
+    one = shape(updates=1, steps=2, environments=4, minibatches=1, epochs=2, fresh=False)
+    phases = {phase.phase: phase for phase in quote_training(one, NONE).phases}
+    assert phases["forward"].circuits + phases["gradient"].circuits // 2 == 520
+
+
+@given(st.integers(1, 500), st.integers(1, 60))
+def test_minibatches_are_those_of_torch(transitions: int, parts: int) -> None:
+    parts = min(parts, transitions)
+    expected = [len(part) for part in torch.arange(transitions).tensor_split(parts)]
+    assert minibatch_sizes(transitions, parts) == expected
+
+
+def test_every_phase_by_hand() -> None:
+    quote = quote_training(shape(), MitigationPlan("affine"))
+    counted = {p.phase: (p.jobs, p.circuits, p.jobs_low, p.circuits_low) for p in quote.phases}
+    # 35 transitions in 4 minibatches: 9, 9, 9, 8. The very first has no gradient at all.
+    assert counted == {
+        "calibration": (1, 32, 1, 32),
+        "rollout": (15, 105, 15, 105),
+        "gradient": (3 * 8 - 1, 64 * (3 * 2 * 35 - 9), 2, 64 * 2 * 9),
+        "forward": (3 * 4, 3 * 35, 3 * 4, 3 * 35),
+        "evaluation": (5, 100, 5, 100),
+    }
+    assert {phase.phase: phase.shots for phase in quote.phases}["calibration"] == 4096
+    assert quote.jobs == 56
+    assert quote.total_shots == 32 * 4096 + 1024 * (quote.circuits - 32)
+
+
+def test_a_run_that_goes_on_has_its_first_gradient_too() -> None:
+    fresh, trained = (quote_training(shape(fresh=value), NONE) for value in (True, False))
+    assert trained.circuits - fresh.circuits == 64 * 9
+    assert (trained.jobs - fresh.jobs, trained.jobs_low - fresh.jobs_low) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("rule", "changes", "per_row"),
+    [
+        ("shift", {}, 64),
+        ("pruned", {"pruned_fraction": 0.125}, 8),
+        ("pruned", {"pruned_fraction": 0.001}, 2),
+        ("spsa", {}, 2),
+        ("shift", {"trained_encoding": True}, 64 + 16),
+        ("spsa", {"trained_encoding": True}, 2 + 16),
+    ],
+)
+def test_circuits_of_a_gradient(rule: str, changes: dict[str, object], per_row: int) -> None:
+    assert shape(rule=rule, **changes).circuits_per_row == per_row
+
+
+def test_a_frozen_circuit_is_measured_in_rollouts_alone() -> None:
+    quote = quote_training(shape(rule="frozen"), MitigationPlan("zne"))
+    counted = {phase.phase: (phase.jobs, phase.circuits) for phase in quote.phases}
+    assert counted == {"rollout": (15, 2 * 105), "evaluation": (5, 2 * 100)}
+    assert quote.seconds == quote.seconds_low
+
+
+@pytest.mark.parametrize(
+    ("plan", "most", "least"),
+    [
+        (MitigationPlan("none"), (0, 0), (0, 0)),
+        (MitigationPlan("native"), (0, 0), (0, 0)),
+        (MitigationPlan("readout"), (0, 0), (0, 0)),
+        (MitigationPlan("readout", readout_measured=True), (1, 2), (1, 2)),
+        (MitigationPlan("zne", readout_measured=True), (1, 2), (1, 2)),
+        (MitigationPlan("affine"), (1, 32), (1, 32)),
+        (MitigationPlan("affine", "unknown"), (2, 40), (0, 0)),
+        (MitigationPlan("affine", "earlier"), (2, 40), (1, 8)),
+        (MitigationPlan("affine", "present"), (0, 0), (0, 0)),
+    ],
+)
+def test_what_a_calibration_takes(
+    plan: MitigationPlan, most: tuple[int, int], least: tuple[int, int]
+) -> None:
+    found = [p for p in quote_run(RunShape(3, 2, 10), plan).phases if p.phase == "calibration"]
+    counted = [(p.jobs, p.circuits, p.jobs_low, p.circuits_low) for p in found]
+    assert counted == ([(*most, *least)] if most[0] else [])
+
+
+def test_the_numbers_are_the_device_paths_own() -> None:
+    assert planned.AFFINE_CIRCUITS == CALIBRATION_CIRCUITS
+    assert planned.CALIBRATION_SHOTS == FITTING_SHOTS
+    assert planned.PROBE_CIRCUITS == PROBE_SIZE
+    assert len(DEVICE_ZNE_SCALES) == planned.ZNE_SCALES
+    assert quotes.OPEN_PLAN_SECONDS == runner.OPEN_PLAN_SECONDS
+    assert quotes.LONGEST_EXECUTION == work.LONGEST_EXECUTION
+
+
+@given(st.integers(1, 60), st.integers(1, 50), st.integers(1, 4000), st.integers(1, 70), plans)
+def test_a_run_queries_every_kth_step(
+    steps: int, images: int, shots: int, every: int, plan: MitigationPlan
+) -> None:
+    quote = quote_run(RunShape(steps, images, shots, every), plan)
+    (pictures,) = (phase for phase in quote.phases if phase.phase == "images")
+    assert pictures.jobs == len(range(0, steps, every))
+    assert pictures.circuits == pictures.jobs * images
+    assert quote.seconds_low <= quote.seconds
+
+
+@given(shapes, plans)
+def test_totals_are_the_sums_of_all_jobs(asked: TrainingShape, plan: MitigationPlan) -> None:
+    quote = quote_training(asked, plan)
+    jobs = all_jobs(quote)
+    assert quote.jobs == len(jobs)
+    assert quote.circuits == sum(job.circuits for job in jobs)
+    assert quote.total_shots == sum(job.circuits * job.shots for job in jobs)
+    seconds = sum(qpu_seconds(1, job.circuits, job.shots) for job in jobs)
+    assert quote.seconds == pytest.approx(seconds)
+    sent = [job for job in jobs if job.least]
+    least = sum(qpu_seconds(1, job.least, job.shots) for job in sent)
+    assert (quote.jobs_low, quote.seconds_low) == (len(sent), pytest.approx(least))
+    assert quote.dollars == pytest.approx(1.6 * quote.seconds)
+    assert quote.seconds_low <= quote.seconds * (1 + 1e-12)
+
+
+@given(shapes, st.sampled_from(["updates", "environments", "epochs", "shots", "latents"]))
+def test_more_of_anything_never_takes_less(asked: TrainingShape, option: str) -> None:
+    values = {name: getattr(asked, name) for name in TrainingShape.__dataclass_fields__}
+    more = TrainingShape(**{**values, option: values[option] + 1})
+    assert quote_training(more, NONE).seconds >= quote_training(asked, NONE).seconds
+    assert quote_training(more, NONE).jobs >= quote_training(asked, NONE).jobs
+
+
+@settings(max_examples=200)
+@given(shapes, st.floats(0.01, 1.5), st.sampled_from(["seconds", "jobs", "cost"]), st.booleans())
+def test_it_stops_where_a_budget_would(
+    asked: TrainingShape, share: float, kind: str, low: bool
+) -> None:
+    quote = quote_training(asked, MitigationPlan("affine", "earlier"))
+    limits = {
+        "seconds": Limits(max_qpu_seconds=share * quote.seconds),
+        "jobs": Limits(max_jobs=max(1, round(share * quote.jobs))),
+        "cost": Limits(max_cost=share * quote.dollars),
+    }[kind]
+    stop = quote.stop(limits, low=low)
+    budget, number = Budget(limits), 0
+    for job in all_jobs(quote):
+        circuits = job.least if low else job.circuits
+        if not circuits:
+            continue
+        number += 1
+        seconds = qpu_seconds(1, circuits, job.shots)
+        if limits.passed(budget.spent, budget._priced(seconds, 1)) is not None:
+            assert stop is not None
+            assert (stop.job, stop.phase) == (number, job.phase)
+            return
+        budget.charge(seconds, None)
+    assert stop is None
+
+
+def test_the_update_it_stops_in_is_told() -> None:
+    quote = quote_training(shape(), NONE)
+    first = 5 + 7 + 4
+    stop = quote.stop(Limits(max_jobs=first + 2))
+    assert stop is not None
+    assert (stop.update, stop.phase, stop.job) == (2, "rollout", first - 1 + 4)
+
+
+def test_share_of_the_open_plan_and_waiting() -> None:
+    quote = quote_run(RunShape(50, 16, 1024), NONE, queue=3)
+    assert quote.open_plan_share == pytest.approx(quote.seconds / 600)
+    assert quote.waiting_seconds == 50 * 3 * 30
+    assert quote_run(RunShape(50, 16, 1024), NONE).waiting_seconds is None
+
+
+def test_a_job_that_no_platform_runs_is_warned_of() -> None:
+    assert not quote_training(shape(), NONE).warnings
+    (line,) = quote_training(shape(environments=100, shots=8192), NONE).warnings
+    assert "gradient job has 8,000 circuits" in line
+    assert "10,800 s" in line
+
+
+def test_what_is_refused() -> None:
+    with pytest.raises(MitigationError, match="--mitigation zne is not used for gradients"):
+        quote_training(shape(), MitigationPlan("zne"))
+    with pytest.raises(ConfigError, match="36 minibatches of 7 x 5"):
+        shape(minibatches=36)
+    with pytest.raises(ConfigError, match="adjoint"):
+        shape(rule="adjoint")
+    with pytest.raises(ConfigError, match="query_every = 0"):
+        RunShape(5, 1, 1, 0)
+
+
+def test_nothing_heavy_is_imported() -> None:
+    script = (
+        "import sys, qhw.jobs.quotes as q; print({'torch', 'qiskit', 'numpy'} & {*sys.modules})"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True
+    )
+    assert told.stdout.strip() == "set()"
+
+
+def all_jobs(quote: Quote) -> list[PlannedJob]:
+    return [
+        job for stretch in quote.stretches for _ in range(stretch.repeats) for job in stretch.jobs
+    ]
