@@ -29,7 +29,7 @@ ROUNDS = 500
 ROWS, WIDTH = 64, 4
 JOURNAL_BYTES = 400_000
 CALIBRATION = "x" * 200_000
-INTENT = Intent("d" * 32, "ibm_fez", "", ROWS, 1024, 25.0)
+INTENT = Intent("d" * 32, "ibm_fez", "", ((ROWS, WIDTH),), 1024, 25.0)
 
 
 def bare_database(path: Path) -> sqlite3.Connection:

@@ -149,7 +149,7 @@ def _money(
     from qhw.jobs.budget import Limits
 
     hardware = settings.hardware
-    if price is not None and price <= 0:
+    if price is not None and not price > 0:
         raise ConfigError(
             f"--price {price:g}: must be above 0.", "Leave it out for $1.60 a second."
         )

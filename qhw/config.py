@@ -284,7 +284,7 @@ def _describe(error: ValidationError) -> str:
         field = ".".join(str(part) for part in item["loc"]) or "settings"
         value = item["input"] if not isinstance(item["input"], (dict, BaseModel)) else None
         shown = "" if value is None else f" = {value!r}"
-        lines.append(f"{field}{shown}: {item['msg']}")
+        lines.append(f"{field}{shown}: {item['msg'].removeprefix('Value error, ')}")
     return "\n".join(lines)
 
 

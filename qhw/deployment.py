@@ -18,7 +18,13 @@ from diffusion.metrics import psnr, ssim
 from qhw import plots
 from qhw.backends.device_opening import Requester
 from qhw.config import RunConfig, is_device
-from qhw.deployment_record import finish, open_record, write_mitigation
+from qhw.deployment_record import (
+    DeploymentRecord,
+    finish,
+    open_record,
+    write_mitigation,
+    write_record,
+)
 from qhw.outcomes import EYES, Judges, PairedLatents, evaluation_latents
 from qhw.paid import Display, paid_session
 from qhw.runs import RunDirectory, open_run, write_json
@@ -83,15 +89,17 @@ def deploy(run_path: Path, config: RunConfig, order: Order) -> None:
     display = Display(console)
     run = open_run(run_path)
     folder = run.path / "samples"
-    requester = None
+    record = None
     if is_device(config.backend.name):
         folder /= config.backend.name
-        requester = _requester(folder, run, config, order, display)
-    trainer = Trainer(config, requester=requester)
+        record = _record(folder, run, config, order)
+    trainer = Trainer(config, requester=_requester(folder, record, display))
     folder.mkdir(parents=True, exist_ok=True)
+    if record is not None:
+        write_record(folder, record)
     with paid_session(console, trainer.paid, folder):
         _sample(console, display, run, folder, trainer, order)
-    if requester is not None:
+    if record is not None:
         finish(folder)
 
 
@@ -127,10 +135,8 @@ def _sample(
     _report(console, folder, trainer, arms, alike, seconds, order)
 
 
-def _requester(
-    folder: Path, run: RunDirectory, config: RunConfig, order: Order, display: Display
-) -> Requester:
-    """Who asks the device: the unfinished deployment, or a new one."""
+def _record(folder: Path, run: RunDirectory, config: RunConfig, order: Order) -> DeploymentRecord:
+    """The unfinished deployment that is resumed, or a new one."""
     settings = {
         "update": run.latest_checkpoint().update,
         "images": order.images,
@@ -147,10 +153,16 @@ def _requester(
         f"{f' --mitigation {config.backend.mitigation}' if config.backend.mitigation else ''}"
         " --resume"
     )
-    record = open_record(folder, settings, command, resume=order.resume, fresh=order.fresh)
+    return open_record(folder, settings, command, resume=order.resume, fresh=order.fresh)
+
+
+def _requester(folder: Path, record: DeploymentRecord | None, display: Display) -> Requester | None:
+    """Who asks the device."""
+    if record is None:
+        return None
     return Requester(
         run_id=record.id,
-        command=command,
+        command=record.command,
         mitigation=record.mitigation,
         folder=folder / record.id,
         tell=display.tell,

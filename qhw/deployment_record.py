@@ -37,7 +37,7 @@ class DeploymentRecord:
 def open_record(
     folder: Path, settings: dict[str, Any], command: str, *, resume: bool, fresh: bool
 ) -> DeploymentRecord:
-    """Take up the deployment in a folder, or begin a new one there.
+    """Take up the deployment in a folder, or a new one, which `write_record` begins.
 
     Raises:
         ConfigError: If an unfinished one is there and neither `resume` nor `fresh` says what to do,
@@ -51,9 +51,13 @@ def open_record(
             f"A deployment in {folder} is not finished; what it paid for would be paid for again.",
             f"Go on with it: `{kept.command}`, or add --fresh to begin anew.",
         )
-    record = DeploymentRecord(uuid.uuid4().hex[:16], settings, command)
-    _write(folder, record)
-    return record
+    return DeploymentRecord(uuid.uuid4().hex[:16], settings, command)
+
+
+def write_record(folder: Path, record: DeploymentRecord) -> None:
+    """Write a deployment down, before anything is sent for it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / FILE, asdict(record))
 
 
 def write_mitigation(folder: Path, name: MethodName) -> None:
@@ -91,12 +95,7 @@ def _read(folder: Path) -> DeploymentRecord | None:
     return DeploymentRecord(**json.loads(path.read_text(encoding="utf-8")))
 
 
-def _write(folder: Path, record: DeploymentRecord) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / FILE, asdict(record))
-
-
 def _change(folder: Path, **changes: Any) -> None:
     kept = _read(folder)
     assert kept is not None, "a deployment that is under way has a record"
-    _write(folder, replace(kept, **changes))
+    write_record(folder, replace(kept, **changes))

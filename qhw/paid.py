@@ -10,7 +10,7 @@ from rich.console import Console
 
 from qhw.backends.device import DeviceBackend
 from qhw.errors import InterruptedWorkError
-from qhw.jobs.work import Progress
+from qhw.jobs.work import KEPT, Progress
 from qhw.spending import report_spending
 
 
@@ -30,7 +30,7 @@ class Display:
         line = describe(progress)
         if self.show is not None and self._console.is_terminal:
             self.show(line)
-        elif progress.state == "done":
+        elif progress.state == KEPT:
             self._console.print(line, highlight=False, soft_wrap=True)
 
     @contextmanager
@@ -47,7 +47,7 @@ class Display:
 def describe(progress: Progress) -> str:
     """One line, such as `images step 3: job d1.. queued, 4 ahead | QPU 23.1 s, 276.9 s left`."""
     unit = progress.unit
-    place = f"update {unit.update}, " if unit.update else ""
+    place = f"update {unit.update}, " if unit.phase in ("rollout", "gradient") else ""
     job = f"job {progress.job_id} " if progress.job_id else ""
     ahead = "" if progress.queue_position is None else f", {progress.queue_position} ahead"
     left = "" if progress.left_seconds is None else f", {progress.left_seconds:.1f} s left"

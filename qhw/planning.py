@@ -193,7 +193,8 @@ def _mitigation(
 ) -> MitigationPlan:
     method = config.backend.mitigation or default_method(limits, price)
     stored = find_map(config) if method == "affine" else "none"
-    return MitigationPlan(method, stored, config.hardware.readout_errors == "measured")
+    measured = config.hardware.readout_errors == "measured"
+    return MitigationPlan(method, stored, measured, by_default=config.backend.mitigation is None)
 
 
 def _shots(config: RunConfig) -> int:

@@ -81,14 +81,16 @@ def _notes(quote: Quote) -> list[str]:
 
 
 def _stops(quote: Quote, limits: Limits) -> list[str]:
-    """What the limits would do, at the upper bound and at the lower one."""
+    """What the limits would do, at the upper bound and at the lower one; empty if all fits."""
     high, low = quote.stop(limits), quote.stop(limits, low=True)
     if high is None:
         return []
-    lines = [f"{_limit(high)}: at most, it stops before {_place(high)}."]
+    if low == high:
+        return [f"{_limit(high)}: it stops before {_place(high)}."]
+    lines = [f"{_limit(high)}: at the upper bound it stops before {_place(high)},"]
     if low is None:
-        return [*lines, "At least, all of it fits."]
-    return [*lines, f"At least, it stops before {_place(low)}."]
+        return [*lines, "at the lower one all of it fits."]
+    return [*lines, f"at the lower one before {_place(low)}."]
 
 
 def _limit(stop: Stop) -> str:

@@ -79,7 +79,7 @@ class _Device:
 
     def _stand(self, playing: Playing) -> None:
         position = Position(self._phase, self._trainer.done, playing.step)
-        self._backend.stand_at(position, lambda: pack(self._checkpoint(playing)))
+        self._backend.stand_at(position, pack(self._checkpoint(playing)))
 
     def _checkpoint(self, playing: Playing) -> Checkpoint:
         state = {

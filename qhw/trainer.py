@@ -236,7 +236,7 @@ class Trainer:
         """Tell a paid backend where the run stands, and how to come back there."""
         if self.paid is not None:
             position = Position(phase, self.done + 1, step)
-            self.paid.stand_at(position, lambda: pack(self.checkpoint()))
+            self.paid.stand_at(position, pack(self.checkpoint()))
 
     def _shot_noise(self, rollout: Rollout) -> ShotNoise | None:
         """What shot noise does to this rollout; told by the head that drew the actions."""

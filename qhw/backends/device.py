@@ -22,7 +22,7 @@ from qhw.jobs.budget import qpu_seconds
 from qhw.jobs.request import JobRequest, Pub
 from qhw.jobs.runner import PubValues
 from qhw.jobs.unit import Unit
-from qhw.jobs.work import LONGEST_EXECUTION, Answer, Journal, PaidWork
+from qhw.jobs.work import LONGEST_EXECUTION, Answer, PaidWork
 
 
 @dataclass(frozen=True)
@@ -62,16 +62,17 @@ class DeviceBackend:
         self._position = Position("evaluation", 0, 0)
         self._placed = False
         self._part = 0
-        self._journal: Journal = _no_journal
+        self._journal: bytes | None = None
         self._calibration = ""
         self._suspect = False
 
-    def stand_at(self, position: Position, journal: Journal) -> None:
+    def stand_at(self, position: Position, journal: bytes) -> None:
         """Say where in the run the following evaluations stand, and what resumes there.
 
         Args:
             position: Its parts are counted from 0 anew.
-            journal: Gives the whole state; called when, and only when, something will be sent.
+            journal: The whole state now. It is taken before the step, not when something is sent:
+                a gradient rule may have drawn random numbers by then.
         """
         self._position, self._journal = position, journal
         self._part, self._placed = 0, True
@@ -219,7 +220,3 @@ def _shared(cost: Cost, seconds: float, pubs: Sequence[Pub], scales: int, shots:
         whole = (seconds, cost.jobs, cost.qpu_seconds) if first == 0 else (0.0, 0, 0.0)
         costs.append(Cost(circuits, circuits * shots, *whole))
     return costs
-
-
-def _no_journal() -> None:
-    return None

@@ -8,7 +8,7 @@ errors are those the device publishes, or measured on two circuits.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -135,8 +135,12 @@ class DeviceMitigation:
             self.ready = self._fit(calibrate)
         elif kept.calibration_digest == self.snapshot.calibration_digest:
             self.ready = kept
+        elif self._fits(kept, calibrate):
+            # Kept under the new calibration, so that the next start need not probe again.
+            self.ready = replace(kept, calibration_digest=self.snapshot.calibration_digest)
+            self.store.save(self.ready)
         else:
-            self.ready = kept if self._fits(kept, calibrate) else self._fit(calibrate)
+            self.ready = self._fit(calibrate)
 
     def _fit(self, calibrate: Calibrate) -> AffineMap:
         inputs = calibration_inputs(self.circuit, CALIBRATION_CIRCUITS)

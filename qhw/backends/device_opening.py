@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from qhw.config import BackendConfig, HardwareConfig
 from qhw.errors import ConfigError
 from qhw.jobs.budget import Budget, Limits, qpu_seconds
 from qhw.jobs.clock import Clock, SystemClock
+from qhw.jobs.patience import Patience
 from qhw.jobs.work import Progress, WorkSettings
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Requester:
         tell: Shown every change.
         clock: Tells the time and waits.
         settings: Waiting times of paid work.
+        patience: Deadlines and retries of calls to the platform.
     """
 
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex[:16])
@@ -54,6 +56,7 @@ class Requester:
     tell: Callable[[Progress], None] = lambda _: None
     clock: Clock = field(default_factory=SystemClock)
     settings: WorkSettings = field(default_factory=WorkSettings)
+    patience: Patience = field(default_factory=Patience)
 
 
 def open_device(
@@ -82,23 +85,24 @@ def open_device(
     from qhw.backends.device_mitigation import DeviceMitigation
     from qhw.backends.mitigation.store import AffineStore
     from qhw.backends.transpilation import TranspileOptions, pinned, transpile_for
-    from qhw.jobs.patience import Patience, PatientRunner
+    from qhw.jobs.patience import PatientRunner
     from qhw.jobs.work import PaidWork
 
     refuse_unknown(backend.name)
     limits = spending_limits(backend, hardware)
+    settings = replace(requester.settings, job_wait=hardware.job_wait)
     kept = cache or Cache.of_user()
     ledger = _open_ledger(requester)
     runner = PatientRunner(
         open_runner(backend, hardware, ledger, requester.run_id),
-        Patience(),
+        requester.patience,
         requester.clock,
         random.Random(),  # noqa: S311 - spreads waits, protects nothing
     )
     close_orphans(ledger, requester.run_id)
     spent = ledger.spent(requester.run_id)
     budget = Budget(limits, hardware.price, spent.qpu_seconds, spent.jobs, requester.command)
-    work = PaidWork(runner, ledger, budget, requester.clock, requester.settings, requester.tell)
+    work = PaidWork(runner, ledger, budget, requester.clock, settings, requester.tell)
     snapshot = runner.snapshot()
     make = partial(transpile_for, circuit, snapshot, TranspileOptions(), kept.transpiled)
     transpiled = (

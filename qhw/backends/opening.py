@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from policy import Estimate, ExpectationBackend, RingCircuit
 from policy.backend import FloatArray
 from qhw.backends.mitigation.method import MethodName
-from qhw.backends.names import fake_classes, refuse_unknown
+from qhw.backends.names import BACKEND_NAMES, fake_classes, refuse_unknown
 from qhw.cache import Cache
-from qhw.errors import ConfigError, UnknownNameError
+from qhw.errors import BackendUnavailableError, ConfigError, UnknownNameError
 
 if TYPE_CHECKING:
     from calibration import DeviceSnapshot
@@ -105,6 +105,12 @@ def open_backend(
         MitigationError: If the mitigation does not fit the device.
     """
     refuse_unknown(name, device)
+    if name not in BACKEND_NAMES:
+        raise BackendUnavailableError(
+            f"{name!r} takes jobs; only {' and '.join(BACKEND_NAMES)} are opened here.",
+            f"Take `qhw.backends.device_opening.open_device`, or a snapshot's noise: `--backend "
+            f"aer_noisy --device fake_{name.removeprefix('ibm_').removeprefix('fake_')}`.",
+        )
     kept = cache or Cache.of_user()
     if name == "aer":
         _refuse_mitigation(mitigation)

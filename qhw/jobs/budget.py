@@ -192,7 +192,7 @@ class Budget:
             qpu_seconds: Spent by the run so far.
             jobs: Submissions of the run so far.
         """
-        self._seconds, self._jobs = qpu_seconds, jobs
+        self.spent_qpu_seconds, self.spent_jobs = qpu_seconds, jobs
 
     def charge(self, quoted_seconds: float, billed_seconds: float | None, jobs: int = 1) -> None:
         """Count a submission that was sent.

@@ -6,8 +6,6 @@ used as they are, never transpiled.
 
 from __future__ import annotations
 
-import json
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -20,14 +18,29 @@ from qhw.jobs.ibm_account import (
     find_device,
     has_credentials,
     list_devices,
+    not_found,
     open_service,
     plan_of,
 )
 from qhw.jobs.ibm_estimator import estimator_options, estimator_pub, values_from
-from qhw.jobs.ibm_faults import ASK_AGAIN, scrub, submit_fault, translated, vendor_faults
+from qhw.jobs.ibm_faults import (
+    ASK_AGAIN,
+    scrub,
+    submit_fault,
+    translated,
+    vendor_faults,
+)
+from qhw.jobs.ibm_jobs import (
+    UNREADABLE,
+    calibration_of,
+    cancel_job,
+    metrics_of,
+    result_of,
+    tagged_ids,
+)
 from qhw.jobs.ibm_reports import report_from
 from qhw.jobs.ibm_repost import watched_post
-from qhw.jobs.request import JobRequest
+from qhw.jobs.request import JobRequest, Shapes
 from qhw.jobs.runner import JobReport, Mode, PlanLimits, PubValues
 
 if TYPE_CHECKING:
@@ -47,15 +60,6 @@ PAYGO_DOLLARS = 1.60
 OPEN_PENDING = 3
 OPEN_POSTS = 5
 """The Open plan's jobs in the queue, and submissions per minute."""
-UNREADABLE: tuple[type[Exception], ...] = (
-    TypeError,
-    ValueError,
-    LookupError,
-    AttributeError,
-    EOFError,
-    zlib.error,
-)
-"""What the client's decoders raise over a damaged answer."""
 
 
 class IbmRunner:
@@ -155,8 +159,10 @@ class IbmRunner:
                 running, the session has expired (the next submission opens a new one), or a read
                 before the submission failed.
             CredentialsError: If the account is refused.
+            BackendUnavailableError: If the account no longer sees the device.
             HardwareError: If the plan's time is used up, or the platform does not accept the job.
         """
+        from qiskit.providers.exceptions import QiskitBackendNotFoundError
         from qiskit_ibm_runtime.executor_estimator import Estimator
 
         self._refuse_hopeless()
@@ -167,6 +173,10 @@ class IbmRunner:
         with watched_post() as post:
             try:
                 return str(estimator.run(pubs).job_id())
+            except QiskitBackendNotFoundError as error:
+                if not post.sent:
+                    raise not_found(self._service, self.device) from None
+                fault = submit_fault(error, post, f"submitting to {self.device}")
             except vendor_faults() + UNREADABLE as error:
                 if not post.sent and not isinstance(error, vendor_faults()):
                     raise
@@ -176,18 +186,16 @@ class IbmRunner:
     def find(self, tag: str) -> list[JobReport]:
         """See `JobRunner`."""
         with self._asking(f"looking jobs up by the tag {tag}"):
-            jobs = self._service.jobs(
-                limit=None, job_tags=[tag], instance=self._instance, descending=False
-            )
-        return [self.report(job.job_id()) for job in jobs]
+            found = tagged_ids(self._client, tag)
+        return [self.report(job_id) for job_id in found]
 
     def report(self, job_id: str) -> JobReport:
         """See `JobRunner`."""
         with self._asking(f"reading job {job_id}"):
-            told, metrics = self._client.job_get(job_id), self._metrics(job_id)
+            told, metrics = self._client.job_get(job_id), metrics_of(self._client, job_id)
         return report_from(job_id, told, metrics)
 
-    def collect(self, job_id: str, request: JobRequest) -> tuple[PubValues, ...]:
+    def collect(self, job_id: str, shapes: Shapes) -> tuple[PubValues, ...]:
         """See `JobRunner`."""
         with self._asking(f"reading job {job_id}"):
             report = report_from(job_id, self._client.job_get(job_id), {})
@@ -198,26 +206,19 @@ class IbmRunner:
             )
         if report.state != "done":
             raise RetryableError(f"Job {job_id} is {report.state}: no result yet.", ASK_AGAIN)
-        return values_from(job_id, self._result(job_id), request)
+        with self._asking(f"fetching the result of job {job_id}"):
+            result = result_of(self._service, job_id)
+        return values_from(job_id, result, shapes)
 
     def calibration(self, job_id: str) -> str:
         """See `JobRunner`."""
         with self._asking(f"reading the calibration of job {job_id}"):
-            properties = self._service.job(job_id).properties()
-        if properties is None:
-            return ""
-        return json.dumps(properties.to_dict(), default=lambda date: date.isoformat())
+            return calibration_of(self._service, job_id)
 
     def cancel(self, job_id: str) -> None:
         """See `JobRunner`."""
-        from qiskit_ibm_runtime.api.exceptions import RequestsApiError
-
         with self._asking(f"cancelling job {job_id}"):
-            try:
-                self._client.job_cancel(job_id)
-            except RequestsApiError as error:
-                if error.status_code != 409:
-                    raise
+            cancel_job(self._client, job_id)
 
     def close(self) -> None:
         """See `JobRunner`."""
@@ -298,29 +299,6 @@ class IbmRunner:
             f"The {self.mode} {gone} has expired: {fault.message}",
             "Submit again: a new one is opened.",
         )
-
-    def _metrics(self, job_id: str) -> dict[str, Any]:
-        """Timestamps and usage; the platform may have none for a job that has not begun."""
-        from qiskit_ibm_runtime.api.exceptions import RequestsApiError
-
-        try:
-            metrics: dict[str, Any] = self._client.job_metadata(job_id)
-        except RequestsApiError as error:
-            if error.status_code != 404:
-                raise
-            return {}
-        return metrics
-
-    def _result(self, job_id: str) -> object:
-        """What the client makes of the platform's answer; never waits for a job."""
-        with self._asking(f"fetching the result of job {job_id}"):
-            job = self._service.job(job_id)
-            try:
-                return job.result(timeout=0)
-            except UNREADABLE as error:
-                raise RetryableError(
-                    f"The result of job {job_id} is damaged: {type(error).__name__}.", ASK_AGAIN
-                ) from None
 
 
 def live_devices() -> list[LiveDevice]:

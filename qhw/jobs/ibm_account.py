@@ -6,8 +6,8 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from qhw.backends.names import RETIRED_DEVICES, fake_device_names
-from qhw.errors import BackendUnavailableError, RetryableError
+from qhw.backends.names import CREDENTIALS, RETIRED_DEVICES, fake_device_names
+from qhw.errors import BackendUnavailableError, CredentialsError, RetryableError
 from qhw.jobs.ibm_faults import (
     ASK_AGAIN,
     account_fault,
@@ -53,6 +53,8 @@ def open_service() -> QiskitRuntimeService:
         CredentialsError: If there is none, or it is not accepted.
         RetryableError: If IBM's identity or search service does not answer.
     """
+    if not has_credentials():
+        raise CredentialsError("There is no IBM account here.", CREDENTIALS)
     from qiskit_ibm_runtime import QiskitRuntimeService
 
     forbid_reposts()
@@ -91,8 +93,18 @@ def find_device(service: QiskitRuntimeService, device: str) -> IBMBackend:
             return service.backend(device)
         except QiskitBackendNotFoundError:
             pass
-    # The client says "not found" for a retired device, a wrong name and a platform that is down.
-    raise _unavailable(device, list_devices(service))
+    raise not_found(service, device)
+
+
+def not_found(
+    service: QiskitRuntimeService, device: str
+) -> BackendUnavailableError | RetryableError:
+    """What is behind the client's "not found": a retired device, a wrong name, a missing answer.
+
+    Raises:
+        RetryableError: If the platform is down, which the client words in the same way.
+    """
+    return _unavailable(device, list_devices(service))
 
 
 def plan_of(service: QiskitRuntimeService, instance: str) -> str:

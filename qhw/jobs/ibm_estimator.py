@@ -12,7 +12,7 @@ import numpy as np
 
 from qhw.errors import RetryableError
 from qhw.jobs.ibm_faults import ASK_AGAIN
-from qhw.jobs.request import JobRequest, Pub
+from qhw.jobs.request import JobRequest, Pub, Shapes
 from qhw.jobs.runner import PubValues
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def estimator_options(request: JobRequest) -> EstimatorOptions:
     )
 
 
-def values_from(job_id: str, result: object, request: JobRequest) -> tuple[PubValues, ...]:
+def values_from(job_id: str, result: object, shapes: Shapes) -> tuple[PubValues, ...]:
     """The values of every PUB, once they can be trusted.
 
     Raises:
@@ -59,23 +59,23 @@ def values_from(job_id: str, result: object, request: JobRequest) -> tuple[PubVa
     """
     from qiskit.primitives.containers import PrimitiveResult
 
-    if not isinstance(result, PrimitiveResult) or len(result) != len(request.pubs):
+    if not isinstance(result, PrimitiveResult) or len(result) != len(shapes):
         raise RetryableError(
             f"The result of job {job_id} is a {type(result).__name__}, not the values of "
-            f"{len(request.pubs)} PUBs.",
+            f"{len(shapes)} PUBs.",
             ASK_AGAIN,
         )
     return tuple(
-        _pub_values(job_id, got.data, pub) for got, pub in zip(result, request.pubs, strict=True)
+        _pub_values(job_id, got.data, shape) for got, shape in zip(result, shapes, strict=True)
     )
 
 
-def _pub_values(job_id: str, data: Any, pub: Pub) -> PubValues:
+def _pub_values(job_id: str, data: Any, shape: tuple[int, int]) -> PubValues:
     values = PubValues(
         np.asarray(getattr(data, "evs", None), dtype=np.float64),
         np.asarray(getattr(data, "stds", None), dtype=np.float64),
     )
-    fault = values.fault(pub.rows, len(pub.outputs))
+    fault = values.fault(*shape)
     if fault:
         raise RetryableError(f"The result of job {job_id} is damaged: {fault}.", ASK_AGAIN)
     return values

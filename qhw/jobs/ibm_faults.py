@@ -33,6 +33,7 @@ from qhw.jobs.ibm_repost import WatchedPost
 PASSING_STATUS = (404, 408, 425)
 """To a GET: the platform answers "not found" for a moment about what it has just made."""
 ASK_AGAIN = "Ask again in a moment; https://quantum.cloud.ibm.com shows whether the platform is up."
+QUIET_LOGGERS = ("qiskit_ibm_runtime", "ibm-cloud-sdk-core", "urllib3.connectionpool")
 HIDDEN = "***"
 _PATTERNS = (
     (re.compile(r"(?i)\b(bearer|apikey)\s+[^\s'\",}]+"), rf"\1 {HIDDEN}"),
@@ -68,6 +69,14 @@ def vendor_faults() -> tuple[type[Exception], ...]:
     return (QiskitError, requests.RequestException)
 
 
+def is_platform_fault(error: Exception) -> bool:
+    """Whether the platform or the way to it is at fault, and not what was read."""
+    from qiskit.providers import JobError
+    from qiskit_ibm_runtime.exceptions import IBMError
+
+    return isinstance(error, (IBMError, JobError, requests.RequestException))
+
+
 def translate(error: Exception, action: str) -> HardwareError:
     """The toolkit's error for one of `vendor_faults`."""
     answer = answer_of(error)
@@ -76,7 +85,7 @@ def translate(error: Exception, action: str) -> HardwareError:
     url = _url_without_answer(error)
     if url is not None:
         return RetryableError(
-            scrub(f"{action}: {_service(url)} gave no usable answer: {error}"), ASK_AGAIN
+            scrub(f"{action}: {_service(url)} gave no usable answer: {_text(error)}"), ASK_AGAIN
         )
     return _from_kind(error, action)
 
@@ -96,7 +105,9 @@ def submit_fault(error: Exception, post: WatchedPost, action: str) -> HardwareEr
 def account_fault(error: Exception) -> HardwareError:
     """The toolkit's error for an account that cannot be opened."""
     if answer_of(error) is None and _url_without_answer(error) is None:
-        return CredentialsError(scrub(f"The IBM account cannot be opened: {error}"), CREDENTIALS)
+        return CredentialsError(
+            scrub(f"The IBM account cannot be opened: {_text(error)}"), CREDENTIALS
+        )
     return translate(error, "opening the IBM account")
 
 
@@ -123,10 +134,12 @@ def scrub(text: str) -> str:
 def quieten_client() -> None:
     """Keep the client's log and warnings off the screen.
 
-    At DEBUG it would log headers. Its warnings (plan used up, device in maintenance, no access
-    token) are checked for before each submission, and raised as errors.
+    At DEBUG it would log headers, and what it logs at WARNING or ERROR is raised here with more
+    sense. Its warnings (plan used up, device in maintenance, no access token) are checked for
+    before each submission, and raised as errors.
     """
-    logging.getLogger("qiskit_ibm_runtime").setLevel(logging.ERROR)
+    for name in QUIET_LOGGERS:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     warnings.filterwarnings(
         "ignore", category=UserWarning, module=r"qiskit_ibm_runtime\.(api|qiskit_runtime_service)"
     )
@@ -157,7 +170,7 @@ def _from_kind(error: Exception, action: str) -> HardwareError:
     """Exceptions that the client raises of its own, without a failed request underneath."""
     from qiskit_ibm_runtime import exceptions
 
-    text = scrub(f"{action}: {error}")
+    text = scrub(f"{action}: {_text(error)}")
     failed = (
         exceptions.RuntimeJobFailureError,
         exceptions.RuntimeJobMaxTimeoutError,
@@ -188,7 +201,12 @@ def _url_without_answer(error: BaseException) -> str | None:
 
 def _words(error: Exception) -> str:
     answer = answer_of(error)
-    return str(error) if answer is None else _platform_words(answer)
+    return _text(error) if answer is None else _platform_words(answer)
+
+
+def _text(error: Exception) -> str:
+    """The message; as a string, the vendor's exceptions put it in quotes."""
+    return str(getattr(error, "message", "") or error)
 
 
 def _platform_words(answer: requests.Response) -> str:

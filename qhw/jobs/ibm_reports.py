@@ -43,6 +43,18 @@ def report_from(job_id: str, told: Any, metrics: Any) -> JobReport:
     )
 
 
+def ids_from(told: Any) -> list[str]:
+    """Read one page of GET /jobs.
+
+    Raises:
+        RetryableError: If the answer is not a list of jobs.
+    """
+    jobs = told.get("jobs") if isinstance(told, dict) else None
+    if not isinstance(jobs, list) or not all(isinstance(job, dict) for job in jobs):
+        raise RetryableError("The platform's list of jobs is damaged.", ASK_AGAIN)
+    return [str(job["id"]) for job in jobs if job.get("id")]
+
+
 def _state(job_id: str, state: dict[str, Any]) -> JobState:
     name = str(state.get("status")).upper()
     found = STATES.get(name)

@@ -34,6 +34,7 @@ CREATE TABLE entries (
         CHECK (state IN ('intent', 'submitted', 'done', 'failed', 'superseded')),
     job_id TEXT NOT NULL DEFAULT '',
     group_id TEXT NOT NULL,
+    shapes TEXT NOT NULL,
     circuits INTEGER NOT NULL,
     shots INTEGER NOT NULL,
     quoted_seconds REAL NOT NULL,

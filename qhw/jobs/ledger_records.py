@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 
 from qhw.errors import LedgerError
+from qhw.jobs.request import Shapes
 from qhw.jobs.runner import JobReport, Mode, PubValues
 from qhw.jobs.unit import Unit
 
@@ -27,7 +28,7 @@ class Intent:
         digest: Semantic hash of the request.
         device: Where to.
         group_id: Open session or batch; empty in job mode.
-        circuits: Circuits with bound parameters.
+        shapes: Of the request; whoever collects the result checks it against them.
         shots: Per circuit.
         quoted_seconds: QPU seconds expected.
         earlier: Id of the unit's newest attempt, which this one replaces; None for the first.
@@ -36,10 +37,15 @@ class Intent:
     digest: str
     device: str
     group_id: str
-    circuits: int
+    shapes: Shapes
     shots: int
     quoted_seconds: float
     earlier: int | None = None
+
+    @property
+    def circuits(self) -> int:
+        """Circuits with bound parameters, over all PUBs."""
+        return sum(rows for rows, _ in self.shapes)
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,7 @@ class Entry:
             `done`, `failed` and `superseded` (a later attempt took its place).
         job_id: The platform's; empty before it is known.
         group_id: Session or batch; empty in job mode.
+        shapes: (rows, n) of each PUB's values.
         circuits: Circuits with bound parameters.
         shots: Per circuit.
         quoted_seconds: QPU seconds expected.
@@ -77,6 +84,7 @@ class Entry:
     state: EntryState
     job_id: str
     group_id: str
+    shapes: Shapes
     circuits: int
     shots: int
     quoted_seconds: float
@@ -152,7 +160,9 @@ def entry_of(row: sqlite3.Row) -> Entry:
     """An entry from its row."""
     unit = unit_of(row)
     facts = {name: row[name] for name in row.keys() if name not in unit_values(unit)}  # noqa: SIM118
-    return Entry(**{**facts, "unit": unit, "platform": json.loads(row["platform"])})
+    shapes = tuple((rows, width) for rows, width in json.loads(row["shapes"]))
+    platform = json.loads(row["platform"])
+    return Entry(**{**facts, "unit": unit, "shapes": shapes, "platform": platform})
 
 
 def entry_name(entry: Entry) -> str:

@@ -46,13 +46,16 @@ class LedgerRows(LedgerQueries):
         return self._file.execute(
             """
             INSERT INTO entries (run, phase, upd, step, part, attempt, digest, device, state,
-                                 group_id, circuits, shots, quoted_seconds, owner, intended_at)
+                                 group_id, shapes, circuits, shots, quoted_seconds, owner,
+                                 intended_at)
             VALUES (:run, :phase, :upd, :step, :part, :attempt, :digest, :device, 'intent',
-                    :group_id, :circuits, :shots, :quoted_seconds, :owner, :now)
+                    :group_id, :shapes, :circuits, :shots, :quoted_seconds, :owner, :now)
             """,
             {
                 **unit_values(unit),
                 **vars(facts),
+                "shapes": json.dumps(facts.shapes),
+                "circuits": facts.circuits,
                 "attempt": attempt,
                 "owner": this_owner(),
                 "now": self._clock.now(),

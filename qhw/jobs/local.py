@@ -25,7 +25,7 @@ from qhw.backends.aer import shot_errors
 from qhw.errors import ConfigError, HardwareError, JobFailedError, MitigationError, RetryableError
 from qhw.jobs.budget import qpu_seconds
 from qhw.jobs.clock import Clock, SystemClock
-from qhw.jobs.request import JobRequest
+from qhw.jobs.request import JobRequest, Shapes
 from qhw.jobs.runner import JobReport, JobState, Mode, PlanLimits, PubValues
 from qhw.jobs.simulated import SimulatedDevice
 from qhw.jobs.spool import ID_PREFIX, Ending, Spool, SpooledJob
@@ -135,7 +135,7 @@ class LocalRunner:
         job = self._spool.read(job_id)
         return _report(job, self._ended(job, patience=0), "running")
 
-    def collect(self, job_id: str, request: JobRequest) -> tuple[PubValues, ...]:
+    def collect(self, job_id: str, shapes: Shapes) -> tuple[PubValues, ...]:
         """The results, one per PUB; computes them if nobody has.
 
         Raises:
@@ -144,9 +144,9 @@ class LocalRunner:
             HardwareError: If the job was another request.
         """
         job = self._spool.read(job_id)
-        if job.digest != request.digest:
+        if job.shapes != shapes:
             raise HardwareError(
-                f"{job_id} was asked for {job.digest}, not for {request.digest}.",
+                f"{job_id} was asked for values of shapes {job.shapes}, not {shapes}.",
                 "Ask for it with the request that was submitted.",
             )
         ending = self._ended(job, patience=COMPUTE_SECONDS)

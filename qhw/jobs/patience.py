@@ -24,7 +24,7 @@ from tenacity import (
 from calibration import DeviceSnapshot
 from qhw.errors import AmbiguousSubmitError, DeadlineError, RateLimitedError, RetryableError
 from qhw.jobs.clock import Clock
-from qhw.jobs.request import JobRequest
+from qhw.jobs.request import JobRequest, Shapes
 from qhw.jobs.runner import JobReport, JobRunner, Mode, PlanLimits, PubValues
 
 T = TypeVar("T")
@@ -117,9 +117,9 @@ class PatientRunner:
         """How a job stands."""
         return self._ask("report", lambda: self.runner.report(job_id), job_id)
 
-    def collect(self, job_id: str, request: JobRequest) -> tuple[PubValues, ...]:
+    def collect(self, job_id: str, shapes: Shapes) -> tuple[PubValues, ...]:
         """The results of a finished job, one per PUB."""
-        return self._ask("collect", lambda: self.runner.collect(job_id, request), job_id)
+        return self._ask("collect", lambda: self.runner.collect(job_id, shapes), job_id)
 
     def calibration(self, job_id: str) -> str:
         """The calibration the job ran under, as the platform's JSON."""
@@ -203,6 +203,20 @@ class PatientRunner:
         return seconds * self._jitter.uniform(0.5, 1.0)
 
 
+def answer_within(seconds: float, name: str, work: Callable[[], T]) -> T:
+    """Call once, for what comes before there is a runner, such as opening the account.
+
+    Args:
+        seconds: Deadline.
+        name: What is asked, in the error's words.
+        work: The call.
+
+    Raises:
+        DeadlineError: If it does not return in time; its thread is left behind.
+    """
+    return _answer(_started(name, work), name, seconds)
+
+
 def wait_for(
     runner: JobRunner,
     job_id: str,
@@ -270,7 +284,7 @@ def _answer(call: Future[T], name: str, seconds: float) -> T:
     if not answered:
         raise DeadlineError(
             f"No answer to {name} in {seconds:g} s.",
-            "Look at the platform's status page and your connection, then add --resume to the "
-            "same command.",
+            "Look at the platform's status page and your connection, then type the same command "
+            "again; a run or a training with --resume.",
         )
     return call.result()

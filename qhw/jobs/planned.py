@@ -68,11 +68,13 @@ class MitigationPlan:
         method: See `qhw run --help`.
         stored: Affine maps that are kept for this device, layout and circuit.
         readout_measured: Measure the read-out errors instead of taking the published ones.
+        by_default: Whether nobody asked for the method.
     """
 
     method: Method = "none"
     stored: StoredMap = "none"
     readout_measured: bool = False
+    by_default: bool = False
 
     @property
     def scales(self) -> int:

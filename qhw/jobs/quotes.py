@@ -200,8 +200,9 @@ def quote_run(
 ) -> Quote:
     """Quote pictures made with a trained controller."""
     every = f", asked at every {_nth(shape.query_every)} step" if shape.query_every > 1 else ""
+    pictures = "1 picture" if shape.images == 1 else f"{shape.images} pictures in lockstep"
     return _quote(
-        f"{shape.images} pictures in lockstep x {shape.steps} steps{every}",
+        f"{pictures} x {shape.steps} steps{every}",
         shape.stretches(mitigation),
         _mitigation_lines(mitigation),
         dollars_per_second,
@@ -295,6 +296,7 @@ def _training_lines(shape: TrainingShape) -> tuple[str, ...]:
 
 
 def _mitigation_lines(mitigation: MitigationPlan) -> tuple[str, ...]:
+    name = f"Mitigation {mitigation.method}{' by default' if mitigation.by_default else ''}"
     if mitigation.method == "affine":
         kept = {
             "none": "no affine map is kept for this device and circuit: it is fitted.",
@@ -305,14 +307,16 @@ def _mitigation_lines(mitigation: MitigationPlan) -> tuple[str, ...]:
             "present": "the affine map that is kept is of the present calibration.",
         }[mitigation.stored]
         return (
-            f"Mitigation affine: {kept}",
+            f"{name}: {kept}",
             "Whenever the device is recalibrated meanwhile, a probe comes on top, perhaps a fit.",
         )
     if mitigation.method == "zne":
-        return (f"Mitigation zne: every circuit at {mitigation.scales} noise scales.",)
+        return (f"{name}: every circuit at {mitigation.scales} noise scales.",)
     if mitigation.method == "native":
-        return ("Mitigation native: what the platform measures for it comes on top, unknown here.",)
-    return (f"Mitigation {mitigation.method}.",)
+        return (f"{name}: what the platform measures for it comes on top, unknown here.",)
+    if mitigation.by_default and mitigation.method == "readout":
+        return (f"{name}: affine would need too large a part of the limits to be calibrated.",)
+    return (f"{name}.",)
 
 
 def _nth(number: int) -> str:

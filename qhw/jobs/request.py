@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 PARAMETER_DECIMALS = 9
 """Angles that agree to 1e-9 rad are the same question."""
+Shapes = tuple[tuple[int, int], ...]
+"""(rows, n) of each PUB's values."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,11 @@ class JobRequest:
     def __post_init__(self) -> None:
         if not self.pubs or self.shots < 1:
             raise ValueError(f"{len(self.pubs)} PUBs, {self.shots} shots: at least one of each")
+
+    @property
+    def shapes(self) -> Shapes:
+        """What an answer must look like."""
+        return tuple((pub.rows, len(pub.outputs)) for pub in self.pubs)
 
     @property
     def circuits(self) -> int:

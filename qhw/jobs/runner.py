@@ -9,7 +9,7 @@ import numpy as np
 
 from calibration import DeviceSnapshot
 from policy.backend import FloatArray
-from qhw.jobs.request import JobRequest
+from qhw.jobs.request import JobRequest, Shapes
 
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 FINAL_STATES = ("done", "failed", "cancelled")
@@ -139,8 +139,12 @@ class JobRunner(Protocol):
     def report(self, job_id: str) -> JobReport:
         """How a job stands."""
 
-    def collect(self, job_id: str, request: JobRequest) -> tuple[PubValues, ...]:
+    def collect(self, job_id: str, shapes: Shapes) -> tuple[PubValues, ...]:
         """The results of a finished job, one per PUB.
+
+        Args:
+            job_id: The platform's.
+            shapes: Of the request that was submitted.
 
         Raises:
             RetryableError: If the answer is empty, damaged or of the wrong shape; ask again.

@@ -24,7 +24,7 @@ from filelock import FileLock
 
 from policy.backend import FloatArray
 from qhw.errors import HardwareError
-from qhw.jobs.request import JobRequest, Pub
+from qhw.jobs.request import JobRequest, Pub, Shapes
 from qhw.runs import replace_file, write_json
 
 if TYPE_CHECKING:
@@ -57,6 +57,12 @@ class SpooledJob:
     max_seconds: int
     digest: str
     created: str
+
+    @property
+    def shapes(self) -> Shapes:
+        """What an answer looks like."""
+        widths = (len(qubits) for qubits in self.outputs)
+        return tuple(zip(self.rows, widths, strict=True))
 
 
 @dataclass(frozen=True)

@@ -24,15 +24,23 @@ from qhw.errors import (
 )
 from qhw.jobs.budget import Budget, qpu_seconds
 from qhw.jobs.clock import Clock
-from qhw.jobs.ledger import Entry, Intent, Ledger, owner_alive, this_owner
+from qhw.jobs.ledger import Entry, Intent, Ledger
 from qhw.jobs.patience import PatientRunner, wait_for
 from qhw.jobs.request import JobRequest
 from qhw.jobs.runner import JobReport, PlanLimits, PubValues
+from qhw.jobs.settling import (
+    drop,
+    find_lost,
+    in_other_hands,
+    known_jobs,
+    unknown_jobs,
+    write_end,
+)
 from qhw.jobs.unit import Unit, digest_tag
 
-Journal = Callable[[], bytes | None]
-"""Gives the state to resume from, or None where there is none to keep."""
 TOOL_TAG = "qhw"
+KEPT = "kept"
+"""What the display is told when a result is in the ledger."""
 LONGEST_EXECUTION = 10_800
 """The platform's largest `max_execution_time`, seconds."""
 
@@ -120,13 +128,13 @@ class PaidWork:
         self.tell = tell
         self._limits: tuple[float, PlanLimits] | None = None
 
-    def perform(self, unit: Unit, request: JobRequest, journal: Journal) -> Answer:
+    def perform(self, unit: Unit, request: JobRequest, journal: bytes | None) -> Answer:
         """Answer a unit of work, at most once for money.
 
         Args:
             unit: Its identity.
             request: What is asked; its digest must be the one that was written down, if any was.
-            journal: Gives the state to resume from; called only when an intent is written.
+            journal: The state to resume from, kept with the intent; None where there is none.
 
         Raises:
             LedgerError: If the identity is known with another digest, or another process works on
@@ -143,7 +151,7 @@ class PaidWork:
         if entry.state == "intent":
             entry = self._resolve(entry, request, journal)
         if entry.state == "submitted":
-            entry = self._finish(entry, request)
+            entry = self._finish(entry)
         return self._recall(entry)
 
     def _require_same(self, entry: Entry, request: JobRequest) -> None:
@@ -160,16 +168,15 @@ class PaidWork:
         self,
         unit: Unit,
         request: JobRequest,
-        journal: Journal,
+        journal: bytes | None,
         earlier: Entry | None,
     ) -> Entry:
         """Submit within all limits; one that was refused for a passing reason is sent again."""
         seconds = qpu_seconds(1, request.circuits, request.shots)
         self._require_allowed(unit, seconds)
-        state = journal()
         for refusal in range(self.settings.refusals + 1):
             self._await_slot(unit)
-            earlier = self._intend(unit, request, seconds, state, earlier)
+            earlier = self._intend(unit, request, seconds, journal, earlier)
             try:
                 return self._submit(earlier, request)
             except RetryableError as error:
@@ -192,7 +199,7 @@ class PaidWork:
             digest=request.digest,
             device=self.runner.device,
             group_id=self.runner.group_id,
-            circuits=request.circuits,
+            shapes=request.shapes,
             shots=request.shots,
             quoted_seconds=seconds,
             earlier=earlier.id if earlier else None,
@@ -223,9 +230,9 @@ class PaidWork:
         assert entry is not None, "an entry that was just written is gone"
         return entry
 
-    def _resolve(self, entry: Entry, request: JobRequest, journal: Journal) -> Entry:
+    def _resolve(self, entry: Entry, request: JobRequest, journal: bytes | None) -> Entry:
         """Find out whether an intent became a job; if there is no trace of it, send once more."""
-        if self._in_other_hands(entry):
+        if in_other_hands(entry, self.clock.now()):
             raise LedgerError(
                 f"Another process ({entry.owner}) is working on {entry.unit.key}.",
                 "Wait until it ends, or stop it, then type the same command again.",
@@ -245,22 +252,12 @@ class PaidWork:
             entry = self._send(entry.unit, request, journal, entry)
         return entry
 
-    def _in_other_hands(self, entry: Entry) -> bool:
-        """Whether another process may still be sending this.
-
-        No submission lasts an hour; so long after it, an owner under another host name is this
-        machine under an older name rather than a process at work.
-        """
-        if entry.owner == this_owner():
-            return False
-        return owner_alive(entry.owner) and self.clock.now() - entry.intended_at < 3600.0
-
     def _look_up(self, entry: Entry) -> str | None:
         """The id of the job an intent became; None after a quarantine with two empty look-ups."""
         started = self.clock.now()
         empty = 0
         while True:
-            job_id = self._late(entry) or self._found(entry)
+            job_id = self._late(entry) or find_lost(self.runner, self.ledger, entry)
             if job_id:
                 return job_id
             empty += 1
@@ -279,63 +276,32 @@ class PaidWork:
     def _late(self, entry: Entry) -> str | None:
         """The job of a submission that answered after its deadline, unless it is known already."""
         job_id = self.runner.late_answer(entry.unit.tag)
-        return None if job_id in self._known_jobs(entry) else job_id
+        return None if job_id in known_jobs(self.ledger, entry) else job_id
 
-    def _found(self, entry: Entry) -> str | None:
-        """The job with the unit's tag, if there is one that no earlier attempt owns."""
-        jobs = self._unknown_jobs(entry)
-        if not jobs:
-            return None
-        kept = next((job for job in jobs if job.state == "done"), jobs[0])
-        self._drop(entry, [job for job in jobs if job.job_id != kept.job_id])
-        return kept.job_id
-
-    def _unknown_jobs(self, entry: Entry) -> list[JobReport]:
-        known = self._known_jobs(entry)
-        return [job for job in self.runner.find(entry.unit.tag) if job.job_id not in known]
-
-    def _known_jobs(self, entry: Entry) -> set[str]:
-        attempts = {attempt.job_id for attempt in self.ledger.attempts(entry.unit)}
-        doubles = self.ledger.duplicates(entry.unit.run)
-        return attempts | {double.report.job_id for double in doubles}
-
-    def _drop(self, entry: Entry, jobs: list[JobReport]) -> None:
-        """Cancel jobs that do a unit's work a second time, and write down what they cost."""
-        for job in jobs:
-            action = "had ended"
-            if not job.final:
-                self.runner.cancel(job.job_id)
-                action = "cancelled"
-            report = self.runner.report(job.job_id)
-            self.ledger.duplicate(entry.id, report, action)
-
-    def _finish(self, entry: Entry, request: JobRequest) -> Entry:
+    def _finish(self, entry: Entry) -> Entry:
         """Wait for a job, check and keep its result."""
-        self._drop(entry, self._unknown_jobs(entry))
+        runner, ledger = self.runner, self.ledger
+        drop(runner, ledger, entry, unknown_jobs(runner, ledger, entry))
 
         def watch(report: JobReport) -> None:
             self._say(entry.unit, entry.job_id, report.state, report.queue_position)
 
         report = wait_for(
-            self.runner,
+            runner,
             entry.job_id,
             self.clock,
             deadline=self.settings.job_wait,
             on_report=watch,
         )
+        write_end(runner, ledger, entry, report)
         if report.state != "done":
-            reason = report.reason or report.state
-            self.ledger.failed(entry.id, report, reason)
             raise JobFailedError(
-                f"Job {entry.job_id} {report.state}: {reason}",
+                f"Job {entry.job_id} {report.state}: {report.reason or report.state}",
                 f"`qhw jobs show {entry.job_id}` tells all that is known of it; --resume sends it "
                 "once more.",
             )
-        values = self.runner.collect(entry.job_id, request)
-        calibration = self.runner.calibration(entry.job_id)
-        self.ledger.done(entry.id, values, report, calibration)
         self._recount(entry.unit)
-        self._say(entry.unit, entry.job_id, "done")
+        self._say(entry.unit, entry.job_id, KEPT)
         return self._again(entry.unit)
 
     def _recall(self, entry: Entry) -> Answer:

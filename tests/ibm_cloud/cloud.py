@@ -52,7 +52,8 @@ class Fault:
         retry_after: Seconds in the header of that name; None for no header.
         body: `empty`, `truncated` or `nan` to spoil the true answer; empty to leave it.
         cut: Close the connection instead of answering.
-        hang: Seconds to wait first; ends early when the server is closed.
+        hang: Seconds to wait before anything is answered; with `accept` the request takes effect
+            before the wait, else after it. Ends early when the server is closed.
     """
 
     method: str
@@ -166,6 +167,8 @@ class Cloud:
         stuck: New jobs stay queued for ever.
         fail_with: (code, message) that new jobs fail with; None for success.
         max_pending: Jobs that may wait at once; None for the plan's own rule (3 on open).
+        access_seconds: Life of an access token.
+        hidden: Devices that answer but are no longer listed.
         faults: Scripted; `inject` appends.
         counts: Requests by (method, path with ids replaced by `*`).
         headers: Of every request.
@@ -185,6 +188,7 @@ class Cloud:
         self.access_seconds = 3600
         self.lock = threading.RLock()
         self.devices = {name: Device(name, fake) for name, fake in _named(devices).items()}
+        self.hidden: set[str] = set()
         self.jobs: dict[str, Job] = {}
         self.sessions: dict[str, Session] = {}
         self.faults: list[Fault] = []
@@ -243,6 +247,10 @@ class Cloud:
         """A new calibration: every error times `factor`."""
         with self.lock:
             self.devices[device].recalibrate(factor, date)
+
+    def change_device(self, device: str, status: str = "active", queue: int = 0) -> None:
+        """Put a device into maintenance (any status but `active`), or people before its door."""
+        self.devices[device].status, self.devices[device].queue = status, queue
 
     def retire(self, device: str) -> None:
         """Take a device away."""
@@ -408,6 +416,7 @@ class Cloud:
                     "queue_length": self.status(name)["length_queue"],
                 }
                 for name, device in self.devices.items()
+                if name not in self.hidden
             ]
         }
 

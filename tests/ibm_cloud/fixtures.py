@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from qiskit_ibm_runtime.accounts import management
 
 from tests.ibm_cloud.cloud import Cloud
 from tests.ibm_cloud.remote import RemoteCloud
@@ -24,6 +25,9 @@ def _point_client(monkeypatch: pytest.MonkeyPatch, server: CloudServer, home: Pa
         monkeypatch.delenv(name)
     for name, value in server.environment(home).items():
         monkeypatch.setenv(name, value)
+    # The client reads the home folder once, when it is imported.
+    account_file = str(home / ".qiskit" / "qiskit-ibm.json")
+    monkeypatch.setattr(management, "_DEFAULT_ACCOUNT_CONFIG_JSON_FILE", account_file)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +63,7 @@ def check_values(runner: IbmRunner, folder: Path) -> str:
     weights = rng.uniform(-3, 3, (1, circuit.num_weights))
     request = ring_request(circuit, transpiled, angles, weights)
     job_id = runner.submit(request)
-    (measured,) = runner.collect(job_id, request)
+    (measured,) = runner.collect(job_id, request.shapes)
     exact = NoisyAerBackend(circuit, snapshot, transpiled).evaluate(angles, weights).values[0]
     expected_errors = np.sqrt((1 - exact**2) / SHOTS)
     assert np.abs(measured.standard_errors - expected_errors).max() < 3e-3
@@ -121,7 +122,7 @@ def test_native_mitigation_inverts_the_readout(small_cloud: Cloud) -> None:
     values = {}
     for native in (False, True):
         request = JobRequest((pub,), SHOTS, native=native)
-        (got,) = runner.collect(runner.submit(request), request)
+        (got,) = runner.collect(runner.submit(request), request.shapes)
         values[native] = got
     ideal = np.array([[-1.0, 1.0]])
     assert np.abs(values[False].values - ideal).min() > 0.02
@@ -137,7 +138,7 @@ def test_two_pubs_are_one_job(small_cloud: Cloud) -> None:
     other = Pub(pub.circuit, (0,), pub.parameters[:1])
     request = JobRequest((pub, other), 64)
     runner = IbmRunner.open("ibm_nairobi")
-    first, second = runner.collect(runner.submit(request), request)
+    first, second = runner.collect(runner.submit(request), request.shapes)
     assert (first.values.shape, second.values.shape) == ((3, 2), (1, 1))
     assert small_cloud.requests("POST", "/jobs") == 1
 
@@ -168,6 +169,15 @@ def test_jobs_are_found_by_tag_oldest_first(small_cloud: Cloud) -> None:
     assert small_cloud.paid() == {"wanted": 2, "other": 1}
 
 
+def test_many_jobs_of_one_tag_come_in_pages(small_cloud: Cloud) -> None:
+    runner = IbmRunner.open("ibm_nairobi")
+    job_id = runner.submit(small_request(1, 8, "wanted"))
+    copies = [replace(small_cloud.jobs[job_id], id=f"d{i}", stuck=True) for i in range(40)]
+    small_cloud.jobs.update({job.id: job for job in copies})
+    found = [report.job_id for report in runner.find("wanted")]
+    assert found == [job_id, *(job.id for job in copies)]
+
+
 def test_the_calibration_of_a_job_is_the_one_it_ran_under(small_cloud: Cloud) -> None:
     runner = IbmRunner.open("ibm_nairobi")
     before = runner.snapshot()
@@ -184,15 +194,13 @@ def test_the_calibration_of_a_job_is_the_one_it_ran_under(small_cloud: Cloud) ->
     assert kept["backend_name"] == "ibm_nairobi"
 
 
-def test_the_calibration_of_a_retired_device_is_gone(small_cloud: Cloud) -> None:
+def test_the_calibration_of_a_retired_device_is_gone(open_cloud: Cloud) -> None:
     runner = IbmRunner.open("ibm_nairobi")
-    request = small_request()
-    job_id = runner.submit(request)
-    small_cloud.retire("ibm_nairobi")
-    fresh = IbmRunner.__new__(IbmRunner)
-    fresh.__dict__ = runner.__dict__
-    runner._service._backend_configs.clear()
-    assert fresh.calibration(job_id) == ""
+    job_id = runner.submit(small_request())
+    assert runner.calibration(job_id)
+    open_cloud.retire("ibm_nairobi")
+    assert runner.calibration(job_id) == ""
+    assert IbmRunner.open("ibm_fez").calibration(job_id) == ""
 
 
 def test_the_snapshot_is_the_devices_own(small_cloud: Cloud) -> None:
@@ -211,7 +219,7 @@ def test_cancelling(small_cloud: Cloud) -> None:
     runner.cancel(job_id)
     assert runner.report(job_id).state == "cancelled"
     with pytest.raises(JobFailedError, match=r"cancelled: Cancelled by the user"):
-        runner.collect(job_id, request)
+        runner.collect(job_id, request.shapes)
     assert small_cloud.paid() == {}
 
 
@@ -244,7 +252,7 @@ def test_a_session_on_the_open_plan_is_refused_before_it_is_asked_for(open_cloud
 def test_a_batch_on_the_open_plan_works(small_cloud: Cloud) -> None:
     runner = IbmRunner.open("ibm_nairobi", "batch")
     request = small_request()
-    runner.collect(runner.submit(request), request)
+    runner.collect(runner.submit(request), request.shapes)
     assert len(small_cloud.open_sessions) == 1
 
 
@@ -291,6 +299,25 @@ def test_credentials_are_found_without_asking(
     account = {"channel": "ibm_quantum_platform", "token": "a-token"}
     (tmp_path / ".qiskit" / "qiskit-ibm.json").write_text(json.dumps({"default": account}))
     assert has_credentials()
+
+
+def test_an_account_file_will_do(
+    small_cloud: Cloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    account = {
+        "channel": "ibm_quantum_platform",
+        "token": os.environ["QISKIT_IBM_TOKEN"],
+        "url": os.environ["QISKIT_IBM_URL"],
+    }
+    for name in ("QISKIT_IBM_TOKEN", "QISKIT_IBM_URL", "QISKIT_IBM_INSTANCE"):
+        monkeypatch.delenv(name)
+    (tmp_path / ".qiskit").mkdir()
+    (tmp_path / ".qiskit" / "qiskit-ibm.json").write_text(json.dumps({"default": account}))
+    runner = IbmRunner.open("ibm_nairobi")
+    assert runner.limits().plan == "open"
+    request = small_request()
+    runner.collect(runner.submit(request), request.shapes)
+    assert small_cloud.requests("POST", "/jobs") == 1
 
 
 def test_the_place_where_the_repost_is_switched_off_has_not_moved() -> None:
@@ -340,7 +367,7 @@ def test_a_job_outlives_the_process_that_sent_it(remote_cloud: RemoteCloud) -> N
     runner = IbmRunner.open("ibm_nairobi")
     (report,) = runner.find("killed")
     assert report.job_id == child.stdout.decode().strip()
-    (values,) = runner.collect(report.job_id, small_request(2, 16, "killed"))
+    (values,) = runner.collect(report.job_id, small_request(2, 16, "killed").shapes)
     assert values.values.shape == (2, 2)
     assert time.monotonic() - started < 10
     summary = remote_cloud.summary()

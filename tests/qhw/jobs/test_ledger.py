@@ -26,7 +26,7 @@ from qhw.jobs.runner import JobReport, PubValues
 from qhw.jobs.unit import Unit
 
 UNIT = Unit("run-a", "rollout", 1, 7, 0)
-INTENT = Intent("d" * 32, "ibm_fez", "", circuits=64, shots=100, quoted_seconds=4.0)
+INTENT = Intent("d" * 32, "ibm_fez", "", ((60, 4), (4, 4)), shots=100, quoted_seconds=4.0)
 PUBS = (PubValues(np.full((2, 4), 0.25), np.full((2, 4), 0.01)),)
 
 
@@ -557,7 +557,7 @@ from qhw.jobs.ledger import Intent, Ledger
 from qhw.jobs.runner import JobReport, PubValues
 from qhw.jobs.unit import Unit
 path, run, part, count = sys.argv[1:]
-intent = Intent("d", "ibm_fez", "", 64, 100, 4.0)
+intent = Intent("d", "ibm_fez", "", ((64, 4),), 100, 4.0)
 pubs = [PubValues(np.full((64, 4), 0.25), np.zeros((64, 4)))]
 print("ready", flush=True)
 sys.stdin.readline()

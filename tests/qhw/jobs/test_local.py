@@ -61,7 +61,7 @@ def test_values_are_the_noisy_backends_within_sampling_error(
     runner: LocalRunner, transpiled: TranspiledCircuit, snapshot: DeviceSnapshot
 ) -> None:
     asked = request(transpiled, rows=40)
-    values = runner.collect(runner.submit(asked), asked)[0]
+    values = runner.collect(runner.submit(asked), asked.shapes)[0]
     rows = asked.pubs[0].parameters
     # Columns stand in the order of names: angles before weights.
     angles, weights = rows[:, : CIRCUIT.num_angles], rows[:, CIRCUIT.num_angles :]
@@ -95,7 +95,7 @@ def test_a_circuit_is_run_as_it_is_folded_ones_too(
         ),
         SHOTS,
     )
-    plain, noisier = runner.collect(runner.submit(asked), asked)
+    plain, noisier = runner.collect(runner.submit(asked), asked.shapes)
     assert np.square(noisier.values).mean() < 0.95 * np.square(plain.values).mean()
     longer = dataclasses.replace(transpiled, circuit=folded)
     exact = NoisyAerBackend(CIRCUIT, snapshot, longer).evaluate(
@@ -113,7 +113,7 @@ def test_circuits_without_parameters_read_out_errors(
     one.x(2)
     nothing = np.zeros((3, 0))
     asked = JobRequest((Pub(zero, (2, 4), nothing), Pub(one, (2, 4), nothing)), 100_000)
-    low, high = runner.collect(runner.submit(asked), asked)
+    low, high = runner.collect(runner.submit(asked), asked.shapes)
     qubit = snapshot.qubits[2]
     assert low.values.shape == (3, 2)
     assert len(np.unique(low.values[:, 0])) > 1, "rows must be drawn one by one"
@@ -136,7 +136,7 @@ def test_a_job_lives_on_disk_and_gives_the_same_answer_ever_after(
     assert report.usage_seconds == pytest.approx(2 + 0.00035 * 4 * SHOTS)
     assert report.created and report.started and report.finished
     assert not (folder / "circuits.qpy").exists(), "inputs are not kept once they are used"
-    first, second = other.collect(job_id, asked), runner.collect(job_id, asked)
+    first, second = other.collect(job_id, asked.shapes), runner.collect(job_id, asked.shapes)
     assert np.array_equal(first[0].values, second[0].values)
     assert runner.find("unit-1") == [report]
 
@@ -147,10 +147,10 @@ def test_random_numbers_follow_from_the_id(
     """A process that died while computing is replaced by one that draws the same."""
     asked = request(transpiled, rows=2000, shots=16)
     job_id = runner.submit(asked)
-    values = runner.collect(job_id, asked)[0].values
+    values = runner.collect(job_id, asked.shapes)[0].values
     again = runner._measure(replayed(runner, asked, job_id))[0]
     assert np.array_equal(values, again)
-    assert not np.array_equal(values, runner.collect(runner.submit(asked), asked)[0].values)
+    assert not np.array_equal(values, runner.collect(runner.submit(asked), asked.shapes)[0].values)
 
 
 def replayed(runner: LocalRunner, asked: JobRequest, job_id: str) -> object:
@@ -192,7 +192,7 @@ def test_a_cancelled_job_is_never_computed(
     report = runner.report(job_id)
     assert (report.state, report.usage_seconds) == ("cancelled", 0)
     with pytest.raises(JobFailedError, match=f"{job_id} cancelled"):
-        runner.collect(job_id, asked)
+        runner.collect(job_id, asked.shapes)
 
 
 def test_cancelling_what_has_ended_changes_nothing(
@@ -200,9 +200,9 @@ def test_cancelling_what_has_ended_changes_nothing(
 ) -> None:
     asked = request(transpiled)
     job_id = runner.submit(asked)
-    values = runner.collect(job_id, asked)[0].values
+    values = runner.collect(job_id, asked.shapes)[0].values
     runner.cancel(job_id)
-    assert np.array_equal(runner.collect(job_id, asked)[0].values, values)
+    assert np.array_equal(runner.collect(job_id, asked.shapes)[0].values, values)
 
 
 def test_a_job_beyond_its_limit_fails_as_on_a_device(
@@ -214,7 +214,7 @@ def test_a_job_beyond_its_limit_fails_as_on_a_device(
     assert (report.state, report.usage_seconds) == ("failed", 60)
     assert "1436 QPU s" in report.reason
     with pytest.raises(JobFailedError, match="its limit is 60 s"):
-        runner.collect(job_id, asked)
+        runner.collect(job_id, asked.shapes)
 
 
 def test_aers_own_failure_is_told(
@@ -234,7 +234,7 @@ def test_the_calibration_is_told_once_it_ran(
 ) -> None:
     asked = request(transpiled)
     job_id = runner.submit(asked)
-    runner.collect(job_id, asked)
+    runner.collect(job_id, asked.shapes)
     told = json.loads(runner.calibration(job_id))
     assert told["calibration_digest"] == snapshot.calibration_digest
     assert runner.snapshot(refresh=True) is snapshot
@@ -287,7 +287,7 @@ def test_another_request_is_not_answered(
 ) -> None:
     job_id = runner.submit(request(transpiled))
     with pytest.raises(HardwareError, match="was asked for"):
-        runner.collect(job_id, request(transpiled, seed=1))
+        runner.collect(job_id, request(transpiled, rows=5).shapes)
 
 
 @pytest.mark.parametrize("job_id", ["local-0", "../../etc", "local-" + "0" * 24])
@@ -320,7 +320,7 @@ def test_while_another_process_computes_a_job_runs(
     with runner._spool.lock(job_id, 1):
         assert runner.report(job_id).state == "running"
         with pytest.raises(RetryableError, match="Another process"):
-            runner.collect(job_id, asked)
+            runner.collect(job_id, asked.shapes)
         with pytest.raises(RetryableError, match="being computed"):
             runner.cancel(job_id)
     assert runner.report(job_id).state == "done"
@@ -339,7 +339,7 @@ job = runner._spool.read(found.job_id)
 request = JobRequest(runner._spool.pubs(job), job.shots)
 print("ready", flush=True)
 sys.stdin.readline()
-values = runner.collect(found.job_id, request)[0].values
+values = runner.collect(found.job_id, request.shapes)[0].values
 print(values.shape, values.sum(), values.tobytes().hex()[:64])
 """
 
@@ -385,7 +385,7 @@ def test_a_job_of_a_killed_process_is_found_and_collected(runner: LocalRunner) -
     circuit = QuantumCircuit(5)
     circuit.x(1)
     asked = JobRequest((Pub(circuit, (0, 1), np.zeros((2, 0))),), 64)
-    assert runner.collect(found.job_id, asked)[0].values[:, 1].max() < 0
+    assert runner.collect(found.job_id, asked.shapes)[0].values[:, 1].max() < 0
 
 
 def _python(script: str, folder: Path) -> subprocess.Popen[str]:

@@ -140,7 +140,7 @@ def test_what_cannot_pass_comes_out_at_once(kind: type[HardwareError]) -> None:
     error = kind("code 1305: verbatim", "the hint")
     scripted = Scripted(collect=[error])
     with pytest.raises(kind) as caught:
-        patient(scripted).collect("d1", request())
+        patient(scripted).collect("d1", request().shapes)
     assert caught.value is error
     assert len(scripted.calls) == 1
 

@@ -2,12 +2,30 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from policy import (
+    Cost,
+    Critic,
+    Estimate,
+    ParameterShift,
+    PpoConfig,
+    PrunedShift,
+    RingActor,
+    RingCircuit,
+    Rollout,
+    Spsa,
+    StateScaler,
+    update,
+)
+from policy.backend import FloatArray, Question
 from qhw.backends.device_mitigation import ZNE_SCALES as DEVICE_ZNE_SCALES
 from qhw.backends.mitigation.fitting import CALIBRATION_CIRCUITS
 from qhw.backends.mitigation.fitting import CALIBRATION_SHOTS as FITTING_SHOTS
@@ -270,13 +288,128 @@ def test_what_is_refused() -> None:
 
 
 def test_nothing_heavy_is_imported() -> None:
-    script = (
-        "import sys, qhw.jobs.quotes as q; print({'torch', 'qiskit', 'numpy'} & {*sys.modules})"
-    )
+    script = "import sys, qhw.planning; print({'torch', 'qiskit', 'numpy'} & {*sys.modules})"
     told = subprocess.run(
         [sys.executable, "-c", script], check=True, capture_output=True, text=True
     )
     assert told.stdout.strip() == "set()"
+
+
+class Counting:
+    """Answers with smooth numbers and counts jobs and circuits."""
+
+    def __init__(self, circuit: RingCircuit) -> None:
+        self.circuit = circuit
+        self.sent: list[int] = []
+
+    def evaluate(self, angles: FloatArray, weights: FloatArray) -> Estimate:
+        return self.evaluate_jointly([(angles, weights)])[0]
+
+    def evaluate_jointly(self, questions: Sequence[Question]) -> list[Estimate]:
+        self.sent.append(sum(len(weights) * len(angles) for angles, weights in questions))
+        return [self._answer(*question) for question in questions]
+
+    def _answer(self, angles: FloatArray, weights: FloatArray) -> Estimate:
+        phase = weights.sum(axis=1)[:, None] + angles.sum(axis=1)
+        values = np.cos(phase[..., None] + np.arange(self.circuit.num_qubits))
+        return Estimate(values, np.zeros_like(values), Cost(circuits=values[..., 0].size))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    steps=st.integers(2, 4),
+    environments=st.integers(1, 5),
+    epochs=st.integers(1, 3),
+    minibatches=st.integers(1, 2),
+    rule=st.sampled_from(["shift", "pruned", "spsa"]),
+    encoding=st.sampled_from(["dense", "linear", "reupload"]),
+    fresh=st.booleans(),
+    rate=st.sampled_from([1e-9, 0.3]),
+)
+def test_an_update_sends_what_was_quoted(
+    steps: int,
+    environments: int,
+    epochs: int,
+    minibatches: int,
+    rule: str,
+    encoding: Any,
+    fresh: bool,
+    rate: float,
+) -> None:
+    """The real update on a backend that counts; at a tiny rate nothing is clipped."""
+    circuit = RingCircuit(3, 2, encoding)
+    asked = shape(
+        updates=1,
+        steps=steps,
+        environments=environments,
+        epochs=epochs,
+        minibatches=minibatches,
+        rule=rule,
+        weights=circuit.num_weights,
+        angles=circuit.num_angles,
+        trained_encoding=encoding == "linear",
+        fresh=fresh,
+    )
+    sent = sent_by_update(circuit, asked, rate)
+    (_, first, _, _) = asked.stretches(NONE)
+    update = [job for job in first.jobs if job.phase != "rollout"]
+    if rate < 1e-6:
+        assert sent == [job.circuits for job in update]
+    certain = [job.least for job in update if job.least]
+    assert sum(certain) <= sum(sent) <= sum(job.circuits for job in update)
+    assert len(certain) <= len(sent) <= len(update)
+
+
+def sent_by_update(circuit: RingCircuit, asked: TrainingShape, rate: float) -> list[int]:
+    """Circuits of each job of one PPO update on random transitions."""
+    backend = Counting(circuit)
+    torch.manual_seed(0)
+    generator = torch.Generator().manual_seed(0)
+    scaler = StateScaler([0.0] * 6, [1.0] * 6)
+    rules = {
+        "shift": ParameterShift(),
+        "pruned": PrunedShift(asked.pruned_fraction, np.random.default_rng(0)),
+        "spsa": Spsa(np.random.default_rng(0)),
+    }
+    actor = RingActor(circuit, backend, rules[asked.rule], scaler, generator)
+    if not asked.fresh:
+        torch.nn.init.normal_(actor.head[-1].weight)  # type: ignore[arg-type]
+    critic = Critic(scaler, generator)
+    grid = (asked.steps, asked.environments)
+    states = torch.randn(*grid, 6)
+    features, errors = actor.measure(states.flatten(0, 1))
+    distribution = actor.distribution_of(features)
+    with torch.no_grad():
+        actions = distribution.sample()
+        log_probs = distribution.log_prob(actions)
+    dones = torch.zeros(grid)
+    dones[-1] = 1
+    rollout = Rollout(
+        states,
+        actions.view(grid),
+        log_probs.view(grid),
+        torch.zeros(grid),
+        torch.randn(grid),
+        dones,
+        features.view(*grid, -1),
+        errors.view(*grid, -1),
+    )
+    backend.sent.clear()
+    update(
+        actor,
+        critic,
+        torch.optim.Adam(actor.parameters(), lr=rate),
+        torch.optim.Adam(critic.parameters(), lr=rate),
+        rollout,
+        PpoConfig(
+            epochs=asked.epochs,
+            minibatches=asked.minibatches,
+            entropy_into_circuit=False,
+            reuse_features="first pass",
+        ),
+        generator,
+    )
+    return backend.sent
 
 
 def all_jobs(quote: Quote) -> list[PlannedJob]:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from qhw.backends.mitigation.refusal import refuse_for_gradients
-from qhw.config import RunConfig, parse_config
+from qhw.config import parse_config
 from qhw.errors import ConfigError, MitigationError
 
 
@@ -24,10 +24,8 @@ def test_gradients_through_anything_else_are_not(mitigation: str | None) -> None
 
 
 def test_frozen_circuits_and_classical_actors_are_not() -> None:
-    zne = {"mitigation": "zne"}
-    frozen = RunConfig.model_construct(**{**dict(parse_config({"backend": zne}))})
-    gradient = frozen.gradient.model_copy(update={"rule": "frozen"})
-    refuse_for_gradients(frozen.model_copy(update={"gradient": gradient}))
+    frozen = {"backend": {"mitigation": "zne"}, "gradient": {"rule": "frozen"}}
+    refuse_for_gradients(parse_config(frozen))
     refuse_for_gradients(parse_config({"actor": {"kind": "mlp"}}))
 
 

@@ -1,0 +1,64 @@
+"""`qhw jobs`: the jobs in the ledger of paid work."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+jobs_app = typer.Typer(
+    help="The jobs that were sent to devices, and what became of them.", no_args_is_help=True
+)
+
+JobArgument = Annotated[
+    str, typer.Argument(metavar="JOB", help="A job's id, or the beginning of it.")
+]
+OptionalJob = Annotated[
+    str | None, typer.Argument(metavar="[JOB]", help="A job's id, or the beginning of it.")
+]
+RunOption = Annotated[
+    str | None, typer.Option("--run", metavar="ID", help="A run's id, or the beginning of it.")
+]
+
+
+@jobs_app.command("list")
+def list_jobs(
+    run: RunOption = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Not only the last 20 and what has not ended.")
+    ] = False,
+) -> None:
+    """List the jobs, newest last."""
+    from qhw.job_listings import print_jobs
+
+    print_jobs(run, everything)
+
+
+@jobs_app.command()
+def show(job: JobArgument) -> None:
+    """Show all that is known of one job."""
+    from qhw.job_details import print_job
+
+    print_job(job)
+
+
+@jobs_app.command()
+def collect(job: OptionalJob = None, run: RunOption = None) -> None:
+    """Keep the results of jobs that have ended; whoever resumes their run finds them."""
+    from qhw.job_endings import collect_jobs
+
+    collect_jobs(job, run)
+
+
+@jobs_app.command()
+def cancel(
+    job: OptionalJob = None,
+    run: RunOption = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Cancel a job, or all pending jobs of a run, on the platform."""
+    from qhw.job_endings import cancel_jobs
+
+    if not cancel_jobs(job, run, (lambda _: True) if yes else typer.confirm):
+        typer.echo("Nothing was cancelled.")
+        raise typer.Exit(1)

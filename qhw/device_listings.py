@@ -1,0 +1,152 @@
+"""`qhw devices`: the account's live devices as they are now, and the snapshots that need none."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from policy import RingCircuit
+from qhw.backends.names import CREDENTIALS, LIVE_DEVICES, fake_device_names
+from qhw.cache import Cache
+from qhw.errors import QhwError
+from qhw.jobs.ibm_account import LiveDevice, has_credentials
+from qhw.jobs.ledger import Ledger
+from qhw.jobs.ledger_queries import PAID_PREFIX
+from qhw.jobs.patience import PatientRunner, answer_within
+from qhw.jobs.reopening import OPENING_SECONDS, patiently
+from qhw.moments import told_moment
+from qhw.tables import listing
+
+if TYPE_CHECKING:
+    from qiskit_ibm_runtime import QiskitRuntimeService
+
+WINDOW_SECONDS = 28 * 86400.0
+"""The Open plan counts QPU seconds over 28 days."""
+HOW_TO_READ = (
+    "error: how likely at least one gate or read-out of {circuit} goes wrong on the device's best "
+    "qubits, by its published calibration."
+)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """A live device as it is now.
+
+    Attributes:
+        device: What the account lists.
+        calibrated: Date of its calibration, ISO 8601.
+        score: Expected error of the circuit on its best qubits, in [0, 1].
+    """
+
+    device: LiveDevice
+    calibrated: str
+    score: float
+
+
+def print_devices(circuit: RingCircuit | None = None) -> None:
+    """Print the account's devices if there is an account, then the snapshots.
+
+    Args:
+        circuit: Laid out on each device; the default one without it.
+
+    Raises:
+        QhwError: If the account or the platform is out of reach; the snapshots are printed first.
+    """
+    console = Console()
+    if not has_credentials():
+        _print_snapshots(console)
+        console.print(f"Live devices ({', '.join(LIVE_DEVICES)}) need an account. {CREDENTIALS}")
+        return
+    try:
+        _print_account(console, circuit or RingCircuit())
+    except QhwError:
+        _print_snapshots(console)
+        raise
+    _print_snapshots(console)
+
+
+def _print_snapshots(console: Console) -> None:
+    console.print(
+        "Snapshots, free and without a queue: `--backend NAME` takes them through the whole path "
+        "of jobs, `--backend aer_noisy --device NAME` simulates their noise quickly."
+    )
+    console.print(", ".join(fake_device_names()))
+
+
+def _print_account(console: Console, circuit: RingCircuit) -> None:
+    """Print what could be learned, even if not all could."""
+    from qhw.jobs.ibm_account import list_devices, open_service
+
+    with console.status("opening the IBM account"):
+        service = answer_within(OPENING_SECONDS, "opening the IBM account", open_service)
+        listed = partial(list_devices, service)
+        devices = answer_within(OPENING_SECONDS, "listing the devices", listed)
+    if not devices:
+        console.print("The account sees no device.")
+        return
+    table = listing("device", "qubits", "queue", "calibrated (UTC)", "error")
+    try:
+        for survey in _surveys(console, service, devices, circuit):
+            table.add_row(*_cells(survey))
+    finally:
+        console.print(table)
+    console.print(HOW_TO_READ.format(circuit=_described(circuit)))
+    _print_spending(console, _runner(service, devices[0].name))
+
+
+def _surveys(
+    console: Console,
+    service: QiskitRuntimeService,
+    devices: list[LiveDevice],
+    circuit: RingCircuit,
+) -> Iterator[Survey]:
+    from qhw.backends.transpilation import TranspileOptions, transpile_for
+
+    cache = Cache.of_user().transpiled
+    for device in devices:
+        with console.status(f"reading the calibration of {device.name}") as status:
+            snapshot = _runner(service, device.name).snapshot()
+            status.update(f"laying the circuit out on {device.name}")
+            found = transpile_for(circuit, snapshot, TranspileOptions(), cache)
+        yield Survey(device, snapshot.taken_at, found.score)
+
+
+def _runner(service: QiskitRuntimeService, name: str) -> PatientRunner:
+    from qhw.jobs.ibm import IbmRunner
+    from qhw.jobs.ibm_account import find_device
+
+    def opened() -> IbmRunner:
+        return IbmRunner(service, find_device(service, name), "job", lambda _: None)
+
+    return patiently(answer_within(OPENING_SECONDS, f"opening {name}", opened))
+
+
+def _cells(survey: Survey) -> tuple[str, ...]:
+    device = survey.device
+    queue = (
+        str(device.pending_jobs) if device.operational else f"{device.pending_jobs} (not running)"
+    )
+    date = told_moment(survey.calibrated).removesuffix(" UTC")
+    return device.name, str(device.num_qubits), queue, date, f"{survey.score:.3f}"
+
+
+def _described(circuit: RingCircuit) -> str:
+    return f"the circuit of {circuit.num_qubits} qubits and depth {circuit.depth}"
+
+
+def _print_spending(console: Console, runner: PatientRunner) -> None:
+    """What the plan still allows, and what went through this ledger."""
+    limits = runner.limits()
+    left = "" if limits.seconds_left is None else f", {limits.seconds_left:.0f} QPU s left"
+    with Ledger.of_user() as ledger:
+        spent = ledger.spent_since(PAID_PREFIX, time.time() - WINDOW_SECONDS)
+    estimated = f" ({spent.estimated_jobs} not billed yet)" if spent.estimated_jobs else ""
+    console.print(
+        f"Plan {limits.plan}{left}. Through this ledger in the last 28 days: "
+        f"{spent.qpu_seconds:.1f} QPU s in {spent.jobs} jobs{estimated}."
+    )

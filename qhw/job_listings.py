@@ -1,0 +1,120 @@
+"""`qhw jobs list`: what the ledger has, one line per job, in 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from rich.console import Console
+
+from qhw.job_choice import PENDING, find_run
+from qhw.jobs.ledger import Duplicate, Entry, Group, Ledger, owner_alive
+from qhw.moments import moment
+
+RECENT = 20
+"""Jobs shown without --all; what has not ended is always shown."""
+NONE_YET = (
+    "No jobs yet. `qhw train` and `qhw run` send some with --backend fake_fez (free, runs here) or "
+    "--backend ibm_fez; `qhw plan` tells beforehand what they take."
+)
+
+
+def print_jobs(run: str | None, everything: bool) -> None:
+    """Print the ledger's jobs, newest last, and what to do with those that have not ended.
+
+    Args:
+        run: Beginning of a run's id; None for all runs.
+        everything: Whether to print old jobs that have ended, too.
+
+    Raises:
+        UnknownNameError: If there is no such run.
+    """
+    console = Console()
+    with Ledger.of_user() as ledger:
+        chosen = None if run is None else find_run(ledger, run)
+        entries, doubles = ledger.entries(chosen), ledger.duplicates(chosen)
+        groups = ledger.open_groups(chosen)
+    shown = entries if everything else _recent(entries)
+    for line in _lines(shown, doubles) if shown else [NONE_YET]:
+        console.print(line, highlight=False, soft_wrap=bool(shown))
+    for line in _advice(shown, len(entries), groups):
+        console.print(line, highlight=False)
+
+
+def cost(entry: Entry) -> str:
+    """QPU seconds: as billed, `~` as quoted where there is no bill yet, `-` if it never ran."""
+    if entry.usage_seconds is not None:
+        return f"{entry.usage_seconds:.1f}"
+    sent = entry.job_id or entry.state == "intent"
+    return f"~{entry.quoted_seconds:.1f}" if sent else "-"
+
+
+def work(entry: Entry) -> str:
+    """The unit's key without its run, such as `rollout/1/7/0`."""
+    return entry.unit.key.partition("/")[2]
+
+
+def _recent(entries: Sequence[Entry]) -> list[Entry]:
+    last = {entry.id for entry in entries[-RECENT:]}
+    return [entry for entry in entries if entry.id in last or entry.state in PENDING]
+
+
+def _lines(entries: Sequence[Entry], doubles: Sequence[Duplicate]) -> Iterator[str]:
+    """A heading for each day, run and device, and the jobs below it."""
+    yield _line("UTC", "phase/update/step/part", "", "state", "QPU s", "job")
+    for heading, jobs in groupby(entries, _heading):
+        yield f"[bold]{heading}[/bold]"
+        for entry in jobs:
+            yield _entry_line(entry)
+            yield from (_double_line(double) for double in doubles if double.entry_id == entry.id)
+
+
+def _heading(entry: Entry) -> str:
+    return f"{moment(entry.intended_at)[:10]} run {entry.unit.run[:8]} on {entry.device}"
+
+
+def _entry_line(entry: Entry) -> str:
+    attempt = f"#{entry.attempt}" if entry.attempt > 1 else ""
+    clock = moment(entry.intended_at)[11:16]
+    return _line(clock, work(entry), attempt, entry.state, cost(entry), entry.job_id or "no job")
+
+
+def _double_line(double: Duplicate) -> str:
+    report = double.report
+    usage = "-" if report.usage_seconds is None else f"{report.usage_seconds:.1f}"
+    clock = moment(double.found_at)[11:16]
+    return _line(clock, "  sent twice by mistake", "", report.state, usage, report.job_id)
+
+
+def _line(clock: str, unit: str, attempt: str, state: str, seconds: str, job: str) -> str:
+    return f"{clock:5} {unit:<20} {attempt:<2} {state:<10} {seconds:>7} {job}".rstrip()
+
+
+def _advice(shown: Sequence[Entry], known: int, groups: Sequence[Group]) -> Iterator[str]:
+    """What the signs mean, and what to type next."""
+    if len(shown) < known:
+        yield f"{_jobs(known - len(shown), 'earlier job')} more: `qhw jobs list --all`."
+    if any(cost(entry).startswith("~") for entry in shown):
+        yield "~ as quoted: there is no bill yet."
+    pending = sum(entry.state == "submitted" for entry in shown)
+    if pending:
+        yield (
+            f"{_jobs(pending, 'job')} submitted: `qhw jobs collect` keeps what has ended, "
+            "`qhw jobs cancel JOB` stops one."
+        )
+    unclear = sum(entry.state == "intent" for entry in shown)
+    if unclear:
+        yield (
+            f"{_jobs(unclear, 'intent')} without a job: being sent now, or its process died over "
+            "it; `qhw jobs collect` asks the platform."
+        )
+    for group in groups:
+        if not owner_alive(group.owner):
+            yield (
+                f"The {group.mode} {group.id} on {group.device} was left open: "
+                f"`qhw jobs cancel --run {group.run[:8]}` closes it."
+            )
+
+
+def _jobs(number: int, name: str) -> str:
+    return f"{number} {name}{'s' if number > 1 else ''}"

@@ -1,0 +1,40 @@
+"""A device's runner for looking at jobs that are already there: no circuit, no budget."""
+
+from __future__ import annotations
+
+import random
+
+from qhw.jobs.clock import Clock, SystemClock
+from qhw.jobs.patience import Patience, PatientRunner, answer_within
+from qhw.jobs.runner import JobRunner
+
+AT_A_PROMPT = Patience(call_seconds=30.0, attempts=3, longest_wait=5.0, total_seconds=60.0)
+"""Somebody sits and waits for the answer."""
+WHILE_COMPUTED = Patience(call_seconds=3600.0)
+"""A fake device computes a job when it is asked about."""
+OPENING_SECONDS = 60.0
+
+
+def reopen(device: str, clock: Clock | None = None) -> PatientRunner:
+    """Open a device by name to look up, collect or cancel jobs.
+
+    Raises:
+        HardwareError: If the account cannot be used, or the platform does not answer.
+        BackendUnavailableError: If the device is not there any more.
+    """
+    if device.startswith("fake_"):
+        from qhw.jobs.local import LocalRunner
+
+        return patiently(LocalRunner(device), clock, WHILE_COMPUTED)
+    from qhw.jobs.ibm import IbmRunner
+
+    runner = answer_within(OPENING_SECONDS, f"opening {device}", lambda: IbmRunner.open(device))
+    return patiently(runner, clock)
+
+
+def patiently(
+    runner: JobRunner, clock: Clock | None = None, patience: Patience = AT_A_PROMPT
+) -> PatientRunner:
+    """A runner whose calls end, for a person who waits."""
+    waits = random.Random()  # noqa: S311 - spreads waits, protects nothing
+    return PatientRunner(runner, patience, clock or SystemClock(), waits)

@@ -1,0 +1,75 @@
+"""Which jobs a unit of work has become on the platform, and how their end is written down."""
+
+from __future__ import annotations
+
+from qhw.jobs.ledger import Entry, Ledger, owner_alive, this_owner
+from qhw.jobs.runner import JobReport, JobRunner
+
+LONGEST_SUBMISSION = 3600.0
+"""No submission lasts that many seconds."""
+
+
+def in_other_hands(entry: Entry, now: float) -> bool:
+    """Whether another process may still be sending this.
+
+    So long after any submission, an owner under another host name is this machine under an older
+    name rather than a process at work.
+    """
+    if entry.owner == this_owner():
+        return False
+    return owner_alive(entry.owner) and now - entry.intended_at < LONGEST_SUBMISSION
+
+
+def known_jobs(ledger: Ledger, entry: Entry) -> set[str]:
+    """Ids of all jobs that the ledger has of this unit, of earlier attempts too."""
+    attempts = {attempt.job_id for attempt in ledger.attempts(entry.unit)}
+    doubles = ledger.duplicates(entry.unit.run)
+    return attempts | {double.report.job_id for double in doubles}
+
+
+def unknown_jobs(runner: JobRunner, ledger: Ledger, entry: Entry) -> list[JobReport]:
+    """The platform's jobs with the unit's tag that the ledger does not know, oldest first."""
+    known = known_jobs(ledger, entry)
+    return [job for job in runner.find(entry.unit.tag) if job.job_id not in known]
+
+
+def find_lost(runner: JobRunner, ledger: Ledger, entry: Entry) -> str | None:
+    """The job that an intent became, if there is one; others of the same unit are dropped."""
+    jobs = unknown_jobs(runner, ledger, entry)
+    if not jobs:
+        return None
+    kept = next((job for job in jobs if job.state == "done"), jobs[0])
+    drop(runner, ledger, entry, [job for job in jobs if job.job_id != kept.job_id])
+    return kept.job_id
+
+
+def drop(runner: JobRunner, ledger: Ledger, entry: Entry, jobs: list[JobReport]) -> None:
+    """Cancel jobs that do a unit's work a second time, and write down what they cost."""
+    for job in jobs:
+        action = "had ended"
+        if not job.final:
+            runner.cancel(job.job_id)
+            action = "cancelled"
+        ledger.duplicate(entry.id, runner.report(job.job_id), action)
+
+
+def write_end(
+    runner: JobRunner, ledger: Ledger, entry: Entry, report: JobReport, reason: str = ""
+) -> None:
+    """Put the result of a job that has ended into the ledger, or why it has none.
+
+    Args:
+        runner: Its device.
+        ledger: Where it is submitted.
+        entry: Its attempt.
+        report: A final one.
+        reason: Kept where it has no result and the platform gives no reason.
+
+    Raises:
+        RetryableError: If the result is damaged, however often it was asked for.
+    """
+    if report.state != "done":
+        ledger.failed(entry.id, report, reason or report.state)
+        return
+    values = runner.collect(entry.job_id, entry.shapes)
+    ledger.done(entry.id, values, report, runner.calibration(entry.job_id))

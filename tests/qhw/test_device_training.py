@@ -1,0 +1,264 @@
+"""Training on a device: what is sent, what a resumed run repeats, and what it never repeats."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from policy import RingActor
+from qhw.backends.device import DeviceBackend
+from qhw.backends.device_opening import spending_limits
+from qhw.config import merge, parse_config
+from qhw.errors import BudgetReachedError, ConfigError, MitigationError
+from qhw.jobs.ledger import Ledger
+from qhw.jobs.planned import MitigationPlan, TrainingShape
+from qhw.jobs.quotes import quote_training
+from qhw.jobs.work import PaidWork
+from qhw.planning import training_shape
+from qhw.runs import RunDirectory, create_run
+from qhw.trainer import Trainer
+from qhw.training import open_trainer, train_run
+
+SMALL: dict[str, Any] = {
+    "actor": {"circuit": {"qubits": 3, "depth": 1}},
+    "backend": {"name": "fake_nairobi", "shots": 64, "mitigation": "readout"},
+    "environment": {"steps": 3},
+    "ppo": {"updates": 2, "environments": 4, "epochs": 2, "minibatches": 2},
+    "evaluation": {"latents": 20},
+}
+
+
+class KilledError(BaseException):
+    """Stands for a process that ends here and now; nothing in the toolkit catches it."""
+
+
+@pytest.fixture(autouse=True)
+def own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def ledger() -> Any:
+    with Ledger.of_user() as opened:
+        yield opened
+
+
+def weights(run: RunDirectory) -> dict[str, torch.Tensor]:
+    tensors = run.latest_checkpoint().tensors
+    return {name: t for name, t in tensors.items() if name.startswith(("actor/", "critic/"))}
+
+
+def jobs(ledger: Ledger, run: RunDirectory) -> list[str]:
+    return [entry.unit.key.split("/", 1)[1] for entry in ledger.entries(run=run.id)]
+
+
+def kill_before_submission(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """End the process when the given submission is about to be written down."""
+    original, left = PaidWork._intend, [number]
+
+    def dying(self: PaidWork, *arguments: Any) -> Any:
+        left[0] -= 1
+        if left[0] == 0:
+            raise KilledError
+        return original(self, *arguments)
+
+    monkeypatch.setattr(PaidWork, "_intend", dying)
+
+
+@pytest.mark.parametrize("rule", ["shift", "spsa"])
+def test_a_run_killed_before_every_third_job_equals_its_own_replay(
+    rule: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ledger: Ledger
+) -> None:
+    config = parse_config(merge(SMALL, {"gradient": {"rule": rule}}))
+    run = create_run(tmp_path / "runs", config, "killed")
+    kills = 0
+    while True:
+        with monkeypatch.context() as patch:
+            kill_before_submission(patch, 3)
+            try:
+                train_run(run)
+                break
+            except KilledError:
+                kills += 1
+    assert kills >= 5
+    keys = jobs(ledger, run)
+    assert len(keys) == len(set(keys))
+    # From the first checkpoint on, everything comes out of the ledger: the same bit for bit.
+    replayed = create_run(tmp_path / "runs", config, "replayed")
+    (replayed.path / "id").write_text(run.id)
+    trainer = open_trainer(replayed)
+    trainer.backend.prepare()
+    records = [trainer.advance() for _ in range(2)]
+    assert jobs(ledger, run) == keys
+    for name, tensor in weights(run).items():
+        module, key = name.split("/", 1)
+        mine = getattr(trainer, module).state_dict()[key]
+        assert torch.equal(mine, tensor), name
+    for mine, theirs in zip(records, run.metrics(), strict=True):
+        assert without_seconds(mine) == without_seconds(theirs)
+
+
+def without_seconds(record: dict[str, Any]) -> dict[str, Any]:
+    kept = {k: v for k, v in json.loads(json.dumps(record)).items() if k != "seconds"}
+    for cost in kept["cost"].values():
+        del cost["seconds"]
+    return kept
+
+
+@pytest.mark.parametrize("rule", ["shift", "pruned", "spsa", "frozen"])
+def test_what_is_sent_lies_within_the_quote(rule: str, tmp_path: Path, ledger: Ledger) -> None:
+    config = parse_config(merge(SMALL, {"gradient": {"rule": rule}, "ppo": {"epochs": 1}}))
+    run = create_run(tmp_path / "runs", config, "r")
+    train_run(run)
+    spent = ledger.spent(run.id)
+    shape = training_shape(config)
+    assert isinstance(shape, TrainingShape)
+    quote = quote_training(shape, no_calibration(), dollars_per_second=1.6, queue=0)
+    assert quote.jobs_low <= spent.jobs <= quote.jobs
+    slack = 1e-9 * quote.seconds
+    assert quote.seconds_low - slack <= spent.qpu_seconds <= quote.seconds + slack
+    if rule == "frozen":
+        assert (spent.jobs, spent.circuits) == (quote.jobs, quote.circuits)
+
+
+def no_calibration() -> MitigationPlan:
+    return MitigationPlan("readout", "none", False, False)
+
+
+def test_a_frozen_circuit_trains_its_head_on_measured_features(
+    tmp_path: Path, ledger: Ledger
+) -> None:
+    config = parse_config(merge(SMALL, {"gradient": {"rule": "frozen"}}))
+    trainer = open_trainer(create_run(tmp_path / "runs", config, "r"))
+    assert isinstance(trainer.actor, RingActor)
+    circuit = trainer.actor.circuit_weights.detach().clone()
+    head = [p.detach().clone() for p in trainer.actor.head.parameters()]
+    record = trainer.advance()
+    assert torch.equal(trainer.actor.circuit_weights, circuit)
+    moved = zip(head, trainer.actor.head.parameters(), strict=True)
+    assert any(not torch.equal(old, new) for old, new in moved)
+    assert record["features_reused"] == "always"
+    assert record["cost"]["forward"]["jobs"] == 3
+    assert set(record["cost"]) == {"forward"}
+
+
+def test_the_rollouts_features_serve_the_first_pass(tmp_path: Path, ledger: Ledger) -> None:
+    run = create_run(tmp_path / "runs", parse_config(merge(SMALL, {"ppo": {"epochs": 1}})), "r")
+    trainer = open_trainer(run)
+    record = trainer.advance()
+    assert record["cost"]["forward"]["jobs"] == 3  # the rollout's steps, nothing in the update
+    assert record["first_ratio_spread"] == 0.0
+    assert record["features_reused"] == "first pass"
+
+
+def test_every_record_says_what_made_it(tmp_path: Path) -> None:
+    trainer = open_trainer(create_run(tmp_path / "runs", parse_config(SMALL), "r"))
+    first, second = trainer.advance(), trainer.advance()
+    assert second["backend"] == "fake_nairobi"
+    assert second["gradient_rule"] == "shift"
+    assert second["shots"] == 64
+    assert second["mitigation"] == "readout"
+    assert second["cost"]["weights"]["qpu_seconds"] > 0
+    assert second["mu_noise"] > 0
+    assert first["mu_noise"] == 0.0  # the head starts at zero: no noise reaches mu
+
+
+def test_few_shots_are_told_with_the_number_that_would_do(tmp_path: Path) -> None:
+    config = parse_config(merge(SMALL, {"backend": {"shots": 4}}))
+    trainer = open_trainer(create_run(tmp_path / "runs", config, "r"))
+    assert isinstance(trainer.actor, RingActor)
+    with torch.no_grad():
+        trainer.actor.head[-1].weight[0] += 2.0
+    record = trainer.advance()
+    (line,) = [line for line in record["advice"] if line.startswith("mu_noise")]
+    assert record["mu_noise"] > 0.3
+    needed = int(line.split("--shots ")[1].split()[0])
+    assert needed == int(np.ceil(4 * (record["mu_noise"] / 0.3) ** 2))
+
+
+def test_a_budget_ends_a_training_and_a_higher_one_goes_on(tmp_path: Path, ledger: Ledger) -> None:
+    config = parse_config(merge(SMALL, {"hardware": {"max_jobs": 4}}))
+    run = create_run(tmp_path / "runs", config, "r")
+    with pytest.raises(BudgetReachedError, match="max-jobs 4") as raised:
+        train_run(run)
+    assert "--resume" in raised.value.hint
+    assert ledger.spent(run.id).jobs == 4
+    assert (run.path / "cost.json").exists()
+    run.rewrite_config(parse_config(merge(SMALL, {"hardware": {"max_jobs": 500}})))
+    train_run(run)
+    assert len(run.metrics()) == 2
+    assert (run.path / "evaluation.json").exists()
+    cost = json.loads((run.path / "cost.json").read_text())
+    assert cost["total"]["jobs"] == ledger.spent(run.id).jobs
+    keys = jobs(ledger, run)
+    assert len(keys) == len(set(keys))
+
+
+def test_zero_noise_extrapolation_is_refused_for_gradients(tmp_path: Path) -> None:
+    config = parse_config(merge(SMALL, {"backend": {"mitigation": "zne"}}))
+    with pytest.raises(MitigationError, match="gradient"):
+        train_run(create_run(tmp_path / "runs", config, "r"))
+    assert not (tmp_path / "runs" / "r").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"gradient": {"rule": "adjoint"}}, "differentiates itself"),
+        ({"backend": {"noise_scale": 2.0}}, "a device of its own"),
+        ({"hardware": {"readout_errors": "measured"}, "backend": {"mitigation": "affine"}}, "zne"),
+        ({"hardware": {"max_cost": 0}}, "greater than 0"),
+        ({"hardware": {"max_jobs": -1}}, "greater than or equal to 1"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        parse_config(merge(SMALL, changes))
+
+
+def test_a_linear_encoding_sends_both_gradients_in_one_job(tmp_path: Path, ledger: Ledger) -> None:
+    linear = {"actor": {"circuit": {"encoding": "linear"}}, "ppo": {"epochs": 1}}
+    run = create_run(tmp_path / "runs", parse_config(merge(SMALL, linear)), "r")
+    trainer = open_trainer(run)
+    trainer.advance()
+    trainer.advance()
+    gradients = [e for e in ledger.entries(run=run.id) if e.unit.phase == "gradient"]
+    rows = gradients[-1].shapes[0][0] // (2 * 12)
+    assert [shape[0] for shape in gradients[-1].shapes] == [2 * 12 * rows, 2 * 6 * rows]
+
+
+def test_fine_tuning_starts_from_another_runs_weights(tmp_path: Path) -> None:
+    simulated = {k: v for k, v in SMALL.items() if k != "backend"} | {"backend": {"name": "aer"}}
+    source = create_run(tmp_path / "runs", parse_config(simulated), "source")
+    train_run(source)
+    config = parse_config({**SMALL, "start_from": str(source.path)})
+    run = create_run(tmp_path / "runs", config, "tuned")
+    with pytest.raises(BudgetReachedError):
+        run.rewrite_config(parse_config(merge(config.model_dump(exclude_unset=True), LIMIT)))
+        train_run(run)
+    started = run.latest_checkpoint()
+    assert started.update == 0
+    for name, tensor in weights(source).items():
+        assert torch.equal(started.tensors[name], tensor), name
+    assert run.read_json("provenance.json")["start_from"] == str(source.path)
+
+
+LIMIT: dict[str, Any] = {"hardware": {"max_jobs": 1}}
+
+
+def test_a_device_opened_without_a_limit_is_refused() -> None:
+    config = parse_config(merge(SMALL, {"backend": {"name": "ibm_fez"}}))
+    with pytest.raises(ConfigError, match="no limit was given"):
+        spending_limits(config.backend, config.hardware)
+
+
+def test_the_trainer_of_a_simulator_is_not_paid() -> None:
+    trainer = Trainer(parse_config({"backend": {"name": "aer"}, "environment": {"steps": 2}}))
+    assert trainer.paid is None
+    assert not isinstance(trainer.backend, DeviceBackend)

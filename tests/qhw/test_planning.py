@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+import io
+import time
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+from typer.testing import CliRunner
+
+from policy import RingCircuit
+from policy.circuit import ENCODINGS
+from qhw import planning
+from qhw.backends import device_opening
+from qhw.backends.names import fake_device_names
+from qhw.cli_plan import plan_app
+from qhw.config import CircuitConfig, RunConfig, parse_config
+from qhw.errors import BackendUnavailableError, ConfigError, QhwError, UnknownNameError
+from qhw.jobs.budget import Budget, Limits
+from qhw.jobs.local import LocalRunner
+from qhw.jobs.planned import StoredMap
+from qhw.jobs.quotes import Quote
+from qhw.planning import plan_run, plan_training, settings_on_device
+from qhw.quote_table import print_quote
+
+
+@pytest.fixture(autouse=True)
+def _own_data_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+
+
+def on_device(values: dict[str, Any] | None = None, **backend: Any) -> RunConfig:
+    return settings_on_device(values or {}, {"name": "fake_fez", **backend})
+
+
+def printed(quote: Quote, limits: Limits | None = None) -> str:
+    console = Console(file=io.StringIO(), width=80)
+    print_quote(console, quote, limits or Limits())
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def plan(*arguments: str) -> str:
+    result = CliRunner().invoke(plan_app, list(arguments), env={"COLUMNS": "80"})
+    if result.exception is not None:
+        raise result.exception
+    assert max(map(len, result.output.splitlines())) <= 80
+    return result.output
+
+
+@given(st.integers(1, 12), st.integers(1, 12), st.sampled_from(ENCODINGS))
+def test_circuits_are_counted_as_they_are(qubits: int, depth: int, encoding: Any) -> None:
+    if 2 * qubits < 6 and encoding in ("dense", "reupload"):
+        return
+    circuit = RingCircuit(qubits, depth, encoding)
+    config = CircuitConfig(qubits=qubits, depth=depth, encoding=encoding)
+    assert planning.num_weights(config) == circuit.num_weights
+    assert planning.num_angles(config) == circuit.num_angles
+
+
+@given(st.none() | st.floats(1, 2000), st.none() | st.floats(1, 2000), st.floats(0.1, 10))
+def test_the_default_mitigation_is_the_device_paths(
+    seconds: float | None, cost: float | None, price: float
+) -> None:
+    limits = Limits(max_qpu_seconds=seconds, max_cost=cost)
+    expected, _ = device_opening.choose_mitigation(None, Budget(limits, price))
+    assert planning.default_method(limits, price) == expected
+
+
+def test_constants_are_the_device_paths() -> None:
+    assert planning.DEFAULT_SHOTS == device_opening.DEFAULT_SHOTS
+    assert planning.CALIBRATION_SHARE == device_opening.CALIBRATION_SHARE
+    assert planning._fake_names() == fake_device_names()
+
+
+def test_a_simulators_settings_become_a_devices() -> None:
+    values = {
+        "backend": {"name": "aer_noisy", "device": "fake_fez", "noise_scale": 2.0, "shots": 99},
+        "ppo": {"updates": 3},
+    }
+    config = settings_on_device(values, {"name": None, "shots": None, "mitigation": "readout"})
+    assert config.backend.name == planning.ASSUMED_DEVICE
+    assert (config.backend.shots, config.backend.mitigation) == (99, "readout")
+    assert config.ppo.updates == 3
+    assert values["backend"]["device"] == "fake_fez"
+
+
+def test_a_devices_own_settings_stay() -> None:
+    values = {"backend": {"name": "fake_fez", "mitigation": "none"}, "hardware": {"max_jobs": 5}}
+    config = settings_on_device(values, {"name": None, "shots": 12})
+    assert (config.backend.name, config.backend.shots) == ("fake_fez", 12)
+    assert (config.backend.mitigation, config.hardware.max_jobs) == ("none", 5)
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "told"),
+    [
+        ("aer", ConfigError, "spends no QPU time"),
+        ("aer_noisy", ConfigError, "spends no QPU time"),
+        ("fake_fezz", UnknownNameError, "fake_fez"),
+        ("ibm_brisbane", BackendUnavailableError, "retired"),
+    ],
+)
+def test_what_is_no_device(name: str, error: type[QhwError], told: str) -> None:
+    with pytest.raises(error, match=told):
+        settings_on_device({}, {"name": name})
+
+
+def test_a_classical_actor_has_nothing_to_quote() -> None:
+    config = parse_config({"actor": {"kind": "mlp"}})
+    with pytest.raises(ConfigError, match="runs no circuit"):
+        plan_training(config)
+    with pytest.raises(ConfigError, match="runs no circuit"):
+        plan_run(config, images=1)
+
+
+def test_the_settings_decide_the_numbers() -> None:
+    values = {
+        "actor": {"circuit": {"qubits": 3, "depth": 1, "encoding": "linear"}},
+        "ppo": {"updates": 2, "environments": 6, "epochs": 3, "minibatches": 2},
+        "environment": {"steps": 5},
+        "evaluation": {"latents": 25},
+        "gradient": {"rule": "spsa"},
+        "start_from": "runs/x",
+    }
+    quote = plan_training(on_device(values, shots=256, mitigation="none"))
+    counted = {phase.phase: (phase.jobs, phase.circuits, phase.shots) for phase in quote.phases}
+    assert counted == {
+        "rollout": (10, 60, 256),
+        "gradient": (12, 2 * 3 * 30 * (2 + 2 * 6), 256),
+        "forward": (8, 2 * 2 * 30, 256),
+        "evaluation": (5, 125, 256),
+    }
+
+
+def test_a_small_budget_takes_readout_mitigation() -> None:
+    quote = plan_run(on_device(), images=16, limits=Limits(max_qpu_seconds=100))
+    assert [phase.phase for phase in quote.phases] == ["images"]
+    assert any("Mitigation readout by default" in line for line in quote.assumptions)
+    assert plan_run(on_device(), images=16).phases[0].phase == "calibration"
+
+
+def test_kept_maps_are_asked_for_or_seen(tmp_path: Path) -> None:
+    def found(_: RunConfig) -> StoredMap:
+        return "present"
+
+    affine = on_device(mitigation="affine")
+    assert plan_run(affine, images=1, find_map=found).circuits == 10
+    assert planning.kept_map(affine) == "none"
+    folder = device_opening.affine_folder()
+    assert folder.is_relative_to(tmp_path)
+    folder.mkdir(parents=True)
+    (folder / "fake_fez-0123.json").write_text("{}")
+    assert planning.kept_map(affine) == "unknown"
+    assert planning.kept_map(settings_on_device({}, {"name": "fake_brisbane"})) == "none"
+    quote = plan_run(affine, images=1)
+    assert (quote.jobs_low, quote.jobs) == (10, 12)
+
+
+def test_the_queue_is_asked_of_a_device(tmp_path: Path) -> None:
+    runner = LocalRunner("fake_fez", tmp_path)
+    assert plan_run(on_device(), images=1).queue is None
+    assert plan_run(on_device(), images=1, runner=runner).queue == 0
+    assert plan_run(on_device(), images=1, runner=runner, queue=7).queue == 7
+
+
+def test_a_quote_as_it_is_printed() -> None:
+    config = on_device({"environment": {"steps": 50}}, mitigation="none")
+    told = printed(plan_run(config, images=16, queue=4), Limits(max_qpu_seconds=300))
+    lines = [line.split() for line in told.splitlines()]
+    assert ["images", "50", "800", "1,024", "387", "619"] in lines
+    assert ["total", "50", "800", "387", "619"] in lines
+    assert "64 % of the Open plan's 600 QPU s" in told
+    assert "50 round trips one after the other x 4 jobs ahead x 30 s" in told
+    assert "it stops before job 39 (images)" in told
+    assert "- A QPU second costs $1.60 (--price)." in told
+    assert told.endswith("Nothing was sent.\n")
+
+
+def test_a_training_is_printed_with_its_bounds_in_80_columns() -> None:
+    told = plan("train", "--max-qpu-seconds", "1e6", "--queue", "20")
+    flat = " ".join(told.split())
+    assert "338,448 - 8.25M" in told
+    assert "No --backend is given: counted as for ibm_fez." in told
+    assert "at the upper bound it stops before job" in flat
+    assert "of update 8" in flat
+    assert "at the lower one all of it fits" in flat
+
+
+def test_plan_run_reads_the_runs_own_settings(tmp_path: Path) -> None:
+    run = tmp_path / "runs" / "one"
+    run.mkdir(parents=True)
+    (run / "config.toml").write_text(
+        '[environment]\nsteps = 50\n[gradient]\nrule = "adjoint"\n[backend]\nname = "aer_noisy"\n'
+    )
+    told = plan("run", str(run), "--backend", "fake_fez", "--mitigation", "zne", "--images", "2")
+    assert ["images", "50", "200", "1,024", "172", "275"] in [
+        line.split() for line in told.splitlines()
+    ]
+    assert "bills nothing" in told
+    fewer = plan("run", str(run), "--mitigation", "none", "--query-every", "7", "--images", "1")
+    assert ["images", "8", "8", "1,024", "19", "30"] in [
+        line.split() for line in fewer.splitlines()
+    ]
+
+
+def test_plan_train_goes_on_from_a_run(tmp_path: Path) -> None:
+    run = tmp_path / "one"
+    run.mkdir()
+    (run / "config.toml").write_text("[ppo]\nupdates = 2\nenvironments = 3\n")
+    told = plan("train", "--from", str(run), "--gradient", "frozen", "--latents", "20")
+    assert ["rollout", "20", "60", "1,024", "62", "98"] in [
+        line.split() for line in told.splitlines()
+    ]
+    with pytest.raises(ConfigError, match="--from takes the settings"):
+        plan("train", "--from", str(run), "--preset", "paper")
+    with pytest.raises(UnknownNameError, match="preset"):
+        plan("train", "--preset", "papr")
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--max-qpu-seconds", "0"), ("--max-jobs", "-1"), ("--max-cost", "nan"), ("--price", "0")],
+)
+def test_limits_and_price_must_be_above_zero(option: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=option):
+        plan("train", option, value)
+
+
+def test_limits_of_the_settings_count(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text('[backend]\nname = "fake_fez"\n[hardware]\nmax_jobs = 3\nprice = 2.5\n')
+    told = plan("train", "--config", str(config))
+    assert "--max-jobs 3" in told
+    assert "$2.50" in told
+
+
+def test_every_mitigation_can_be_quoted() -> None:
+    names = get_args(planning.Method)
+    for name in names:
+        assert plan("train", "--mitigation", name, "--gradient", "frozen")
+
+
+def test_a_full_training_is_quoted_at_once() -> None:
+    started = time.perf_counter()
+    printed(plan_training(on_device()), Limits(max_cost=1e6))
+    assert time.perf_counter() - started < 1
