@@ -20,8 +20,8 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks.timing import significant, write_result
-from qhw.jobs.budget import Limits
-from qhw.planning import plan_training, settings_on_device
+from qhw.config import merge, parse_config
+from qhw.planning import limits_of, plan_training
 from qhw.quote_table import print_quote
 
 ROUNDS = 11
@@ -38,9 +38,9 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 def quote(values: dict[str, Any]) -> None:
-    limits = Limits(max_qpu_seconds=LIMIT)
-    config = settings_on_device(values, {"name": "ibm_fez"})
-    print_quote(Console(file=io.StringIO(), width=80), plan_training(config, limits=limits), limits)
+    device = {"backend": {"name": "ibm_fez"}, "hardware": {"max_qpu_seconds": LIMIT}}
+    config = parse_config(merge(values, device))
+    print_quote(Console(file=io.StringIO(), width=80), plan_training(config), limits_of(config))
 
 
 def command() -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from qhw import __version__
+from qhw.cli_plan import plan_app
 
 if TYPE_CHECKING:
     from qhw.runs import RunDirectory
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 cache_app = typer.Typer(help="Circuits and baselines kept on disk.", no_args_is_help=True)
 app.add_typer(cache_app, name="cache")
+app.add_typer(plan_app, name="plan")
 
 RunsOption = Annotated[Path, typer.Option("--runs", help="Folder that holds the runs.")]
 DeviceOption = Annotated[

@@ -9,7 +9,6 @@ import typer
 
 if TYPE_CHECKING:
     from qhw.config import RunConfig
-    from qhw.jobs.budget import Limits
     from qhw.jobs.quotes import Quote
 
 plan_app = typer.Typer(
@@ -66,9 +65,9 @@ def train(
     max_cost: CostOption = None,
 ) -> None:
     """Quote a training on a device."""
-    from qhw.config import PRESETS, load_config, merge
-    from qhw.errors import ConfigError, UnknownNameError
-    from qhw.planning import plan_training, settings_on_device
+    from qhw.config import merge
+    from qhw.ordering import training_settings
+    from qhw.planning import named_device, plan_training
 
     options: dict[str, Any] = {
         "actor": {
@@ -83,21 +82,16 @@ def train(
         "ppo": {"updates": updates, "environments": environments},
         "evaluation": {"latents": latents},
     }
-    if from_run is not None and (config is not None or preset != "default"):
-        raise ConfigError(
-            "--from takes the settings of its run, and --config or --preset others.",
-            "Leave one of them out.",
-        )
-    if preset not in PRESETS:
-        raise UnknownNameError.nearest("preset", preset, PRESETS, "qhw plan train --help")
-    base = merge(PRESETS[preset], load_config(config) if config else {})
-    if from_run is not None:
-        base = {**_values(from_run), "start_from": str(from_run)}
-    named = {"name": backend, "shots": shots, "mitigation": mitigation}
-    settings = settings_on_device(merge(base, options), named)
-    limits, paid = _money(settings, max_qpu_seconds, max_jobs, max_cost, price)
-    quote = plan_training(settings, limits=limits, price=paid, queue=queue)
-    _print(quote, limits, settings.backend.name, backend)
+    own = training_settings({}, config=config, preset=preset, start_from=from_run).backend.name
+    options["backend"] = {
+        "name": named_device(backend, own),
+        "shots": shots,
+        "mitigation": mitigation,
+    }
+    options["hardware"] = _hardware(max_qpu_seconds, max_jobs, max_cost, price)
+    chosen = merge({}, options)
+    settings = training_settings(chosen, config=config, preset=preset, start_from=from_run)
+    _print(plan_training(settings, queue=queue), settings, backend)
 
 
 @plan_app.command()
@@ -116,59 +110,46 @@ def run(
     runs: RunsOption = Path("runs"),
 ) -> None:
     """Quote pictures made on a device with a trained controller."""
-    from qhw.planning import plan_run, settings_on_device
-
-    named = {"name": backend, "shots": shots, "mitigation": mitigation}
-    values = _values(run_path or runs / "latest")
-    # Pictures need no gradient, and a rule that only simulators have must not stand in the way.
-    values.pop("gradient", None)
-    settings = settings_on_device(values, named)
-    limits, paid = _money(settings, max_qpu_seconds, max_jobs, max_cost, price)
-    quote = plan_run(
-        settings, images=images, query_every=query_every, limits=limits, price=paid, queue=queue
-    )
-    _print(quote, limits, settings.backend.name, backend)
-
-
-def _values(run_path: Path) -> dict[str, Any]:
-    """A run's own settings."""
+    from qhw.ordering import deployed_config
+    from qhw.planning import named_device, plan_run
     from qhw.runs import open_run
 
-    return open_run(run_path).config.model_dump(exclude_unset=True, exclude_none=True)
+    own = open_run(run_path or runs / "latest").config
+    named = {
+        "name": named_device(backend, own.backend.name),
+        "shots": shots,
+        "mitigation": mitigation,
+    }
+    hardware = _hardware(max_qpu_seconds, max_jobs, max_cost, price)
+    settings = deployed_config(own, named, hardware)
+    quote = plan_run(settings, images=images, query_every=query_every, queue=queue)
+    _print(quote, settings, backend)
 
 
-def _money(
-    settings: RunConfig,
+def _hardware(
     max_qpu_seconds: float | None,
     max_jobs: int | None,
     max_cost: float | None,
     price: float | None,
-) -> tuple[Limits, float]:
-    """Limits and price: as typed, else as in the settings."""
-    from qhw.errors import ConfigError
-    from qhw.jobs.budget import Limits
-
-    hardware = settings.hardware
-    if price is not None and not price > 0:
-        raise ConfigError(
-            f"--price {price:g}: must be above 0.", "Leave it out for $1.60 a second."
-        )
-    limits = Limits(
-        hardware.max_qpu_seconds if max_qpu_seconds is None else max_qpu_seconds,
-        hardware.max_jobs if max_jobs is None else max_jobs,
-        hardware.max_cost if max_cost is None else max_cost,
-    )
-    return limits, hardware.price if price is None else price
+) -> dict[str, Any]:
+    return {
+        "max_qpu_seconds": max_qpu_seconds,
+        "max_jobs": max_jobs,
+        "max_cost": max_cost,
+        "price": price,
+    }
 
 
-def _print(quote: Quote, limits: Limits, device: str, named: str | None) -> None:
+def _print(quote: Quote, settings: RunConfig, named: str | None) -> None:
     from rich.console import Console
 
+    from qhw.planning import limits_of
     from qhw.quote_table import print_quote
 
     console = Console()
+    device = settings.backend.name
     if device.startswith("fake_"):
         console.print(f"{device} runs here and bills nothing; this is what a device would bill.")
     elif named is None:
         console.print(f"No --backend is given: counted as for {device}.")
-    print_quote(console, quote, limits)
+    print_quote(console, quote, limits_of(settings))

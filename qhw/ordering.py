@@ -20,7 +20,21 @@ DEVICE_LATENTS = 20
 def order_training(
     chosen: dict[str, Any], *, config: Path | None, preset: str, start_from: Path | None
 ) -> RunConfig:
-    """Settings of a new training run.
+    """Settings of a new training run whose backend can be opened; see `training_settings`.
+
+    Raises:
+        QhwError: If a name is unknown or settings do not fit.
+    """
+    parsed = training_settings(chosen, config=config, preset=preset, start_from=start_from)
+    simulated = parsed.backend.name == "aer_noisy"
+    refuse_unknown(parsed.backend.name, parsed.backend.device if simulated else None)
+    return parsed
+
+
+def training_settings(
+    chosen: dict[str, Any], *, config: Path | None, preset: str, start_from: Path | None
+) -> RunConfig:
+    """Settings of a new training run; nothing is asked whether its backend is there.
 
     Args:
         chosen: Options that were typed, as nested tables.
@@ -29,7 +43,8 @@ def order_training(
         start_from: A run whose settings and weights are the start.
 
     Raises:
-        QhwError: If a name is unknown or settings do not fit.
+        UnknownNameError: If there is no such preset or run.
+        ConfigError: If settings do not fit.
     """
     if preset not in PRESETS:
         raise UnknownNameError.nearest("preset", preset, PRESETS, "qhw train --help")
@@ -40,10 +55,7 @@ def order_training(
     settings = merge(base, chosen)
     if is_device(settings.get("backend", {}).get("name", "")):
         settings = merge({"evaluation": {"latents": DEVICE_LATENTS}}, settings)
-    parsed = parse_config(settings)
-    simulated = parsed.backend.name == "aer_noisy"
-    refuse_unknown(parsed.backend.name, parsed.backend.device if simulated else None)
-    return parsed
+    return parse_config(settings)
 
 
 def resumed(

@@ -8,18 +8,16 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import platformdirs
 
 from qhw.backends.names import LIVE_DEVICES, RETIRED_DEVICES
-from qhw.config import CircuitConfig, RunConfig, is_device, merge, parse_config
+from qhw.config import CircuitConfig, RunConfig, is_device
 from qhw.errors import BackendUnavailableError, ConfigError, UnknownNameError
-from qhw.jobs.budget import DOLLARS_PER_SECOND, Limits, qpu_seconds
+from qhw.jobs.budget import Limits
+from qhw.jobs.default_mitigation import DEFAULT_SHOTS, default_mitigation
 from qhw.jobs.planned import (
-    AFFINE_CIRCUITS,
-    CALIBRATION_SHOTS,
-    Method,
     MitigationPlan,
     RunShape,
     StoredMap,
@@ -30,12 +28,8 @@ from qhw.jobs.quotes import Quote, quote_run, quote_training
 if TYPE_CHECKING:
     from qhw.jobs.runner import JobRunner
 
-DEFAULT_SHOTS = 1024
-"""Shots per circuit on devices, unless --shots says otherwise."""
 ASSUMED_DEVICE = LIVE_DEVICES[0]
 """Stands for any device where none is named."""
-CALIBRATION_SHARE = 0.25
-"""Share of a limit that an affine calibration may take, when nobody asked for one."""
 WEIGHTS_PER_QUBIT = 4
 ANGLES_PER_QUBIT = 2
 
@@ -43,25 +37,23 @@ FindMap = Callable[[RunConfig], StoredMap]
 """Tells which affine map is kept for a run's device and circuit."""
 
 
-def settings_on_device(values: dict[str, Any], backend: dict[str, Any]) -> RunConfig:
-    """A run's settings on a device; what applies to simulators alone is dropped.
-
-    Args:
-        values: The run's own settings, as in its TOML file.
-        backend: Laid over its backend: `name`, `shots`, `mitigation`; None leaves one as it is.
+def named_device(named: str | None, own: str) -> str:
+    """The device to quote for: the one named, else the run's own, else `ASSUMED_DEVICE`.
 
     Raises:
-        ConfigError: If a simulator is named, or a setting does not fit.
+        ConfigError: If a simulator is named.
         UnknownNameError: If there is no such device.
         BackendUnavailableError: If the device is retired.
     """
-    own = values.get("backend", {})
-    name = backend.get("name")
-    if name is None:
-        name = own["name"] if is_device(own.get("name", "")) else ASSUMED_DEVICE
+    name = named or (own if is_device(own) else ASSUMED_DEVICE)
     refuse_free(name)
-    table = {"name": name, "shots": own.get("shots"), "mitigation": own.get("mitigation")}
-    return parse_config(merge({**values, "backend": {}}, {"backend": merge(table, backend)}))
+    return name
+
+
+def limits_of(config: RunConfig) -> Limits:
+    """What a run may spend."""
+    hardware = config.hardware
+    return Limits(hardware.max_qpu_seconds, hardware.max_jobs, hardware.max_cost)
 
 
 def refuse_free(name: str) -> None:
@@ -92,8 +84,6 @@ def plan_run(
     *,
     images: int,
     query_every: int = 1,
-    limits: Limits | None = None,
-    price: float = DOLLARS_PER_SECOND,
     queue: int | None = None,
     runner: JobRunner | None = None,
     find_map: FindMap | None = None,
@@ -101,11 +91,10 @@ def plan_run(
     """Quote `qhw run`.
 
     Args:
-        config: The run's settings on a device; see `settings_on_device`.
+        config: The run's settings on a device; see `qhw.ordering`. Its limits decide the default
+            mitigation.
         images: Pictures in lockstep.
         query_every: The device is asked at every such step.
-        limits: Of the command; they decide the default mitigation.
-        price: Dollars per QPU second.
         queue: Jobs waiting at the device; None asks `runner`.
         runner: The device; None where it is not to be asked.
         find_map: Tells which affine map is kept; by default only whether the device has any.
@@ -115,16 +104,14 @@ def plan_run(
     """
     _require_circuit(config)
     shape = RunShape(config.environment.steps, images, _shots(config), query_every)
-    mitigation = _mitigation(config, limits or Limits(), price, find_map or kept_map)
+    mitigation = _mitigation(config, find_map or kept_map)
     waiting = _queue(queue, runner)
-    return quote_run(shape, mitigation, dollars_per_second=price, queue=waiting)
+    return quote_run(shape, mitigation, dollars_per_second=config.hardware.price, queue=waiting)
 
 
 def plan_training(
     config: RunConfig,
     *,
-    limits: Limits | None = None,
-    price: float = DOLLARS_PER_SECOND,
     queue: int | None = None,
     runner: JobRunner | None = None,
     find_map: FindMap | None = None,
@@ -136,10 +123,12 @@ def plan_training(
         MitigationError: If the mitigation does not go with the gradient rule.
     """
     _require_circuit(config)
-    mitigation = _mitigation(config, limits or Limits(), price, find_map or kept_map)
+    mitigation = _mitigation(config, find_map or kept_map)
     waiting = _queue(queue, runner)
     shape = training_shape(config)
-    return quote_training(shape, mitigation, dollars_per_second=price, queue=waiting)
+    return quote_training(
+        shape, mitigation, dollars_per_second=config.hardware.price, queue=waiting
+    )
 
 
 def training_shape(config: RunConfig) -> TrainingShape:
@@ -179,19 +168,10 @@ def kept_map(config: RunConfig) -> StoredMap:
     return "unknown" if any(folder.glob(f"{config.backend.name}-*.json")) else "none"
 
 
-def default_method(limits: Limits, price: float) -> Method:
-    """Affine where its calibration is a small part of every limit, else read-out."""
-    needed = qpu_seconds(1, AFFINE_CIRCUITS, CALIBRATION_SHOTS)
-    allowed = [seconds for seconds in (limits.max_qpu_seconds,) if seconds is not None]
-    if limits.max_cost is not None:
-        allowed.append(limits.max_cost / price)
-    return "affine" if not allowed or needed <= CALIBRATION_SHARE * min(allowed) else "readout"
-
-
-def _mitigation(
-    config: RunConfig, limits: Limits, price: float, find_map: FindMap
-) -> MitigationPlan:
-    method = config.backend.mitigation or default_method(limits, price)
+def _mitigation(config: RunConfig, find_map: FindMap) -> MitigationPlan:
+    method = config.backend.mitigation
+    if method is None:
+        method, _ = default_mitigation(limits_of(config), config.hardware.price)
     stored = find_map(config) if method == "affine" else "none"
     measured = config.hardware.readout_errors == "measured"
     return MitigationPlan(method, stored, measured, by_default=config.backend.mitigation is None)

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 from policy import RingCircuit
-from qhw.backends.mitigation.fitting import CALIBRATION_CIRCUITS, CALIBRATION_SHOTS
 from qhw.backends.mitigation.method import MethodName
 from qhw.backends.names import refuse_unknown
 from qhw.cache import Cache
 from qhw.config import BackendConfig, HardwareConfig
 from qhw.errors import ConfigError
-from qhw.jobs.budget import Budget, Limits, qpu_seconds
+from qhw.jobs.budget import Budget, Limits
 from qhw.jobs.clock import Clock, SystemClock
+from qhw.jobs.default_mitigation import DEFAULT_SHOTS, default_mitigation
 from qhw.jobs.patience import Patience
 from qhw.jobs.work import Progress, WorkSettings
 
@@ -28,10 +28,6 @@ if TYPE_CHECKING:
     from qhw.backends.device import DeviceBackend
     from qhw.jobs.ledger import Ledger
     from qhw.jobs.runner import JobRunner
-
-DEFAULT_SHOTS = 1024
-CALIBRATION_SHARE = 0.25
-"""Share of a limit on QPU time that an affine calibration may take, when nobody asked for one."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +104,7 @@ def open_device(
     transpiled = (
         pinned(requester.folder / "circuit.qpy", make, snapshot) if requester.folder else make()
     )
-    name, reason = choose_mitigation(backend.mitigation or requester.mitigation, budget)
+    name, reason = choose_mitigation(backend, hardware, requester.mitigation)
     mitigation = DeviceMitigation(
         name,
         circuit,
@@ -117,7 +113,7 @@ def open_device(
         AffineStore(affine_folder()),
         kept.folded,
         hardware.readout_errors,
-        "" if backend.mitigation else reason,
+        reason,
     )
     shots = backend.shots or DEFAULT_SHOTS
     return DeviceBackend(circuit, transpiled, work, requester.run_id, shots, mitigation)
@@ -139,20 +135,15 @@ def spending_limits(backend: BackendConfig, hardware: HardwareConfig) -> Limits:
     return limits
 
 
-def choose_mitigation(named: MethodName | None, budget: Budget) -> tuple[MethodName, str]:
-    """The method, and why: affine where its calibration fits into the budget, else read-out."""
-    if named is not None:
-        return named, "as the run began"
-    needed = qpu_seconds(1, CALIBRATION_CIRCUITS, CALIBRATION_SHOTS)
-    allowed = budget.limits.max_qpu_seconds
-    if budget.limits.max_cost is not None:
-        by_cost = budget.limits.max_cost / budget.dollars_per_second
-        allowed = by_cost if allowed is None else min(allowed, by_cost)
-    if allowed is None or needed <= CALIBRATION_SHARE * allowed:
-        return "affine", f"by default; its calibration takes at most {needed:.0f} QPU s"
-    return "readout", (
-        f"by default; an affine calibration would take {needed:.0f} of {allowed:.0f} QPU s"
-    )
+def choose_mitigation(
+    backend: BackendConfig, hardware: HardwareConfig, before: MethodName | None
+) -> tuple[MethodName, str]:
+    """The method, and why where nobody named it; `before` is what the run began with."""
+    if backend.mitigation is not None:
+        return backend.mitigation, ""
+    if before is not None:
+        return before, "as the run began"
+    return default_mitigation(spending_limits(backend, hardware), hardware.price)
 
 
 def open_runner(

@@ -17,13 +17,13 @@ from qhw import planning
 from qhw.backends import device_opening
 from qhw.backends.names import fake_device_names
 from qhw.cli_plan import plan_app
-from qhw.config import CircuitConfig, RunConfig, parse_config
+from qhw.config import CircuitConfig, RunConfig, merge, parse_config
 from qhw.errors import BackendUnavailableError, ConfigError, QhwError, UnknownNameError
-from qhw.jobs.budget import Budget, Limits
+from qhw.jobs.budget import Limits
 from qhw.jobs.local import LocalRunner
-from qhw.jobs.planned import StoredMap
+from qhw.jobs.planned import Method, StoredMap
 from qhw.jobs.quotes import Quote
-from qhw.planning import plan_run, plan_training, settings_on_device
+from qhw.planning import named_device, plan_run, plan_training
 from qhw.quote_table import print_quote
 
 
@@ -33,7 +33,7 @@ def _own_data_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def on_device(values: dict[str, Any] | None = None, **backend: Any) -> RunConfig:
-    return settings_on_device(values or {}, {"name": "fake_fez", **backend})
+    return parse_config(merge(values or {}, {"backend": {"name": "fake_fez", **backend}}))
 
 
 def printed(quote: Quote, limits: Limits | None = None) -> str:
@@ -61,38 +61,14 @@ def test_circuits_are_counted_as_they_are(qubits: int, depth: int, encoding: Any
     assert planning.num_angles(config) == circuit.num_angles
 
 
-@given(st.none() | st.floats(1, 2000), st.none() | st.floats(1, 2000), st.floats(0.1, 10))
-def test_the_default_mitigation_is_the_device_paths(
-    seconds: float | None, cost: float | None, price: float
-) -> None:
-    limits = Limits(max_qpu_seconds=seconds, max_cost=cost)
-    expected, _ = device_opening.choose_mitigation(None, Budget(limits, price))
-    assert planning.default_method(limits, price) == expected
-
-
-def test_constants_are_the_device_paths() -> None:
-    assert planning.DEFAULT_SHOTS == device_opening.DEFAULT_SHOTS
-    assert planning.CALIBRATION_SHARE == device_opening.CALIBRATION_SHARE
+def test_names_are_the_vendors() -> None:
     assert planning._fake_names() == fake_device_names()
 
 
-def test_a_simulators_settings_become_a_devices() -> None:
-    values = {
-        "backend": {"name": "aer_noisy", "device": "fake_fez", "noise_scale": 2.0, "shots": 99},
-        "ppo": {"updates": 3},
-    }
-    config = settings_on_device(values, {"name": None, "shots": None, "mitigation": "readout"})
-    assert config.backend.name == planning.ASSUMED_DEVICE
-    assert (config.backend.shots, config.backend.mitigation) == (99, "readout")
-    assert config.ppo.updates == 3
-    assert values["backend"]["device"] == "fake_fez"
-
-
-def test_a_devices_own_settings_stay() -> None:
-    values = {"backend": {"name": "fake_fez", "mitigation": "none"}, "hardware": {"max_jobs": 5}}
-    config = settings_on_device(values, {"name": None, "shots": 12})
-    assert (config.backend.name, config.backend.shots) == ("fake_fez", 12)
-    assert (config.backend.mitigation, config.hardware.max_jobs) == ("none", 5)
+def test_without_a_name_the_runs_own_device_is_quoted() -> None:
+    assert named_device(None, "fake_fez") == "fake_fez"
+    assert named_device(None, "aer_noisy") == planning.ASSUMED_DEVICE
+    assert named_device("fake_brisbane", "fake_fez") == "fake_brisbane"
 
 
 @pytest.mark.parametrize(
@@ -106,7 +82,7 @@ def test_a_devices_own_settings_stay() -> None:
 )
 def test_what_is_no_device(name: str, error: type[QhwError], told: str) -> None:
     with pytest.raises(error, match=told):
-        settings_on_device({}, {"name": name})
+        named_device(name, "aer")
 
 
 def test_a_classical_actor_has_nothing_to_quote() -> None:
@@ -137,7 +113,8 @@ def test_the_settings_decide_the_numbers() -> None:
 
 
 def test_a_small_budget_takes_readout_mitigation() -> None:
-    quote = plan_run(on_device(), images=16, limits=Limits(max_qpu_seconds=100))
+    small = on_device({"hardware": {"max_qpu_seconds": 100}})
+    quote = plan_run(small, images=16)
     assert [phase.phase for phase in quote.phases] == ["images"]
     assert any("Mitigation readout by default" in line for line in quote.assumptions)
     assert plan_run(on_device(), images=16).phases[0].phase == "calibration"
@@ -155,7 +132,7 @@ def test_kept_maps_are_asked_for_or_seen(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "fake_fez-0123.json").write_text("{}")
     assert planning.kept_map(affine) == "unknown"
-    assert planning.kept_map(settings_on_device({}, {"name": "fake_brisbane"})) == "none"
+    assert planning.kept_map(on_device(name="fake_brisbane")) == "none"
     quote = plan_run(affine, images=1)
     assert (quote.jobs_low, quote.jobs) == (10, 12)
 
@@ -215,8 +192,8 @@ def test_plan_train_goes_on_from_a_run(tmp_path: Path) -> None:
     assert ["rollout", "20", "60", "1,024", "62", "98"] in [
         line.split() for line in told.splitlines()
     ]
-    with pytest.raises(ConfigError, match="--from takes the settings"):
-        plan("train", "--from", str(run), "--preset", "paper")
+    longer = plan("train", "--from", str(run), "--gradient", "frozen", "--preset", "paper")
+    assert "8 trajectories in lockstep x 50 steps" in longer
     with pytest.raises(UnknownNameError, match="preset"):
         plan("train", "--preset", "papr")
 
@@ -226,7 +203,8 @@ def test_plan_train_goes_on_from_a_run(tmp_path: Path) -> None:
     [("--max-qpu-seconds", "0"), ("--max-jobs", "-1"), ("--max-cost", "nan"), ("--price", "0")],
 )
 def test_limits_and_price_must_be_above_zero(option: str, value: str) -> None:
-    with pytest.raises(ConfigError, match=option):
+    field = option.removeprefix("--").replace("-", "_")
+    with pytest.raises(ConfigError, match=rf"hardware\.{field} = "):
         plan("train", option, value)
 
 
@@ -239,7 +217,7 @@ def test_limits_of_the_settings_count(tmp_path: Path) -> None:
 
 
 def test_every_mitigation_can_be_quoted() -> None:
-    names = get_args(planning.Method)
+    names = get_args(Method)
     for name in names:
         assert plan("train", "--mitigation", name, "--gradient", "frozen")
 
