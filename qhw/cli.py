@@ -272,8 +272,8 @@ def list_all_runs(runs: RunsOption = Path("runs")) -> None:
 
 @app.command()
 def devices() -> None:
-    """List the device snapshots that need no account, and say how to add one."""
-    from qhw.listings import print_devices
+    """List the account's live devices, and the snapshots that need no account."""
+    from qhw.device_listings import print_devices
 
     print_devices()
 

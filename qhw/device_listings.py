@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 WINDOW_SECONDS = 28 * 86400.0
 """The Open plan counts QPU seconds over 28 days."""
 HOW_TO_READ = (
-    "error: how likely at least one gate or read-out of {circuit} goes wrong on the device's best "
-    "qubits, by its published calibration."
+    "Expected error: how likely at least one gate or read-out of {circuit} goes wrong on the "
+    "device's best qubits, by its published calibration."
 )
 
 
@@ -89,7 +89,7 @@ def _print_account(console: Console, circuit: RingCircuit) -> None:
     if not devices:
         console.print("The account sees no device.")
         return
-    table = listing("device", "qubits", "queue", "calibrated (UTC)", "error")
+    table = listing("device", "qubits", "queue", "calibrated (UTC)", "expected error")
     try:
         for survey in _surveys(console, service, devices, circuit):
             table.add_row(*_cells(survey))

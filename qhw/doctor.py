@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import stat
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +12,14 @@ from pathlib import Path
 from rich.console import Console
 
 from qhw.cache import Cache
+from qhw.errors import LedgerError
 from qhw.tables import listing
 
 PACKAGES = ("qhw", "policy", "diffusion", "calibration")
 CREDENTIAL_VARIABLES = ("QISKIT_IBM_TOKEN", "QISKIT_IBM_INSTANCE")
 ACCOUNT_FILE = Path("~/.qiskit/qiskit-ibm.json")
+PRIVATE = 0o600
+"""Mode of a file that its user alone can read."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +40,14 @@ def print_checks() -> None:
 
 
 def all_checks() -> list[Check]:
-    """Look at Python, torch, packages, weights, credentials and folders."""
+    """Look at Python, torch, packages, weights, credentials, the ledger and folders."""
     return [
         _check_python(),
         *_check_torch(),
         *(_check_package(name) for name in PACKAGES),
         _check_bundle(),
         _check_credentials(),
+        _check_ledger(),
         _check_cache(),
     ]
 
@@ -79,9 +84,33 @@ def _check_bundle() -> Check:
 
 
 def _check_credentials() -> Check:
+    """Where the client would find a token; never the token."""
+    from qhw.jobs.ibm_account import has_credentials
+
+    if not has_credentials():
+        return Check("IBM credentials", True, "none: simulators only")
     variables = [name for name in CREDENTIAL_VARIABLES if os.environ.get(name)]
     found = [*variables, *([str(ACCOUNT_FILE)] if ACCOUNT_FILE.expanduser().exists() else [])]
-    return Check("IBM credentials", True, ", ".join(found) or "none: simulators only")
+    return Check("IBM credentials", True, ", ".join(found))
+
+
+def _check_ledger() -> Check:
+    """Whether the ledger of paid work can be read, and by its user alone."""
+    from qhw.jobs.ledger import Ledger
+    from qhw.jobs.ledger_file import SCHEMA_VERSION
+
+    path = Ledger.path_of_user()
+    if not path.exists():
+        return Check("ledger of jobs", True, f"{path}: none yet")
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode != PRIVATE:
+        return Check("ledger of jobs", False, f"{path} has mode {mode:o}: `chmod 600 {path}`")
+    try:
+        with Ledger.of_user() as ledger:
+            jobs = len(ledger.entries())
+    except LedgerError as error:
+        return Check("ledger of jobs", False, f"{error.message} {error.hint}")
+    return Check("ledger of jobs", True, f"{path}: schema {SCHEMA_VERSION}, {jobs} entries")
 
 
 def _check_cache() -> Check:

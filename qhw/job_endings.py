@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
@@ -103,12 +104,13 @@ def _refuse_ended(job: str | None, pending: Sequence[Entry]) -> None:
 
 
 def _question(pending: Sequence[Entry]) -> str:
-    """What is about to be lost."""
-    names = ", ".join(entry.job_id or f"whatever {work(entry)} became" for entry in pending[:4])
+    """What is about to be lost, in lines of a terminal's width."""
+    names = ", ".join(_name(entry) for entry in pending[:4])
     more = f" and {len(pending) - 4} more" if len(pending) > 4 else ""
-    waiting = {entry.owner for entry in pending if owner_alive(entry.owner)}
-    stopped = f" Process {', '.join(sorted(waiting))} waits and will stop." if waiting else ""
-    return f"Cancel {names}{more}?{stopped} A resumed run would send them again."
+    waiting = sorted({entry.owner for entry in pending if owner_alive(entry.owner)})
+    stopped = f"Process {', '.join(waiting)} waits for them and will stop. " if waiting else ""
+    text = f"To be cancelled: {names}{more}. {stopped}A run that is resumed sends them again."
+    return f"{textwrap.fill(text, 79)}\nCancel?"
 
 
 def _settle_all(console: Console, ledger: Ledger, pending: Sequence[Entry], settle: Settle) -> None:
@@ -153,7 +155,7 @@ def _settle_on(
             failures.append((entry, error))
         else:
             line = f"{_name(found)}: {told}"
-            console.print(line, highlight=False, markup=False, soft_wrap=True)
+            console.print(line, highlight=False, markup=False)
     return failures
 
 

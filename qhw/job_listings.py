@@ -61,7 +61,7 @@ def _recent(entries: Sequence[Entry]) -> list[Entry]:
 
 def _lines(entries: Sequence[Entry], doubles: Sequence[Duplicate]) -> Iterator[str]:
     """A heading for each day, run and device, and the jobs below it."""
-    yield _line("UTC", "phase/update/step/part", "", "state", "QPU s", "job")
+    yield _line("UTC", "phase/update/step/part", "state", "QPU s", "job")
     for heading, jobs in groupby(entries, _heading):
         yield f"[bold]{heading}[/bold]"
         for entry in jobs:
@@ -75,19 +75,20 @@ def _heading(entry: Entry) -> str:
 
 def _entry_line(entry: Entry) -> str:
     attempt = f"#{entry.attempt}" if entry.attempt > 1 else ""
+    unit = f"{work(entry):<20} {attempt}"
     clock = moment(entry.intended_at)[11:16]
-    return _line(clock, work(entry), attempt, entry.state, cost(entry), entry.job_id or "no job")
+    return _line(clock, unit, entry.state, cost(entry), entry.job_id or "no job")
 
 
 def _double_line(double: Duplicate) -> str:
     report = double.report
     usage = "-" if report.usage_seconds is None else f"{report.usage_seconds:.1f}"
     clock = moment(double.found_at)[11:16]
-    return _line(clock, "  sent twice by mistake", "", report.state, usage, report.job_id)
+    return _line(clock, "  sent twice by mistake", report.state, usage, report.job_id)
 
 
-def _line(clock: str, unit: str, attempt: str, state: str, seconds: str, job: str) -> str:
-    return f"{clock:5} {unit:<20} {attempt:<2} {state:<10} {seconds:>7} {job}".rstrip()
+def _line(clock: str, unit: str, state: str, seconds: str, job: str) -> str:
+    return f"{clock:5} {unit:<23} {state:<10} {seconds:>7} {job}"
 
 
 def _advice(shown: Sequence[Entry], known: int, groups: Sequence[Group]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Tables for `qhw runs`, `qhw devices` and `qhw cache`."""
+"""Tables for `qhw runs` and `qhw cache`."""
 
 from __future__ import annotations
 
@@ -25,16 +25,6 @@ def print_runs(root: Path) -> None:
         progress = f"{len(run.metrics())}/{config.ppo.updates}"
         table.add_row(run.name, config.actor.kind, backend, progress, _gain(run))
     Console().print(table)
-
-
-def print_devices() -> None:
-    """Print the snapshots that need no account."""
-    from qhw.backends.names import CREDENTIALS, LIVE_DEVICES, fake_device_names
-
-    console = Console()
-    console.print("Snapshots for `--backend aer_noisy --device NAME`:")
-    console.print(", ".join(fake_device_names()))
-    console.print(f"Live devices ({', '.join(LIVE_DEVICES)}) need an account. {CREDENTIALS}")
 
 
 def print_cache() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,7 +70,8 @@ def paid_session(console: Console, backend: DeviceBackend | None, folder: Path) 
         yield
         return
     try:
-        yield
+        with _signals_interrupt():
+            yield
     except KeyboardInterrupt as error:
         raise InterruptedWorkError(
             "Stopped. Everything that was submitted is in the ledger.",
@@ -77,3 +80,18 @@ def paid_session(console: Console, backend: DeviceBackend | None, folder: Path) 
     finally:
         report_spending(console, folder, backend.work.ledger, backend.run_id, backend.work.budget)
         backend.close()
+
+
+@contextmanager
+def _signals_interrupt() -> Iterator[None]:
+    """A polite end (SIGTERM) and a closed terminal (SIGHUP) close the device like Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    chosen = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.signal(number, signal.default_int_handler) for number in chosen}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

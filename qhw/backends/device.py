@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -180,18 +180,17 @@ class DeviceBackend:
         return self.work.perform(unit, self._request(pubs, shots), self._journal)
 
     def _request(self, pubs: list[Pub], shots: int) -> JobRequest:
-        circuits = sum(pub.rows for pub in pubs)
-        seconds = qpu_seconds(1, circuits, shots)
+        native = self.mitigation.name == "native"
+        request = JobRequest(tuple(pubs), shots, native=native)
+        seconds = qpu_seconds(1, request.executions, 1)
         if seconds > LONGEST_EXECUTION:
             raise ConfigError(
-                f"One job of {circuits} circuits x {shots} shots would take {seconds:.0f} QPU s; "
-                f"the platform ends jobs after {LONGEST_EXECUTION} s.",
+                f"One job of {request.circuits} circuits x {shots} shots would take {seconds:.0f} "
+                f"QPU s; the platform ends jobs after {LONGEST_EXECUTION} s.",
                 "Take fewer --shots, fewer environments, or more ppo.minibatches.",
             )
         # Twice the estimate: a guard against a job that runs away, not a limit it should meet.
-        most = min(LONGEST_EXECUTION, 60 + int(2 * seconds))
-        native = self.mitigation.name == "native"
-        return JobRequest(tuple(pubs), shots, native=native, max_seconds=most)
+        return replace(request, max_seconds=min(LONGEST_EXECUTION, 60 + int(2 * seconds)))
 
     def _watch(self, answer: Answer) -> None:
         """A job under another calibration makes the affine map suspect."""

@@ -12,14 +12,11 @@ import numpy as np
 
 from qhw.errors import RetryableError
 from qhw.jobs.ibm_faults import ASK_AGAIN
-from qhw.jobs.request import JobRequest, Pub, Shapes
+from qhw.jobs.request import NATIVE_TWIRLS, JobRequest, Pub, Shapes
 from qhw.jobs.runner import PubValues
 
 if TYPE_CHECKING:
     from qiskit_ibm_runtime.options_models.estimator import EstimatorOptions
-
-NATIVE_RANDOMIZATIONS = 32
-"""Twirls that a circuit's shots are divided over under the platform's own mitigation."""
 
 
 def estimator_options(request: JobRequest) -> EstimatorOptions:
@@ -31,7 +28,7 @@ def estimator_options(request: JobRequest) -> EstimatorOptions:
     from qiskit_ibm_runtime.options_models.resilience import ResilienceOptions
     from qiskit_ibm_runtime.options_models.twirling import TwirlingOptions
 
-    twirls = min(NATIVE_RANDOMIZATIONS, request.shots)
+    twirls = min(NATIVE_TWIRLS, request.shots)
     return EstimatorOptions(
         default_shots=request.shots,
         resilience_level=0,

@@ -98,7 +98,7 @@ def submit_fault(error: Exception, post: WatchedPost, action: str) -> HardwareEr
     answered = "no answer" if post.status is None else f"HTTP status {post.status}"
     return AmbiguousSubmitError(
         scrub(f"{action}: {answered} to the submission; the job may be there: {_words(error)}"),
-        "Look its tag up before it is sent again: `qhw jobs list` does.",
+        "Look its tag up before it is sent again: `qhw jobs collect` does.",
     )
 
 

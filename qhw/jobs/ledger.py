@@ -65,9 +65,14 @@ class Ledger(LedgerRows):
     @classmethod
     def of_user(cls, clock: Clock | None = None) -> Ledger:
         """The one that commands use; XDG_DATA_HOME moves it."""
-        folder = Path(platformdirs.user_data_dir("qhw"))
-        make_private_folder(folder)
-        return cls(folder / "ledger.sqlite", clock or SystemClock())
+        path = cls.path_of_user()
+        make_private_folder(path.parent)
+        return cls(path, clock or SystemClock())
+
+    @staticmethod
+    def path_of_user() -> Path:
+        """Where that is, whether it is there or not."""
+        return Path(platformdirs.user_data_dir("qhw")) / "ledger.sqlite"
 
     @property
     def path(self) -> Path:

@@ -243,7 +243,8 @@ def unpack_results(content: bytes) -> tuple[PubValues, ...]:
             )
     except (zipfile.BadZipFile, ValueError, KeyError, EOFError) as error:
         raise LedgerError(
-            f"A stored result is damaged: {error}", "`qhw jobs collect` fetches it again."
+            f"A stored result is damaged: {error}",
+            "The platform may still have it: https://quantum.cloud.ibm.com shows its jobs.",
         ) from error
 
 

@@ -266,6 +266,10 @@ def _still_going(report: JobReport, deadline: float) -> DeadlineError:
 
 def _started(name: str, work: Callable[[], T]) -> Future[T]:
     """Run a call in a thread that does not keep the process alive."""
+    # Qiskit is loaded here, in a thread that lives on: once a thread that loaded it has ended, the
+    # process crashes at the next thing that another thread makes with it.
+    import qiskit  # noqa: F401
+
     answer: Future[T] = Future()
 
     def run() -> None:

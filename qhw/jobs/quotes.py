@@ -313,7 +313,7 @@ def _mitigation_lines(mitigation: MitigationPlan) -> tuple[str, ...]:
     if mitigation.method == "zne":
         return (f"{name}: every circuit at {mitigation.scales} noise scales.",)
     if mitigation.method == "native":
-        return (f"{name}: what the platform measures for it comes on top, unknown here.",)
+        return (f"{name}: it reads out one circuit more per job, which is not counted here.",)
     if mitigation.by_default and mitigation.method == "readout":
         return (f"{name}: affine would need too large a part of the limits to be calibrated.",)
     return (f"{name}.",)

@@ -18,6 +18,8 @@ from policy.backend import FloatArray
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
 
+NATIVE_TWIRLS = 32
+"""Random flips of the read-out that the platform's own mitigation divides the shots over."""
 PARAMETER_DECIMALS = 9
 """Angles that agree to 1e-9 rad are the same question."""
 Shapes = tuple[tuple[int, int], ...]
@@ -89,8 +91,18 @@ class JobRequest:
 
     @property
     def total_shots(self) -> int:
-        """Executions in all."""
+        """Shots in all."""
         return self.circuits * self.shots
+
+    @property
+    def executions(self) -> int:
+        """What is executed and billed: the platform's own mitigation adds a read-out calibration.
+
+        It is one circuit more, and shots are rounded up to a multiple of the twirls.
+        """
+        if not self.native:
+            return self.total_shots
+        return (self.circuits + 1) * NATIVE_TWIRLS * -(-self.shots // NATIVE_TWIRLS)
 
     @property
     def digest(self) -> str:

@@ -172,7 +172,7 @@ class PaidWork:
         earlier: Entry | None,
     ) -> Entry:
         """Submit within all limits; one that was refused for a passing reason is sent again."""
-        seconds = qpu_seconds(1, request.circuits, request.shots)
+        seconds = qpu_seconds(1, request.executions, 1)
         self._require_allowed(unit, seconds)
         for refusal in range(self.settings.refusals + 1):
             self._await_slot(unit)

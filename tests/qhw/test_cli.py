@@ -30,7 +30,7 @@ def test_a_retired_device_is_explained() -> None:
     done = qhw("run", "--backend", "ibm_brisbane")
     assert done.returncode == 2
     assert "retired" in done.stderr
-    assert "--backend aer_noisy --device fake_brisbane" in done.stderr
+    assert "--backend fake_brisbane" in done.stderr
     assert "QISKIT_IBM_TOKEN" in done.stderr
 
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from qhw.doctor import PACKAGES, all_checks
-from qhw.listings import print_cache, print_devices, print_runs
+from qhw.doctor import PACKAGES, Check, all_checks
+from qhw.jobs.ledger import Ledger
+from qhw.listings import print_cache, print_runs
 
 
 def test_every_check_is_fine_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -31,10 +32,54 @@ def test_listings_say_what_to_do(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     print_runs(tmp_path)
-    print_devices()
     print_cache()
     told = capsys.readouterr().out
     assert "`qhw train` makes one" in " ".join(told.split())
-    assert "fake_brisbane" in told
-    assert "QISKIT_IBM_TOKEN" in told
     assert str(tmp_path) in told.replace("\n", "")
+
+
+def ledger_check() -> Check:
+    (check,) = [check for check in all_checks() if check.name == "ledger of jobs"]
+    return check
+
+
+def test_the_ledger_is_read_and_its_mode_checked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    path = Ledger.path_of_user()
+    check = ledger_check()
+    assert check.fine
+    assert check.seen == f"{path}: none yet"
+    assert not path.exists(), "looking makes nothing"
+    Ledger.of_user().close()
+    check = ledger_check()
+    assert check.fine
+    assert check.seen == f"{path}: schema 1, 0 entries"
+    path.chmod(0o644)
+    check = ledger_check()
+    assert not check.fine
+    assert "chmod 600" in check.seen
+    assert path.stat().st_mode & 0o777 == 0o644, "looking mends nothing"
+
+
+def test_a_damaged_ledger_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    path = Ledger.path_of_user()
+    path.parent.mkdir()
+    path.write_bytes(b"not a database" * 100)
+    path.chmod(0o600)
+    check = ledger_check()
+    assert not check.fine
+    assert "damaged" in check.seen
+
+
+def test_an_account_file_without_a_token_is_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("QISKIT_IBM_TOKEN", raising=False)
+    (tmp_path / ".qiskit").mkdir()
+    (tmp_path / ".qiskit" / "qiskit-ibm.json").write_text('{"default": {"token": ""}}')
+    (check,) = [check for check in all_checks() if check.name == "IBM credentials"]
+    assert check.seen == "none: simulators only"

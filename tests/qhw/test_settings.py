@@ -36,7 +36,7 @@ CHANGES: list[tuple[str, Any, dict[str, Any]]] = [
     ("backend.shots", 100, SMALL),
     ("backend.mitigation", "readout", NOISY),
     ("backend.engine", "aer", SMALL),
-    ("gradient.rule", "pruned", SMALL),
+    ("gradient.rule", ("pruned", "frozen"), SMALL),
     ("gradient.pruned_fraction", 0.5, PRUNED),
     ("gradient.spsa_step", 0.3, SPSA),
     ("environment.steps", 4, SMALL),
@@ -73,6 +73,14 @@ ELSEWHERE = {
     "environment.bundle": "test_an_unknown_bundle_is_refused",
     "evaluation.latents": "the size of evaluation.json's latents",
     "evaluation.bootstrap": "the width of its intervals",
+    "start_from": "test_device_training.test_fine_tuning_starts_from_another_runs_weights",
+    "hardware.mode": "jobs/test_ibm.test_each_mode_gives_the_noise_models_values",
+    "hardware.readout_errors": "jobs/test_work.test_measured_readout_errors_take_one_job_...",
+    "hardware.max_qpu_seconds": "jobs/test_work.test_a_budget_stops_before_the_submission_...",
+    "hardware.max_jobs": "test_device_training.test_a_budget_ends_a_training_...",
+    "hardware.max_cost": "jobs/test_work.test_a_limit_in_dollars_counts_at_the_given_price",
+    "hardware.price": "jobs/test_work.test_a_limit_in_dollars_counts_at_the_given_price",
+    "hardware.job_wait": "jobs/test_work.test_a_job_that_would_wait_for_ever_is_reported_in_time",
 }
 
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -294,3 +296,23 @@ def test_a_job_that_waits_for_ever_is_told_at_the_deadline() -> None:
     assert "--resume" in caught.value.hint
     assert sum(clock.slept) == pytest.approx(100)
     assert max(clock.slept) == 10
+
+
+LOADED_IN_A_THREAD = """
+from qhw.jobs.patience import answer_within
+
+def load():
+    import qiskit_ibm_runtime
+
+def use():
+    from qiskit.circuit import Parameter
+    [Parameter("x") for _ in range(200)]
+
+for work in (load, use, use):
+    answer_within(60.0, "work", work)
+"""
+
+
+def test_qiskit_survives_the_end_of_the_thread_that_used_it_first() -> None:
+    done = subprocess.run([sys.executable, "-c", LOADED_IN_A_THREAD], check=False)
+    assert done.returncode == 0

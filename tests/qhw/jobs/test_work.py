@@ -289,6 +289,17 @@ def test_a_budget_stops_before_the_submission_that_would_pass_it(
     assert small_cloud.requests(*POST) == 3
 
 
+def test_a_limit_in_dollars_counts_at_the_given_price(
+    small_cloud: Cloud, open_backend: Open
+) -> None:
+    backend = open_backend(max_cost=30.0, price=10.0)  # 3 QPU s; a job takes 2.04
+    ask(backend, 0)
+    with pytest.raises(BudgetReachedError, match="max-cost 30"):
+        ask(backend, 1)
+    ask(open_backend(max_cost=30.0, price=5.0), 1)
+    assert small_cloud.requests(*POST) == 2
+
+
 def test_an_expired_session_is_opened_anew_and_closed(
     paid_cloud: Cloud, open_backend: Open
 ) -> None:
@@ -399,6 +410,17 @@ def test_the_circuit_is_sent_as_it_is_cached(small_cloud: Cloud, open_backend: O
     circuits, shots = small_cloud.executed
     assert (circuits, shots) == (4, 4 * 64)
     assert len(small_cloud.jobs) == 1
+
+
+@pytest.mark.parametrize("mitigation", ["none", "native"])
+def test_what_a_job_is_quoted_at_is_what_it_is_billed(
+    mitigation: str, small_cloud: Cloud, open_backend: Open
+) -> None:
+    backend = open_backend(mitigation=mitigation)
+    ask(backend)
+    (entry,) = backend.work.ledger.entries(run="run")
+    assert entry.quoted_seconds == pytest.approx(small_cloud.billed_seconds)
+    assert entry.usage_seconds == pytest.approx(small_cloud.billed_seconds)
 
 
 def test_measured_readout_errors_take_one_job_of_two_circuits(
