@@ -9,7 +9,7 @@ guidance of another. What they lose is what looking at the picture was worth.
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -17,7 +17,6 @@ from rich.console import Console
 from torch import Tensor
 
 from diffusion.comparison import (
-    Interval,
     bootstrap_mean,
     compare_at_equal_accuracy,
     paired_difference,
@@ -29,11 +28,11 @@ from diffusion.schedules import random_matched
 from policy import ExpectationBackend, advice
 from qhw.baselines import Baselines
 from qhw.cache import Cache
+from qhw.comparison_table import Row, View, print_comparison
 from qhw.outcomes import EYES, Judges, Outcome, evaluation_latents
 from qhw.paid import Display, paid_session
 from qhw.runs import RunDirectory, write_json
 from qhw.sampling import play_policy
-from qhw.tables import print_comparison
 from qhw.threads import for_pictures, one_thread
 from qhw.trainer import Trainer
 from qhw.training import open_trainer
@@ -41,46 +40,6 @@ from qhw.training import open_trainer
 RANDOM_SEED = 8_191
 BEST_CONSTANT = 2
 """Position of the constant to beat among the arms."""
-
-
-@dataclass(frozen=True)
-class View:
-    """An arm in one eye; intervals are 95 %, paired over latents.
-
-    Attributes:
-        accuracy: Share of pictures whose wanted class the eye names.
-        log_probability: Mean log p of the wanted class, nats.
-        frechet: Frechet distance to real pictures in the eye's features.
-        equal_accuracy: That distance minus the constants' at equal accuracy in the same eye.
-        outside: Share of resamples whose accuracy lies outside the constants' range.
-    """
-
-    accuracy: float
-    log_probability: float
-    frechet: float
-    equal_accuracy: Interval
-    outside: float
-
-
-@dataclass(frozen=True)
-class Row:
-    """One arm of the table; intervals are 95 %, paired over latents.
-
-    Attributes:
-        name: Of the arm.
-        mean_return: With its interval.
-        gain: Return minus the best constant's.
-        mean_guidance: Over steps and latents.
-        diversity: Mean feature distance within a class, first judge.
-        views: One per eye.
-    """
-
-    name: str
-    mean_return: Interval
-    gain: Interval
-    mean_guidance: float
-    diversity: float
-    views: dict[str, View]
 
 
 @one_thread()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from qhw.backends.names import refuse_unknown
+from qhw.backends.refusing import refuse_unknown
 from qhw.config import PRESETS, RunConfig, is_device, load_config, merge, parse_config
 from qhw.errors import ConfigError, UnknownNameError
 from qhw.runs import RunDirectory, open_run

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
@@ -16,7 +15,6 @@ from diffusion.bundle import Bundle
 from diffusion.environment import GuidanceEnvironment, draw_labels, draw_latents
 from policy import (
     Actor,
-    Cost,
     Critic,
     ExpectationBackend,
     PpoConfig,
@@ -37,6 +35,8 @@ from qhw.backends.opening import Backend
 from qhw.config import PpoSection, RunConfig
 from qhw.errors import CheckpointError, ConfigError
 from qhw.journal import pack
+from qhw.meter import Meter
+from qhw.optimizer_state import optimizer_tensors, restore_optimizer
 from qhw.runs import Checkpoint
 from qhw.seeding import Streams, stream_seed
 from qhw.stages import Collecting, Updating, prefixed, section
@@ -44,31 +44,6 @@ from qhw.threads import for_pictures
 
 TRAINING = "training"
 """Stage of a checkpoint or journal that a training goes on from."""
-
-
-@dataclass
-class Meter:
-    """Adds up what the backend was asked for, by phase."""
-
-    costs: dict[str, Cost] = field(default_factory=dict)
-
-    def record(self, phase: str, cost: Cost) -> None:
-        """Add one evaluation."""
-        self.costs[phase] = self.costs.get(phase, Cost()) + cost
-
-    def state(self) -> dict[str, dict[str, float]]:
-        """The sums so far, as plain JSON."""
-        return {phase: dataclasses.asdict(cost) for phase, cost in self.costs.items()}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Put the sums back."""
-        self.costs = {phase: Cost(**cost) for phase, cost in state.items()}
-
-    def take(self) -> dict[str, dict[str, float]]:
-        """The sums since the last call, as plain JSON."""
-        taken = self.state()
-        self.costs = {}
-        return taken
 
 
 class Trainer:
@@ -295,7 +270,7 @@ class Trainer:
         for name, module in (("actor", self.actor), ("critic", self.critic)):
             tensors |= {f"{name}/{key}": value for key, value in module.state_dict().items()}
         for name, optimizer in self._optimizers.items():
-            tensors |= _optimizer_tensors(name, optimizer)
+            tensors |= optimizer_tensors(name, optimizer)
         state: dict[str, Any] = {
             "stage": TRAINING,
             "streams": self.streams.state(),
@@ -318,7 +293,7 @@ class Trainer:
         """
         self.adopt(checkpoint)
         for name, optimizer in self._optimizers.items():
-            _restore_optimizer(optimizer, section(checkpoint.tensors, name))
+            restore_optimizer(optimizer, section(checkpoint.tensors, name))
         self.streams.restore(checkpoint.state["streams"])
         if self.backend is not None:
             self.backend.restore_random_state(checkpoint.state["backend"])
@@ -400,20 +375,3 @@ def action_statistics(rollout: Rollout) -> dict[str, float]:
         "action_variance": float(actions.var()),
         "sign_changes": float(changes),
     }
-
-
-def _optimizer_tensors(name: str, optimizer: Optimizer) -> dict[str, Tensor]:
-    state = optimizer.state_dict()["state"]
-    return {
-        f"{name}/{index}.{key}": value
-        for index, values in state.items()
-        for key, value in values.items()
-    }
-
-
-def _restore_optimizer(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
-    states: dict[int, dict[str, Tensor]] = {}
-    for key, value in tensors.items():
-        index, name = key.split(".", 1)
-        states.setdefault(int(index), {})[name] = value
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": states})

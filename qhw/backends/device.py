@@ -16,6 +16,7 @@ import numpy as np
 from policy import Cost, Estimate, RingCircuit
 from policy.backend import FloatArray, Question, checked_shapes
 from qhw.backends.device_mitigation import DeviceMitigation
+from qhw.backends.pubs import parameterised
 from qhw.backends.transpilation import TranspiledCircuit
 from qhw.errors import ConfigError
 from qhw.jobs.budget import qpu_seconds
@@ -197,18 +198,6 @@ class DeviceBackend:
         if self._calibration and answer.calibration not in ("", self._calibration):
             self._suspect = True
         self._calibration = answer.calibration or self._calibration
-
-
-def parameterised(transpiled: TranspiledCircuit, rows: FloatArray, num_angles: int) -> Pub:
-    """A PUB with the columns of `rows` (rows, A + P) put into the circuit's own order."""
-    order = [_column(p.name, num_angles) for p in transpiled.circuit.parameters]
-    return Pub(transpiled.circuit, transpiled.output_qubits, rows[:, order])
-
-
-def _column(name: str, num_angles: int) -> int:
-    """Column of a parameter such as `weight[3]` among angles and weights."""
-    vector, index = name.rstrip("]").split("[")
-    return int(index) + (num_angles if vector == "weight" else 0)
 
 
 def _shared(cost: Cost, seconds: float, pubs: Sequence[Pub], scales: int, shots: int) -> list[Cost]:

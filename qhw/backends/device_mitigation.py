@@ -34,6 +34,7 @@ from qhw.backends.mitigation.probe import probe_inputs, still_fits
 from qhw.backends.mitigation.readout import ReadoutInversion, measurement_circuits
 from qhw.backends.mitigation.store import AffineStore, affine_from_json, affine_key, affine_to_json
 from qhw.backends.mitigation.zne import ZeroNoise
+from qhw.backends.pubs import parameterised
 from qhw.backends.transpilation import TranspiledCircuit
 from qhw.jobs.request import Pub
 from qhw.jobs.work import Answer
@@ -168,8 +169,6 @@ class DeviceMitigation:
     def _measure(
         self, inputs: CalibrationInputs, calibrate: Calibrate
     ) -> tuple[FloatArray, FloatArray]:
-        from qhw.backends.device import parameterised
-
         pub = parameterised(self.transpiled, inputs.rows, self.circuit.num_angles)
         (measured,) = calibrate([pub], CALIBRATION_SHOTS).values
         return measured.values, measured.standard_errors

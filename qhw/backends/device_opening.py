@@ -14,7 +14,7 @@ import platformdirs
 
 from policy import RingCircuit
 from qhw.backends.mitigation.method import MethodName
-from qhw.backends.names import refuse_unknown
+from qhw.backends.refusing import refuse_unknown
 from qhw.cache import Cache
 from qhw.config import BackendConfig, HardwareConfig
 from qhw.errors import ConfigError

@@ -1,4 +1,4 @@
-"""Which backends and devices there are; says what to take instead of one that cannot be opened."""
+"""Which backends and devices there are."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import pkgutil
 from functools import lru_cache
 from typing import Any
 
-from qhw.errors import BackendUnavailableError, UnknownNameError
-
 BACKEND_NAMES = ("aer", "aer_noisy")
 RETIRED_DEVICES = ("brisbane", "sherbrooke", "kyiv", "kyoto", "osaka", "nazca", "cusco", "quebec")
 LIVE_DEVICES = ("ibm_fez", "ibm_marrakesh", "ibm_kingston", "ibm_boston", "ibm_pittsburgh")
@@ -17,31 +15,6 @@ CREDENTIALS = (
     "Credentials are read from QISKIT_IBM_TOKEN and QISKIT_IBM_INSTANCE, or from the account file "
     "that QiskitRuntimeService.save_account writes."
 )
-
-
-def refuse_unknown(name: str, device: str | None = None) -> None:
-    """Say why a backend cannot be opened here, before anything heavy is done.
-
-    Args:
-        name: Of the backend.
-        device: Whose noise `aer_noisy` is to take; None where the run's own stays.
-
-    Raises:
-        UnknownNameError: If there is no such backend or device.
-        BackendUnavailableError: If it exists but cannot be opened here.
-    """
-    if name == "aer_noisy" and device is not None and device not in fake_classes():
-        raise UnknownNameError.nearest("device", device, fake_classes(), "qhw devices")
-    if name in BACKEND_NAMES:
-        return
-    if name.startswith("ibm_"):
-        refuse_without_account(name)
-        return
-    if name in fake_device_names():
-        return
-    raise UnknownNameError.nearest(
-        "backend", name, [*BACKEND_NAMES, *fake_device_names(), *LIVE_DEVICES], "qhw devices"
-    )
 
 
 def fake_device_names() -> list[str]:
@@ -62,30 +35,3 @@ def fake_classes() -> dict[str, Any]:
             if isinstance(name, str) and value.__module__.startswith(package.__name__):
                 found[name] = value
     return found
-
-
-def refuse_without_account(name: str) -> None:
-    """Say what to take instead of a device that no account can open.
-
-    With an account, the platform itself is asked; see `qhw.jobs.ibm_account.find_device`.
-
-    Raises:
-        BackendUnavailableError: If there are no credentials.
-    """
-    from qhw.jobs.ibm_account import has_credentials
-
-    if has_credentials():
-        return
-    short = name.removeprefix("ibm_")
-    if short in RETIRED_DEVICES:
-        raise BackendUnavailableError(
-            f"The device {name!r} is retired.",
-            f"Take its last noise by `--backend fake_{short}`, or a live device "
-            f"({', '.join(LIVE_DEVICES)}; needs an account). {CREDENTIALS}",
-        )
-    local = f"fake_{short}"
-    instead = f"`--backend {local}`" if local in fake_classes() else "`--backend aer_noisy`"
-    raise BackendUnavailableError(
-        f"The device {name!r} needs an account, and there is none here.",
-        f"{CREDENTIALS} Without one take {instead}.",
-    )

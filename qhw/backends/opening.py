@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from policy import Estimate, ExpectationBackend, RingCircuit
 from policy.backend import FloatArray
 from qhw.backends.mitigation.method import MethodName
-from qhw.backends.names import BACKEND_NAMES, fake_classes, refuse_unknown
+from qhw.backends.names import BACKEND_NAMES, fake_classes
+from qhw.backends.refusing import refuse_unknown
 from qhw.cache import Cache
 from qhw.errors import BackendUnavailableError, ConfigError, UnknownNameError
 

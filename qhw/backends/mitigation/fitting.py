@@ -9,6 +9,7 @@ import numpy as np
 
 from policy import Cost, RingCircuit
 from policy.backend import Estimate, FloatArray
+from qhw.backends.aer import AerBackend
 from qhw.backends.mitigation.affine import AffineMap
 from qhw.errors import MitigationError
 
@@ -79,10 +80,8 @@ def evaluate_rows(backend: _Evaluates, inputs: CalibrationInputs) -> Rows:
 
 
 def ideal_values(circuit: RingCircuit, inputs: CalibrationInputs) -> FloatArray:
-    """Noiseless <Z_i> (rows, n) from the project's own engine."""
-    from qhw.backends.opening import open_backend
-
-    return evaluate_rows(open_backend("aer", circuit), inputs).values
+    """Noiseless <Z_i> (rows, n) from state vectors."""
+    return evaluate_rows(AerBackend(circuit), inputs).values
 
 
 def fit_affine(
