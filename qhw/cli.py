@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from qhw import __version__
+from qhw.cli_jobs import jobs_app
 from qhw.cli_plan import plan_app
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ app = typer.Typer(
 cache_app = typer.Typer(help="Circuits and baselines kept on disk.", no_args_is_help=True)
 app.add_typer(cache_app, name="cache")
 app.add_typer(plan_app, name="plan")
+app.add_typer(jobs_app, name="jobs")
 
 RunsOption = Annotated[Path, typer.Option("--runs", help="Folder that holds the runs.")]
 DeviceOption = Annotated[
@@ -265,7 +267,7 @@ def evaluate(
 @app.command("runs")
 def list_all_runs(runs: RunsOption = Path("runs")) -> None:
     """List the runs."""
-    from qhw.listings import print_runs
+    from qhw.housekeeping.runs_and_cache import print_runs
 
     print_runs(runs)
 
@@ -273,7 +275,7 @@ def list_all_runs(runs: RunsOption = Path("runs")) -> None:
 @app.command()
 def devices() -> None:
     """List the account's live devices, and the snapshots that need no account."""
-    from qhw.device_listings import print_devices
+    from qhw.housekeeping.devices import print_devices
 
     print_devices()
 
@@ -281,7 +283,7 @@ def devices() -> None:
 @app.command()
 def doctor() -> None:
     """Check the installation: versions, GPU, weights, credentials, folders."""
-    from qhw.doctor import print_checks
+    from qhw.housekeeping.doctor import print_checks
 
     print_checks()
 
@@ -306,7 +308,7 @@ def fit(
 @cache_app.command("ls")
 def cache_ls() -> None:
     """Show the cached circuits, their hits, and why the last miss happened."""
-    from qhw.listings import print_cache
+    from qhw.housekeeping.runs_and_cache import print_cache
 
     print_cache()
 
@@ -314,6 +316,6 @@ def cache_ls() -> None:
 @cache_app.command("clear")
 def cache_clear() -> None:
     """Delete everything in the cache; it is made anew when it is needed."""
-    from qhw.listings import clear_cache
+    from qhw.housekeeping.runs_and_cache import clear_cache
 
     clear_cache()

@@ -68,7 +68,7 @@ def _check_package(name: str) -> Check:
     """Another distribution may ship a package of the same short name: say which one is used."""
     spec = importlib.util.find_spec(name)
     origin = Path(spec.origin).parent if spec and spec.origin else None
-    ours = Path(__file__).resolve().parents[1]
+    ours = Path(__file__).resolve().parents[2]
     fine = origin is not None and origin.resolve().parent == ours
     return Check(f"package {name}", fine, str(origin))
 

@@ -7,9 +7,9 @@ from itertools import groupby
 
 from rich.console import Console
 
-from qhw.job_choice import PENDING, find_run
+from qhw.housekeeping.job_choice import PENDING, find_run
+from qhw.housekeeping.moments import moment
 from qhw.jobs.ledger import Duplicate, Entry, Group, Ledger, owner_alive
-from qhw.moments import moment
 
 RECENT = 20
 """Jobs shown without --all; what has not ended is always shown."""

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from qhw.doctor import PACKAGES, Check, all_checks
+from qhw.housekeeping.doctor import PACKAGES, Check, all_checks
+from qhw.housekeeping.runs_and_cache import print_cache, print_runs
 from qhw.jobs.ledger import Ledger
-from qhw.listings import print_cache, print_runs
 
 
 def test_every_check_is_fine_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

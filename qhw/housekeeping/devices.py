@@ -14,12 +14,12 @@ from policy import RingCircuit
 from qhw.backends.names import CREDENTIALS, LIVE_DEVICES, fake_device_names
 from qhw.cache import Cache
 from qhw.errors import QhwError
+from qhw.housekeeping.moments import told_moment
 from qhw.jobs.ibm_account import LiveDevice, has_credentials
 from qhw.jobs.ledger import Ledger
 from qhw.jobs.ledger_queries import PAID_PREFIX
 from qhw.jobs.patience import PatientRunner, answer_within
 from qhw.jobs.reopening import OPENING_SECONDS, patiently
-from qhw.moments import told_moment
 from qhw.tables import listing
 
 if TYPE_CHECKING:

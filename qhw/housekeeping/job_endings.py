@@ -9,9 +9,9 @@ from itertools import groupby
 from rich.console import Console
 
 from qhw.errors import BackendUnavailableError, ConfigError, HardwareError, RetryableError
-from qhw.job_choice import find_pending, find_run
-from qhw.job_details import standing
-from qhw.job_listings import work
+from qhw.housekeeping.job_choice import find_pending, find_run
+from qhw.housekeeping.job_details import standing
+from qhw.housekeeping.job_list import work
 from qhw.jobs.clock import Clock, SystemClock
 from qhw.jobs.ledger import Entry, Ledger, owner_alive
 from qhw.jobs.patience import wait_for

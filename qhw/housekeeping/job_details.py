@@ -9,12 +9,12 @@ from rich.console import Console
 from rich.table import Table
 
 from qhw.errors import BackendUnavailableError, HardwareError
-from qhw.job_choice import find_job
-from qhw.job_listings import cost, work
+from qhw.housekeeping.job_choice import find_job
+from qhw.housekeeping.job_list import cost, work
+from qhw.housekeeping.moments import moment, told_moment
 from qhw.jobs.ledger import Duplicate, Entry, Ledger, owner_alive
 from qhw.jobs.reopening import reopen
 from qhw.jobs.runner import JobReport
-from qhw.moments import moment, told_moment
 
 Facts = Iterator[tuple[str, str]]
 STAMPS = ("created", "started", "finished")

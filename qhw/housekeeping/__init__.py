@@ -1,0 +1,1 @@
+"""Look at what is there, and tidy it: runs, caches, devices, jobs, the installation."""
