@@ -234,7 +234,8 @@ def _report(
     told = ", ".join(f"{name} {value:.3f}" for name, value in alike.items())
     console.print(f"The policy's pictures against the constant's, latent by latent: {told}.")
     console.print("Few pictures tell little: `qhw evaluate` compares on 2,000 latents.")
-    print_facts(console, {**facts, "sampling seconds": round(seconds, 1)})
+    shown = {} if trainer.paid else facts  # a device's were printed before it was asked
+    print_facts(console, {**shown, "sampling seconds": round(seconds, 1)})
     for file in ("pictures.png", "guidance.png", "metrics.json"):
         console.print(str(from_here(folder / file)), soft_wrap=True)
 
