@@ -12,12 +12,17 @@ import pytest
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-COMMANDS = re.findall(r"```console\n(.*?)```", README, re.DOTALL)[0].splitlines()
+COMMANDS = "".join(re.findall(r"```console\n(.*?)```", README, re.DOTALL)).splitlines()
 SMALL = ["--updates", "1", "--environments", "4", "--latents", "20"]
 
 
 def execute(arguments: list[str], folder: Path) -> str:
-    environment = {**os.environ, "COLUMNS": "80", "XDG_CACHE_HOME": str(folder / "cache")}
+    environment = {
+        **os.environ,
+        "COLUMNS": "80",
+        "XDG_CACHE_HOME": str(folder / "cache"),
+        "XDG_DATA_HOME": str(folder / "data"),
+    }
     done = subprocess.run(
         arguments, cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
@@ -25,11 +30,11 @@ def execute(arguments: list[str], folder: Path) -> str:
     return done.stdout
 
 
-def test_there_are_three_examples() -> None:
-    assert len(EXAMPLES) == 3
+def test_there_are_four_examples() -> None:
+    assert len(EXAMPLES) == 4
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=["train", "backend", "own"])
+@pytest.mark.parametrize("example", EXAMPLES, ids=["train", "backend", "device", "own"])
 def test_the_example_runs(example: str, tmp_path: Path) -> None:
     (tmp_path / "example.py").write_text(example)
     execute([sys.executable, "-W", "error", "example.py"], tmp_path)
@@ -44,5 +49,7 @@ def test_every_command_works(tmp_path: Path) -> None:
         told = execute([sys.executable, "-m", *words], tmp_path)
         lines = told.replace(str(tmp_path), "").splitlines()
         assert max(map(len, lines), default=0) <= 80, command
-    samples = {path.name for path in (tmp_path / "runs" / "latest" / "samples").iterdir()}
-    assert samples == {"pictures.png", "guidance.png", "metrics.json"}
+    samples = tmp_path / "runs" / "latest" / "samples"
+    wanted = {"pictures.png", "guidance.png", "metrics.json"}
+    assert {path.name for path in samples.iterdir()} == wanted | {"fake_fez"}
+    assert wanted | {"cost.json"} <= {path.name for path in (samples / "fake_fez").iterdir()}
