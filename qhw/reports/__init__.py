@@ -1,0 +1,1 @@
+"""Figures, tables and pages out of what studies found; reads files only."""

@@ -1,0 +1,167 @@
+"""What a study found, as plain data: the contract between analysis and report.
+
+A finding says everything the page shows: numbers with their intervals, one sentence on how to read
+each figure, and the answer in words, or why the data do not allow one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from qhw.errors import DataError
+from qhw.runs import replace_file
+
+Text = Annotated[str, Field(min_length=1)]
+Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+class Part(BaseModel):
+    """A frozen piece of a finding that refuses unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Axis(Part):
+    """One axis of a figure; `order` lists categories, which are then equally spaced."""
+
+    label: Text
+    unit: str = ""
+    log: bool = False
+    order: tuple[str, ...] = ()
+
+
+class Series(Part):
+    """One line or group of bars; `low` and `high` are the ends of 95 % intervals."""
+
+    name: Text
+    x: tuple[float | str, ...]
+    y: tuple[float | None, ...]
+    low: tuple[float | None, ...] = ()
+    high: tuple[float | None, ...] = ()
+
+    @model_validator(mode="after")
+    def _lengths_agree(self) -> Self:
+        wanted = len(self.x)
+        for name in ("y", "low", "high"):
+            length = len(getattr(self, name))
+            if length not in ({wanted} if name == "y" else {0, wanted}):
+                raise ValueError(f"{name} of {self.name!r} has {length} entries, x has {wanted}")
+        return self
+
+
+class Reference(Part):
+    """A straight line across a figure, such as the best constant's return, with its name."""
+
+    name: Text
+    value: float
+    axis: Literal["x", "y"] = "y"
+
+
+class Figure(Part):
+    """One figure.
+
+    Kind `matrix` takes one series per row; its x are the columns, its y the cells.
+    """
+
+    id: Identifier
+    title: Text
+    kind: Literal["lines", "bars", "matrix"]
+    x: Axis
+    y: Axis
+    series: Annotated[tuple[Series, ...], Field(min_length=1)]
+    references: tuple[Reference, ...] = ()
+    reading: Text
+    alternative: Text
+
+
+class Column(Part):
+    """One column of a table; `digits` after the point, None for text."""
+
+    name: Text
+    unit: str = ""
+    digits: int | None = None
+
+
+class Estimate(Part):
+    """A number with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+Cell = str | float | Estimate | None
+
+
+class Table(Part):
+    """One table; every row has a cell per column."""
+
+    id: Identifier
+    title: Text
+    columns: Annotated[tuple[Column, ...], Field(min_length=1)]
+    rows: tuple[tuple[Cell, ...], ...]
+    reading: Text
+
+    @model_validator(mode="after")
+    def _rows_fit(self) -> Self:
+        wanted = len(self.columns)
+        for row in self.rows:
+            if len(row) != wanted:
+                raise ValueError(f"table {self.id!r} has a row of {len(row)} cells, not {wanted}")
+        return self
+
+
+class Finding(Part):
+    """What one study found.
+
+    Attributes:
+        study: Name of the study, such as `shots`.
+        question: Shown as the section's heading.
+        answer: One to three sentences; None where the data refuse one.
+        refusal: Why there is no answer; None where there is one.
+        figures: In order.
+        tables: In order.
+        notes: Caveats, assumptions, sample sizes.
+        provenance: Facts of what was run, name to value.
+    """
+
+    study: Identifier
+    question: Text
+    answer: Text | None = None
+    refusal: Text | None = None
+    figures: tuple[Figure, ...] = ()
+    tables: tuple[Table, ...] = ()
+    notes: tuple[str, ...] = ()
+    provenance: dict[str, str | int | float] = {}
+
+    @model_validator(mode="after")
+    def _answered_or_refused(self) -> Self:
+        if (self.answer is None) == (self.refusal is None):
+            raise ValueError(f"{self.study!r}: give an answer, or the reason why there is none")
+        return self
+
+
+def write_finding(folder: Path, finding: Finding) -> Path:
+    """Keep a finding as `FOLDER/STUDY.json`, in one step."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{finding.study}.json"
+    replace_file(path, (finding.model_dump_json(indent=2) + "\n").encode())
+    return path
+
+
+def read_finding(path: Path) -> Finding:
+    """Read what `write_finding` kept.
+
+    Raises:
+        DataError: If it is missing or damaged.
+    """
+    try:
+        return Finding.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, ValidationError) as error:
+        raise DataError(
+            f"{path} is no finding: {error}",
+            "Analyse again: `qhw report noise ... --step analyse`.",
+        ) from error
