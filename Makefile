@@ -1,11 +1,12 @@
 # make train   install into .venv and train the default controller under device noise
 # make test    lint, types, import rules, quick tests
 # make slow    the tests that take longer
+# make browser the tests that open a report in Chromium
 PYTHON ?= python3.11
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: train test slow lint install install-dev
+.PHONY: train test slow browser lint install install-dev
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -33,3 +34,6 @@ test: lint
 
 slow: install-dev
 	$(BIN)/pytest -n 2 -m slow
+
+browser: install-dev
+	$(BIN)/pytest -m browser -rs

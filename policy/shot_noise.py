@@ -2,7 +2,7 @@
 
 The head is smooth, so the standard error of mu follows by the delta method,
 Var mu = sum_i (d mu / d Z_i)^2 Var Z_i. The ratio's spread at unchanged weights is drawn: the same
-states measured once more, with the errors they were measured with.
+states measured once more, each time with errors of this size.
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ def shot_noise(actor: RingActor, rollout: Rollout) -> ShotNoise | None:
         return None
     mu_errors, sigma = _error_of_mu(actor, features, errors)
     generator = torch.Generator().manual_seed(REMEASURE_SEED)
-    moved = features + errors * torch.randn(errors.shape, generator=generator)
+    # Both measurements miss the true value, each with these errors: their difference has twice the
+    # variance.
+    moved = features + math.sqrt(2) * errors * torch.randn(errors.shape, generator=generator)
     with torch.no_grad():
         again = actor.distribution_of(moved).log_prob(rollout.actions.flatten())
     ratio = (again - rollout.log_probs.flatten()).exp()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from qhw import __version__
+from qhw.cli_calibration import calibrate, drift
 from qhw.cli_jobs import jobs_app
 from qhw.cli_plan import plan_app
 
@@ -28,6 +29,8 @@ cache_app = typer.Typer(help="Circuits and baselines kept on disk.", no_args_is_
 app.add_typer(cache_app, name="cache")
 app.add_typer(plan_app, name="plan")
 app.add_typer(jobs_app, name="jobs")
+app.command()(calibrate)
+app.command()(drift)
 
 RunsOption = Annotated[Path, typer.Option("--runs", help="Folder that holds the runs.")]
 DeviceOption = Annotated[
@@ -67,6 +70,10 @@ ReadoutOption = Annotated[
     str | None,
     typer.Option("--readout-errors", help="published or measured, for readout and zne."),
 ]
+DriftOption = Annotated[
+    str | None,
+    typer.Option("--on-drift", help="When the device is recalibrated: warn, refit or stop."),
+]
 WaitOption = Annotated[
     float | None, typer.Option("--job-wait", help="Seconds a job may take, queue included.")
 ]
@@ -82,8 +89,10 @@ def main() -> None:
     try:
         app()
     except QhwError as error:
-        typer.secho(f"Error: {error.message}", err=True, fg=typer.colors.RED)
-        typer.echo(error.hint, err=True)
+        from qhw.tables import folded
+
+        typer.secho(folded(f"Error: {error.message}"), err=True, fg=typer.colors.RED)
+        typer.echo(folded(error.hint), err=True)
         sys.exit(error.exit_code)
 
 
@@ -117,6 +126,7 @@ def train(
     mode: ModeOption = None,
     readout_errors: ReadoutOption = None,
     job_wait: WaitOption = None,
+    on_drift: DriftOption = None,
     start_from: Annotated[
         Path | None, typer.Option("--from", help="Start with this run's weights and settings.")
     ] = None,
@@ -173,6 +183,7 @@ def train(
             "max_cost": max_cost,
             "price": price,
             "job_wait": job_wait,
+            "on_drift": on_drift,
         },
         "gradient": {"rule": gradient},
         "ppo": {"updates": updates, "environments": environments},
@@ -216,6 +227,7 @@ def run(
     mode: ModeOption = None,
     readout_errors: ReadoutOption = None,
     job_wait: WaitOption = None,
+    on_drift: DriftOption = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Collect what an unfinished run paid for; go on.")
     ] = False,
@@ -243,6 +255,7 @@ def run(
         "max_cost": max_cost,
         "price": price,
         "job_wait": job_wait,
+        "on_drift": on_drift,
     }
     path = run_path or runs / "latest"
     config = order_deployment(path, settings, hardware, resume=resume, fresh=fresh)
@@ -254,14 +267,21 @@ def run(
 @app.command()
 def evaluate(
     run_path: Annotated[Path | None, typer.Argument(metavar="[RUN]")] = None,
-    latents: Annotated[int, typer.Option(min=20, help="Paired latents.")] = 2000,
+    latents: Annotated[
+        int | None,
+        typer.Option(min=20, help="Paired latents; 2000 without it, on a device the run's own."),
+    ] = None,
     runs: RunsOption = Path("runs"),
 ) -> None:
     """Print the full paired table of a trained controller."""
-    from qhw.evaluation import evaluate_run
+    from qhw.ordering import evaluation_size
     from qhw.runs import open_run
 
-    evaluate_run(open_run(run_path or runs / "latest"), latents, full=True)
+    run = open_run(run_path or runs / "latest")
+    count = evaluation_size(run.config, latents)
+    from qhw.evaluation import evaluate_run
+
+    evaluate_run(run, count, full=True)
 
 
 @app.command("runs")

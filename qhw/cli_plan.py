@@ -28,7 +28,8 @@ PriceOption = Annotated[
     float | None, typer.Option("--price", help="Dollars per QPU second; 1.60 without it.")
 ]
 QueueOption = Annotated[
-    int | None, typer.Option("--queue", min=0, help="Jobs waiting at the device.")
+    int | None,
+    typer.Option("--queue", min=0, help="Jobs waiting at the device; asked with an account."),
 ]
 SecondsOption = Annotated[
     float | None, typer.Option("--max-qpu-seconds", help="Tell where this limit would stop it.")
@@ -91,7 +92,8 @@ def train(
     options["hardware"] = _hardware(max_qpu_seconds, max_jobs, max_cost, price)
     chosen = merge({}, options)
     settings = training_settings(chosen, config=config, preset=preset, start_from=from_run)
-    _print(plan_training(settings, queue=queue), settings, backend)
+    waiting = _queue(queue, backend)
+    _print(plan_training(settings, queue=waiting), settings, backend)
 
 
 @plan_app.command()
@@ -122,8 +124,28 @@ def run(
     }
     hardware = _hardware(max_qpu_seconds, max_jobs, max_cost, price)
     settings = deployed_config(own, named, hardware)
-    quote = plan_run(settings, images=images, query_every=query_every, queue=queue)
+    waiting = _queue(queue, backend)
+    quote = plan_run(settings, images=images, query_every=query_every, queue=waiting)
     _print(quote, settings, backend)
+
+
+def _queue(typed: int | None, device: str | None) -> int | None:
+    """Jobs waiting at the named device: as typed, else as the platform tells an account."""
+    from rich.console import Console
+
+    from qhw.errors import HardwareError
+    from qhw.jobs.ibm_account import has_credentials
+
+    if typed is not None or not (device or "").startswith("ibm_") or not has_credentials():
+        return typed
+    from qhw.jobs.reopening import reopen
+
+    assert device is not None, "a name that begins with ibm_"
+    try:
+        return reopen(device).queue_length()
+    except HardwareError as error:
+        Console().print(f"The queue of {device} could not be asked: {error.message}")
+        return None
 
 
 def _hardware(

@@ -17,6 +17,8 @@ from qhw.errors import ConfigError
 
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
+OnDrift = Literal["warn", "refit", "stop"]
+"""What a run on a device does when the device is recalibrated; see `backends.device_drift`."""
 
 
 def is_device(name: str) -> bool:
@@ -115,6 +117,7 @@ class HardwareConfig(Section):
     max_cost: Positive | None = None
     price: Positive = 1.60
     job_wait: Positive = 4 * 3600.0
+    on_drift: OnDrift = "warn"
 
 
 class GradientConfig(Section):
@@ -223,6 +226,15 @@ class RunConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _refitting_has_something_to_fit(self) -> Self:
+        if self.hardware.on_drift == "refit" and self.backend.mitigation in ("none", "native"):
+            raise ValueError(
+                "hardware.on_drift = 'refit' fits mitigation affine, readout or zne anew, and "
+                f"{self.backend.mitigation!r} has nothing to fit: take 'warn' or 'stop'"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _hardware_settings_are_used(self) -> Self:
         if "hardware" in self.model_fields_set and not is_device(self.backend.name):
             raise ValueError(
@@ -284,7 +296,9 @@ def _describe(error: ValidationError) -> str:
         field = ".".join(str(part) for part in item["loc"]) or "settings"
         value = item["input"] if not isinstance(item["input"], (dict, BaseModel)) else None
         shown = "" if value is None else f" = {value!r}"
-        lines.append(f"{field}{shown}: {item['msg'].removeprefix('Value error, ')}")
+        told = item["msg"].removeprefix("Value error, ")
+        names_itself = not item["loc"] or told.startswith(f"{field}.")
+        lines.append(told if names_itself and not shown else f"{field}{shown}: {told}")
     return "\n".join(lines)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -22,13 +22,13 @@ from qhw.deployment_record import (
     DeploymentRecord,
     finish,
     open_record,
-    write_mitigation,
     write_record,
 )
 from qhw.outcomes import EYES, Judges, PairedLatents, evaluation_latents
 from qhw.paid import Display, paid_session
 from qhw.runs import RunDirectory, open_run, write_json
-from qhw.sampling import play_policy
+from qhw.sampling import play_policy, prepare_device
+from qhw.sole_use import sole_use
 from qhw.tables import from_here, plain_table, print_facts
 from qhw.threads import for_pictures, one_thread
 from qhw.trainer import Trainer
@@ -89,18 +89,33 @@ def deploy(run_path: Path, config: RunConfig, order: Order) -> None:
     display = Display(console)
     run = open_run(run_path)
     folder = run.path / "samples"
-    record = None
     if is_device(config.backend.name):
         folder /= config.backend.name
-        record = _record(folder, run, config, order)
-    trainer = Trainer(config, requester=_requester(folder, record, display))
+        with sole_use(folder):
+            _deploy_on_device(console, display, run, folder, config, order)
+        return
+    trainer = Trainer(config)
     folder.mkdir(parents=True, exist_ok=True)
-    if record is not None:
-        write_record(folder, record)
+    _sample(console, display, run, folder, trainer, order)
+
+
+def _deploy_on_device(
+    console: Console,
+    display: Display,
+    run: RunDirectory,
+    folder: Path,
+    config: RunConfig,
+    order: Order,
+) -> None:
+    """Begin a deployment or go on with one; nothing is sent before it is written down."""
+    found = _record(folder, run, config, order)
+    trainer = Trainer(config, requester=_requester(folder, found, display))
+    assert trainer.paid is not None, "a device is paid"
+    record = replace(found, mitigation=trainer.paid.mitigation.name)
+    write_record(folder, record)
     with paid_session(console, trainer.paid, folder):
         _sample(console, display, run, folder, trainer, order)
-    if record is not None:
-        finish(folder)
+    finish(folder, record)
 
 
 def _sample(
@@ -115,9 +130,8 @@ def _sample(
     trainer.adopt(checkpoint)
     trainer.done = checkpoint.update
     if trainer.paid is not None:
-        trainer.paid.prepare()
+        prepare_device(trainer, trainer.paid, "images")
         print_facts(console, trainer.paid.describe())
-        write_mitigation(folder, trainer.paid.mitigation.name)
     paired = evaluation_latents(trainer.bundle, order.images, SAMPLE_SEED + order.seed)
     started = time.perf_counter()
     with for_pictures(), display.status(f"sampling {order.images} pictures"):
@@ -144,28 +158,41 @@ def _record(folder: Path, run: RunDirectory, config: RunConfig, order: Order) ->
         "query_every": order.query_every,
         "shots": config.backend.shots,
         "mitigation": config.backend.mitigation,
+        "readout_errors": config.hardware.readout_errors,
     }
-    command = (
-        f"qhw run {from_here(run.path)} --backend {config.backend.name} --images {order.images}"
-        f"{f' --seed {order.seed}' if order.seed else ''}"
-        f"{f' --query-every {order.query_every}' if order.query_every > 1 else ''}"
-        f"{f' --shots {config.backend.shots}' if config.backend.shots else ''}"
-        f"{f' --mitigation {config.backend.mitigation}' if config.backend.mitigation else ''}"
-        " --resume"
-    )
+    command = _command(run, config, order)
     return open_record(folder, settings, command, resume=order.resume, fresh=order.fresh)
 
 
-def _requester(folder: Path, record: DeploymentRecord | None, display: Display) -> Requester | None:
+def _command(run: RunDirectory, config: RunConfig, order: Order) -> str:
+    """What goes on with a deployment, its limits included."""
+    hardware = config.hardware.model_dump(exclude_unset=True, exclude_none=True)
+    options = {
+        "backend": config.backend.name,
+        "images": order.images,
+        "seed": order.seed or None,
+        "query-every": order.query_every if order.query_every > 1 else None,
+        "shots": config.backend.shots,
+        "mitigation": config.backend.mitigation,
+        **{name.replace("_", "-"): value for name, value in hardware.items()},
+    }
+    typed = [f"--{name} {_plain(value)}" for name, value in options.items() if value is not None]
+    return " ".join([f"qhw run {from_here(run.path)}", *typed, "--resume"])
+
+
+def _plain(value: object) -> str:
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
+
+
+def _requester(folder: Path, record: DeploymentRecord, display: Display) -> Requester:
     """Who asks the device."""
-    if record is None:
-        return None
     return Requester(
         run_id=record.id,
         command=record.command,
         mitigation=record.mitigation,
         folder=folder / record.id,
         tell=display.tell,
+        announce=display.announce,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from qhw.backends.mitigation.method import MethodName
 from qhw.errors import ConfigError
 from qhw.runs import write_json
+from qhw.tables import from_here
 
 FILE = "deployment.json"
 
@@ -22,7 +23,7 @@ class DeploymentRecord:
     Attributes:
         id: Its identity in the ledger.
         settings: What was asked; a resumed deployment must ask the same.
-        command: What goes on with it.
+        command: What goes on with it, under the limits that were given last.
         mitigation: The method it began with; None before that is decided.
         finished: Whether its pictures are there.
     """
@@ -45,10 +46,11 @@ def open_record(
     """
     kept = _read(folder)
     if resume:
-        return _resumed(folder, kept, settings)
+        return replace(_resumed(folder, kept, settings), command=command)
     if kept is not None and not kept.finished and not fresh:
         raise ConfigError(
-            f"A deployment in {folder} is not finished; what it paid for would be paid for again.",
+            f"A deployment in {from_here(folder)} is not finished; what it paid for would be paid "
+            "for again.",
             f"Go on with it: `{kept.command}`, or add --fresh to begin anew.",
         )
     return DeploymentRecord(uuid.uuid4().hex[:16], settings, command)
@@ -60,21 +62,18 @@ def write_record(folder: Path, record: DeploymentRecord) -> None:
     write_json(folder / FILE, asdict(record))
 
 
-def write_mitigation(folder: Path, name: MethodName) -> None:
-    """Write down the method, so that a resumed deployment takes the same."""
-    _change(folder, mitigation=name)
-
-
-def finish(folder: Path) -> None:
+def finish(folder: Path, record: DeploymentRecord) -> None:
     """Mark the deployment as finished."""
-    _change(folder, finished=True)
+    write_record(folder, replace(record, finished=True))
 
 
 def _resumed(
     folder: Path, kept: DeploymentRecord | None, settings: dict[str, Any]
 ) -> DeploymentRecord:
     if kept is None:
-        raise ConfigError(f"There is no deployment to resume in {folder}.", "Leave --resume out.")
+        raise ConfigError(
+            f"There is no deployment to resume in {from_here(folder)}.", "Leave --resume out."
+        )
     changed = [
         f"{name} = {settings[name]} instead of {kept.settings.get(name)}"
         for name in settings
@@ -82,10 +81,17 @@ def _resumed(
     ]
     if changed:
         raise ConfigError(
-            f"The deployment in {folder} was begun with other settings: {', '.join(changed)}.",
-            f"Type `{kept.command}`, or begin anew with --fresh instead of --resume.",
+            f"The deployment in {from_here(folder)} was begun with other settings: "
+            f"{', '.join(changed)}.",
+            _how_to_go_on(kept, settings),
         )
     return kept
+
+
+def _how_to_go_on(kept: DeploymentRecord, settings: dict[str, Any]) -> str:
+    if settings["update"] != kept.settings.get("update"):
+        return "The run was trained further: begin anew with --fresh instead of --resume."
+    return f"Type `{kept.command}`, or begin anew with --fresh instead of --resume."
 
 
 def _read(folder: Path) -> DeploymentRecord | None:
@@ -93,9 +99,3 @@ def _read(folder: Path) -> DeploymentRecord | None:
     if not path.exists():
         return None
     return DeploymentRecord(**json.loads(path.read_text(encoding="utf-8")))
-
-
-def _change(folder: Path, **changes: Any) -> None:
-    kept = _read(folder)
-    assert kept is not None, "a deployment that is under way has a record"
-    write_record(folder, replace(kept, **changes))

@@ -11,6 +11,7 @@
     ├── MitigationError          error mitigation does not fit, or cannot be had here
     ├── LedgerError              the ledger cannot be used, or contradicts what is asked
     ├── BudgetReachedError       the next submission would pass a limit (exit code 3)
+    ├── BusyError                another process is at work in the same run
     ├── InterruptedWorkError     stopped by the user; `--resume` collects (exit code 130)
     └── HardwareError            the platform or a job on it
         ├── RetryableError       asking again may help
@@ -18,6 +19,7 @@
         ├── DeadlineError        no answer in time
         ├── AmbiguousSubmitError it is unknown whether a job was accepted
         ├── CredentialsError     the account cannot be used
+        ├── DriftError           the device has drifted, and --on-drift stop was given (exit code 4)
         └── JobFailedError       a job failed or was cancelled; the platform's words verbatim
 
 Every error echoes the value that was wrong and carries a hint: what to type next.
@@ -47,6 +49,14 @@ class QhwError(Exception):
 
 class ConfigError(QhwError):
     """A setting is unknown, out of range, or does not apply to the chosen parts."""
+
+    @classmethod
+    def too_wide(cls, wanted: int, device: str, there: int) -> ConfigError:
+        """Build the error of a circuit with more qubits than a device has."""
+        return cls(
+            f"A circuit of {wanted} qubits does not fit on {device}, which has {there}.",
+            "Take a larger device (`qhw devices`), or train with fewer --qubits.",
+        )
 
 
 class UnknownNameError(QhwError):
@@ -94,6 +104,10 @@ class BudgetReachedError(QhwError):
     exit_code = 3
 
 
+class BusyError(QhwError):
+    """Another process is at work in the same run or deployment."""
+
+
 class InterruptedWorkError(QhwError):
     """The user stopped the work; everything submitted is in the ledger."""
 
@@ -122,6 +136,12 @@ class AmbiguousSubmitError(HardwareError):
 
 class CredentialsError(HardwareError):
     """The account is missing, wrong, or not allowed to do this."""
+
+
+class DriftError(HardwareError):
+    """The device was recalibrated, and the user wants to stop then."""
+
+    exit_code = 4
 
 
 class JobFailedError(HardwareError):

@@ -9,6 +9,7 @@ guidance of another. What they lose is what looking at the picture was worth.
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import asdict
 from typing import Any
 
@@ -29,20 +30,21 @@ from policy import ExpectationBackend, advice
 from qhw.baselines import Baselines
 from qhw.cache import Cache
 from qhw.comparison_table import Row, View, print_comparison
+from qhw.config import is_device
 from qhw.outcomes import EYES, Judges, Outcome, evaluation_latents
 from qhw.paid import Display, paid_session
 from qhw.runs import RunDirectory, write_json
 from qhw.sampling import play_policy
+from qhw.sole_use import sole_use
 from qhw.threads import for_pictures, one_thread
 from qhw.trainer import Trainer
-from qhw.training import open_trainer
+from qhw.training import open_trainer, require_ledger
 
 RANDOM_SEED = 8_191
 BEST_CONSTANT = 2
 """Position of the constant to beat among the arms."""
 
 
-@one_thread()
 def evaluate_run(
     run: RunDirectory,
     latents: int,
@@ -57,13 +59,31 @@ def evaluate_run(
         latents: Latents shared by all arms.
         full: Compare with every constant, ramp and random guidance too.
         backend: The one of one's own that the run was trained on, if it was.
+
+    Raises:
+        BusyError: If the run's device is used by another process.
     """
+    paid = is_device(run.config.backend.name)
+    with sole_use(run.path) if paid else nullcontext():
+        return evaluate_held(run, latents, full=full, backend=backend)
+
+
+@one_thread()
+def evaluate_held(
+    run: RunDirectory,
+    latents: int,
+    *,
+    full: bool = False,
+    backend: ExpectationBackend | None = None,
+) -> list[Row]:
+    """As `evaluate_run`, for whoever has the run to itself already."""
     console = Console()
     display = Display(console)
     trainer = open_trainer(run, backend, display)
     started = time.perf_counter()
     with paid_session(console, trainer.paid, run.path):
         trainer.restore(run.latest_checkpoint())
+        require_ledger(run, trainer)
         rows = compare_arms(trainer, latents, full=full, display=display)
     footer = _footer(run, trainer, time.perf_counter() - started)
     warnings = gap_advice(rows)

@@ -10,11 +10,16 @@ from qhw.backends.refusing import refuse_unknown
 from qhw.config import PRESETS, RunConfig, is_device, load_config, merge, parse_config
 from qhw.errors import ConfigError, UnknownNameError
 from qhw.runs import RunDirectory, open_run
+from qhw.sole_use import sole_use
 
-LIMITS = ("max_qpu_seconds", "max_jobs", "max_cost", "job_wait")
+LIMITS = ("max_qpu_seconds", "max_jobs", "max_cost")
+"""Settings of a device that hold for one run and are not handed on to the next."""
+RAISABLE = (*LIMITS, "job_wait", "on_drift")
 """Settings of a device that a resumed run may be given anew."""
 DEVICE_LATENTS = 20
 """Evaluation latents on a device, unless more are asked for: each costs QPU time."""
+FULL_LATENTS = 2000
+"""Latents of the full table, where they cost nothing."""
 
 
 def order_training(
@@ -65,11 +70,12 @@ def resumed(
 
     Raises:
         ConfigError: If other settings are given.
+        BusyError: If another process is at work on it.
     """
     hardware = chosen.get("hardware", {})
     foreign = [name for name, value in others.items() if value is not None]
     foreign += [name for name in chosen if name != "hardware"]
-    foreign += [name for name in hardware if name not in LIMITS]
+    foreign += [name for name in hardware if name not in RAISABLE]
     if foreign:
         raise ConfigError(
             f"--resume goes on with the run's own settings, and {', '.join(foreign)} was given.",
@@ -79,7 +85,9 @@ def resumed(
     run = open_run(path)
     if hardware:
         values = run.config.model_dump(exclude_unset=True, exclude_none=True)
-        run.rewrite_config(parse_config(merge(values, {"hardware": hardware})))
+        raised = parse_config(merge(values, {"hardware": hardware}))
+        with sole_use(run.path):
+            run.rewrite_config(raised)
     return run
 
 
@@ -120,22 +128,37 @@ def deployed_config(
     config: RunConfig, backend: dict[str, Any], hardware: dict[str, Any]
 ) -> RunConfig:
     """The run's settings with another backend; a change of its kind drops what does not apply."""
-    values = config.model_dump(exclude_unset=True, exclude_none=True)
+    values = _without_limits(config.model_dump(exclude_unset=True, exclude_none=True))
     if backend["name"] is not None and _kind(backend["name"]) != _kind(config.backend.name):
         values = _without_backend(values)
     return parse_config(merge(values, {"backend": backend, "hardware": hardware}))
 
 
+def evaluation_size(config: RunConfig, typed: int | None) -> int:
+    """Latents of the full table: as typed, else many where they are free, few on a device."""
+    if typed is not None:
+        return typed
+    return config.evaluation.latents if is_device(config.backend.name) else FULL_LATENTS
+
+
 def _settings_of(start_from: Path, chosen: dict[str, Any]) -> dict[str, Any]:
     """The source run's settings; those of a backend of another kind are left behind."""
     config = open_run(start_from).config
-    values = config.model_dump(exclude_unset=True, exclude_none=True)
+    values = _without_limits(config.model_dump(exclude_unset=True, exclude_none=True))
     values.pop("start_from", None)
     name = chosen.get("backend", {}).get("name")
     if name is not None and _kind(name) != _kind(config.backend.name):
         values = _without_backend(values)
         values.pop("evaluation", None)
     return values
+
+
+def _without_limits(values: dict[str, Any]) -> dict[str, Any]:
+    """What was allowed to one run is not allowed to another: whoever pays says so anew."""
+    hardware = values.get("hardware", {})
+    kept = {name: value for name, value in hardware.items() if name not in LIMITS}
+    others = {name: table for name, table in values.items() if name != "hardware"}
+    return {**others, "hardware": kept} if kept else others
 
 
 def _without_backend(values: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from pathlib import Path
 from rich.console import Console
 
 from qhw.backends.device import DeviceBackend
-from qhw.errors import InterruptedWorkError
+from qhw.errors import InterruptedWorkError, QhwError
+from qhw.jobs.ledger import Ledger
 from qhw.jobs.work import KEPT, Progress
 from qhw.spending import report_spending
 
@@ -34,6 +35,10 @@ class Display:
             self.show(line)
         elif progress.state == KEPT:
             self._console.print(line, highlight=False, soft_wrap=True)
+
+    def announce(self, line: str) -> None:
+        """Print what should be read even by somebody who looks later."""
+        self._console.print(line, style="yellow", highlight=False, markup=False)
 
     @contextmanager
     def status(self, title: str) -> Iterator[None]:
@@ -78,8 +83,22 @@ def paid_session(console: Console, backend: DeviceBackend | None, folder: Path) 
             f"`{backend.work.budget.command}` collects it and goes on.",
         ) from error
     finally:
-        report_spending(console, folder, backend.work.ledger, backend.run_id, backend.work.budget)
+        # Closed first: an open session is billed by the second, and reporting may fail.
+        _close_device(console, backend)
+        with Ledger(backend.work.ledger.path, backend.work.clock) as ledger:
+            report_spending(console, folder, ledger, backend.run_id, backend.work.budget)
+
+
+def _close_device(console: Console, backend: DeviceBackend) -> None:
+    """Close it; a failure is told, and hides neither the bill nor why the work ended."""
+    try:
         backend.close()
+    except QhwError as error:
+        console.print(
+            f"The device could not be closed: {error.message} `qhw jobs cancel --run "
+            f"{backend.run_id}` closes what is left open.",
+            style="yellow",
+        )
 
 
 @contextmanager

@@ -131,6 +131,19 @@ def plan_training(
     )
 
 
+def refuse_endless_jobs(config: RunConfig) -> None:
+    """Refuse a training on a device whose largest job the platform would end, before it is begun.
+
+    Raises:
+        ConfigError: Naming that job.
+    """
+    if not is_device(config.backend.name):
+        return
+    warnings = plan_training(config, queue=0).warnings
+    if warnings:
+        raise ConfigError(warnings[0], "`qhw plan train` with other numbers quotes them.")
+
+
 def training_shape(config: RunConfig) -> TrainingShape:
     """The numbers of a training that decide what it costs."""
     circuit, ppo = config.actor.circuit, config.ppo

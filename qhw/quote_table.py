@@ -5,8 +5,8 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
-from qhw.jobs.budget import Limits
-from qhw.jobs.quotes import OPEN_PLAN_SECONDS, SECONDS_PER_QUEUED_JOB, Quote, Stop
+from qhw.jobs.budget import OPEN_PLAN_SECONDS, Limits
+from qhw.jobs.quotes import SECONDS_PER_QUEUED_JOB, Quote, Stop
 from qhw.tables import plain_table
 
 HOUR = 3600.0

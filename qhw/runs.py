@@ -3,6 +3,7 @@
 runs/NAME/
   config.toml          what was asked
   id                   its identity in the ledger of paid work
+  lock                 held by the process that trains it, or evaluates it on a device
   provenance.json      what it was made with (never an account or a token)
   metrics.jsonl        one line per update
   checkpoints/NNNNN/   state.safetensors and state.json; the last three are kept
@@ -26,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from qhw.config import RunConfig, dump_config, load_config, parse_config
 from qhw.errors import CheckpointError, UnknownNameError
+from qhw.sole_use import LOCK_FILE
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -175,7 +177,7 @@ class RunDirectory:
 
     def discard(self) -> None:
         """Delete a run that never began: one that holds its settings and nothing else."""
-        if {path.name for path in self.path.iterdir()} <= {"config.toml", "id"}:
+        if {path.name for path in self.path.iterdir()} <= {"config.toml", "id", LOCK_FILE}:
             shutil.rmtree(self.path)
 
     @property
@@ -225,7 +227,8 @@ def list_runs(root: Path) -> list[RunDirectory]:
 
 def replace_file(path: Path, content: bytes) -> None:
     """Replace a file in one step, so that a reader sees the old or the new one, never a half."""
-    temporary = path.with_name(f".{path.name}.partial")
+    # Its own name in each process: two may keep the same calibration at once.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     with temporary.open("wb") as file:
         file.write(content)
         file.flush()

@@ -45,6 +45,17 @@ def play_policy(
     return play(trainer.environment, latents, labels, act)
 
 
+def prepare_device(trainer: Trainer, backend: DeviceBackend, phase: str) -> None:
+    """Get the device's mitigation ready: as it was if this use goes on, else as it must be now.
+
+    A device that was recalibrated since must not be given another correction in the middle.
+    """
+    journal = _journal(trainer, backend, phase)
+    if journal is not None:
+        backend.restore_random_state(journal.state["backend"])
+    backend.prepare()
+
+
 def held(act: Callable[[int, Tensor], Tensor], every: int) -> Callable[[int, Tensor], Tensor]:
     """Ask at every K-th step and repeat the answer (n,) in between."""
     last: list[Tensor] = []
@@ -83,7 +94,7 @@ class _Device:
 
     def _checkpoint(self, playing: Playing) -> Checkpoint:
         state = {
-            "stage": self._stage,
+            "stage": _stage(self._trainer, self._phase),
             "backend": self._backend.random_state(),
             "costs": self._trainer.meter.state(),
         }
@@ -91,14 +102,21 @@ class _Device:
 
     def _resume(self) -> Playing | None:
         """The episodes as they stood before the last submission; None if there was none."""
-        content = self._backend.latest_journal()
-        journal = unpack(content) if content else None
-        if journal is None or journal.state["stage"] != self._stage:
+        journal = _journal(self._trainer, self._backend, self._phase)
+        if journal is None:
             return None
         self._backend.restore_random_state(journal.state["backend"])
         self._trainer.meter.restore(journal.state["costs"])
-        return Playing.restore(self._trainer.environment, journal.tensors)
+        tensors = {k: tensor.to(self._trainer.device) for k, tensor in journal.tensors.items()}
+        return Playing.restore(self._trainer.environment, tensors)
 
-    @property
-    def _stage(self) -> str:
-        return f"{self._phase}/{self._trainer.done}"
+
+def _journal(trainer: Trainer, backend: DeviceBackend, phase: str) -> Checkpoint | None:
+    """The run's last journal, if it was written in this use of the policy."""
+    content = backend.latest_journal()
+    journal = unpack(content) if content else None
+    return journal if journal and journal.state["stage"] == _stage(trainer, phase) else None
+
+
+def _stage(trainer: Trainer, phase: str) -> str:
+    return f"{phase}/{trainer.done}"

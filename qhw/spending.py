@@ -64,8 +64,9 @@ def report_spending(
     for row in [*rows, total]:
         table.add_row(*_cells(row, price))
     console.print(table)
-    console.print(_explanation(total, budget))
-    write_json(folder / "cost.json", _record(rows, total, budget, ledger.entries(run=run_id)))
+    entries = ledger.entries(run=run_id)
+    console.print(_explanation(total, budget, entries[0].device))
+    write_json(folder / "cost.json", _record(rows, total, budget, entries))
 
 
 def _phase(phase: str, entries: Sequence[Entry]) -> PhaseSpending:
@@ -108,10 +109,13 @@ def _cells(row: PhaseSpending, price: float) -> tuple[str, ...]:
     )
 
 
-def _explanation(total: PhaseSpending, budget: Budget) -> str:
-    parts = [f"At ${budget.dollars_per_second:g} per QPU second."]
+def _explanation(total: PhaseSpending, budget: Budget, device: str) -> str:
+    parts = [f"At ${budget.dollars_per_second:.2f} per QPU second."]
+    if device.startswith("fake_"):
+        parts.append(f"{device} runs here and bills nothing: this is what a device would bill.")
     if total.unbilled:
-        parts.append(f"{total.unbilled} jobs have no bill yet and count as quoted.")
+        unbilled = "1 job has" if total.unbilled == 1 else f"{total.unbilled} jobs have"
+        parts.append(f"{unbilled} no bill yet: the quote counts.")
     if budget.remaining_seconds is not None:
         parts.append(f"{budget.remaining_seconds:.1f} QPU s are left of the limit.")
     return " ".join(parts)

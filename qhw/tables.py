@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +28,17 @@ def plain_table(title: str, *names: str) -> Table:
     for name in names:
         table.add_column(name, justify="right", no_wrap=True)
     return table
+
+
+def folded(text: str) -> str:
+    """Text broken between words at the terminal's width; a command in backquotes stays whole."""
+    width = shutil.get_terminal_size().columns
+    whole = re.sub("`[^`]*`", lambda command: command[0].replace(" ", "\0"), text)
+    lines = (
+        textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
+        for line in whole.split("\n")
+    )
+    return "\n".join(lines).replace("\0", " ")
 
 
 def from_here(path: Path) -> Path:

@@ -240,9 +240,15 @@ class Trainer:
             "features_reused": self.ppo_config.reuse_features,
             "shots": self.shots,
             "mitigation": self.mitigation,
+            "drift": self._drift_notes(),
             "cost": self.meter.take(),
             "seconds": seconds,
         }
+
+    def _drift_notes(self) -> list[str]:
+        """What was said of recalibrations in this update."""
+        notes = self.paid.drift.notes if self.paid else []
+        return [note.text for note in notes if note.update == self.done]
 
     def _noise_advice(self, noise: ShotNoise) -> list[str]:
         if noise.mu_noise <= TOLERABLE or self.shots is None:

@@ -13,10 +13,12 @@ from policy import ExpectationBackend, count_parameters
 from qhw.backends.device_opening import Requester
 from qhw.backends.mitigation.refusal import refuse_for_gradients
 from qhw.config import RunConfig
-from qhw.errors import ConfigError, QhwError
+from qhw.errors import ConfigError, LedgerError, QhwError
 from qhw.journal import unpack
 from qhw.paid import Display, paid_session
+from qhw.planning import refuse_endless_jobs
 from qhw.runs import RunDirectory, create_run, open_run
+from qhw.sole_use import sole_use
 from qhw.tables import from_here, print_facts
 from qhw.threads import one_thread
 from qhw.trainer import TRAINING, Trainer
@@ -57,21 +59,30 @@ def train_run(
     Raises:
         QhwError: Its message says what to do; what was paid for is kept.
     """
-    from qhw.evaluation import evaluate_run
+    from qhw.evaluation import evaluate_held
 
     console = Console()
     display = Display(console)
+    with sole_use(run.path):
+        trainer = _open_or_discard(run, backend, display)
+        with paid_session(console, trainer.paid, run.path):
+            _take_up(run, trainer)
+            _announce(console, run, trainer)
+            _loop(console, run, trainer, tensorboard, display)
+        evaluate_held(run, trainer.config.evaluation.latents, backend=backend)
+
+
+def _open_or_discard(
+    run: RunDirectory, backend: ExpectationBackend | None, display: Display
+) -> Trainer:
+    """The run's trainer; a run that cannot begin leaves nothing behind."""
     try:
         refuse_for_gradients(run.config)
-        trainer = open_trainer(run, backend, display)
+        refuse_endless_jobs(run.config)
+        return open_trainer(run, backend, display)
     except QhwError:
         run.discard()
         raise
-    with paid_session(console, trainer.paid, run.path):
-        _take_up(run, trainer)
-        _announce(console, run, trainer)
-        _loop(console, run, trainer, tensorboard, display)
-    evaluate_run(run, trainer.config.evaluation.latents, backend=backend)
 
 
 def _take_up(run: RunDirectory, trainer: Trainer) -> None:
@@ -80,11 +91,30 @@ def _take_up(run: RunDirectory, trainer: Trainer) -> None:
         _begin(run, trainer)
         return
     trainer.restore(run.latest_checkpoint())
+    require_ledger(run, trainer)
     content = trainer.paid.latest_journal() if trainer.paid else None
     journal = unpack(content) if content else None
     if journal and journal.state["stage"] == TRAINING and journal.update == trainer.done:
         trainer.restore(journal)
     run.truncate_metrics(trainer.done)
+
+
+def require_ledger(run: RunDirectory, trainer: Trainer) -> None:
+    """Refuse to go on where nothing is known of what was paid for: it would be paid for again.
+
+    Raises:
+        LedgerError: If finished updates on a device are not in the ledger.
+    """
+    if trainer.paid is None or not trainer.done:
+        return
+    ledger = trainer.paid.work.ledger
+    if not ledger.entries(run=run.id):
+        raise LedgerError(
+            f"{run.name} has {trainer.done} updates on {trainer.config.backend.name}, and the "
+            f"ledger {ledger.path} knows of none.",
+            "Go on where its ledger is (XDG_DATA_HOME moves it), or begin a new run from its "
+            f"weights: `qhw train --from {from_here(run.path)}`.",
+        )
 
 
 def _begin(run: RunDirectory, trainer: Trainer) -> None:
@@ -114,12 +144,14 @@ def open_trainer(
                 f"{run.name} was trained on a backend of one's own ({described['backend']}).",
                 "Call `train_run(run, backend=...)` or `evaluate_run` from Python with it.",
             )
+    shown = display or Display(Console(quiet=True))
     requester = Requester(
         run_id=run.id,
         command=f"qhw train --resume {from_here(run.path)}",
         mitigation=described.get("mitigation"),
         folder=run.path / "device",
-        tell=(display or Display(Console(quiet=True))).tell,
+        tell=shown.tell,
+        announce=shown.announce,
     )
     return Trainer(run.config, backend, requester)
 

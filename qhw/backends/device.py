@@ -15,15 +15,16 @@ import numpy as np
 
 from policy import Cost, Estimate, RingCircuit
 from policy.backend import FloatArray, Question, checked_shapes
+from qhw.backends.device_drift import DriftWatch
 from qhw.backends.device_mitigation import DeviceMitigation
 from qhw.backends.pubs import parameterised
 from qhw.backends.transpilation import TranspiledCircuit
 from qhw.errors import ConfigError
-from qhw.jobs.budget import qpu_seconds
+from qhw.jobs.budget import LONGEST_EXECUTION, qpu_seconds
 from qhw.jobs.request import JobRequest, Pub
 from qhw.jobs.runner import PubValues
 from qhw.jobs.unit import Unit
-from qhw.jobs.work import LONGEST_EXECUTION, Answer, PaidWork
+from qhw.jobs.work import Answer, PaidWork
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class DeviceBackend:
         run_id: Identity of the run that asks.
         shots: Per circuit.
         mitigation: How measured values are corrected, and what that must measure first.
+        drift: What to do when the device is recalibrated under way.
     """
 
     note: str = ""
@@ -57,9 +59,12 @@ class DeviceBackend:
         run_id: str,
         shots: int,
         mitigation: DeviceMitigation,
+        drift: DriftWatch | None = None,
     ) -> None:
         self.circuit, self.transpiled, self.work = circuit, transpiled, work
         self.run_id, self.shots, self.mitigation = run_id, shots, mitigation
+        read = work.ledger.calibration
+        self.drift = drift or DriftWatch(mitigation.snapshot, transpiled, read)
         self._position = Position("evaluation", 0, 0)
         self._placed = False
         self._part = 0
@@ -97,8 +102,7 @@ class DeviceBackend:
         started = time.perf_counter()
         self.prepare()
         if self._suspect:
-            self.mitigation.check(self._calibrate)
-            self._suspect = False
+            self._meet_drift()
         checked = [checked_shapes(self.circuit, *question) for question in questions]
         scales = len(self.mitigation.scales)
         pubs = [pub for question in checked for pub in self._pubs(question)]
@@ -122,6 +126,7 @@ class DeviceBackend:
             "transpiled": "from cache" if self.transpiled.from_cache else "now",
             "shots": self.shots,
             **self.mitigation.describe(),
+            **self.drift.describe(),
         }
 
     def random_state(self) -> dict[str, Any]:
@@ -130,12 +135,14 @@ class DeviceBackend:
             "mitigation": self.mitigation.state(),
             "calibration": self._calibration,
             "suspect": self._suspect,
+            "drift": self.drift.state(),
         }
 
     def restore_random_state(self, state: dict[str, Any]) -> None:
         """Take up what `random_state` gave."""
         self.mitigation.restore(state["mitigation"])
         self._calibration, self._suspect = state["calibration"], state["suspect"]
+        self.drift.restore(state["drift"])
 
     def close(self) -> None:
         """Close the session or batch, if one is open, and the ledger."""
@@ -175,10 +182,27 @@ class DeviceBackend:
 
     def _calibrate(self, pubs: list[Pub], shots: int) -> Answer:
         """A job for the mitigation's own sake, at the present position."""
+        request = self._request(pubs, shots)
+        answer = self.work.perform(self._calibration_unit(request), request, self._journal)
+        # A recalled one may be of long ago: the next job under another calibration has it probed.
+        self._calibration = answer.calibration or self._calibration
+        return answer
+
+    def _calibration_unit(self, request: JobRequest) -> Unit:
+        """The next calibration; numbers that the ledger has for another question are passed over.
+
+        Which question comes first depends on the device: a run that died after its fit may find the
+        device recalibrated, and probes that fit under the number the fit had.
+        """
         position = self._position
-        part = self.mitigation.take_number()
-        unit = Unit(self.run_id, "calibration", position.update, position.step, part)
-        return self.work.perform(unit, self._request(pubs, shots), self._journal)
+        of_phase = "".join(position.phase.partition("-")[1:])
+        while True:
+            part = self.mitigation.take_number()
+            phase = f"calibration{of_phase}"
+            unit = Unit(self.run_id, phase, position.update, position.step, part)
+            entry = self.work.ledger.latest(unit)
+            if entry is None or entry.digest == request.digest:
+                return unit
 
     def _request(self, pubs: list[Pub], shots: int) -> JobRequest:
         native = self.mitigation.name == "native"
@@ -193,8 +217,28 @@ class DeviceBackend:
         # Twice the estimate: a guard against a job that runs away, not a limit it should meet.
         return replace(request, max_seconds=min(LONGEST_EXECUTION, 60 + int(2 * seconds)))
 
+    def _meet_drift(self) -> None:
+        """Do what the user wants done after a recalibration, before anything more is sent.
+
+        What rests on published numbers is read anew however little has moved: it costs nothing. An
+        affine map is measured anew only where something has; else a probe is enough.
+
+        Raises:
+            DriftError: If that is to stop.
+        """
+        judgement = self.drift.judge(self._calibration)
+        place = (self._position.update, self._position.step)
+        self.drift.note(judgement, self._calibration, place, self.work.budget.command)
+        if self.drift.on_drift == "refit" and (judgement.drifted or self.mitigation.reads):
+            self.mitigation.renew(self._calibrate, judgement.present)
+            self.drift.baseline = self._calibration
+        elif self.mitigation.check(self._calibrate):
+            self.drift.baseline = self._calibration
+        self._suspect = False
+
     def _watch(self, answer: Answer) -> None:
-        """A job under another calibration makes the affine map suspect."""
+        """A job under another calibration makes what the mitigation rests on suspect."""
+        self.drift.begin(self._calibration or answer.calibration)
         if self._calibration and answer.calibration not in ("", self._calibration):
             self._suspect = True
         self._calibration = answer.calibration or self._calibration

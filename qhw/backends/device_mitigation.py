@@ -29,10 +29,11 @@ from qhw.backends.mitigation.fitting import (
     ideal_values,
 )
 from qhw.backends.mitigation.folded_cache import folded_for
+from qhw.backends.mitigation.keeping import correction_from_json, correction_to_json
 from qhw.backends.mitigation.method import MethodName, Mitigation, Unmitigated
 from qhw.backends.mitigation.probe import probe_inputs, still_fits
 from qhw.backends.mitigation.readout import ReadoutInversion, measurement_circuits
-from qhw.backends.mitigation.store import AffineStore, affine_from_json, affine_key, affine_to_json
+from qhw.backends.mitigation.store import AffineStore, affine_key
 from qhw.backends.mitigation.zne import ZeroNoise
 from qhw.backends.pubs import parameterised
 from qhw.backends.transpilation import TranspiledCircuit
@@ -104,10 +105,36 @@ class DeviceMitigation:
         else:
             self.ready = Unmitigated()
 
-    def check(self, calibrate: Calibrate) -> None:
-        """The device was recalibrated under way: probe the affine map, refit it if it must be."""
-        if isinstance(self.ready, AffineMap) and not self._fits(self.ready, calibrate):
+    @property
+    def reads(self) -> bool:
+        """Whether it rests on numbers that the device publishes."""
+        return self.name in ("readout", "zne") and self.readout_errors == "published"
+
+    def check(self, calibrate: Calibrate) -> bool:
+        """The device was recalibrated under way: probe the affine map, refit it if it must be.
+
+        Returns:
+            Whether there was anything to check.
+        """
+        if not isinstance(self.ready, AffineMap):
+            return False
+        if not self._fits(self.ready, calibrate):
             self.ready = self._fit(calibrate)
+        return True
+
+    def renew(self, calibrate: Calibrate, present: DeviceSnapshot | None) -> None:
+        """The device was recalibrated under way: measure or read everything anew, probe nothing.
+
+        Args:
+            calibrate: See `prepare`.
+            present: The device under its new calibration; None where the platform tells none, and
+                published read-out errors stay as they are.
+        """
+        self.snapshot = present or self.snapshot
+        if self.name == "affine":
+            self.ready = self._fit(calibrate)
+        elif self.name in ("readout", "zne"):
+            self.prepare(calibrate)
 
     def describe(self) -> dict[str, str | int | float]:
         """For the first lines and for provenance."""
@@ -121,14 +148,13 @@ class DeviceMitigation:
 
     def state(self) -> dict[str, Any]:
         """What a replay depends on, as plain JSON."""
-        affine = affine_to_json(self.ready) if isinstance(self.ready, AffineMap) else None
-        return {"affine": affine, "numbered": self.numbered, "told": self.told}
+        ready = correction_to_json(self.ready)
+        return {"ready": ready, "numbered": self.numbered, "told": self.told}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up what `state` gave."""
         self.numbered, self.told = state["numbered"], state["told"]
-        if state["affine"] is not None:
-            self.ready = affine_from_json(state["affine"])
+        self.ready = correction_from_json(state["ready"]) or self.ready
 
     def _prepare_affine(self, calibrate: Calibrate) -> None:
         kept = self.store.load(self.snapshot.name, self._key)

@@ -40,6 +40,7 @@ class Requester:
         mitigation: What an earlier process of the same run decided; None for the first.
         folder: Where the run keeps the circuit it began with; None to take the cache's.
         tell: Shown every change.
+        announce: Told what should be read, such as that the device was recalibrated.
         clock: Tells the time and waits.
         settings: Waiting times of paid work.
         patience: Deadlines and retries of calls to the platform.
@@ -50,6 +51,7 @@ class Requester:
     mitigation: MethodName | None = None
     folder: Path | None = None
     tell: Callable[[Progress], None] = lambda _: None
+    announce: Callable[[str], None] = lambda _: None
     clock: Clock = field(default_factory=SystemClock)
     settings: WorkSettings = field(default_factory=WorkSettings)
     patience: Patience = field(default_factory=Patience)
@@ -78,6 +80,7 @@ def open_device(
         ConfigError: If a limit is missing or out of range.
     """
     from qhw.backends.device import DeviceBackend
+    from qhw.backends.device_drift import DriftWatch
     from qhw.backends.device_mitigation import DeviceMitigation
     from qhw.backends.mitigation.store import AffineStore
     from qhw.backends.transpilation import TranspileOptions, pinned, transpile_for
@@ -116,7 +119,10 @@ def open_device(
         reason,
     )
     shots = backend.shots or DEFAULT_SHOTS
-    return DeviceBackend(circuit, transpiled, work, requester.run_id, shots, mitigation)
+    drift = DriftWatch(
+        snapshot, transpiled, ledger.calibration, hardware.on_drift, requester.announce
+    )
+    return DeviceBackend(circuit, transpiled, work, requester.run_id, shots, mitigation, drift)
 
 
 def spending_limits(backend: BackendConfig, hardware: HardwareConfig) -> Limits:

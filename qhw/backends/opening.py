@@ -83,6 +83,7 @@ def open_backend(
     engine: Engine = "auto",
     mitigation: MethodName = "none",
     cache: Cache | None = None,
+    snapshot: DeviceSnapshot | None = None,
 ) -> Backend:
     """Open a backend for one circuit.
 
@@ -97,6 +98,8 @@ def open_backend(
             `auto` takes it where it can, and Aer where it cannot.
         mitigation: What `aer_noisy` does to its values; see `qhw.backends.mitigation`.
         cache: Of transpiled circuits and verdicts; the user's by default.
+        snapshot: A calibration that `aer_noisy` takes instead of the named device's, such as an
+            older one; the circuit stays where it is laid out on that device.
 
     Raises:
         UnknownNameError: If there is no such backend or device.
@@ -113,13 +116,30 @@ def open_backend(
             f"aer_noisy --device fake_{name.removeprefix('ibm_').removeprefix('fake_')}`.",
         )
     kept = cache or Cache.of_user()
+    from qhw.backends import aer
+
     if name == "aer":
         _refuse_mitigation(mitigation)
         return _choose(_noiseless(circuit, shots, seed), engine, kept.verdicts)
-    simulated = _Simulated(circuit, device, noise_scale, engine, kept)
+    aer.refuse_above(circuit.num_qubits, aer.MAX_QUBITS_NOISY, 16 * 4**circuit.num_qubits)
+    taken, transpiled = _laid_out(circuit, device, snapshot, kept)
+    simulated = _Simulated(circuit, taken, transpiled, noise_scale, engine, kept)
     if mitigation == "none":
         return simulated.open_at(simulated.transpiled, shots, seed)
     return _open_mitigated(simulated, mitigation, shots, seed)
+
+
+def _laid_out(
+    circuit: RingCircuit, device: str, snapshot: DeviceSnapshot | None, cache: Cache
+) -> tuple[DeviceSnapshot, TranspiledCircuit]:
+    """The calibration to take, and the circuit in the device's gates."""
+    from qhw.backends.transpilation import TranspileOptions, kept_layout, transpile_for
+
+    options = TranspileOptions()
+    if snapshot is not None:
+        return snapshot, kept_layout(circuit, snapshot, options, cache.transpiled)
+    own = open_snapshot(device)
+    return own, transpile_for(circuit, own, options, cache.transpiled)
 
 
 def _refuse_mitigation(mitigation: MethodName) -> None:
@@ -130,22 +150,16 @@ def _refuse_mitigation(mitigation: MethodName) -> None:
         )
 
 
+@dataclass(frozen=True)
 class _Simulated:
     """A device's noise and the circuit laid out on it; opened as often as scales are needed."""
 
-    def __init__(
-        self, circuit: RingCircuit, device: str, noise_scale: float, engine: Engine, cache: Cache
-    ) -> None:
-        from qhw.backends import aer
-        from qhw.backends.transpilation import TranspileOptions, transpile_for
-
-        aer.refuse_above(circuit.num_qubits, aer.MAX_QUBITS_NOISY, 16 * 4**circuit.num_qubits)
-        self.circuit, self.noise_scale = circuit, noise_scale
-        self.engine, self.cache = engine, cache
-        self.snapshot = open_snapshot(device)
-        self.transpiled = transpile_for(
-            circuit, self.snapshot, TranspileOptions(), cache.transpiled
-        )
+    circuit: RingCircuit
+    snapshot: DeviceSnapshot
+    transpiled: TranspiledCircuit
+    noise_scale: float
+    engine: Engine
+    cache: Cache
 
     def open_at(self, transpiled: TranspiledCircuit, shots: int | None, seed: int) -> Backend:
         """The backend of this circuit, laid out already, perhaps folded."""

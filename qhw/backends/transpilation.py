@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import io
 import json
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -22,8 +20,11 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from calibration import DeviceSnapshot, expected_error, quiet_region
+from calibration.layout import Operation
 from policy import RingCircuit
-from qhw.errors import CacheError
+from qhw.backends.circuit_file import qpy_bytes, read_circuit, write_circuit
+from qhw.errors import CacheError, ConfigError
+from qhw.runs import replace_file, write_json
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -108,8 +109,11 @@ def transpile_for(
     """Read the transpiled circuit from the cache, or lay it out and keep it.
 
     Raises:
+        ConfigError: If the device has fewer qubits than the circuit.
         CacheError: If the cache cannot be written, or another process holds it for too long.
     """
+    if circuit.num_qubits > snapshot.num_qubits:
+        raise ConfigError.too_wide(circuit.num_qubits, snapshot.name, snapshot.num_qubits)
     folder = cache_dir / snapshot.name
     name = _key(circuit, snapshot, options)
     try:
@@ -147,10 +151,60 @@ def pinned(
             return _describe(qpy.load(file)[0], snapshot, "")
     transpiled = made()
     path.parent.mkdir(parents=True, exist_ok=True)
-    buffer = io.BytesIO()
-    qpy.dump(transpiled.circuit, buffer)
-    _replace(path, buffer.getvalue())
+    replace_file(path, qpy_bytes(transpiled.circuit))
     return transpiled
+
+
+def kept_layout(
+    circuit: RingCircuit, snapshot: DeviceSnapshot, options: TranspileOptions, cache_dir: Path
+) -> TranspiledCircuit:
+    """The cached circuit as it is, scored under a snapshot, however well another would do.
+
+    Looking at an old snapshot must not lay the circuit out for it: runs would follow, and what was
+    measured for the layout before would be lost. Laid out and kept only where there is none.
+
+    Raises:
+        CacheError: If there is none, and the cache cannot be written.
+    """
+    stem = cache_dir / snapshot.name / _key(circuit, snapshot, options)
+    cached, _ = read_circuit(stem)
+    if cached is not None:
+        return _describe(cached, snapshot, "")
+    return transpile_for(circuit, snapshot, options, cache_dir)
+
+
+def fresh_layout(
+    circuit: RingCircuit, snapshot: DeviceSnapshot, options: TranspileOptions
+) -> TranspiledCircuit:
+    """The best layout under a snapshot, made now and not kept."""
+    return _describe(_best_layout(circuit, snapshot, options), snapshot, "asked for")
+
+
+def ranked_layouts(
+    circuit: RingCircuit, snapshot: DeviceSnapshot, options: TranspileOptions
+) -> list[TranspiledCircuit]:
+    """What the transpiler's seeds come to, best first; each choice of qubits once."""
+    made = _candidates(circuit.quantum_circuit(), snapshot, options)
+    made.sort(key=lambda candidate: _rank(candidate, snapshot))
+    best: dict[tuple[int, ...], TranspiledCircuit] = {}
+    for candidate in made:
+        described = _describe(candidate, snapshot, "asked for")
+        best.setdefault(described.active_qubits, described)
+    return list(best.values())
+
+
+def two_qubit_pairs(transpiled: TranspiledCircuit) -> frozenset[tuple[int, int]]:
+    """Physical qubits that the circuit's two-qubit gates act on, the smaller first."""
+    places = [qubits for _, qubits in operations(transpiled.circuit) if len(qubits) == 2]
+    return frozenset((min(place), max(place)) for place in places)
+
+
+def operations(circuit: QuantumCircuit) -> list[Operation]:
+    """Every gate's name and the qubits it acts on, in order."""
+    return [
+        (item.operation.name, tuple(circuit.find_bit(q).index for q in item.qubits))
+        for item in circuit.data
+    ]
 
 
 def list_entries(cache_dir: Path) -> list[CacheEntry]:
@@ -177,7 +231,7 @@ _ENTRY_FIELDS = tuple(CacheEntry.__dataclass_fields__)
 def _read_or_make(
     stem: Path, circuit: RingCircuit, snapshot: DeviceSnapshot, options: TranspileOptions
 ) -> TranspiledCircuit:
-    cached, reason = _read(stem)
+    cached, reason = read_circuit(stem)
     if cached is not None:
         found = _describe(cached, snapshot, "")
         facts = _facts(stem)
@@ -216,10 +270,18 @@ def _best_seed(
     options: TranspileOptions,
 ) -> QuantumCircuit:
     """Lay out on the offered gates; judge by the whole device's errors."""
+    candidates = _candidates(source, offered, options)
+    return min(candidates, key=lambda candidate: _rank(candidate, snapshot))
+
+
+def _candidates(
+    source: QuantumCircuit, offered: DeviceSnapshot, options: TranspileOptions
+) -> list[QuantumCircuit]:
+    """One for every seed."""
     from qiskit import transpile
 
     target = offered.target()
-    candidates = [
+    return [
         transpile(
             source,
             target=target,
@@ -228,7 +290,6 @@ def _best_seed(
         )
         for seed in range(options.seeds)
     ]
-    return min(candidates, key=lambda candidate: _rank(candidate, snapshot))
 
 
 def _confined(snapshot: DeviceSnapshot, region: Sequence[int]) -> DeviceSnapshot:
@@ -245,19 +306,16 @@ def _rank(candidate: QuantumCircuit, snapshot: DeviceSnapshot) -> tuple[int, flo
 
 
 def _describe(circuit: QuantumCircuit, snapshot: DeviceSnapshot, reason: str) -> TranspiledCircuit:
-    operations = [
-        (item.operation.name, tuple(circuit.find_bit(q).index for q in item.qubits))
-        for item in circuit.data
-    ]
+    gates = operations(circuit)
     outputs = tuple(circuit.layout.final_index_layout())
-    active = {qubit for _, qubits in operations for qubit in qubits} | set(outputs)
+    active = {qubit for _, qubits in gates for qubit in qubits} | set(outputs)
     return TranspiledCircuit(
         circuit=circuit,
         active_qubits=tuple(sorted(active)),
         output_qubits=outputs,
-        two_qubit_gates=sum(len(qubits) == 2 for _, qubits in operations),
+        two_qubit_gates=sum(len(qubits) == 2 for _, qubits in gates),
         depth=circuit.depth(),
-        score=expected_error(snapshot, operations, outputs),
+        score=expected_error(snapshot, gates, outputs),
         from_cache=not reason,
         miss_reason=reason,
     )
@@ -271,21 +329,6 @@ def _key(circuit: RingCircuit, snapshot: DeviceSnapshot, options: TranspileOptio
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
-def _read(stem: Path) -> tuple[QuantumCircuit | None, str]:
-    """The cached circuit, or why there is none; a damaged entry is set aside."""
-    from qiskit import qpy
-
-    path = stem.with_suffix(".qpy")
-    if not path.exists() or not stem.with_suffix(".json").exists():
-        return None, "not in the cache yet"
-    content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != _recorded_digest(stem):
-        aside = path.with_suffix(f".damaged-{int(time.time())}")
-        path.replace(aside)
-        return None, f"the entry was damaged; it is kept as {aside.name}"
-    return qpy.load(io.BytesIO(content))[0], ""
-
-
 def _write(
     stem: Path,
     circuit: QuantumCircuit,
@@ -294,11 +337,6 @@ def _write(
     made: TranspiledCircuit,
     reason: str,
 ) -> None:
-    from qiskit import qpy
-
-    buffer = io.BytesIO()
-    qpy.dump(circuit, buffer)
-    _replace(stem.with_suffix(".qpy"), buffer.getvalue())
     facts = {
         "device": snapshot.name,
         "circuit": (
@@ -313,17 +351,8 @@ def _write(
         "miss_reason": reason,
         "date": time.time(),
         "calibration": snapshot.calibration_digest,
-        "sha256": hashlib.sha256(buffer.getvalue()).hexdigest(),
     }
-    _replace(stem.with_suffix(".json"), json.dumps(facts, indent=2).encode())
-
-
-def _recorded_digest(stem: Path) -> str:
-    """SHA-256 that the entry's JSON names; empty if that file is damaged."""
-    try:
-        return str(_facts(stem)["sha256"])
-    except (json.JSONDecodeError, KeyError):
-        return ""
+    write_circuit(stem, circuit, facts)
 
 
 def _facts(stem: Path) -> dict[str, Any]:
@@ -333,18 +362,12 @@ def _facts(stem: Path) -> dict[str, Any]:
 
 def _update_facts(stem: Path, **changes: Any) -> None:
     facts = {**_facts(stem), **changes}
-    _replace(stem.with_suffix(".json"), json.dumps(facts, indent=2).encode())
+    write_json(stem.with_suffix(".json"), facts)
 
 
 def _count_hit(stem: Path, found: TranspiledCircuit) -> TranspiledCircuit:
     _update_facts(stem, hits=_facts(stem)["hits"] + 1)
     return found
-
-
-def _replace(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(content)
-    temporary.replace(path)
 
 
 def reduced(circuit: QuantumCircuit, active: Sequence[int]) -> QuantumCircuit:

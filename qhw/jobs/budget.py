@@ -8,6 +8,7 @@ the platform tells it.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 from qhw.errors import BudgetReachedError, ConfigError
@@ -18,6 +19,10 @@ SECONDS_PER_SHOT = 0.00035
 """QPU seconds of one execution of one circuit."""
 DOLLARS_PER_SECOND = 1.60
 """Pay-as-you-go price of a QPU second."""
+LONGEST_EXECUTION = 10_800
+"""QPU seconds after which the platform ends any job: its largest `max_execution_time`."""
+OPEN_PLAN_SECONDS = 600.0
+"""QPU seconds of the Open plan in a rolling window of 28 days."""
 SLACK = 1e-9
 """Sums of fractions may pass a limit by this share of it: they are equal but for rounding."""
 
@@ -213,7 +218,8 @@ class Budget:
         """The command that goes on with the least limit that lets the submission through."""
         option = f"{passed.option} {math.ceil(round(passed.spent + passed.more, 6))}"
         if self.command:
-            return f"`{self.command} {option}`"
+            before = re.sub(rf" {passed.option} \S+", "", self.command)
+            return f"`{before} {option}`"
         return f"the same command with `--resume {option}`"
 
 

@@ -134,15 +134,16 @@ class LedgerQueries:
         )
         return int(row["n"]) if row else 0
 
-    def posts_since(self, since: float) -> list[float]:
+    def posts_between(self, since: float, until: float) -> list[float]:
         """When intents were written for devices that cost money, oldest first."""
         rows = self._file.rows(
             """
             SELECT intended_at FROM entries
-             WHERE intended_at >= :since AND substr(device, 1, length(:paid)) = :paid
+             WHERE intended_at BETWEEN :since AND :until
+               AND substr(device, 1, length(:paid)) = :paid
              ORDER BY intended_at
             """,
-            {"since": since, "paid": PAID_PREFIX},
+            {"since": since, "until": until, "paid": PAID_PREFIX},
         )
         return [row["intended_at"] for row in rows]
 

@@ -151,7 +151,7 @@ class PatientRunner:
                 f"{error.message} The job may or may not have been accepted.",
                 "The same command with --resume looks it up before anything is sent again.",
             ) from error
-        self._posts.remove((request, post))
+        self._forget(post)
         return job_id
 
     def posts_alive(self, tag: str) -> bool:
@@ -162,10 +162,14 @@ class PatientRunner:
         """The job id of a submission with this tag that answered after its deadline, told once."""
         for request, post in list(self._posts):
             if tag in request.tags and post.done():
-                self._posts.remove((request, post))
+                self._forget(post)
                 if not post.exception():
                     return post.result()
         return None
+
+    def _forget(self, post: Future[str]) -> None:
+        """Take a submission off the list by its identity: requests hold arrays."""
+        self._posts = [kept for kept in self._posts if kept[1] is not post]
 
     def _ask(self, name: str, work: Callable[[], T], job_id: str = "") -> T:
         """Ask until there is an answer, within the patience's bounds."""

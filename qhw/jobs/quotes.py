@@ -8,6 +8,8 @@ from functools import cached_property
 
 from qhw.jobs.budget import (
     DOLLARS_PER_SECOND,
+    LONGEST_EXECUTION,
+    OPEN_PLAN_SECONDS,
     SECONDS_PER_JOB,
     SECONDS_PER_SHOT,
     Limits,
@@ -17,10 +19,6 @@ from qhw.jobs.budget import (
 )
 from qhw.jobs.planned import MitigationPlan, PlannedJob, RunShape, Stretch, TrainingShape
 
-OPEN_PLAN_SECONDS = 600.0
-"""QPU seconds of the Open plan in a rolling window of 28 days."""
-LONGEST_EXECUTION = 10_800
-"""QPU seconds after which the platform ends any job."""
 SECONDS_PER_QUEUED_JOB = 30.0
 """Assumed time that a job ahead in the queue takes."""
 

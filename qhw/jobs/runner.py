@@ -14,8 +14,6 @@ from qhw.jobs.request import JobRequest, Shapes
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 FINAL_STATES = ("done", "failed", "cancelled")
 Mode = Literal["job", "batch", "session"]
-OPEN_PLAN_SECONDS = 600.0
-"""QPU seconds of the Open plan in a rolling window of 28 days."""
 
 
 @dataclass(frozen=True)

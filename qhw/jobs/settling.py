@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from qhw.jobs.ledger import Entry, Ledger, owner_alive, this_owner
-from qhw.jobs.runner import JobReport, JobRunner
+from qhw.jobs.runner import JobReport, JobRunner, JobState
 
+BEST_FIRST: tuple[JobState, ...] = ("done", "running", "queued", "failed", "cancelled")
+"""Which of several jobs of one unit is worth most."""
 LONGEST_SUBMISSION = 3600.0
 """No submission lasts that many seconds."""
 
@@ -38,7 +40,7 @@ def find_lost(runner: JobRunner, ledger: Ledger, entry: Entry) -> str | None:
     jobs = unknown_jobs(runner, ledger, entry)
     if not jobs:
         return None
-    kept = next((job for job in jobs if job.state == "done"), jobs[0])
+    kept = min(jobs, key=lambda job: BEST_FIRST.index(job.state))
     drop(runner, ledger, entry, [job for job in jobs if job.job_id != kept.job_id])
     return kept.job_id
 

@@ -10,21 +10,22 @@ identity unknown or failed      -> within the budget: intent, submission, job id
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from policy import Cost
 from qhw.errors import (
     AmbiguousSubmitError,
     BudgetReachedError,
     DeadlineError,
-    HardwareError,
     JobFailedError,
     LedgerError,
+    QhwError,
     RetryableError,
 )
 from qhw.jobs.budget import Budget, qpu_seconds
 from qhw.jobs.clock import Clock
 from qhw.jobs.ledger import Entry, Intent, Ledger
+from qhw.jobs.ledger_queries import PAID_PREFIX
 from qhw.jobs.patience import PatientRunner, wait_for
 from qhw.jobs.request import JobRequest
 from qhw.jobs.runner import JobReport, PlanLimits, PubValues
@@ -41,8 +42,6 @@ from qhw.jobs.unit import Unit, digest_tag
 TOOL_TAG = "qhw"
 KEPT = "kept"
 """What the display is told when a result is in the ledger."""
-LONGEST_EXECUTION = 10_800
-"""The platform's largest `max_execution_time`, seconds."""
 
 
 @dataclass(frozen=True)
@@ -216,7 +215,8 @@ class PaidWork:
             return entry
         except RetryableError:
             raise
-        except HardwareError as error:
+        except QhwError as error:
+            # Whatever else the runner raises says that nothing was accepted.
             self.ledger.failed(entry.id, None, error.message)
             raise
         return self._adopt(entry, job_id)
@@ -237,20 +237,23 @@ class PaidWork:
                 f"Another process ({entry.owner}) is working on {entry.unit.key}.",
                 "Wait until it ends, or stop it, then type the same command again.",
             )
-        while entry.state == "intent":
+        # Counted here and not by `entry.attempt`: refusals and earlier processes raise that, too.
+        for unanswered in range(1, self.settings.attempts + 1):
             found = self._look_up(entry)
             if found is not None:
                 return self._adopt(entry, found)
-            if entry.attempt >= self.settings.attempts:
-                raise AmbiguousSubmitError(
-                    f"{entry.unit.key} was submitted {entry.attempt} times without a clear answer, "
-                    "and the platform shows no such job.",
-                    "Look at the platform's status page; later add --resume to the same command.",
-                )
+            if unanswered == self.settings.attempts:
+                break
             # Its price no longer counts, so that it cannot stand in the way of its successor.
             self.ledger.failed(entry.id, None, "no trace of it on the platform")
             entry = self._send(entry.unit, request, journal, entry)
-        return entry
+            if entry.state != "intent":
+                return entry
+        raise AmbiguousSubmitError(
+            f"{entry.unit.key} was submitted {entry.attempt} times without a clear answer, "
+            "and the platform shows no such job.",
+            "Look at the platform's status page; later add --resume to the same command.",
+        )
 
     def _look_up(self, entry: Entry) -> str | None:
         """The id of the job an intent became; None after a quarantine with two empty look-ups."""
@@ -262,7 +265,7 @@ class PaidWork:
                 return job_id
             empty += 1
             alive = self.runner.posts_alive(entry.unit.tag)
-            waited = self.clock.now() - max(started, entry.intended_at)
+            waited = self.clock.now() - started
             if empty >= 2 and waited >= self.settings.quarantine and not alive:
                 return None
             if alive and waited > 10 * self.settings.quarantine:
@@ -330,21 +333,31 @@ class PaidWork:
     def close(self) -> None:
         """Close the session or batch, and the ledger; called on every way out."""
         group = self.runner.group_id
-        self.runner.close()
-        if group:
-            self.ledger.group_closed(group)
-        self.ledger.close()
+        try:
+            self.runner.close()
+            if group:
+                self.ledger.group_closed(group)
+        finally:
+            self.ledger.close()
 
     def _recount(self, unit: Unit) -> None:
         spent = self.ledger.spent(unit.run)
         self.budget.recount(spent.qpu_seconds, spent.jobs)
 
     def plan_limits(self) -> PlanLimits:
-        """What the account may do, asked for again when the answer has aged."""
+        """What the account may do, asked for again when the answer has aged.
+
+        Jobs that ended since it was asked are taken off what is left.
+        """
         now = self.clock.now()
-        if self._limits is None or now - self._limits[0] > self.settings.limits_age:
+        # A clock that was set back makes an answer seem to come from the future.
+        if self._limits is None or not 0 <= now - self._limits[0] <= self.settings.limits_age:
             self._limits = (now, self.runner.limits())
-        return self._limits[1]
+        asked, limits = self._limits
+        if limits.seconds_left is None:
+            return limits
+        since = self.ledger.spent_since(PAID_PREFIX, asked).qpu_seconds
+        return replace(limits, seconds_left=limits.seconds_left - since)
 
     def _await_slot(self, unit: Unit) -> None:
         """Wait until the plan takes another job, by number pending and by rate."""
@@ -363,7 +376,8 @@ class PaidWork:
 
     def _busy(self, limits: PlanLimits) -> bool:
         full = limits.max_pending is not None and self._pending() >= limits.max_pending
-        recent = len(self.ledger.posts_since(self.clock.now() - 60.0))
+        now = self.clock.now()
+        recent = len(self.ledger.posts_between(now - 60.0, now))
         fast = limits.posts_per_minute is not None and recent >= limits.posts_per_minute
         return full or fast
 

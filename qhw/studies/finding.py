@@ -114,6 +114,35 @@ class Table(Part):
         return self
 
 
+class GalleryRow(Part):
+    """Pictures of one condition, each a PNG in base64, one per column of its gallery."""
+
+    name: Text
+    pictures: tuple[Text, ...]
+
+
+class Gallery(Part):
+    """Small pictures side by side: a column per latent, a row per condition."""
+
+    id: Identifier
+    title: Text
+    columns: Annotated[tuple[Text, ...], Field(min_length=1)]
+    rows: Annotated[tuple[GalleryRow, ...], Field(min_length=1)]
+    reading: Text
+    alternative: Text
+
+    @model_validator(mode="after")
+    def _rows_fit(self) -> Self:
+        wanted = len(self.columns)
+        for row in self.rows:
+            if len(row.pictures) != wanted:
+                raise ValueError(
+                    f"gallery {self.id!r}: {row.name!r} has {len(row.pictures)} pictures, "
+                    f"not {wanted}"
+                )
+        return self
+
+
 class Finding(Part):
     """What one study found.
 
@@ -124,6 +153,7 @@ class Finding(Part):
         refusal: Why there is no answer; None where there is one.
         figures: In order.
         tables: In order.
+        galleries: In order.
         notes: Caveats, assumptions, sample sizes.
         provenance: Facts of what was run, name to value.
     """
@@ -134,6 +164,7 @@ class Finding(Part):
     refusal: Text | None = None
     figures: tuple[Figure, ...] = ()
     tables: tuple[Table, ...] = ()
+    galleries: tuple[Gallery, ...] = ()
     notes: tuple[str, ...] = ()
     provenance: dict[str, str | int | float] = {}
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -9,7 +10,10 @@ QHW = [sys.executable, "-m", "qhw"]
 
 
 def qhw(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*QHW, *arguments], capture_output=True, text=True, check=False)
+    environment = {**os.environ, "COLUMNS": "80"}
+    return subprocess.run(
+        [*QHW, *arguments], capture_output=True, text=True, check=False, env=environment
+    )
 
 
 @pytest.mark.parametrize("option", ["--help", "--version"])
@@ -46,6 +50,13 @@ def test_zero_shots_are_refused_with_field_and_range() -> None:
     assert done.returncode == 2
     assert "backend.shots = 0" in done.stderr
     assert "greater than or equal to 1" in done.stderr
+
+
+def test_long_errors_fit_the_terminal() -> None:
+    done = qhw("run", "--backend", "ibm_fez")
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) > 2
+    assert max(len(line) for line in done.stderr.splitlines()) <= 80
 
 
 def test_resume_takes_no_other_settings(tmp_path: object) -> None:

@@ -35,6 +35,12 @@ def test_bad_settings_are_refused_by_name(values: dict[str, object], said: str) 
     assert said in caught.value.message
 
 
+def test_a_setting_that_does_not_fit_another_is_named_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_config({"backend": {"name": "aer", "mitigation": "readout"}})
+    assert caught.value.message.startswith("backend.mitigation = 'readout' applies to noisy")
+
+
 def test_every_preset_is_valid() -> None:
     for values in PRESETS.values():
         assert isinstance(parse_config(values), RunConfig)

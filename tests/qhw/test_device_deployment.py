@@ -11,19 +11,27 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from qhw.backends.device_opening import spending_limits
 from qhw.config import RunConfig, merge, parse_config
 from qhw.deployment import Order, deploy
-from qhw.errors import BudgetReachedError, ConfigError, InterruptedWorkError
+from qhw.errors import (
+    BudgetReachedError,
+    BusyError,
+    ConfigError,
+    HardwareError,
+    InterruptedWorkError,
+)
 from qhw.jobs.ledger import Ledger
 from qhw.jobs.work import PaidWork
-from qhw.ordering import order_deployment
+from qhw.ordering import deployed_config, order_deployment
 from qhw.planning import plan_run
 from qhw.runs import RunDirectory, create_run
+from qhw.sole_use import sole_use
 from qhw.training import train_run
 from tests.ibm_cloud.cloud import TOKEN, Cloud
-from tests.ibm_cloud.fixtures import small_cloud
+from tests.ibm_cloud.fixtures import paid_cloud, small_cloud
 
-__all__ = ["small_cloud"]
+__all__ = ["paid_cloud", "small_cloud"]
 
 SIMULATED: dict[str, Any] = {
     "actor": {"circuit": {"qubits": 3, "depth": 1}},
@@ -160,6 +168,7 @@ def test_a_budget_stops_cleanly_and_names_the_command(trained: RunDirectory) -> 
     assert (trained.path / "samples/fake_nairobi/cost.json").exists()
     deploy(trained.path, order(trained, {"max_jobs": 9}), Order(images=2, resume=True))
     assert len(units(trained)) == 4
+    assert "--max-jobs 9 --resume" in record(trained)["command"]
 
 
 def test_the_default_mitigation_follows_the_budget_and_stays(trained: RunDirectory) -> None:
@@ -217,3 +226,87 @@ def test_a_simulated_run_holds_actions_too(trained: RunDirectory) -> None:
     deploy(trained.path, config, Order(images=2, query_every=2))
     metrics = json.loads((trained.path / "samples" / "metrics.json").read_text())
     assert metrics["cost"]["forward"]["circuits"] == 2 * 2
+
+
+def test_a_second_process_is_kept_out_even_with_fresh(trained: RunDirectory) -> None:
+    with (
+        sole_use(trained.path / "samples" / "fake_nairobi"),
+        pytest.raises(BusyError, match="fake_nairobi"),
+    ):
+        deploy(trained.path, order(trained), Order(images=2, fresh=True))
+
+
+def test_a_device_recalibrated_in_the_middle_is_resumed(
+    trained: RunDirectory, small_cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_cloud.plan = "pay-as-you-go"
+    config = order(trained, {"max_jobs": 20}, name="ibm_nairobi", mitigation="affine")
+    with monkeypatch.context() as patch:
+        stop_before(patch, 4, KeyboardInterrupt)
+        with pytest.raises(InterruptedWorkError):
+            deploy(trained.path, config, Order(images=2, fresh=True))
+    small_cloud.recalibrate("ibm_nairobi", 1.01, "2026-11-20T08:00:00+00:00")
+    deploy(trained.path, config, Order(images=2, resume=True))
+    sent = units(trained, "ibm_nairobi")
+    assert sent[:3] == ["calibration/0", "images/0", "images/1"]
+    assert [unit for unit in sent if unit.startswith("images")] == [f"images/{k}" for k in range(4)]
+    # The fit of before, and one probe after the first job under the new calibration.
+    assert sent.count("calibration/0") == 1
+    assert sum(unit.startswith("calibration") for unit in sent) == 2
+
+
+def test_the_command_that_goes_on_holds_every_setting(
+    trained: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hardware = {"max_jobs": 9, "price": 2.5, "readout_errors": "measured"}
+    with monkeypatch.context() as patch:
+        stop_before(patch, 2, KeyboardInterrupt)
+        with pytest.raises(InterruptedWorkError) as raised:
+            deploy(trained.path, order(trained, hardware), Order(images=2, fresh=True))
+    for option in ("--max-jobs 9", "--price 2.5", "--readout-errors measured", "--shots 64"):
+        assert option in raised.value.hint
+    with pytest.raises(ConfigError, match="readout_errors = published instead of measured"):
+        deploy(trained.path, order(trained, {"max_jobs": 9}), Order(images=2, resume=True))
+    with pytest.raises(BudgetReachedError) as stopped:
+        deploy(
+            trained.path, order(trained, {**hardware, "max_jobs": 2}), Order(images=2, resume=True)
+        )
+    assert stopped.value.hint.count("--max-jobs") == 1
+
+
+def test_limits_are_not_handed_on_from_a_run_to_its_deployment() -> None:
+    values = merge(SIMULATED, {"backend": {"name": "fake_nairobi"}, "hardware": {"max_jobs": 5}})
+    config = parse_config({**values, "hardware": {"max_jobs": 5, "price": 2.0}})
+    deployed = deployed_config(config, {**NOTHING, "name": "ibm_fez"}, {})
+    assert deployed.hardware.max_jobs is None
+    assert deployed.hardware.price == 2.0
+    with pytest.raises(ConfigError, match="no limit was given"):
+        spending_limits(deployed.backend, deployed.hardware)
+
+
+def test_a_session_is_closed_even_if_the_bill_cannot_be_written(
+    trained: RunDirectory, paid_cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("qhw.paid.report_spending", full)
+    config = order(trained, {"max_jobs": 9, "mode": "session"}, name="ibm_nairobi")
+    with pytest.raises(OSError, match="no space"):
+        deploy(trained.path, config, Order(images=2, fresh=True))
+    assert paid_cloud.sessions
+    assert not paid_cloud.open_sessions
+
+
+def test_a_session_that_cannot_be_closed_hides_no_other_error(
+    trained: RunDirectory,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def refuse(_: PaidWork) -> None:
+        raise HardwareError("closing failed", "Later.")
+
+    monkeypatch.setattr(PaidWork, "close", refuse)
+    with pytest.raises(BudgetReachedError):
+        deploy(trained.path, order(trained, {"max_jobs": 1}), Order(images=2, fresh=True))
+    assert "closing failed" in capsys.readouterr().out

@@ -14,13 +14,22 @@ from policy import RingActor
 from qhw.backends.device import DeviceBackend
 from qhw.backends.device_opening import spending_limits
 from qhw.config import merge, parse_config
-from qhw.errors import BudgetReachedError, ConfigError, MitigationError
+from qhw.errors import (
+    BudgetReachedError,
+    BusyError,
+    ConfigError,
+    LedgerError,
+    MitigationError,
+)
+from qhw.evaluation import evaluate_run
 from qhw.jobs.ledger import Ledger
 from qhw.jobs.planned import MitigationPlan, TrainingShape
 from qhw.jobs.quotes import quote_training
 from qhw.jobs.work import PaidWork
+from qhw.ordering import evaluation_size, resumed, training_settings
 from qhw.planning import training_shape
 from qhw.runs import RunDirectory, create_run
+from qhw.sole_use import sole_use
 from qhw.trainer import Trainer
 from qhw.training import open_trainer, train_run
 
@@ -262,3 +271,60 @@ def test_the_trainer_of_a_simulator_is_not_paid() -> None:
     trainer = Trainer(parse_config({"backend": {"name": "aer"}, "environment": {"steps": 2}}))
     assert trainer.paid is None
     assert not isinstance(trainer.backend, DeviceBackend)
+
+
+def test_two_processes_do_not_train_one_run(tmp_path: Path) -> None:
+    config = parse_config(merge(SMALL, {"hardware": {"max_jobs": 3}}))
+    run = create_run(tmp_path / "runs", config, "r")
+    with sole_use(run.path):
+        with pytest.raises(BusyError):
+            train_run(run)
+        with pytest.raises(BusyError):
+            evaluate_run(run, 20)
+        with pytest.raises(BusyError):
+            resumed(run.path, {"hardware": {"max_jobs": 99}}, {})
+    assert run.config.hardware.max_jobs == 3
+    with pytest.raises(BudgetReachedError):
+        train_run(run)
+
+
+def test_a_run_without_its_ledger_is_not_paid_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = create_run(tmp_path / "runs", parse_config(SMALL), "r")
+    with monkeypatch.context() as patch:
+        kill_before_submission(patch, 12)
+        with pytest.raises(KilledError):
+            train_run(run)
+    assert run.latest_checkpoint().update == 1
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "elsewhere"))
+    with pytest.raises(LedgerError, match="knows of none") as raised:
+        train_run(run)
+    with pytest.raises(LedgerError, match="knows of none"):
+        evaluate_run(run, 20)
+    assert "qhw train --from" in raised.value.hint
+
+
+def test_a_gradient_that_the_platform_would_end_is_refused_before_the_rollout(
+    tmp_path: Path, ledger: Ledger
+) -> None:
+    config = parse_config(merge(SMALL, {"backend": {"shots": 1_000_000}}))
+    run = create_run(tmp_path / "runs", config, "r")
+    with pytest.raises(ConfigError, match="gradient job"):
+        train_run(run)
+    assert not ledger.entries()
+    assert not run.path.exists()
+
+
+def test_limits_are_not_handed_on_to_a_run_that_starts_from_another(tmp_path: Path) -> None:
+    config = parse_config(merge(SMALL, {"hardware": {"max_jobs": 3, "job_wait": 60.0}}))
+    source = create_run(tmp_path / "runs", config, "source")
+    settings = training_settings({}, config=None, preset="default", start_from=source.path)
+    assert settings.hardware.max_jobs is None
+    assert settings.hardware.job_wait == 60.0
+
+
+def test_a_full_table_on_a_device_is_small_unless_more_is_asked_for() -> None:
+    assert evaluation_size(parse_config(SMALL), None) == 20
+    assert evaluation_size(parse_config(SMALL), 300) == 300
+    assert evaluation_size(parse_config({"backend": {"name": "aer"}}), None) == 2000

@@ -25,6 +25,7 @@ from qhw.jobs.planned import Method, StoredMap
 from qhw.jobs.quotes import Quote
 from qhw.planning import named_device, plan_run, plan_training
 from qhw.quote_table import print_quote
+from tests.ibm_cloud.cloud import Cloud, Fault
 
 
 @pytest.fixture(autouse=True)
@@ -142,6 +143,16 @@ def test_the_queue_is_asked_of_a_device(tmp_path: Path) -> None:
     assert plan_run(on_device(), images=1).queue is None
     assert plan_run(on_device(), images=1, runner=runner).queue == 0
     assert plan_run(on_device(), images=1, runner=runner, queue=7).queue == 7
+
+
+def test_with_an_account_the_present_queue_is_asked(small_cloud: Cloud) -> None:
+    small_cloud.devices["ibm_nairobi"].queue = 7
+    told = " ".join(plan("train", "--backend", "ibm_nairobi", "--updates", "1").split())
+    assert "x 7 jobs ahead x 30 s" in told
+    small_cloud.inject(Fault("GET", r"/backends/.+/status", status=503, times=-1))
+    told = " ".join(plan("train", "--backend", "ibm_nairobi", "--updates", "1").split())
+    assert "could not be asked" in told
+    assert small_cloud.requests("POST", "/jobs") == 0
 
 
 def test_a_quote_as_it_is_printed() -> None:

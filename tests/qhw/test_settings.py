@@ -80,6 +80,7 @@ ELSEWHERE = {
     "hardware.max_jobs": "test_device_training.test_a_budget_ends_a_training_...",
     "hardware.max_cost": "jobs/test_work.test_a_limit_in_dollars_counts_at_the_given_price",
     "hardware.price": "jobs/test_work.test_a_limit_in_dollars_counts_at_the_given_price",
+    "hardware.on_drift": "jobs/test_drift.test_each_setting_does_what_it_says",
     "hardware.job_wait": "jobs/test_work.test_a_job_that_would_wait_for_ever_is_reported_in_time",
 }
 

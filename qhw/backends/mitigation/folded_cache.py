@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import io
 import json
-import time
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from calibration import DeviceSnapshot, expected_error
 from policy import RingCircuit
+from qhw.backends.circuit_file import read_circuit, write_circuit
 from qhw.backends.mitigation.folding import fold, refuse_scale
 from qhw.backends.transpilation import TranspiledCircuit
 from qhw.errors import CacheError
 from qhw.jobs.request import circuit_digest
-from qhw.runs import replace_file
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -55,7 +53,7 @@ def folded_for(
         return transpiled
     stem = cache_dir / snapshot.name / _key(circuit, transpiled, scale)
     try:
-        cached, reason = _read(stem)
+        cached, reason = read_circuit(stem)
         if cached is not None:
             return _described(cached, snapshot, transpiled, "")
         made = _described(fold(transpiled, scale).circuit, snapshot, transpiled, reason)
@@ -96,42 +94,13 @@ def _key(circuit: RingCircuit, transpiled: TranspiledCircuit, scale: int) -> str
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
-def _read(stem: Path) -> tuple[QuantumCircuit | None, str]:
-    """The cached circuit, or why there is none; a damaged entry is set aside."""
-    from qiskit import qpy
-
-    path = stem.with_suffix(".qpy")
-    if not path.exists() or not stem.with_suffix(".json").exists():
-        return None, "not in the cache yet"
-    content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != _recorded_digest(stem):
-        aside = path.with_suffix(f".damaged-{int(time.time())}")
-        path.replace(aside)
-        return None, f"the entry was damaged; it is kept as {aside.name}"
-    return qpy.load(io.BytesIO(content))[0], ""
-
-
-def _recorded_digest(stem: Path) -> str:
-    """SHA-256 that the entry's JSON names; empty if that file is damaged."""
-    try:
-        return str(json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))["sha256"])
-    except (json.JSONDecodeError, KeyError):
-        return ""
-
-
 def _write(stem: Path, made: TranspiledCircuit, scale: int) -> None:
     """Keep a circuit; two processes that fold the same one write the same files."""
-    from qiskit import qpy
-
-    buffer = io.BytesIO()
-    qpy.dump(made.circuit, buffer)
     facts = {
         "scale": scale,
         "two_qubit_gates": made.two_qubit_gates,
         "depth": made.depth,
         "mitiq": metadata.version("mitiq"),
-        "sha256": hashlib.sha256(buffer.getvalue()).hexdigest(),
     }
     stem.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(stem.with_suffix(".qpy"), buffer.getvalue())
-    replace_file(stem.with_suffix(".json"), (json.dumps(facts, indent=2) + "\n").encode())
+    write_circuit(stem, made.circuit, facts)

@@ -13,7 +13,7 @@ from policy import RingCircuit
 from qhw.backends import transpilation
 from qhw.backends.opening import open_snapshot
 from qhw.backends.transpilation import TranspileOptions, list_entries, transpile_for
-from qhw.errors import CacheError
+from qhw.errors import CacheError, ConfigError
 
 QUICK = TranspileOptions(seeds=2)
 CIRCUIT = RingCircuit(3, 1)
@@ -40,6 +40,12 @@ def test_the_best_seed_is_kept(fez: DeviceSnapshot, tmp_path: Path) -> None:
     six = transpile_for(CIRCUIT, fez, TranspileOptions(seeds=6), tmp_path)
     assert six.score <= one.score
     assert len(list_entries(tmp_path)) == 2  # the options are part of the key
+
+
+def test_a_circuit_wider_than_the_device_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="8 qubits does not fit on fake_nairobi, which has 7"):
+        transpile_for(RingCircuit(8, 1), open_snapshot("fake_nairobi"), QUICK, tmp_path)
+    assert not list_entries(tmp_path)
 
 
 def test_hits_and_misses_are_told(fez: DeviceSnapshot, tmp_path: Path) -> None:

@@ -371,7 +371,7 @@ def test_submissions_of_the_last_minute(ledger: Ledger, clock: SteppedClock) -> 
         ledger.intend(replace(UNIT, step=step), INTENT, None)
         clock.sleep(30)
     ledger.intend(replace(UNIT, step=3), replace(INTENT, device="fake_fez"), None)
-    assert ledger.posts_since(clock.now() - 60) == [1030.0, 1060.0]
+    assert ledger.posts_between(clock.now() - 60, clock.now()) == [1030.0, 1060.0]
 
 
 def test_entries_by_run_and_state(ledger: Ledger) -> None:

@@ -11,6 +11,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 from qiskit import QuantumCircuit
+from qiskit.circuit import Parameter
 
 from qhw.errors import (
     AmbiguousSubmitError,
@@ -216,6 +217,21 @@ def test_a_submission_without_a_clear_answer_is_not_sent_again(kind: type[Hardwa
     assert len(scripted.calls) == 1
     assert not runner.posts_alive("unit")
     assert runner.late_answer("unit") is None
+
+
+def test_a_refused_submission_does_not_stand_in_the_next_ones_way() -> None:
+    circuit = QuantumCircuit(1)
+    circuit.rx(Parameter("a"), 0)
+    first, second = (
+        JobRequest((Pub(circuit, (0,), np.zeros((rows, 1))),), shots=1, tags=(tag,))
+        for rows, tag in ((4, "one"), (8, "two"))
+    )
+    scripted = Scripted(submit=[RateLimitedError("too often", "wait"), "j1"])
+    runner = patient(scripted)
+    with pytest.raises(RateLimitedError):
+        runner.submit(first)
+    assert runner.submit(second) == "j1"
+    assert runner.late_answer("one") is None
 
 
 def test_a_late_answer_to_a_submission_is_told_once(gate: threading.Event) -> None:

@@ -31,7 +31,7 @@ from qhw.backends.mitigation.fitting import CALIBRATION_CIRCUITS
 from qhw.backends.mitigation.fitting import CALIBRATION_SHOTS as FITTING_SHOTS
 from qhw.backends.mitigation.probe import PROBE_CIRCUITS as PROBE_SIZE
 from qhw.errors import ConfigError, MitigationError
-from qhw.jobs import planned, quotes, runner, work
+from qhw.jobs import planned
 from qhw.jobs.budget import Budget, Limits, qpu_seconds
 from qhw.jobs.planned import MitigationPlan, PlannedJob, RunShape, TrainingShape, minibatch_sizes
 from qhw.jobs.quotes import Quote, quote_run, quote_training
@@ -188,8 +188,6 @@ def test_the_numbers_are_the_device_paths_own() -> None:
     assert planned.CALIBRATION_SHOTS == FITTING_SHOTS
     assert planned.PROBE_CIRCUITS == PROBE_SIZE
     assert len(DEVICE_ZNE_SCALES) == planned.ZNE_SCALES
-    assert quotes.OPEN_PLAN_SECONDS == runner.OPEN_PLAN_SECONDS
-    assert quotes.LONGEST_EXECUTION == work.LONGEST_EXECUTION
 
 
 @given(st.integers(1, 60), st.integers(1, 50), st.integers(1, 4000), st.integers(1, 70), plans)

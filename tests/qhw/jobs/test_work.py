@@ -16,6 +16,7 @@ from qhw.cache import Cache
 from qhw.config import BackendConfig, HardwareConfig
 from qhw.errors import (
     AmbiguousSubmitError,
+    BackendUnavailableError,
     BudgetReachedError,
     DeadlineError,
     HardwareError,
@@ -430,3 +431,107 @@ def test_measured_readout_errors_take_one_job_of_two_circuits(
     ask(backend)
     assert small_cloud.executed[0] == 2 + 2
     assert "measured" in str(backend.describe()["read-out errors"])
+
+
+def test_refusals_do_not_use_up_the_second_chance_of_a_lost_submission(
+    small_cloud: Cloud, open_backend: Open
+) -> None:
+    small_cloud.inject(Fault(*POST, status=429, times=3))
+    small_cloud.inject(Fault(*POST, status=502))
+    ask(open_backend())
+    assert small_cloud.requests(*POST) == 5
+    assert small_cloud.paid()[tag()] == 1
+
+
+def test_what_was_given_up_is_sent_when_the_platform_is_back(
+    small_cloud: Cloud, open_backend: Open
+) -> None:
+    small_cloud.inject(Fault(*POST, status=502, times=3))
+    with pytest.raises(AmbiguousSubmitError, match="--resume"):
+        ask(open_backend())
+    ask(open_backend())
+    assert small_cloud.requests(*POST) == 4
+    assert small_cloud.paid()[tag()] == 1
+
+
+def test_what_was_refused_before_it_left_is_not_counted(
+    small_cloud: Cloud, open_backend: Open
+) -> None:
+    backend = open_backend()
+
+    def unseen(request: object) -> str:
+        raise BackendUnavailableError("ibm_nairobi is none of this account's", "Take another.")
+
+    backend.work.runner.runner.submit = unseen
+    with pytest.raises(BackendUnavailableError):
+        ask(backend)
+    assert backend.work.ledger.spent("run").jobs == 0
+    ask(open_backend())
+    assert small_cloud.requests(*POST) == 1
+
+
+def test_what_ended_since_the_plan_was_asked_is_taken_off_it(
+    small_cloud: Cloud, open_backend: Open
+) -> None:
+    small_cloud.used_seconds = 595.0  # a job takes 2.04 QPU s
+    backend = open_backend()
+    ask(backend, 0)
+    ask(backend, 1)
+    with pytest.raises(BudgetReachedError, match="1 QPU s left"):
+        ask(backend, 2)
+    assert small_cloud.requests(*POST) == 2
+
+
+def test_a_clock_that_is_set_back_holds_nothing_up(
+    small_cloud: Cloud, open_backend: Open, clock: SteppedClock
+) -> None:
+    for step in range(5):
+        ask(open_backend(), step)
+    clock.seconds -= 86_400
+    small_cloud.inject(Fault(*POST, accept=True, status=503))
+    began = clock.now()
+    ask(open_backend(), 5)
+    assert clock.now() - began < 300
+    assert small_cloud.requests(*POST) == 6
+
+
+def test_a_device_recalibrated_before_the_first_step_is_probed_on_resume(
+    small_cloud: Cloud, open_backend: Open
+) -> None:
+    open_backend(mitigation="affine").prepare()
+    small_cloud.recalibrate("ibm_nairobi", 1.02, "2026-11-20T08:00:00+00:00")
+    backend = open_backend(mitigation="affine")
+    ask(backend)
+    assert jobs_of(backend, "calibration") == 2
+    assert "still fits" in str(backend.describe()["affine probe"])
+
+
+@pytest.mark.parametrize("source", ["published", "measured"])
+def test_a_resumed_run_keeps_the_readout_errors_it_began_with(
+    source: str, small_cloud: Cloud, open_backend: Open
+) -> None:
+    first = open_backend(mitigation="readout", readout_errors=source)
+    values = ask(first)
+    calibrations = jobs_of(first, "calibration")
+    small_cloud.recalibrate("ibm_nairobi", 2.0, "2026-11-20T08:00:00+00:00")
+    resumed = open_backend(mitigation="readout", readout_errors=source)
+    resumed.restore_random_state(first.random_state())
+    assert np.array_equal(ask(resumed), values)
+    assert jobs_of(resumed, "calibration") == calibrations
+    assert resumed.describe()["read-out errors"] == first.describe()["read-out errors"]
+
+
+def test_another_evaluation_is_not_answered_by_an_old_probe(
+    small_cloud: Cloud, open_backend: Open
+) -> None:
+    trained = open_backend(mitigation="affine")
+    ask(trained)
+    state = trained.random_state()
+    for day, latents in ((20, 20), (21, 40)):
+        small_cloud.recalibrate("ibm_nairobi", 1.01, f"2026-11-{day}T08:00:00+00:00")
+        backend = open_backend(mitigation="affine")
+        backend.restore_random_state(state)
+        for step in range(2):
+            backend.stand_at(Position(f"evaluation-{latents}", 5, step), b"state")
+            backend.evaluate(np.zeros((2, CIRCUIT.num_angles)), np.zeros((1, CIRCUIT.num_weights)))
+        assert jobs_of(backend, f"calibration-{latents}") == 1

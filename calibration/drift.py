@@ -1,0 +1,362 @@
+"""Two snapshots side by side: what moved, how far, and what a circuit should do about it.
+
+What the thresholds mean. A fact counts as moved when it changed by more than its share: 10 % for T1
+and T2, 20 % for errors. An error must also change by more than an absolute floor, so that a tiny
+error that doubles raises no alarm; the floors lie about where published numbers scatter on their
+own, since a read-out error of 0.01 that was found with 4,096 shots is uncertain by 0.0016.
+
+T1 and T2 wander by 10 % and more from hour to hour with nothing broken (T2 most of all: it follows
+whatever two-level defect happens to be near the qubit's frequency). They are shown from 10 % on,
+but ask for nothing until one falls to half: gate errors, which are measured anew with every
+calibration, tell earlier and more surely what that does to a circuit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from calibration.snapshot import DeviceSnapshot, GateFacts, QubitFacts
+
+Kind = Literal["T1", "T2", "p01", "p10", "one-qubit gate", "two-qubit gate"]
+Verdict = Literal["none", "refit", "relayout"]
+KINDS: tuple[Kind, ...] = ("T1", "T2", "p01", "p10", "one-qubit gate", "two-qubit gate")
+RELAXATION: tuple[Kind, ...] = ("T1", "T2")
+TITLES: dict[Kind, str] = {
+    "T1": "T1",
+    "T2": "T2",
+    "p01": "read 1 for 0",
+    "p10": "read 0 for 1",
+    "one-qubit gate": "one-qubit gates",
+    "two-qubit gate": "two-qubit gates",
+}
+"""Kinds as people read them."""
+UNUSABLE = 1.0
+"""The error that platforms publish for a gate they could not calibrate."""
+Place = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """From where on a change counts; see the module's text.
+
+    Attributes:
+        relaxation: Share by which T1 or T2 changes.
+        collapse: Share of T1 or T2 that is lost when a circuit should be fitted again.
+        error: Share by which an error changes.
+        readout_floor: Least absolute change of p01 or p10.
+        one_qubit_floor: Least absolute change of a one-qubit gate's error.
+        two_qubit_floor: Least absolute change of a two-qubit gate's error.
+    """
+
+    relaxation: float = 0.10
+    collapse: float = 0.50
+    error: float = 0.20
+    readout_floor: float = 0.002
+    one_qubit_floor: float = 0.0002
+    two_qubit_floor: float = 0.001
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not value > 0:
+                raise ValueError(f"{name} is {value}: choose a number above 0")
+
+    def strength(self, kind: Kind, before: float, after: float) -> float:
+        """How many times its threshold a fact has moved; 1 and more counts."""
+        absolute = abs(after - before)
+        if absolute == 0:
+            return 0.0
+        relative = absolute / before if before else math.inf
+        if kind in RELAXATION:
+            return relative / self.relaxation
+        return min(relative / self.error, absolute / self._floor(kind))
+
+    def _floor(self, kind: Kind) -> float:
+        if kind == "one-qubit gate":
+            return self.one_qubit_floor
+        return self.two_qubit_floor if kind == "two-qubit gate" else self.readout_floor
+
+
+@dataclass(frozen=True)
+class Change:
+    """One fact in both snapshots.
+
+    Attributes:
+        kind: Which fact.
+        qubits: Physical qubits, in order.
+        gates: Names of the gates that share it, such as `sx, x`; empty for a qubit's own facts.
+        before: Seconds for T1 and T2, else a probability.
+        after: The same, later.
+        strength: How many times its threshold it has moved.
+    """
+
+    kind: Kind
+    qubits: Place
+    gates: str
+    before: float
+    after: float
+    strength: float
+
+    @property
+    def moved(self) -> bool:
+        """Whether it lies beyond its threshold."""
+        return self.strength >= 1
+
+    @property
+    def relative(self) -> float:
+        """Change as a share of the value before; infinite from 0."""
+        if self.before == 0:
+            return 0.0 if self.after == 0 else math.inf
+        return self.after / self.before - 1
+
+
+@dataclass(frozen=True)
+class Drift:
+    """What changed from one snapshot to another, and what follows for a circuit.
+
+    Attributes:
+        before: Name of the earlier snapshot's device.
+        after: Name of the later one's.
+        days: Between both calibrations; None where a date is unknown.
+        changes: Every fact known in both, the one that moved furthest first.
+        lost: Gates and qubits that are there no more, or not usable, one line each.
+        gained: Gates and qubits that are new, or usable again, one line each.
+        unknown: Facts that only one of them gives, one line each.
+        verdict: `none`; `refit`: error mitigation of the circuit should be fitted again;
+            `relayout`: the circuit should be laid out on other qubits.
+        reasons: For the verdict, one line each.
+    """
+
+    before: str
+    after: str
+    days: float | None
+    changes: tuple[Change, ...]
+    lost: tuple[str, ...]
+    gained: tuple[str, ...]
+    unknown: tuple[str, ...]
+    verdict: Verdict
+    reasons: tuple[str, ...]
+
+    @property
+    def moved(self) -> tuple[Change, ...]:
+        """The changes beyond their thresholds, worst first."""
+        return tuple(change for change in self.changes if change.moved)
+
+    def of_kind(self, kind: Kind) -> tuple[Change, ...]:
+        """The changes of one kind, worst first."""
+        return tuple(change for change in self.changes if change.kind == kind)
+
+    def relaid(self, reason: str) -> Drift:
+        """The same with the verdict `relayout`, for a reason found elsewhere, such as a score."""
+        kept = self.reasons if self.verdict != "none" else ()
+        return replace(self, verdict="relayout", reasons=(reason, *kept))
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What is compared: qubits, measured qubits, and gates on more than one."""
+
+    qubits: frozenset[int]
+    measured: frozenset[int]
+    pairs: frozenset[frozenset[int]] | None
+
+    def has(self, place: Collection[int]) -> bool:
+        """Whether a gate lies in it; the direction of a two-qubit gate does not matter."""
+        if len(place) == 1 or self.pairs is None:
+            return self.qubits.issuperset(place)
+        return frozenset(place) in self.pairs
+
+
+def compare(
+    before: DeviceSnapshot,
+    after: DeviceSnapshot,
+    thresholds: Thresholds | None = None,
+    *,
+    qubits: Collection[int] | None = None,
+    pairs: Iterable[Sequence[int]] | None = None,
+    measured: Collection[int] | None = None,
+) -> Drift:
+    """Compare two snapshots of a device, or their part that a circuit uses.
+
+    Args:
+        before: The earlier one.
+        after: The later one.
+        thresholds: From where on a change counts.
+        qubits: Physical qubits to look at; all by default.
+        pairs: Qubits of two-qubit gates to look at, in any order; by default those inside `qubits`.
+        measured: Qubits whose read-out is looked at; `qubits` by default.
+
+    Raises:
+        ValueError: If the devices have different numbers of qubits, or have not got a given qubit.
+    """
+    if before.num_qubits != after.num_qubits:
+        raise ValueError(
+            f"{before.name} has {before.num_qubits} qubits and {after.name} {after.num_qubits}: "
+            "compare snapshots of one device"
+        )
+    part = _part(before, qubits, pairs, measured)
+    limits = thresholds or Thresholds()
+    changes, unknown = _changes(before, after, part, limits)
+    lost = tuple(_losses(before, after, part))
+    verdict, reasons = _judge(changes, lost, limits)
+    return Drift(
+        before=before.name,
+        after=after.name,
+        days=_days(before.taken_at, after.taken_at),
+        changes=changes,
+        lost=lost,
+        gained=tuple(_gains(before, after, part)),
+        unknown=unknown,
+        verdict=verdict,
+        reasons=reasons,
+    )
+
+
+def _part(
+    snapshot: DeviceSnapshot,
+    qubits: Collection[int] | None,
+    pairs: Iterable[Sequence[int]] | None,
+    measured: Collection[int] | None,
+) -> _Part:
+    chosen = frozenset(range(snapshot.num_qubits) if qubits is None else qubits)
+    read = chosen if measured is None else frozenset(measured)
+    foreign = (chosen | read) - set(range(snapshot.num_qubits))
+    if foreign:
+        last = snapshot.num_qubits - 1
+        raise ValueError(f"{snapshot.name} has no qubit {min(foreign)}: it has 0 to {last}")
+    kept = None if pairs is None else frozenset(frozenset(pair) for pair in pairs)
+    return _Part(chosen, read, kept)
+
+
+def _changes(
+    before: DeviceSnapshot, after: DeviceSnapshot, part: _Part, limits: Thresholds
+) -> tuple[tuple[Change, ...], tuple[str, ...]]:
+    """Facts of both, worst first, and lines about those that one of them lacks."""
+    changes: list[Change] = []
+    unknown: list[str] = []
+    for kind, names, place, old, new in _pairs_of_facts(before, after, part):
+        if old is not None and new is not None:
+            strength = limits.strength(kind, old, new)
+            changes.append(Change(kind, place, names, old, new, strength))
+        elif old is not new:
+            which = "after" if old is None else "before"
+            unknown.append(f"{_named(kind, names, place)} is known {which} only")
+    changes.sort(key=lambda change: (-change.strength, KINDS.index(change.kind), change.qubits))
+    return tuple(changes), tuple(unknown)
+
+
+_Facts = tuple[Kind, str, Place, float | None, float | None]
+
+
+def _pairs_of_facts(before: DeviceSnapshot, after: DeviceSnapshot, part: _Part) -> Iterator[_Facts]:
+    for qubit in sorted(part.qubits | part.measured):
+        yield from _qubit_facts(qubit, before.qubits[qubit], after.qubits[qubit], part)
+    yield from _gate_facts(_gates(before, part), _gates(after, part))
+
+
+def _qubit_facts(
+    qubit: int, before: QubitFacts, after: QubitFacts, part: _Part
+) -> Iterator[_Facts]:
+    if qubit in part.qubits:
+        yield "T1", "", (qubit,), before.t1, after.t1
+        yield "T2", "", (qubit,), before.t2, after.t2
+    if qubit in part.measured:
+        yield "p01", "", (qubit,), before.p01, after.p01
+        yield "p10", "", (qubit,), before.p10, after.p10
+
+
+_Gates = dict[tuple[str, Place], GateFacts]
+
+
+def _gates(snapshot: DeviceSnapshot, part: _Part) -> _Gates:
+    return {(gate.name, gate.qubits): gate for gate in snapshot.gates if part.has(gate.qubits)}
+
+
+def _gate_facts(before: _Gates, after: _Gates) -> Iterator[_Facts]:
+    """Errors of gates that both have.
+
+    Platforms publish one number for several gates of a qubit (sx, x) and for both directions of a
+    pair: what stands on the same qubits with the same numbers is one fact.
+    """
+    shared: dict[tuple[Place, float | None, float | None], list[tuple[str, Place]]] = {}
+    for key in sorted(before.keys() & after.keys()):
+        name, place = key
+        numbers = (tuple(sorted(place)), before[key].error, after[key].error)
+        shared.setdefault(numbers, []).append((name, place))
+    for (_, old, new), gates in shared.items():
+        kind: Kind = "one-qubit gate" if len(gates[0][1]) == 1 else "two-qubit gate"
+        names = ", ".join(dict.fromkeys(name for name, _ in gates))
+        yield kind, names, gates[0][1], old, new
+
+
+def _losses(before: DeviceSnapshot, after: DeviceSnapshot, part: _Part) -> Iterator[str]:
+    old, new = _gates(before, part), _gates(after, part)
+    for name, place in sorted(old.keys() - new.keys()):
+        yield f"{name} on {place_name(place)} is gone"
+    for name, place in sorted(old.keys() & new.keys()):
+        if _usable(old[name, place]) and not _usable(new[name, place]):
+            yield f"{name} on {place_name(place)} is not calibrated any more"
+    for qubit in sorted(_faulty(after, part) - _faulty(before, part)):
+        yield f"qubit {qubit} is reported as faulty"
+
+
+def _gains(before: DeviceSnapshot, after: DeviceSnapshot, part: _Part) -> Iterator[str]:
+    old, new = _gates(before, part), _gates(after, part)
+    for name, place in sorted(new.keys() - old.keys()):
+        yield f"{name} on {place_name(place)} is new"
+    for name, place in sorted(old.keys() & new.keys()):
+        if not _usable(old[name, place]) and _usable(new[name, place]):
+            yield f"{name} on {place_name(place)} is calibrated again"
+    for qubit in sorted(_faulty(before, part) - _faulty(after, part)):
+        yield f"qubit {qubit} works again"
+
+
+def _faulty(snapshot: DeviceSnapshot, part: _Part) -> frozenset[int]:
+    return part.qubits & set(snapshot.faulty_qubits)
+
+
+def _usable(gate: GateFacts) -> bool:
+    return gate.error is None or gate.error < UNUSABLE
+
+
+def _judge(
+    changes: Sequence[Change], lost: tuple[str, ...], limits: Thresholds
+) -> tuple[Verdict, tuple[str, ...]]:
+    if lost:
+        return "relayout", lost
+    reasons = tuple(_reasons(changes, limits))
+    return ("refit", reasons) if reasons else ("none", ())
+
+
+def _reasons(changes: Sequence[Change], limits: Thresholds) -> Iterator[str]:
+    """One line for each kind of error that moved, or T1 or T2 that collapsed, worst first."""
+    for kind in dict.fromkeys(change.kind for change in changes):
+        found = [change for change in changes if change.kind == kind and change.moved]
+        if kind in RELAXATION:
+            found = [change for change in found if change.relative <= -limits.collapse]
+        if found:
+            worst = found[0]
+            others = f", and {len(found) - 1} more" if len(found) > 1 else ""
+            told = f"{worst.relative:+.0%}" if math.isfinite(worst.relative) else "from 0"
+            yield f"{_named(kind, worst.gates, worst.qubits)} moved by {told}{others}"
+
+
+def _named(kind: Kind, gates: str, place: Place) -> str:
+    return f"{gates or TITLES[kind]} on {place_name(place)}"
+
+
+def place_name(place: Place) -> str:
+    """Physical qubits as people read them, such as `12` or `12-13`."""
+    return "-".join(str(qubit) for qubit in place)
+
+
+def _days(before: str, after: str) -> float | None:
+    """None where a date is no date, or one of them has no time zone."""
+    try:
+        apart = datetime.fromisoformat(after) - datetime.fromisoformat(before)
+    except (ValueError, TypeError):
+        return None
+    return apart.total_seconds() / 86400

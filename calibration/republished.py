@@ -1,0 +1,77 @@
+"""A device's later calibration, from the properties a platform publishes as JSON.
+
+A job's record names the calibration it ran under in this form. Laid over a snapshot of the same
+device it gives the snapshot of that moment, without asking the platform for anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from calibration.snapshot import DeviceSnapshot, GateFacts, QubitFacts
+
+_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+_Numbers = dict[str, float]
+
+
+def republished(snapshot: DeviceSnapshot, properties: Mapping[str, Any]) -> DeviceSnapshot:
+    """The snapshot with the numbers of published properties; structure and durations stay.
+
+    Args:
+        snapshot: Of the same device, at another time.
+        properties: `BackendProperties.to_dict()`, or its JSON read back.
+
+    Returns:
+        Numbers that the properties do not give are None; p01 and p10 stay where they are not given
+        apart.
+
+    Raises:
+        ValueError: If they are of another number of qubits, or no such properties.
+    """
+    try:
+        published = [_numbers(each) for each in properties["qubits"]]
+        gates = {
+            (gate["gate"], tuple(gate["qubits"])): _numbers(gate["parameters"])
+            for gate in properties["gates"]
+        }
+        date = str(properties["last_update_date"])
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not a device's published properties: {error}") from error
+    if len(published) != snapshot.num_qubits:
+        raise ValueError(
+            f"properties of {len(published)} qubits: {snapshot.name} has {snapshot.num_qubits}"
+        )
+    return replace(
+        snapshot,
+        taken_at=date,
+        qubits=tuple(map(_qubit, snapshot.qubits, published)),
+        gates=tuple(
+            _gate(gate, gates.get((gate.name, gate.qubits), {})) for gate in snapshot.gates
+        ),
+        faulty_qubits=tuple(q for q, told in enumerate(published) if told.get("operational") == 0),
+    )
+
+
+def _numbers(parameters: Iterable[Mapping[str, Any]]) -> _Numbers:
+    """Values by name, times in seconds."""
+    return {
+        told["name"]: float(told["value"]) * _SECONDS.get(told.get("unit", ""), 1.0)
+        for told in parameters
+    }
+
+
+def _qubit(facts: QubitFacts, told: _Numbers) -> QubitFacts:
+    symmetric = told.get("readout_error")
+    return replace(
+        facts,
+        t1=told.get("T1"),
+        t2=told.get("T2"),
+        p01=told.get("prob_meas1_prep0", facts.p01 if symmetric is None else symmetric),
+        p10=told.get("prob_meas0_prep1", facts.p10 if symmetric is None else symmetric),
+    )
+
+
+def _gate(gate: GateFacts, told: _Numbers) -> GateFacts:
+    return replace(gate, error=told.get("gate_error"))

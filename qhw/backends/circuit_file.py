@@ -1,0 +1,58 @@
+"""A circuit kept on disk: a QPY file, and beside it a JSON file with its digest and other facts.
+
+QPY is only ever read from folders that this program alone writes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qhw.runs import replace_file, write_json
+
+if TYPE_CHECKING:
+    from qiskit import QuantumCircuit
+
+
+def read_circuit(stem: Path) -> tuple[QuantumCircuit | None, str]:
+    """The kept circuit, or why there is none; a damaged one is set aside."""
+    from qiskit import qpy
+
+    path = stem.with_suffix(".qpy")
+    if not path.exists() or not stem.with_suffix(".json").exists():
+        return None, "not in the cache yet"
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != _recorded_digest(stem):
+        aside = path.with_suffix(f".damaged-{int(time.time())}")
+        path.replace(aside)
+        return None, f"the entry was damaged; it is kept as {aside.name}"
+    return qpy.load(io.BytesIO(content))[0], ""
+
+
+def write_circuit(stem: Path, circuit: QuantumCircuit, facts: Mapping[str, Any]) -> None:
+    """Keep a circuit with what is to be known of it."""
+    content = qpy_bytes(circuit)
+    replace_file(stem.with_suffix(".qpy"), content)
+    write_json(stem.with_suffix(".json"), {**facts, "sha256": hashlib.sha256(content).hexdigest()})
+
+
+def qpy_bytes(circuit: QuantumCircuit) -> bytes:
+    """The circuit in Qiskit's own format."""
+    from qiskit import qpy
+
+    buffer = io.BytesIO()
+    qpy.dump(circuit, buffer)
+    return buffer.getvalue()
+
+
+def _recorded_digest(stem: Path) -> str:
+    """SHA-256 that the JSON names; empty if that file is damaged."""
+    try:
+        return str(json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))["sha256"])
+    except (json.JSONDecodeError, KeyError):
+        return ""

@@ -1,0 +1,43 @@
+"""`qhw report`: what the files of runs tell, as a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+report_app = typer.Typer(help="Reports on trained controllers.", no_args_is_help=True)
+
+
+@report_app.callback()
+def _reports() -> None:
+    """Keep `noise` a command of its own, though it is the only one."""
+
+
+@report_app.command()
+def noise(
+    run_paths: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN...", help="Runs: the subject, then other seeds or backends."),
+    ],
+    device: Annotated[
+        str, typer.Option("--device", help="Snapshot whose noise is studied.")
+    ] = "fake_brisbane",
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Where it goes; RUN/report without it.")
+    ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="2,000 latents, and more conditions.")
+    ] = False,
+    step: Annotated[
+        str | None, typer.Option("--step", help="Do one step: acquire, analyse or render.")
+    ] = None,
+) -> None:
+    """Tell what a device's noise does to trained controllers; goes on where it was stopped."""
+    from qhw.runs import open_run
+    from qhw.studies.reporting import checked_steps, report_noise
+
+    steps = checked_steps(step)
+    runs = [open_run(path) for path in run_paths]
+    report_noise(runs, out or runs[0].path / "report", device, full=full, steps=steps)

@@ -1,0 +1,131 @@
+"""Two policies on the same latents: how their returns, guidance and pictures differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from diffusion.comparison import (
+    Interval,
+    ScoredArm,
+    bootstrap_mean,
+    compare_at_equal_accuracy,
+    paired_difference,
+    resample_counts,
+)
+from diffusion.lpips_distance import LpipsDistance
+from diffusion.metrics import psnr, ssim
+from qhw.outcomes import EYES, Outcome
+
+EYE_TITLES = {"proxy": "proxy", "judge_0": "judge 1", "judge_1": "judge 2"}
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number of both policies.
+
+    Attributes:
+        name: Such as `judge 1 log p`.
+        first: Of policy A.
+        second: Of policy B.
+        difference: B minus A with its 95 % interval, paired over latents.
+    """
+
+    name: str
+    first: float
+    second: float
+    difference: Interval
+
+
+@dataclass(frozen=True)
+class EqualAccuracy:
+    """A policy's Frechet distance minus the constants' of the same accuracy, in one eye.
+
+    Attributes:
+        eye: Its title.
+        first: Of policy A.
+        second: Of policy B.
+        outside: Largest share of resamples in which a policy's accuracy is beyond the constants'.
+    """
+
+    eye: str
+    first: Interval
+    second: Interval
+    outside: float
+
+
+def metrics(
+    first: Outcome, second: Outcome, counts: NDArray[np.int64], *, returns: bool
+) -> list[Metric]:
+    """All that is measured of both.
+
+    Args:
+        first: Policy A.
+        second: Policy B, on the same latents in the same order.
+        counts: (B, N) of `diffusion.comparison.resample_counts`.
+        returns: Compare the returns; only if both were rewarded alike.
+    """
+    pairs = [("mean guidance", first.guidance, second.guidance)]
+    if returns:
+        pairs.insert(0, ("return", first.returns, second.returns))
+    for eye in EYES:
+        a, b, title = first.scores[eye], second.scores[eye], EYE_TITLES[eye]
+        pairs.append((f"{title} accuracy", a.arm.correct, b.arm.correct))
+        pairs.append((f"{title} log p", a.log_probability, b.log_probability))
+    resamples = len(counts)
+    told = [
+        Metric(name, a.mean(), b.mean(), paired_difference(b, a, resamples=resamples))
+        for name, a, b in pairs
+    ]
+    return told + list(_distances(first, second, counts))
+
+
+def equal_accuracy(
+    first: Outcome, second: Outcome, constants: list[Outcome], counts: NDArray[np.int64]
+) -> list[EqualAccuracy]:
+    """Both policies beside constant guidance of their own accuracy, in every eye."""
+    rows = []
+    for eye in EYES:
+        grid = [constant.scores[eye].arm for constant in constants]
+        a, b = (
+            compare_at_equal_accuracy(arm.scores[eye].arm, grid, counts) for arm in (first, second)
+        )
+        outside = max(a.outside, b.outside)
+        rows.append(EqualAccuracy(EYE_TITLES[eye], a.difference, b.difference, outside))
+    return rows
+
+
+def alikeness(images: Tensor, others: Tensor, resamples: int) -> dict[str, Interval]:
+    """How alike both policies' pictures of the same latent are; PSNR only if none are equal."""
+    measured = {
+        "PSNR (dB)": psnr(images, others),
+        "SSIM": ssim(images, others),
+        "LPIPS": LpipsDistance()(images, others),
+    }
+    return {
+        name: bootstrap_mean(values, resamples=resamples)
+        for name, values in measured.items()
+        if values.isfinite().all()
+    }
+
+
+def counts_of(latents: int, resamples: int) -> NDArray[np.int64]:
+    """The resamples that everything here shares."""
+    return resample_counts(latents, resamples, seed=0)
+
+
+def _distances(first: Outcome, second: Outcome, counts: NDArray[np.int64]) -> Iterator[Metric]:
+    for eye in EYES:
+        a, b = first.scores[eye].arm, second.scores[eye].arm
+        yield Metric(f"{EYE_TITLES[eye]} Frechet", a.distance, b.distance, _further(b, a, counts))
+
+
+def _further(arm: ScoredArm, other: ScoredArm, counts: NDArray[np.int64]) -> Interval:
+    drawn = arm.resampled(counts) - other.resampled(counts)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return Interval(arm.distance - other.distance, float(low), float(high))

@@ -1,0 +1,229 @@
+"""Two runs side by side: what was asked differently, and what came out on the same latents.
+
+RUN_A/compare-RUN_B/
+  compare.json    differing settings, metrics with paired intervals, cost
+  pictures.png    pictures of the same latents
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from diffusion.episodes import Episode
+from qhw import plots
+from qhw.backends.refusing import refuse_unknown
+from qhw.baselines import Baselines
+from qhw.cache import Cache
+from qhw.comparison_of_policies import (
+    EqualAccuracy,
+    Metric,
+    alikeness,
+    counts_of,
+    equal_accuracy,
+    metrics,
+)
+from qhw.comparison_of_settings import Difference, differences
+from qhw.comparison_printed import print_runs
+from qhw.config import RunConfig, is_device
+from qhw.errors import ConfigError
+from qhw.ordering import deployed_config
+from qhw.outcomes import Judges, Outcome, PairedLatents, evaluation_latents
+from qhw.paid import Display
+from qhw.runs import RunDirectory, open_run, write_json
+from qhw.sampling import play_policy
+from qhw.tables import from_here
+from qhw.threads import for_pictures, one_thread
+from qhw.trainer import Trainer
+from qhw.training import open_trainer
+
+PICTURES = 16
+"""Latents whose pictures are shown."""
+
+
+@dataclass(frozen=True)
+class ComparisonOrder:
+    """What `qhw compare` was asked for.
+
+    Attributes:
+        latents: That both policies play; Frechet distances want 2,000.
+        backend: Settings laid over both runs' own backends; None leaves one as it is.
+        folder: Where the files go; beside run A by default.
+    """
+
+    latents: int = 500
+    backend: dict[str, Any] = field(default_factory=dict)
+    folder: Path | None = None
+
+    @property
+    def changes_backend(self) -> bool:
+        """Whether the runs' own backends are left."""
+        return any(value is not None for value in self.backend.values())
+
+
+@dataclass(frozen=True)
+class Player:
+    """One run whose policy is ready to play."""
+
+    run: RunDirectory
+    trainer: Trainer
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What is played on what."""
+        backend = self.trainer.backend
+        return {
+            "run": self.run.name,
+            "id": self.run.id,
+            "seed": self.trainer.config.seed,
+            "updates": self.trainer.done,
+            "backend": dict(backend.describe()) if backend else "none (classical actor)",
+        }
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What came out; see the classes of its parts."""
+
+    latents: int
+    settings: list[Difference]
+    metrics: list[Metric]
+    equal_accuracy: list[EqualAccuracy]
+    alike: dict[str, Any]
+    returns_compared: bool
+
+
+@one_thread()
+def compare_runs(first: Path, second: Path, order: ComparisonOrder) -> Path:
+    """Play both policies on the evaluation's latents, write the files, print the tables.
+
+    Args:
+        first: Run A.
+        second: Run B.
+        order: Latents, backend, folder.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ConfigError: If the runs cannot be compared; its message says why.
+        UnknownNameError: If there is no such run or backend.
+    """
+    runs = open_run(first), open_run(second)
+    configs = [_config(run, order) for run in runs]
+    _refuse_unlike_settings(runs, configs)
+    a, b = (_player(run, config, order) for run, config in zip(runs, configs, strict=True))
+    _refuse_other_model(a, b)
+    console = Console()
+    folder = order.folder or a.run.path / f"compare-{b.run.name}"
+    folder.mkdir(parents=True, exist_ok=True)
+    comparison = _compare(a, b, order.latents, folder, Display(console))
+    write_json(
+        folder / "compare.json",
+        {"A": a.facts, "B": b.facts, "command": _command(first, second), **asdict(comparison)},
+    )
+    print_runs(console, (a.facts, b.facts), comparison)
+    for name in ("compare.json", "pictures.png"):
+        console.print(str(from_here(folder / name)), soft_wrap=True)
+    return folder
+
+
+def _config(run: RunDirectory, order: ComparisonOrder) -> RunConfig:
+    """The run's settings, on another backend if one was asked for and there is a circuit."""
+    config = run.config
+    if config.actor.kind == "ring" and order.changes_backend:
+        if order.backend.get("name") is not None:
+            refuse_unknown(order.backend["name"], order.backend.get("device"))
+        config = deployed_config(config, {"name": None, **order.backend}, {})
+    if is_device(config.backend.name):
+        raise ConfigError(
+            f"{run.name} plays on {config.backend.name!r}, where every step is a job; compare "
+            "plays on simulators.",
+            "Give one for both, such as `--backend aer_noisy`.",
+        )
+    return config
+
+
+def _refuse_unlike_settings(
+    runs: tuple[RunDirectory, RunDirectory], configs: list[RunConfig]
+) -> None:
+    if runs[0].path == runs[1].path:
+        raise ConfigError(f"Both runs are {runs[0].name}.", "Give two: `qhw runs` lists them.")
+    steps = [config.environment.steps for config in configs]
+    if steps[0] != steps[1]:
+        raise ConfigError(
+            f"{runs[0].name} takes {steps[0]} denoising steps, {runs[1].name} {steps[1]}: their "
+            "pictures would differ without any controller.",
+            "Compare runs of the same environment.steps.",
+        )
+
+
+def _refuse_other_model(a: Player, b: Player) -> None:
+    cards = a.trainer.bundle.card, b.trainer.bundle.card
+    if cards[0].digest != cards[1].digest:
+        told = " and ".join(f"{card.name} ({card.digest})" for card in cards)
+        raise ConfigError(
+            f"The runs steer different models: {told}.",
+            "Compare runs of the same environment.bundle.",
+        )
+
+
+def _player(run: RunDirectory, config: RunConfig, order: ComparisonOrder) -> Player:
+    trainer = Trainer(config) if order.changes_backend else open_trainer(run)
+    checkpoint = run.latest_checkpoint()
+    trainer.adopt(checkpoint)
+    trainer.done = checkpoint.update
+    return Player(run, trainer)
+
+
+def _compare(a: Player, b: Player, latents: int, folder: Path, display: Display) -> Comparison:
+    paired = evaluation_latents(a.trainer.bundle, latents)
+    judges = Judges(a.trainer.bundle)
+    with for_pictures(), display.status(f"playing both on {latents} latents"):
+        episodes = [play_policy(player.trainer, paired, "compare") for player in (a, b)]
+        outcomes = [judges.judge(episode, paired.labels) for episode in episodes]
+        constants = _constants(a.trainer, judges, paired)
+    _save_pictures(folder / "pictures.png", a, b, episodes, paired)
+    resamples = a.trainer.config.evaluation.bootstrap
+    counts = counts_of(latents, resamples)
+    alike = alikeness(episodes[0].images, episodes[1].images, resamples)
+    rewarded_alike = _reward(a) == _reward(b)
+    return Comparison(
+        latents=latents,
+        settings=differences(a.run.config, b.run.config),
+        metrics=metrics(outcomes[0], outcomes[1], counts, returns=rewarded_alike),
+        equal_accuracy=equal_accuracy(outcomes[0], outcomes[1], constants, counts),
+        alike={name: asdict(interval) for name, interval in alike.items()},
+        returns_compared=rewarded_alike,
+    )
+
+
+def _constants(trainer: Trainer, judges: Judges, paired: PairedLatents) -> list[Outcome]:
+    """Constant guidance on the same latents, recalled if it was played before."""
+    cache = Cache.of_user().baselines
+    return list(
+        Baselines(trainer.bundle, judges, trainer.environment, paired, cache).constants().values()
+    )
+
+
+def _reward(player: Player) -> tuple[dict[str, Any], float]:
+    environment = player.trainer.environment
+    return dataclasses.asdict(environment.reward), environment.cfg_base
+
+
+def _save_pictures(
+    path: Path, a: Player, b: Player, episodes: list[Episode], paired: PairedLatents
+) -> None:
+    names = a.trainer.bundle.card.class_names
+    labels = [names[int(label)] for label in paired.labels[:PICTURES]]
+    titles = f"A: {a.run.name}", f"B: {b.run.name}"
+    panels = {t: e.images[:PICTURES] for t, e in zip(titles, episodes, strict=True)}
+    plots.picture_grid(path, panels, labels)
+
+
+def _command(first: Path, second: Path) -> str:
+    return f"qhw compare {from_here(first)} {from_here(second)}"

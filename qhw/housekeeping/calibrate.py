@@ -1,0 +1,169 @@
+"""`qhw calibrate`: take a snapshot of a device, keep it, and show where a circuit does best."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from calibration import DeviceSnapshot
+from qhw.backends.device_opening import spending_limits
+from qhw.backends.transpilation import (
+    TranspiledCircuit,
+    TranspileOptions,
+    ranked_layouts,
+    transpile_for,
+    two_qubit_pairs,
+)
+from qhw.cache import Cache
+from qhw.config import BackendConfig, HardwareConfig
+from qhw.housekeeping.circuit_choice import ChosenCircuit
+from qhw.housekeeping.moments import told_moment
+from qhw.snapshots import KeptSnapshot, SnapshotStore, device_snapshot
+from qhw.tables import from_here, plain_table
+
+MOST_LAYOUTS = 5
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """What is to be measured on the device.
+
+    Attributes:
+        hardware: Limits.
+        command: What was typed.
+    """
+
+    hardware: HardwareConfig
+    command: str
+
+
+def calibrate(
+    device: str, chosen: ChosenCircuit, out: Path, measuring: Measuring | None = None
+) -> None:
+    """Take a snapshot, keep it, print the best layouts, draw the device; measure if asked to.
+
+    Args:
+        device: `fake_*` or `ibm_*`.
+        chosen: The circuit that is laid out.
+        out: Folder of the drawing.
+        measuring: Limits of what may be measured; None to measure nothing.
+
+    Raises:
+        QhwError: If the device cannot be read, or a limit is missing or reached.
+    """
+    console = Console()
+    if measuring is not None:
+        spending_limits(BackendConfig(name=device), measuring.hardware)
+    with console.status(f"reading the calibration of {device}"):
+        snapshot = device_snapshot(device)
+    _keep(console, snapshot)
+    with console.status(f"laying the circuit out on {device}"):
+        options = TranspileOptions()
+        taken = transpile_for(chosen.circuit, snapshot, options, Cache.of_user().transpiled)
+        ranked = ranked_layouts(chosen.circuit, snapshot, options)
+    console.print(
+        f"The circuit ({chosen.title}): {options.seeds} seeds laid it out on "
+        f"{_counted(len(ranked), 'set')} of qubits. The best:",
+        highlight=False,
+    )
+    console.print(_layouts(taken, ranked))
+    console.print(HOW_TO_READ, highlight=False)
+    _draw(console, snapshot, chosen, taken, out)
+    if measuring is not None:
+        from qhw.housekeeping.measuring import measure
+
+        measure(console, chosen.circuit, device, measuring.hardware, measuring.command)
+
+
+HOW_TO_READ = (
+    "Expected error: how likely at least one gate or read-out goes wrong, by the published "
+    "calibration. Runs take the layout marked *; a kept one stays until a fresh one would be "
+    f"{TranspileOptions().relayout_factor:g} times better."
+)
+
+
+def print_kept(device: str | None) -> None:
+    """Print the snapshots that are kept, newest last.
+
+    Args:
+        device: Of this device alone; None for all.
+    """
+    store, console = SnapshotStore.of_user(), Console()
+    devices = store.devices() if device is None else [device]
+    kept = [each for name in devices for each in store.of(name)]
+    for each in kept:
+        console.print(f"{each.name}  {each.digest}", highlight=False, soft_wrap=True)
+    if not kept:
+        of = "" if device is None else f" of {device}"
+        console.print(f"No snapshot{of} is kept. `qhw calibrate --device NAME` takes one.")
+
+
+def _keep(console: Console, snapshot: DeviceSnapshot) -> None:
+    store = SnapshotStore.of_user()
+    before = store.of(snapshot.name)
+    kept = store.keep(snapshot)
+    date = told_moment(snapshot.taken_at)
+    console.print(
+        f"{snapshot.name}: {snapshot.num_qubits} qubits, {snapshot.two_qubit_gate}, calibrated "
+        f"{date}",
+        highlight=False,
+    )
+    state = "is kept already" if kept in before else "is kept"
+    console.print(f"{kept.name} {state} ({kept.digest}).", highlight=False, soft_wrap=True)
+    others = [each for each in store.of(snapshot.name) if each != kept]
+    if others:
+        _print_others(console, kept, others)
+
+
+def _print_others(console: Console, kept: KeptSnapshot, others: list[KeptSnapshot]) -> None:
+    console.print(f"{len(others)} more of this device, newest last:", highlight=False)
+    for each in others[-MOST_LAYOUTS:]:
+        console.print(f"  {each.name}", highlight=False, soft_wrap=True)
+    command = f"  qhw drift {others[-1].name} {kept.name}"
+    console.print("What moved is told by")
+    console.print(command, highlight=False, soft_wrap=True)
+
+
+def _layouts(taken: TranspiledCircuit, ranked: list[TranspiledCircuit]) -> Table:
+    """The best few, and the one that runs take, wherever it stands."""
+    best = ranked[:MOST_LAYOUTS]
+    if taken.active_qubits not in [each.active_qubits for each in best]:
+        best.append(taken)
+    table = plain_table("", "qubits", "two-qubit gates", "depth", "expected error")
+    for layout in best:
+        same = layout.active_qubits == taken.active_qubits
+        shown = taken if same else layout
+        table.add_row(
+            "*" if same else "",
+            " ".join(str(qubit) for qubit in shown.active_qubits),
+            str(shown.two_qubit_gates),
+            str(shown.depth),
+            f"{shown.score:.4f}",
+        )
+    return table
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _draw(
+    console: Console,
+    snapshot: DeviceSnapshot,
+    chosen: ChosenCircuit,
+    taken: TranspiledCircuit,
+    out: Path,
+) -> None:
+    from qhw.device_picture import Layout, draw_device, save_picture
+
+    pairs = two_qubit_pairs(taken)
+    layout = Layout(taken.active_qubits, pairs, f"the circuit's qubits ({chosen.title})")
+    date = told_moment(snapshot.taken_at)
+    with console.status("drawing"):
+        figure = draw_device(snapshot, layout, f"{snapshot.name}, calibrated {date}")
+        paths = save_picture(figure, out / f"{snapshot.name}-{date[:10]}")
+    for path in paths:
+        console.print(str(from_here(path)), highlight=False, soft_wrap=True)

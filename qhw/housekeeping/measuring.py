@@ -1,0 +1,234 @@
+"""`qhw calibrate --measure`: read-out errors and the affine map of one circuit, measured and kept.
+
+Both go the way of all paid work: quoted against the limits, journaled, sent once. A measurement
+that was stopped goes on when the same command is typed again; what it paid for is looked up.
+
+DATA/measurements/DEVICE/CIRCUIT/
+  measurement.json     the newest one: its identity in the ledger, when it began, whether it ended
+  ID/measured.json     what came of it
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import platformdirs
+from rich.console import Console
+from rich.table import Table
+
+from policy import RingCircuit
+from policy.backend import FloatArray
+from qhw.backends.device import DeviceBackend
+from qhw.backends.device_mitigation import DeviceMitigation
+from qhw.backends.device_opening import Requester, open_device
+from qhw.backends.mitigation.affine import AffineMap
+from qhw.backends.mitigation.fitting import CALIBRATION_SHOTS
+from qhw.backends.mitigation.readout import READOUT_CIRCUITS, ReadoutInversion
+from qhw.backends.mitigation.store import affine_to_json
+from qhw.config import BackendConfig, HardwareConfig
+from qhw.housekeeping.moments import told_moment
+from qhw.paid import Display, paid_session
+from qhw.runs import write_json
+from qhw.sole_use import sole_use
+from qhw.tables import plain_table
+
+SURE = 3.0
+"""Standard errors from which on a measured number differs from the published one."""
+
+
+@dataclass(frozen=True)
+class MeasurementRecord:
+    """One measurement.
+
+    Attributes:
+        id: Its identity in the ledger.
+        began: ISO 8601.
+        finished: Whether everything has been measured.
+    """
+
+    id: str
+    began: str
+    finished: bool = False
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What came of it.
+
+    Attributes:
+        readout: Measured p01 and p10.
+        affine: The map; measured now, or an earlier one that a probe found to hold.
+        told: Where the map comes from.
+    """
+
+    readout: ReadoutInversion
+    affine: AffineMap
+    told: str
+
+
+def measure(
+    console: Console,
+    circuit: RingCircuit,
+    device: str,
+    hardware: HardwareConfig,
+    command: str,
+) -> None:
+    """Measure on a device, print and keep what came of it.
+
+    Args:
+        console: Printed to.
+        circuit: The ansatz.
+        device: Its name.
+        hardware: Limits.
+        command: What was typed; goes on with a measurement that was stopped.
+
+    Raises:
+        ConfigError: If a device that costs money was given no limit.
+        BudgetReachedError: If a limit is reached; the same command with a higher one goes on.
+        BusyError: If another process measures the same.
+        HardwareError: If the platform refuses or fails.
+    """
+    measurements_folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder = measurements_folder() / device / circuit.digest[:16]
+    backend = BackendConfig(name=device, mitigation="affine")
+    display = Display(console)
+    with sole_use(folder):
+        record = _take_up(console, folder)
+        requester = Requester(record.id, command, folder=folder / record.id, tell=display.tell)
+        opened = open_device(backend, hardware, circuit, requester)
+        with paid_session(console, opened, folder / record.id):
+            _write(folder, record)
+            measured = _measure(opened)
+        write_json(folder / record.id / "measured.json", _plain(opened, measured))
+        _write(folder, replace(record, finished=True))
+    _print(console, opened, measured)
+
+
+def measurements_folder() -> Path:
+    """Where measurements are kept; XDG_DATA_HOME moves it."""
+    return Path(platformdirs.user_data_dir("qhw")) / "measurements"
+
+
+def _take_up(console: Console, folder: Path) -> MeasurementRecord:
+    """The measurement that was stopped, or a new one."""
+    path = folder / "measurement.json"
+    if path.exists():
+        kept = MeasurementRecord(**json.loads(path.read_text(encoding="utf-8")))
+        if not kept.finished:
+            console.print(f"Going on with the measurement that began {kept.began}.")
+            return kept
+    return MeasurementRecord(uuid.uuid4().hex[:16], datetime.now(UTC).isoformat(timespec="seconds"))
+
+
+def _write(folder: Path, record: MeasurementRecord) -> None:
+    write_json(folder / "measurement.json", asdict(record))
+
+
+def _measure(opened: DeviceBackend) -> Measured:
+    """Read-out first: its two circuits are one calibration job, the map's jobs come after it."""
+    affine = opened.mitigation
+    opened.mitigation = replace(affine, name="readout", readout_errors="measured")
+    opened.prepare()
+    readout = opened.mitigation.ready
+    before = opened.mitigation.numbered
+    opened.mitigation = replace(affine, numbered=before)
+    opened.prepare()
+    fitted = opened.mitigation.ready
+    assert isinstance(readout, ReadoutInversion) and isinstance(fitted, AffineMap)
+    return Measured(readout, fitted, _origin(opened.mitigation, before))
+
+
+def _origin(mitigation: DeviceMitigation, before: int) -> str:
+    if mitigation.told:
+        return f"An earlier map was probed: {mitigation.told}."
+    if mitigation.numbered == before:
+        return "Kept from before: the calibration is the same."
+    return "Fitted now."
+
+
+def _plain(opened: DeviceBackend, measured: Measured) -> dict[str, Any]:
+    readout = measured.readout
+    return {
+        "device": opened.mitigation.snapshot.name,
+        "calibration": opened.mitigation.snapshot.calibration_digest,
+        "qubits": list(opened.transpiled.output_qubits),
+        "readout": {
+            "p01": readout.p01.tolist(),
+            "p10": readout.p10.tolist(),
+            "shots": readout.shots,
+            "source": readout.source,
+        },
+        "affine": json.loads(affine_to_json(measured.affine)),
+        "affine origin": measured.told,
+    }
+
+
+def _print(console: Console, opened: DeviceBackend, measured: Measured) -> None:
+    outputs = opened.transpiled.output_qubits
+    published = ReadoutInversion.published(opened.mitigation.snapshot, outputs)
+    console.print(_readout_table(outputs, published, measured.readout))
+    console.print(_agreement(published, measured.readout), highlight=False)
+    console.print(_affine_table(outputs, measured.affine))
+    affine = measured.affine
+    how = f"{affine.circuits} circuits x {affine.shots} shots, {told_moment(affine.date)}"
+    console.print(
+        f"noisy = slope x ideal + intercept, +- one standard error; {how}. {measured.told} Runs "
+        "on this device with --mitigation affine take it.",
+        highlight=False,
+    )
+
+
+def _readout_table(
+    outputs: tuple[int, ...], published: ReadoutInversion, measured: ReadoutInversion
+) -> Table:
+    title = f"Read-out errors, {READOUT_CIRCUITS} circuits x {CALIBRATION_SHOTS} shots"
+    names = ("1 for 0, published", "measured", "0 for 1, published", "measured")
+    table = plain_table(title, *names)
+    for index, qubit in enumerate(outputs):
+        cells = []
+        for told, found in ((published.p01, measured.p01), (published.p10, measured.p10)):
+            error = _shot_error(found, measured.shots)[index]
+            cells += [
+                f"{100 * told[index]:.2f} %",
+                f"{100 * found[index]:.2f} +- {100 * error:.2f} %",
+            ]
+        table.add_row(f"qubit {qubit}", *cells)
+    return table
+
+
+def _shot_error(probability: FloatArray, shots: int | None) -> FloatArray:
+    """Standard error of a share that was counted; of none counted, that of one in all shots."""
+    assert shots is not None, "measured with shots"
+    at_least = np.maximum(probability, 1 / shots)
+    error: FloatArray = np.sqrt(at_least * (1 - probability) / shots)
+    return error
+
+
+def _agreement(published: ReadoutInversion, measured: ReadoutInversion) -> str:
+    pairs = ((published.p01, measured.p01), (published.p10, measured.p10))
+    distances = [np.abs(found - told) / _shot_error(found, measured.shots) for told, found in pairs]
+    beyond = int((np.concatenate(distances) > SURE).sum())
+    total = 2 * len(measured.p01)
+    return (
+        f"{beyond} of {total} differ from the published ones by more than {SURE:g} standard errors "
+        "(0 for 1 holds the error of the x gate, too)."
+    )
+
+
+def _affine_table(outputs: tuple[int, ...], affine: AffineMap) -> Table:
+    table = plain_table("Affine map of <Z>", "slope", "intercept", "residual rms")
+    slope, intercept = (np.sqrt(affine.covariance[:, i, i]) for i in range(2))
+    for index, qubit in enumerate(outputs):
+        table.add_row(
+            f"output {index}, qubit {qubit}",
+            f"{affine.slope[index]:.4f} +- {slope[index]:.4f}",
+            f"{affine.intercept[index]:+.4f} +- {intercept[index]:.4f}",
+            f"{affine.residual[index]:.4f}",
+        )
+    return table

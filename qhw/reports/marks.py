@@ -1,0 +1,192 @@
+"""The marks of a figure: lines with bands, bars with error bars, cells with numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qhw.reports.canvas import Canvas
+from qhw.reports.numbers import MISSING, interval, number
+from qhw.reports.scales import Scale
+from qhw.reports.style import LIGHT, colour, marker
+from qhw.studies.finding import Estimate, Figure, Series
+
+FloatArray = NDArray[np.float64]
+
+BAND = 0.16
+"""Opacity of an interval's band."""
+DODGE = 0.09
+"""Distance between points of the same category."""
+DEEPEST = 0.5
+"""Opacity of the deepest cell: the text on it keeps a contrast of 4.5 in light and dark."""
+CELLS = 0.74
+"""Share of the width that a matrix's cells take beside the names of its rows."""
+GROUP = 0.8
+"""Share of a category's room that its bars take."""
+
+
+def draw_lines(axes: Any, figure: Figure, scale: Scale) -> None:
+    """Draw a line per series; intervals are bands over numbers, error bars over categories."""
+    for index, series in enumerate(figure.series):
+        shift = _shift(index, len(figure.series)) if scale.categories else 0.0
+        x, y, low, high = columns(series, scale)
+        order = np.argsort(x, kind="stable")
+        x, y, low, high = x[order] + shift, y[order], low[order], high[order]
+        style = {"color": colour(index), "marker": marker(index), "label": series.name}
+        axes.plot(x, y, markeredgecolor=LIGHT.paper, markeredgewidth=0.6, **style)
+        lonely = np.ones(len(x), dtype=bool) if scale.categories else _lonely(low, high)
+        axes.fill_between(x, low, high, where=~lonely, color=colour(index), alpha=BAND, linewidth=0)
+        axes.errorbar(
+            x[lonely], y[lonely], _lengths(y, low, high)[:, lonely], fmt="none",
+            color=colour(index), elinewidth=1.2, capsize=2.5,
+        )  # fmt: skip
+
+
+def draw_bars(axes: Any, figure: Figure, scale: Scale, flat: bool) -> None:
+    """Draw a group of bars per category, lying if flat; on a logarithmic axis they are points."""
+    thickness = GROUP / len(figure.series)
+    for index, series in enumerate(figure.series):
+        x, y, low, high = columns(series, scale)
+        place = x + (index - (len(figure.series) - 1) / 2) * thickness
+        lengths = _lengths(y, low, high)
+        _bar(axes, index, series.name, place, y, 0.9 * thickness, flat, figure.y.log)
+        along = {"xerr" if flat else "yerr": lengths}
+        ends = (y, place) if flat else (place, y)
+        axes.errorbar(*ends, **along, fmt="none", color=LIGHT.ink, elinewidth=1, capsize=2)
+        for missing in place[np.isnan(y)]:
+            _tell_missing(axes, missing, flat)
+
+
+def draw_cells(axes: Any, figure: Figure, scale: Scale, canvas: Canvas) -> None:
+    """Draw a row of cells per series, each with its number and interval.
+
+    Of values of both signs, those below 0 take another colour; the deeper, the further from 0.
+    """
+    values = [v for series in figure.series for v in series.y if v is not None]
+    narrow = cells_are_narrow(figure, scale, canvas)
+    for row, series in enumerate(figure.series):
+        for k, value in enumerate(series.y):
+            text = cell_text(series, k)
+            text = text.replace(", ", ",\n") if narrow else text
+            _cell(axes, scale.place(series.x[k]), row, _fill(value, values), text, canvas)
+    axes.set_xlim(-0.5, len(scale.categories) - 0.5)
+    axes.set_ylim(len(figure.series) - 0.5, -0.5)
+
+
+def cells_are_narrow(figure: Figure, scale: Scale, canvas: Canvas) -> bool:
+    """Whether intervals must be broken to fit their cells."""
+    lines = [
+        line
+        for series in figure.series
+        for k in range(len(series.x))
+        for line in cell_text(series, k).split("\n")
+    ]
+    room = CELLS * canvas.letters / len(scale.categories)
+    return max(map(len, lines)) > room
+
+
+def shows_dashes(figure: Figure) -> bool:
+    """Whether dashes stand in a figure for what was not measured; lines just have a gap."""
+    missing = any(value is None for series in figure.series for value in series.y)
+    return missing and figure.kind != "lines"
+
+
+def cell_text(series: Series, k: int) -> str:
+    """What stands in a cell: the number, and below it the interval."""
+    value = series.y[k]
+    if value is None:
+        return MISSING
+    low, high = ends_of(series, k)
+    if low is None or high is None:
+        return number(value)
+    estimate, rest = interval(Estimate(value=value, low=low, high=high)).split(" ", 1)
+    return f"{estimate}\n{rest}"
+
+
+def ends_of(series: Series, k: int) -> tuple[float | None, float | None]:
+    """The ends of one interval."""
+    return series.low[k] if series.low else None, series.high[k] if series.high else None
+
+
+def columns(series: Series, scale: Scale) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Positions, values, lower and upper ends (N,); not a number where there is none."""
+    x = np.array([scale.place(value) for value in series.x], dtype=np.float64)
+    y, low, high = (_array(part, len(x)) for part in (series.y, series.low, series.high))
+    return x, y, low, high
+
+
+def _bar(
+    axes: Any,
+    index: int,
+    name: str,
+    place: FloatArray,
+    y: FloatArray,
+    thickness: float,
+    flat: bool,
+    points: bool,
+) -> None:
+    if points:
+        ends = (y, place) if flat else (place, y)
+        axes.plot(*ends, color=colour(index), marker=marker(index), linestyle="none", label=name)
+        return
+    draw = axes.barh if flat else axes.bar
+    draw(place, np.nan_to_num(y), thickness, color=colour(index), label=name)
+
+
+def _tell_missing(axes: Any, place: float, flat: bool) -> None:
+    point = (0, place) if flat else (place, 0)
+    units = ("axes fraction", "data") if flat else ("data", "axes fraction")
+    axes.annotate(
+        MISSING, point, xycoords=units, xytext=(4, 0) if flat else (0, 4),
+        textcoords="offset points", ha="left" if flat else "center",
+        va="center" if flat else "bottom", color=LIGHT.muted,
+    )  # fmt: skip
+
+
+def _cell(
+    axes: Any, x: float, y: float, fill: tuple[str, float], text: str, canvas: Canvas
+) -> None:
+    from matplotlib.patches import Rectangle
+
+    shade, opacity = fill
+    axes.add_patch(
+        Rectangle((x - 0.49, y - 0.47), 0.98, 0.94, facecolor=shade, alpha=opacity, linewidth=0)
+    )
+    axes.text(x, y, text, ha="center", va="center", fontsize=canvas.text - 0.5, linespacing=1.25)
+
+
+def _fill(value: float | None, values: Sequence[float]) -> tuple[str, float]:
+    """Colour and opacity of a cell; text stays readable on all of them."""
+    if value is None:
+        return LIGHT.raised, 1.0
+    least, most = min(values), max(values)
+    if least < 0 < most:
+        share = abs(value) / max(most, -least)
+    else:
+        share = (value - least) / ((most - least) or 1.0)
+    return colour(int(least < 0 < most and value < 0)), 0.06 + (DEEPEST - 0.06) * share
+
+
+def _shift(index: int, count: int) -> float:
+    return (index - (count - 1) / 2) * min(DODGE, 0.6 / count)
+
+
+def _lonely(low: FloatArray, high: FloatArray) -> NDArray[np.bool_]:
+    """Which intervals have no neighbour, so that no band can be drawn to it."""
+    known = np.isfinite(low) & np.isfinite(high)
+    padded = np.pad(known, 1)
+    alone: NDArray[np.bool_] = known & ~padded[:-2] & ~padded[2:]
+    return alone
+
+
+def _lengths(y: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
+    """Lengths (2, N) of the error bars; an interval beside its value keeps to one side."""
+    return np.maximum(np.stack([y - low, high - y]), 0)
+
+
+def _array(values: Sequence[float | None], size: int) -> FloatArray:
+    filled = values or [None] * size
+    return np.array([np.nan if v is None else v for v in filled], dtype=np.float64)

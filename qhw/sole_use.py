@@ -1,0 +1,39 @@
+"""One process at a time in a folder: two would overwrite its files and spend its limits twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from qhw.errors import BusyError
+from qhw.tables import from_here
+
+LOCK_FILE = "lock"
+
+
+@contextmanager
+def sole_use(folder: Path) -> Iterator[None]:
+    """Keep other processes out of a folder's work; it is freed when this one ends, however.
+
+    Args:
+        folder: Is made when missing.
+
+    Raises:
+        BusyError: If another process, or another thread of this one, is at work there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / LOCK_FILE, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise BusyError(
+            f"Another process is at work in {from_here(folder)}.",
+            "Wait until it ends, or stop it, then type the same command again.",
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,291 @@
+"""Conditions: one trained policy under one backend on the common latents, and what came of it.
+
+All studies share one folder, so that what one of them measured is not measured again by another:
+
+data/conditions/KEY.npz    returns, guidance and judgements of every latent
+data/conditions/KEY.json   what was played and on what; for a condition that cannot be, the reason
+data/conditions/KEY.pictures.npz   all pictures of a noiseless policy, which others are compared to
+
+Reading imports neither a model nor a backend.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qhw.errors import CheckpointError, DataError
+from qhw.runs import RunDirectory
+from qhw.studies.study import Scope, read_arrays
+
+if TYPE_CHECKING:
+    from qhw.backends.mitigation.method import MethodName
+
+FORMAT = 1
+"""Rises when latents, labels or columns change, so that older files are not taken for new ones."""
+QUICK_LATENTS = 300
+FULL_LATENTS = 2000
+SHOWN_LATENTS = 8
+"""The first latents, whose pictures are kept for the page."""
+EYES = ("proxy", "judge_0", "judge_1")
+JUDGES = {"judge_0": "judge 1", "judge_1": "judge 2"}
+"""The two held-out judges; neither trained, stopped or chose anything."""
+LIKENESS = ("psnr", "ssim", "lpips")
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a policy is played on.
+
+    Attributes:
+        device: Snapshot whose noise is simulated: a device's name, or `DEVICE@DATE` of a kept one;
+            empty for the noiseless circuit.
+        noise_scale: Multiplies the device's errors.
+        shots: Per circuit; None for exact values.
+        mitigation: What is done to the values.
+    """
+
+    device: str = ""
+    noise_scale: float = 1.0
+    shots: int | None = None
+    mitigation: MethodName = "none"
+
+    @property
+    def name(self) -> str:
+        """Such as `fake_brisbane x 2, 1024 shots, affine`."""
+        scale = "" if self.noise_scale == 1 else f" x {self.noise_scale:g}"
+        shots = "" if self.shots is None else f", {self.shots} shots"
+        mitigation = "" if self.mitigation == "none" else f", {self.mitigation}"
+        return f"{self.device or 'noiseless'}{scale}{shots}{mitigation}"
+
+    @property
+    def backend(self) -> dict[str, Any]:
+        """The settings of `qhw.config.BackendConfig`."""
+        sampled = {} if self.shots is None else {"shots": self.shots}
+        if not self.device:
+            return {"name": "aer", **sampled}
+        return {
+            "name": "aer_noisy",
+            "device": self.device,
+            "noise_scale": self.noise_scale,
+            "mitigation": self.mitigation,
+            **sampled,
+        }
+
+
+NOISELESS = Setting()
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One policy under one setting.
+
+    Attributes:
+        run: The trained run.
+        setting: What it is played on.
+        latents: How many of the evaluation's latents, from the first one on.
+    """
+
+    run: RunDirectory
+    setting: Setting
+    latents: int
+
+    @cached_property
+    def key(self) -> str:
+        """Identity of everything its numbers depend on."""
+        parts = [self.run.id, newest_update(self.run), asdict(self.setting), self.latents]
+        return _digest(["policy", *parts])
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What is written beside its numbers."""
+        return {
+            "run": self.run.name,
+            "run id": self.run.id,
+            "update": newest_update(self.run),
+            "seed": self.run.config.seed,
+            "setting": self.setting.name,
+            "latents": self.latents,
+        }
+
+
+@dataclass(frozen=True)
+class HandMade:
+    """Guidance that needs no training, on the same latents: the constant to beat, or the rule.
+
+    Attributes:
+        run: Any run of the report; they all have one bundle, reward and guidance range.
+        kind: `constant` or `rule`.
+        latents: How many of the evaluation's latents.
+    """
+
+    run: RunDirectory
+    kind: str
+    latents: int
+
+    @cached_property
+    def key(self) -> str:
+        """Identity of everything its numbers depend on."""
+        settings = self.run.config.environment.model_dump(mode="json")
+        return _digest([self.kind, bundle_digest(self.run), settings, self.latents])
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What is written beside its numbers."""
+        return {"hand-made": self.kind, "latents": self.latents}
+
+
+@dataclass(frozen=True)
+class Played:
+    """What a condition came to; every array has one entry per latent, in the same order.
+
+    Attributes:
+        returns: (N,) undiscounted.
+        guidance: (N,) mean over the steps of the guidance applied.
+        log_probability: Eye to (N,), log p of the wanted class in nats.
+        correct: Eye to (N,), 1 where it names the wanted class.
+        frechet: Eye to the Frechet distance to real pictures in its features.
+        effect: Eye to (N,), each latent's first-order part in that distance, times N.
+        likeness: `psnr` in dB (100 at most), `ssim` and `lpips`, each (N,), against the noiseless
+            policy's picture of the same latent; empty for what is not compared to it.
+        pictures: (8, c, h, w) in [0, 1] of the first latents.
+        facts: What was played, and on what.
+    """
+
+    returns: FloatArray
+    guidance: FloatArray
+    log_probability: dict[str, FloatArray]
+    correct: dict[str, FloatArray]
+    frechet: dict[str, float]
+    effect: dict[str, FloatArray]
+    likeness: dict[str, FloatArray]
+    pictures: FloatArray
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A condition that cannot be played, and why."""
+
+    reason: str
+
+
+def latents_of(scope: Scope) -> int:
+    """Latents of every condition of a report."""
+    return FULL_LATENTS if scope.full else QUICK_LATENTS
+
+
+def newest_update(run: RunDirectory) -> int:
+    """Number of the newest checkpoint, told by its folder's name.
+
+    Raises:
+        CheckpointError: If there is none.
+    """
+    folders = (run.path / "checkpoints").glob("[0-9]*")
+    numbers = [int(path.name) for path in folders if path.is_dir()]
+    if not numbers:
+        raise CheckpointError(f"{run.path} has no checkpoint.", "Train it: `qhw train`.")
+    return max(numbers)
+
+
+def bundle_digest(run: RunDirectory) -> str:
+    """Of the model that a run was trained with."""
+    digest: str = run.read_json("provenance.json")["bundle"]["digest"]
+    return digest
+
+
+def path_of(scope: Scope, condition: Condition | HandMade) -> Path:
+    """Where a condition's numbers are."""
+    return scope.data("conditions") / f"{condition.key}.npz"
+
+
+def pictures_path(scope: Scope, condition: Condition) -> Path:
+    """Where all pictures of a noiseless policy are."""
+    return path_of(scope, condition).with_suffix(".pictures.npz")
+
+
+def facts_path(scope: Scope, condition: Condition | HandMade) -> Path:
+    """Where what was played is told."""
+    return path_of(scope, condition).with_suffix(".json")
+
+
+def known(scope: Scope, condition: Condition | HandMade) -> bool:
+    """Whether a condition was measured, or found to be impossible."""
+    if path_of(scope, condition).exists():
+        return True
+    facts = facts_path(scope, condition)
+    return facts.exists() and "refused" in json.loads(facts.read_text(encoding="utf-8"))
+
+
+def outcome(scope: Scope, condition: Condition | HandMade) -> Played | Refused:
+    """What a condition came to.
+
+    Raises:
+        DataError: If it was not measured yet.
+    """
+    path, told = path_of(scope, condition), facts_path(scope, condition)
+    if not told.exists():
+        raise _missing(condition)
+    facts = json.loads(told.read_text(encoding="utf-8"))
+    if "refused" in facts:
+        return Refused(facts["refused"])
+    if not path.exists():
+        raise _missing(condition)
+    return _played(read_arrays(path), facts)
+
+
+def played(scope: Scope, condition: Condition | HandMade) -> Played:
+    """What a condition came to that can always be played.
+
+    Raises:
+        DataError: If it was not measured yet, or was refused all the same.
+    """
+    found = outcome(scope, condition)
+    if isinstance(found, Refused):
+        raise DataError(
+            f"{condition.facts} could not be played: {found.reason}",
+            f"Mend that, delete {facts_path(scope, condition)}, and acquire again.",
+        )
+    return found
+
+
+def all_facts(scope: Scope) -> list[dict[str, Any]]:
+    """What was played for the report so far, by key."""
+    paths: Sequence[Path] = sorted(scope.data("conditions").glob("*.json"))
+    return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+
+
+def _played(arrays: dict[str, FloatArray], facts: dict[str, Any]) -> Played:
+    return Played(
+        arrays["returns"],
+        arrays["guidance"],
+        {eye: arrays[f"{eye}/log_probability"] for eye in EYES},
+        {eye: arrays[f"{eye}/correct"] for eye in EYES},
+        {eye: float(arrays[f"{eye}/frechet"]) for eye in EYES},
+        {eye: arrays[f"{eye}/effect"] for eye in EYES},
+        {name: arrays[name] for name in LIKENESS if name in arrays},
+        arrays["pictures"],
+        facts,
+    )
+
+
+def _missing(condition: Condition | HandMade) -> DataError:
+    return DataError(
+        f"{condition.facts} was not measured yet.",
+        "Acquire first: `qhw report noise ... --step acquire`.",
+    )
+
+
+def _digest(parts: list[Any]) -> str:
+    text = json.dumps([FORMAT, *parts], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:24]

@@ -1,0 +1,220 @@
+"""Section 1: what noise does to the features <Z_i>, on the states the controller visits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qhw.studies.by_shots import (
+    REFERENCE_SHOTS,
+    Comparison,
+    best_in_words,
+    compare_methods,
+    figure_by_shots,
+    shots_label,
+    title,
+)
+from qhw.studies.finding import Cell, Column, Estimate, Finding, Table
+from qhw.studies.noisy import Key, Measured, acquire_noisy, devices_of, read_noisy, repeats_of
+from qhw.studies.statistics import Bootstrap, hierarchical_bootstrap, refusal, shown, transformed
+from qhw.studies.study import Scope
+from qhw.studies.visited import too_large
+
+FloatArray = NDArray[np.float64]
+
+BEST_CASE = (
+    "Simulated noise is a best case: the noise models hold gate, decay and read-out errors of one "
+    "calibration, and no coherent errors, crosstalk or drift."
+)
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Errors of all conditions, as squares (S, N) per training seed and state.
+
+    Attributes:
+        total: Mean over repetitions and outputs of (measured - ideal)^2.
+        bias: Of the mean over repetitions, less what its own scatter adds; may be below 0.
+        spread: Variance over the repetitions; 0 for exact values.
+    """
+
+    total: Mapping[Key, FloatArray]
+    bias: Mapping[Key, FloatArray]
+    spread: Mapping[Key, FloatArray]
+
+
+class Features:
+    """Bias, spread and RMSE of <Z_i> by device, mitigation and shots."""
+
+    name = "features"
+    question = "How far does noise move the circuit's features?"
+
+    def acquire(self, scope: Scope) -> None:
+        """Measure the visited states on both devices."""
+        if too_large(scope) is None:
+            acquire_noisy(scope)
+
+    def analyse(self, scope: Scope) -> Finding:
+        """Errors with their intervals, and which mitigation helps."""
+        refused = too_large(scope)
+        if refused is not None:
+            return Finding(study=self.name, question=self.question, refusal=refused)
+        measured = read_noisy(scope)
+        errors = errors_of(measured)
+        found = root_mean_squares(errors.total)
+        rmse = found.estimates
+        comparisons = compare_methods(errors.total)
+        devices = devices_of(scope)
+        return Finding(
+            study=self.name,
+            question=self.question,
+            answer=_answer(devices, errors, rmse, comparisons, found.bootstrap.seeds),
+            figures=tuple(
+                figure_by_shots(
+                    device,
+                    rmse,
+                    name="rmse",
+                    heading="Error of the features",
+                    label="RMSE of <Z_i>",
+                    reading=(
+                        "Lower is better; a line that levels off has reached its bias, which more "
+                        "shots do not lower. Bars are 95 % intervals."
+                    ),
+                )
+                for device in devices
+            ),
+            tables=(_table(errors, rmse), _comparison_table(comparisons, rmse)),
+            notes=_notes(scope, measured, found.bootstrap),
+            provenance={**found.bootstrap.facts, "repetitions": repeats_of(scope)},
+        )
+
+
+@dataclass(frozen=True)
+class Roots:
+    """Roots of mean squares, and the bootstrap they came from."""
+
+    estimates: dict[Key, Estimate]
+    bootstrap: Bootstrap
+
+
+def root_mean_squares(squares: Mapping[Key, FloatArray]) -> Roots:
+    """Bootstrap squares (S, N) of every condition with common resamples, and take the roots."""
+    found = hierarchical_bootstrap(np.array(list(squares.values())))
+    return Roots(
+        {key: transformed(found.estimate(k), np.sqrt, 0.0) for k, key in enumerate(squares)}, found
+    )
+
+
+def errors_of(measured: Measured) -> Errors:
+    """Split every condition's error into what repeats and what scatters."""
+    total, bias, spread = {}, {}, {}
+    for key, noisy in measured.conditions.items():
+        error = noisy.values - measured.ideal
+        repeats = error.shape[1]
+        variance = error.var(axis=1, ddof=1) if repeats > 1 else np.zeros_like(error[:, 0])
+        total[key] = np.square(error).mean(axis=(1, 3))
+        spread[key] = variance.mean(axis=2)
+        bias[key] = np.square(error.mean(axis=1)).mean(axis=2) - spread[key] / repeats
+    return Errors(total, bias, spread)
+
+
+def _answer(
+    devices: tuple[str, ...],
+    errors: Errors,
+    rmse: Mapping[Key, Estimate],
+    comparisons: list[Comparison],
+    seeds: int,
+) -> str:
+    whose = "this one controller visits" if seeds == 1 else f"{seeds} trained controllers visit"
+    lines = [
+        f"{device} moves <Z_i> by {shown(rmse[Key(device, 'none', None)], '{:.3f}')} (root mean "
+        f"square) with exact values and by "
+        f"{shown(rmse[Key(device, 'none', REFERENCE_SHOTS)], '{:.3f}')} at {REFERENCE_SHOTS} "
+        f"shots; {best_in_words(device, comparisons, errors.total, rmse)}."
+        for device in devices
+    ]
+    return f"On the states that {whose}, {' '.join(lines)}"
+
+
+def _table(errors: Errors, rmse: Mapping[Key, Estimate]) -> Table:
+    bias, spread = (root_mean_squares(part).estimates for part in (errors.bias, errors.spread))
+    rows: list[tuple[Cell, ...]] = [
+        (key.device, title(key.method), shots_label(key.shots), bias[key], spread[key], rmse[key])
+        for key in rmse
+    ]
+    return Table(
+        id="features_errors",
+        title="Bias, spread and RMSE of <Z_i>",
+        columns=(
+            Column(name="device"),
+            Column(name="mitigation"),
+            Column(name="shots"),
+            Column(name="bias", digits=4),
+            Column(name="spread", digits=4),
+            Column(name="RMSE", digits=4),
+        ),
+        rows=tuple(rows),
+        reading=(
+            "Bias is what stays when a state is measured again, spread is what shots (and, for "
+            "affine, its calibration's shots) add; RMSE^2 = bias^2 + spread^2. All are root mean "
+            "squares over states and outputs; a bias of 0 could not be told from 0."
+        ),
+    )
+
+
+def _comparison_table(comparisons: list[Comparison], rmse: Mapping[Key, Estimate]) -> Table:
+    rows: list[tuple[Cell, ...]] = []
+    for each in comparisons:
+        key = each.condition
+        plain = rmse[key._replace(method="none")]
+        labels = (key.device, title(key.method), shots_label(key.shots))
+        rows.append((*labels, plain, rmse[key], each.p_value, each.verdict))
+    return Table(
+        id="features_mitigation",
+        title="Mitigation against none",
+        columns=(
+            Column(name="device"),
+            Column(name="mitigation"),
+            Column(name="shots"),
+            Column(name="RMSE without", digits=4),
+            Column(name="RMSE with", digits=4),
+            Column(name="p (Holm)", digits=4),
+            Column(name="verdict"),
+        ),
+        rows=tuple(rows),
+        reading=(
+            "Paired by state; p-values are of the difference of the mean squares, adjusted over "
+            f"all {len(rows)} comparisons of this table."
+        ),
+    )
+
+
+def _notes(scope: Scope, measured: Measured, found: Bootstrap) -> tuple[str, ...]:
+    return (
+        *common_notes(scope, measured, found),
+        "Whether other circuits or devices fare alike is not said: these are two calibrations.",
+    )
+
+
+def common_notes(scope: Scope, measured: Measured, found: Bootstrap) -> tuple[str, ...]:
+    """Samples, intervals, and what could not be had; shared with the study of control."""
+    alone = () if found.over_seeds else (refusal("other controllers of this kind"),)
+    refused = [
+        f"{title(method)} does not fit {device}: {reason}"
+        for (device, method), reason in measured.refused.items()
+    ]
+    return (
+        f"{found.episodes} states per training seed: the noiseless controller is played, and one "
+        f"step of each episode is drawn at random. {repeats_of(scope)} repetitions of everything "
+        "that has shots.",
+        "Shots are per evaluation: extrapolation runs two circuits with half of them each. An "
+        "affine calibration (32 circuits x 4,096 shots) comes on top, drawn anew for every "
+        "repetition.",
+        found.flag,
+        *alone,
+        *refused,
+        BEST_CASE,
+    )

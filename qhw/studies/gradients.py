@@ -1,0 +1,422 @@
+"""Section 6a: the parameter-shift gradient under noise and shots, against the ideal one.
+
+The surrogate is PPO's at unchanged weights, with the path through mu: minibatches of visited
+states, the trained head's d mu / d <Z_i>, and advantages drawn from a normal distribution and
+normalised. The advantages are random, so the states do not pull together: a minibatch whose
+advantages agree has a larger gradient and the same noise, and fares better than what is shown here.
+Depths other than the trained one have random weights, uniform in [-pi, pi] like those training
+starts from, and the same upstream gradient.
+
+data/gradients/DEVICE-dDEPTH-SHOTS-KEY.npz, and DEVICE-trained-SHOTS-KEY.npz
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policy.circuit import RingCircuit
+from qhw.studies.by_shots import REFERENCE_SHOTS, shots_in_words, shots_label
+from qhw.studies.conditions import newest_update
+from qhw.studies.features import BEST_CASE
+from qhw.studies.finding import Axis, Cell, Column, Estimate, Figure, Finding, Series, Table
+from qhw.studies.groups import subject
+from qhw.studies.noisy import identifier, open_noisy
+from qhw.studies.statistics import (
+    Bootstrap,
+    excludes,
+    hierarchical_bootstrap,
+    nothing_seen,
+    paired_difference,
+    refusal,
+    shown,
+    units_of,
+)
+from qhw.studies.study import Arrays, Scope, kept, read_arrays
+from qhw.studies.visited import (
+    Visits,
+    acquire_visits,
+    latents_of,
+    read_visits,
+    require,
+    subject_circuit,
+    too_large,
+)
+
+if TYPE_CHECKING:
+    from policy import ExpectationBackend
+
+FloatArray = NDArray[np.float64]
+
+FORMAT = 1
+SHOTS = (64, 256, 1024, 4096, 16_384, None)
+QUICK_DEPTHS = (1, 2, 4, 8)
+FULL_DEPTHS = (1, 2, 3, 4, 6, 8, 12)
+QUICK_DRAWS, FULL_DRAWS = 24, 60
+QUICK_REPEATS, FULL_REPEATS = 4, 8
+MINIBATCH = 16
+GOOD_COSINE = 0.9
+MATTERS = 0.05
+"""A change of the cosine that would matter."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """Which weights are differentiated.
+
+    Attributes:
+        depth: Of the circuit.
+        trained: The trained weights; else random ones.
+    """
+
+    depth: int
+    trained: bool
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        layers = f"depth {self.depth}"
+        return f"trained weights, {layers}" if self.trained else f"random weights, {layers}"
+
+    @property
+    def stem(self) -> str:
+        """For file names."""
+        return "trained" if self.trained else f"d{self.depth}"
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How good gradients are: S training seeds, D draws.
+
+    Attributes:
+        cosine: (S, D) with the ideal gradient, mean over repetitions.
+        signal: (S, D) squared norm of the ideal gradient.
+        scatter: (S, D) variance of the measured one over repetitions, summed over the weights.
+    """
+
+    cosine: FloatArray
+    signal: FloatArray
+    scatter: FloatArray
+
+
+class Gradients:
+    """Cosine and signal-to-noise of the gradient by shots and depth."""
+
+    name = "gradients"
+    question = "Can the circuit's gradient be measured through noise and shots?"
+
+    def acquire(self, scope: Scope) -> None:
+        """Measure every depth and number of shots that is not there yet."""
+        if too_large(scope) is not None:
+            return
+        acquire_visits(scope)
+        visits = read_visits(scope)
+        for point in points_of(scope):
+            for shots in SHOTS:
+                path = _path(scope, point, shots)
+                if not path.exists():
+                    scope.tell(f"gradients of {point.name}, {shots_in_words(shots)}")
+                    kept(path, partial(_measure, scope, point, shots, visits))
+
+    def analyse(self, scope: Scope) -> Finding:
+        """Cosines and signal-to-noise ratios with their intervals."""
+        refused = too_large(scope)
+        if refused is not None:
+            return Finding(study=self.name, question=self.question, refusal=refused)
+        points = points_of(scope)
+        found = [
+            [quality_of(read_arrays(require(_path(scope, point, shots)))) for shots in SHOTS]
+            for point in points
+        ]
+        cosine = hierarchical_bootstrap([[each.cosine for each in row] for row in found])
+        ratio = hierarchical_bootstrap([[_log_ratio(each) for each in row[:-1]] for row in found])
+        return Finding(
+            study=self.name,
+            question=self.question,
+            answer=_answer(scope.device, points, found, cosine),
+            figures=(
+                _cosine_figure(scope.device, points, cosine),
+                _ratio_figure(scope.device, points, ratio),
+            ),
+            tables=(_table(points, found, cosine, ratio),),
+            notes=_notes(scope, cosine),
+            provenance={
+                **cosine.facts,
+                "device": scope.device,
+                "minibatch": MINIBATCH,
+                "draws": draws_of(scope),
+                "repetitions": repeats_of(scope),
+            },
+        )
+
+
+def points_of(scope: Scope) -> list[Point]:
+    """The trained weights first, then random ones of every depth."""
+    depths = FULL_DEPTHS if scope.full else QUICK_DEPTHS
+    own = Point(subject_circuit(scope).depth, trained=True)
+    return [own, *(Point(depth, trained=False) for depth in depths)]
+
+
+def draws_of(scope: Scope) -> int:
+    """Draws of weights, states and advantages."""
+    return FULL_DRAWS if scope.full else QUICK_DRAWS
+
+
+def repeats_of(scope: Scope) -> int:
+    """Measurements of every draw's gradient, where there are shots."""
+    return FULL_REPEATS if scope.full else QUICK_REPEATS
+
+
+def quality_of(arrays: Arrays) -> Quality:
+    """Compare measured gradients (S, D, R, P) with ideal ones (S, D, P)."""
+    measured, ideal = arrays["measured"], arrays["ideal"]
+    lengths = np.linalg.norm(measured, axis=-1) * np.linalg.norm(ideal, axis=-1)[:, :, None]
+    products = np.einsum("sdrp,sdp->sdr", measured, ideal)
+    # A gradient of exactly 0 points nowhere: no better than chance.
+    cosine = np.divide(products, lengths, out=np.zeros_like(products), where=lengths > 0)
+    repeats = measured.shape[2]
+    spread = measured.var(axis=2, ddof=1) if repeats > 1 else np.zeros_like(ideal)
+    return Quality(cosine.mean(axis=2), np.square(ideal).sum(axis=-1), spread.sum(axis=-1))
+
+
+def _log_ratio(quality: Quality) -> FloatArray:
+    """log10 of the signal-to-noise ratio |g| / sd, (S, D)."""
+    tiny = np.finfo(np.float64).tiny
+    ratio: FloatArray = np.log10(quality.signal.clip(min=tiny) / quality.scatter.clip(min=tiny)) / 2
+    return ratio
+
+
+def _measure(scope: Scope, point: Point, shots: int | None, visits: Sequence[Visits]) -> Arrays:
+    """One depth with these shots: ideal gradients (S, D, P), measured ones (S, D, R, P)."""
+    from qhw.backends.opening import open_backend
+    from qhw.seeding import stream_seed
+
+    circuit = replace(subject_circuit(scope), depth=point.depth)
+    seed = stream_seed(FORMAT, f"gradients/{point.stem}/{shots}")
+    noisy = open_noisy(circuit, scope.device, shots, seed=seed)
+    exact = open_backend("aer", circuit)
+    repeats = 1 if shots is None else repeats_of(scope)
+    ideal, measured = [], []
+    for seen in visits:
+        questions = _questions(circuit, point, seen, draws_of(scope))
+        ideal.append([_gradients(exact, question, 1)[0] for question in questions])
+        measured.append([_gradients(noisy, question, repeats) for question in questions])
+    return {"ideal": np.array(ideal), "measured": np.array(measured)}
+
+
+@dataclass(frozen=True)
+class _Question:
+    """A gradient to measure: angles (B, A), weights (P,), upstream (B, n)."""
+
+    angles: FloatArray
+    weights: FloatArray
+    upstream: FloatArray
+
+
+def _questions(circuit: RingCircuit, point: Point, visits: Visits, draws: int) -> list[_Question]:
+    """Minibatches and advantages, the same for all points, and weights; the same for all shots."""
+    of_states = np.random.default_rng([FORMAT, 0])
+    of_weights = np.random.default_rng([FORMAT, circuit.depth])
+    count = min(MINIBATCH, len(visits.ideal))
+    questions = []
+    for _ in range(draws):
+        rows = of_states.choice(len(visits.ideal), size=count, replace=False)
+        advantages = of_states.standard_normal(count)
+        advantages = (advantages - advantages.mean()) / advantages.std()
+        random = of_weights.uniform(-np.pi, np.pi, circuit.num_weights)
+        question = _Question(
+            _angles(circuit, visits.angles[rows]),
+            visits.weights if point.trained else random,
+            advantages[:, None] * visits.sensitivity[rows] / count,
+        )
+        questions.append(question)
+    return questions
+
+
+def _angles(circuit: RingCircuit, angles: FloatArray) -> FloatArray:
+    """The same inputs for another depth: `reupload` repeats them in every layer."""
+    once = angles[:, : 2 * circuit.num_qubits]
+    return np.tile(once, (1, circuit.num_angles // once.shape[1]))
+
+
+def _gradients(backend: ExpectationBackend, question: _Question, repeats: int) -> FloatArray:
+    """Parameter-shift gradients (R, P); all repetitions in one evaluation."""
+    from policy import ParameterShift
+
+    sets, read = ParameterShift().ask(question.weights)
+    values = backend.evaluate(np.tile(question.angles, (repeats, 1)), sets).values
+    parts = np.split(values, repeats, axis=1)
+    return np.array([read(part, question.upstream) for part in parts])
+
+
+def _answer(
+    device: str, points: Sequence[Point], found: Sequence[Sequence[Quality]], cosine: Bootstrap
+) -> str:
+    middle, exact = SHOTS.index(REFERENCE_SHOTS), len(SHOTS) - 1
+    own, other = cosine.estimate(0, middle), cosine.estimate(0, exact)
+    whose = (
+        "of this one controller" if cosine.seeds == 1 else f"of {cosine.seeds} trained controllers"
+    )
+    return (
+        f"At {REFERENCE_SHOTS} shots on {device} the cosine between the measured and the ideal "
+        f"gradient is {shown(own, '{:.3f}')} at the weights {whose}, and {shown(other, '{:.3f}')} "
+        f"with exact values: {_verdict(cosine)}. {_by_depth(points, found)}"
+    )
+
+
+def _verdict(cosine: Bootstrap) -> str:
+    """The least shots whose cosine is surely above 0.9 at the trained weights."""
+    enough = [k for k in range(len(SHOTS)) if float(cosine.low[0, k]) > GOOD_COSINE]
+    if not enough:
+        if float(cosine.high[0, -1]) < GOOD_COSINE:
+            return f"device noise alone turns it below {GOOD_COSINE}, and no shots mend that"
+        return f"a cosine above {GOOD_COSINE} could not be shown for any number of shots"
+    first = SHOTS[enough[0]]
+    if first is None:
+        return f"only exact values are surely above {GOOD_COSINE}"
+    return f"from {first} shots on it is surely above {GOOD_COSINE}"
+
+
+def _by_depth(points: Sequence[Point], found: Sequence[Sequence[Quality]]) -> str:
+    """Whether depth harms the cosine at the reference shots, over random weights."""
+    middle = SHOTS.index(REFERENCE_SHOTS)
+    shallow, deep = points[1], points[-1]
+    pair = (found[-1][middle].cosine, found[1][middle].cosine)
+    change = paired_difference(*pair).estimate()
+    depths = f"from depth {shallow.depth} to {deep.depth} at random weights"
+    if excludes(change):
+        direction = "falls" if change.value < 0 else "rises"
+        return f"It {direction} {depths}, by {shown(change, '{:+.3f}')}."
+    units = units_of(pair[0] - pair[1])
+    unit = "draws" if units.name == "latents" else units.name
+    return nothing_seen(depths, units.sd, MATTERS, units.have, unit)
+
+
+def _cosine_figure(device: str, points: Sequence[Point], cosine: Bootstrap) -> Figure:
+    ends = "; ".join(
+        f"{point.name} {cosine.value[row, 0]:.2f} to {cosine.value[row, -1]:.2f}"
+        for row, point in enumerate(points)
+    )
+    return Figure(
+        id=f"gradient_cosine_{identifier(device)}",
+        title=f"Direction of the measured gradient, {device}",
+        kind="lines",
+        x=Axis(label="shots per circuit", order=tuple(shots_label(shots) for shots in SHOTS)),
+        y=Axis(label="cosine with the ideal gradient"),
+        series=tuple(
+            _series(point.name, [cosine.estimate(row, k) for k in range(len(SHOTS))])
+            for row, point in enumerate(points)
+        ),
+        reading=(
+            "1 is the ideal direction, 0 is no information; what is lost even with exact values is "
+            "the device's noise. Bars are 95 % intervals."
+        ),
+        alternative=f"Cosine on {device} from {SHOTS[0]} shots to exact values: {ends}.",
+    )
+
+
+def _ratio_figure(device: str, points: Sequence[Point], ratio: Bootstrap) -> Figure:
+    shots = SHOTS[:-1]
+    ends = "; ".join(
+        f"{point.name} {10 ** ratio.value[row, 0]:.2g} to {10 ** ratio.value[row, -1]:.2g}"
+        for row, point in enumerate(points)
+    )
+    return Figure(
+        id=f"gradient_ratio_{identifier(device)}",
+        title=f"Signal-to-noise ratio of the gradient, {device}",
+        kind="lines",
+        x=Axis(label="shots per circuit", order=tuple(shots_label(each) for each in shots)),
+        y=Axis(label="|gradient| / standard deviation", log=True),
+        series=tuple(
+            _series(point.name, [_power_of_ten(ratio.estimate(row, k)) for k in range(len(shots))])
+            for row, point in enumerate(points)
+        ),
+        reading=(
+            "Below 1 the gradient is mostly shot noise; each line doubles with four times the "
+            "shots. Bars are 95 % intervals."
+        ),
+        alternative=f"Ratio on {device} from {shots[0]} to {shots[-1]} shots: {ends}.",
+    )
+
+
+def _series(name: str, points: Sequence[Estimate]) -> Series:
+    return Series(
+        name=name,
+        x=tuple(shots_label(shots) for shots in SHOTS[: len(points)]),
+        y=tuple(point.value for point in points),
+        low=tuple(point.low for point in points),
+        high=tuple(point.high for point in points),
+    )
+
+
+def _power_of_ten(estimate: Estimate) -> Estimate:
+    return Estimate(value=10**estimate.value, low=10**estimate.low, high=10**estimate.high)
+
+
+def _table(
+    points: Sequence[Point],
+    found: Sequence[Sequence[Quality]],
+    cosine: Bootstrap,
+    ratio: Bootstrap,
+) -> Table:
+    middle = SHOTS.index(REFERENCE_SHOTS)
+    rows: list[tuple[Cell, ...]] = []
+    for row, point in enumerate(points):
+        signal = float(np.sqrt(found[row][middle].signal.mean()))
+        at = _power_of_ten(ratio.estimate(row, middle))
+        needed = REFERENCE_SHOTS / at.value**2
+        cosines = (cosine.estimate(row, middle), cosine.estimate(row, len(SHOTS) - 1))
+        rows.append((point.name, signal, *cosines, at, needed))
+    return Table(
+        id="gradients_by_depth",
+        title="Gradients by weights and depth",
+        columns=(
+            Column(name="weights"),
+            Column(name="ideal norm", digits=4),
+            Column(name=f"cosine, {REFERENCE_SHOTS} shots", digits=3),
+            Column(name="cosine, exact", digits=3),
+            Column(name=f"signal-to-noise, {REFERENCE_SHOTS} shots", digits=2),
+            Column(name="shots for a ratio of 1", digits=0),
+        ),
+        rows=tuple(rows),
+        reading=(
+            "The cosine with exact values is what device noise alone does to the direction; the "
+            "ratio is of shot noise, and its shots are scaled from the measured ratio."
+        ),
+    )
+
+
+def _notes(scope: Scope, cosine: Bootstrap) -> tuple[str, ...]:
+    whose = "of the trained head" if cosine.seeds == 1 else f"of {cosine.seeds} trained heads"
+    over = (
+        f"Intervals: 95 %, over {cosine.episodes} draws of minibatch, advantages and random "
+        "weights; one training seed gives the states, the head and the trained weights, so they "
+        "do not speak of other training runs."
+        if cosine.seeds == 1
+        else f"Intervals: 95 %, over {cosine.seeds} training seeds and {cosine.episodes} draws."
+    )
+    return (
+        f"Minibatches of {MINIBATCH} visited states; upstream gradient d mu / d <Z_i> {whose} "
+        "times normalised random advantages. A minibatch whose advantages agree fares better.",
+        f"{draws_of(scope)} draws, {repeats_of(scope)} measurements of each gradient. Depths other "
+        "than the trained one have random weights.",
+        over,
+        *(() if cosine.over_seeds else (refusal("other controllers of this kind"),)),
+        BEST_CASE,
+    )
+
+
+def _path(scope: Scope, point: Point, shots: int | None) -> Path:
+    runs = [(run.id, newest_update(run)) for run in subject(scope.runs).runs]
+    parts = [FORMAT, runs, latents_of(scope), draws_of(scope), repeats_of(scope)]
+    key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
+    name = f"{identifier(scope.device)}-{point.stem}-{shots_label(shots)}-{key}.npz"
+    return scope.data("gradients") / name

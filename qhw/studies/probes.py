@@ -1,0 +1,58 @@
+"""Probe circuits that the runs' own jobs measured on devices, beside a noise model's answer.
+
+The affine calibration and its probes send random circuits whose angles are known for ever, so what
+a device made of them can be compared with a model long after.
+
+data/model_vs_device/index.json   which jobs there are, and which could not be modelled
+data/model_vs_device/JOB.npz      measured, errors, model, ideal: (rows, n) each
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from qhw.studies.study import Scope
+
+STAND_IN = "fake_"
+"""Devices of this name compute with the noise model itself."""
+
+
+@dataclass(frozen=True)
+class ProbeJob:
+    """One job of probe circuits.
+
+    Attributes:
+        job: The platform's id.
+        device: Where it ran.
+        finished: When, ISO 8601.
+        circuits: Rows.
+        shots: Per circuit.
+        calibrated: Date of the calibration that the model takes; empty where there is none.
+    """
+
+    job: str
+    device: str
+    finished: str
+    circuits: int
+    shots: int
+    calibrated: str
+
+    @property
+    def stand_in(self) -> bool:
+        """Whether it ran on a local stand-in, whose noise is the model's."""
+        return self.device.startswith(STAND_IN)
+
+
+def read_probes(scope: Scope) -> list[ProbeJob] | None:
+    """The jobs that were found; None where nobody looked yet."""
+    path = scope.data("model_vs_device") / "index.json"
+    if not path.exists():
+        return None
+    return [ProbeJob(**facts) for facts in json.loads(path.read_text(encoding="utf-8"))]
+
+
+def probe_path(scope: Scope, job: str) -> Path:
+    """Where a job's numbers are."""
+    return scope.data("model_vs_device") / f"{job}.npz"

@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import pytest
+
+from calibration import DeviceSnapshot, GateFacts, QubitFacts, Thresholds, compare, scale_noise
+from calibration.drift import UNUSABLE
+
+QUBIT = QubitFacts(t1=100e-6, t2=80e-6, frequency=None, p01=0.01, p10=0.02, readout_seconds=1e-6)
+
+
+def device(**changes):
+    """Three qubits in a row; cz in both directions, sx and x with one number each qubit."""
+    gates = []
+    for qubit in range(3):
+        gates += [GateFacts(name, (qubit,), 0.0003, 1e-8) for name in ("sx", "x")]
+    for one, other in ((0, 1), (1, 2)):
+        gates += [GateFacts("cz", pair, 0.004, 1e-7) for pair in ((one, other), (other, one))]
+    facts = {
+        "name": "three",
+        "taken_at": "2026-11-20T08:00:00+00:00",
+        "dt": None,
+        "qubits": (QUBIT,) * 3,
+        "gates": tuple(gates),
+    }
+    return DeviceSnapshot(**{**facts, **changes})
+
+
+def with_qubit(number, **changes):
+    qubits = list(device().qubits)
+    qubits[number] = dataclasses.replace(qubits[number], **changes)
+    return device(qubits=tuple(qubits), taken_at="2026-11-21T20:00:00+00:00")
+
+
+def with_gate(place, error, names=("cz", "sx", "x")):
+    gates = [
+        dataclasses.replace(gate, error=error)
+        if set(gate.qubits) == set(place) and gate.name in names
+        else gate
+        for gate in device().gates
+    ]
+    return device(gates=tuple(gates))
+
+
+def told(drift):
+    return [(change.kind, change.gates, change.qubits) for change in drift.moved]
+
+
+def test_a_snapshot_has_not_moved_from_itself(fez):
+    drift = compare(fez, fez)
+    assert drift.verdict == "none"
+    assert not drift.moved and not drift.lost and not drift.gained and not drift.unknown
+    assert drift.days == 0
+    assert len(drift.of_kind("T1")) == 156
+    assert len(drift.of_kind("two-qubit gate")) == 176  # one for both directions
+
+
+def test_gates_that_share_a_number_are_one_fact():
+    drift = compare(device(), with_gate((1,), 0.0009))
+    assert told(drift) == [("one-qubit gate", "sx, x", (1,))]
+    drift = compare(device(), with_gate((0, 1), 0.008))
+    assert told(drift) == [("two-qubit gate", "cz", (0, 1))]
+
+
+@pytest.mark.parametrize(
+    ("after", "moved"),
+    [
+        (with_qubit(1, p01=0.0121), True),  # 21 % and 0.0021
+        (with_qubit(1, p01=0.0119), False),  # 19 %
+        (with_qubit(1, p10=0.0161), False),  # 19.5 %
+        (with_gate((0, 1), 0.0051), True),
+        (with_gate((0, 1), 0.0049), False),  # 22 %, but 0.0009
+        (with_gate((0,), 0.00055), True),
+        (with_gate((0,), 0.00045), False),  # 50 %, but 0.00015
+        (with_qubit(2, t1=89e-6), True),
+        (with_qubit(2, t1=91e-6), False),
+        (with_qubit(2, t2=89e-6), True),  # better is a change, too
+    ],
+)
+def test_share_and_floor_decide(after, moved):
+    assert bool(compare(device(), after).moved) is moved
+
+
+def test_a_tiny_error_that_doubles_raises_no_alarm():
+    before = with_qubit(0, p01=0.0005)
+    assert not compare(before, with_qubit(0, p01=0.0015)).moved
+
+
+def test_an_error_from_nothing_counts_by_its_floor():
+    (change, *_) = compare(with_qubit(0, p01=0.0), with_qubit(0, p01=0.01)).moved
+    assert change.relative == math.inf
+    assert change.strength == pytest.approx(5)
+    assert not compare(with_qubit(0, p01=0.0), with_qubit(0, p01=0.001)).moved
+
+
+def test_the_worst_comes_first():
+    after = with_qubit(2, p01=0.03, p10=0.025, t1=80e-6)
+    drift = compare(device(), after)
+    assert [change.kind for change in drift.moved] == ["p01", "T1", "p10"]
+    strengths = [change.strength for change in drift.changes]
+    assert strengths == sorted(strengths, reverse=True)
+    assert drift.days == 1.5
+
+
+def test_moved_errors_ask_for_a_new_fit():
+    drift = compare(device(), with_gate((1, 2), 0.009))
+    assert drift.verdict == "refit"
+    assert drift.reasons == ("cz on 1-2 moved by +125%",)
+
+
+def test_relaxation_asks_for_a_new_fit_only_when_it_halves():
+    assert compare(device(), with_qubit(0, t2=45e-6)).verdict == "none"
+    assert compare(device(), with_qubit(0, t2=400e-6)).verdict == "none"
+    drift = compare(device(), with_qubit(0, t2=39e-6))
+    assert drift.verdict == "refit"
+    assert "T2 on 0" in drift.reasons[0]
+
+
+def test_only_what_the_circuit_uses_counts():
+    moved = with_gate((1, 2), 0.05)
+    assert compare(device(), moved, qubits=[0, 1]).verdict == "none"
+    assert compare(device(), moved, qubits=[0, 1, 2], pairs=[(1, 0)]).verdict == "none"
+    assert compare(device(), moved, qubits=[0, 1, 2], pairs=[(2, 1)]).verdict == "refit"
+    read = with_qubit(2, p10=0.2)
+    assert compare(device(), read, qubits=[0, 1, 2], measured=[0, 1]).verdict == "none"
+    assert compare(device(), read, qubits=[0, 1], measured=[2]).verdict == "refit"
+
+
+def test_what_is_lost_asks_for_another_layout():
+    gates = tuple(gate for gate in device().gates if gate.qubits != (1, 2))
+    drift = compare(device(), device(gates=gates))
+    assert drift.verdict == "relayout"
+    assert drift.lost == drift.reasons == ("cz on 1-2 is gone",)
+    assert compare(device(), device(gates=gates), qubits=[0, 1]).verdict == "none"
+    off = compare(device(), with_gate((0, 1), UNUSABLE))
+    assert off.verdict == "relayout"
+    assert "cz on 0-1 is not calibrated any more" in off.lost
+    broken = compare(device(), device(faulty_qubits=(1,)))
+    assert broken.lost == ("qubit 1 is reported as faulty",)
+
+
+def test_what_is_gained_asks_for_nothing():
+    gates = tuple(gate for gate in device().gates if gate.qubits != (1, 2))
+    drift = compare(device(gates=gates, faulty_qubits=(0,)), device())
+    assert drift.verdict == "none"
+    assert drift.gained == ("cz on 1-2 is new", "qubit 0 works again")
+    assert compare(with_gate((0, 1), UNUSABLE), device()).gained == (
+        "cz on 0-1 is calibrated again",
+        "cz on 1-0 is calibrated again",
+    )
+
+
+def test_values_that_one_snapshot_lacks_are_told():
+    drift = compare(with_qubit(0, t1=None), with_qubit(1, t2=None))
+    assert drift.unknown == ("T1 on 0 is known after only", "T2 on 1 is known before only")
+    assert drift.verdict == "none"
+    assert not compare(with_qubit(0, t1=None), with_qubit(0, t1=None)).unknown
+    gone = compare(device(), with_gate((0, 1), None))
+    assert gone.unknown == ("cz on 0-1 is known before only",)
+
+
+def test_a_score_can_ask_for_another_layout():
+    refit = compare(device(), with_gate((1, 2), 0.009))
+    relaid = refit.relaid("others are better")
+    assert relaid.verdict == "relayout"
+    assert relaid.reasons == ("others are better", "cz on 1-2 moved by +125%")
+
+
+def test_unknown_dates_have_no_distance(fez):
+    unknown = dataclasses.replace(fez, taken_at="unknown")
+    assert compare(unknown, fez).days is None
+    assert compare(dataclasses.replace(fez, taken_at="2025-02-26T10:00:00"), fez).days is None
+
+
+def test_more_noise_everywhere_moves_every_error(fez):
+    drift = compare(fez, scale_noise(fez, 3.0).snapshot)
+    for kind in ("T1", "T2", "p01", "p10", "two-qubit gate"):
+        moved = [change for change in drift.of_kind(kind) if change.moved]
+        assert len(moved) > 0.7 * len(drift.of_kind(kind)), kind
+
+
+def test_foreign_questions_are_refused(fez, brisbane):
+    with pytest.raises(ValueError, match="156 qubits and fake_brisbane 127"):
+        compare(fez, brisbane)
+    with pytest.raises(ValueError, match="no qubit 3: it has 0 to 2"):
+        compare(device(), device(), qubits=[0, 3])
+    with pytest.raises(ValueError, match="error is 0"):
+        Thresholds(error=0)

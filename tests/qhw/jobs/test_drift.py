@@ -1,0 +1,250 @@
+"""A device that is recalibrated under a run: what is said, measured, recorded, and sent no more."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from policy import RingCircuit
+from qhw.backends.device import DeviceBackend, Position
+from qhw.backends.device_opening import Requester, open_device
+from qhw.backends.mitigation.affine import AffineMap
+from qhw.backends.mitigation.readout import ReadoutInversion
+from qhw.backends.mitigation.zne import ZeroNoise
+from qhw.cache import Cache
+from qhw.config import BackendConfig, HardwareConfig, parse_config
+from qhw.errors import ConfigError, DriftError
+from qhw.jobs.clock import SteppedClock
+from tests.ibm_cloud.cloud import Cloud
+
+CIRCUIT = RingCircuit(3, 1)
+MUCH, LITTLE = 3.0, 1.02
+"""Factors on every error: far beyond the thresholds, and within them."""
+Open = Callable[..., DeviceBackend]
+
+
+@pytest.fixture
+def said() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def open_backend(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]
+) -> Iterator[Open]:
+    """Open `ibm_nairobi` for the same run, as often as wanted."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    opened: list[DeviceBackend] = []
+
+    def opening(mitigation: str = "affine", **hardware: Any) -> DeviceBackend:
+        requester = Requester(
+            "run", "qhw run x --on-drift stop --resume", clock=SteppedClock(), announce=said.append
+        )
+        backend = open_device(
+            BackendConfig.model_validate(
+                {"name": "ibm_nairobi", "shots": 64, "mitigation": mitigation}
+            ),
+            HardwareConfig.model_validate({"max_jobs": 50, **hardware}),
+            CIRCUIT,
+            requester,
+            Cache(tmp_path / "cache"),
+        )
+        opened.append(backend)
+        return backend
+
+    yield opening
+    for backend in opened:
+        backend.work.ledger.close()
+
+
+def ask(backend: DeviceBackend, step: int) -> np.ndarray:
+    rng = np.random.default_rng(step)
+    angles = rng.uniform(-1, 1, (2, CIRCUIT.num_angles))
+    weights = rng.uniform(-3, 3, (1, CIRCUIT.num_weights))
+    journal = json.dumps(backend.random_state()).encode()
+    backend.stand_at(Position("images", 0, step), journal)
+    return backend.evaluate(angles, weights).values
+
+
+def recalibrate(cloud: Cloud, factor: float, day: int = 20) -> None:
+    cloud.recalibrate("ibm_nairobi", factor, f"2026-11-{day}T08:00:00+00:00")
+
+
+def calibration_circuits(backend: DeviceBackend) -> list[int]:
+    entries = backend.work.ledger.entries(run="run")
+    return [entry.circuits for entry in entries if entry.unit.phase.startswith("calibration")]
+
+
+def meet(cloud: Cloud, backend: DeviceBackend, factor: float) -> None:
+    """A job before, a job that meets the new calibration, and the one after it."""
+    ask(backend, 0)
+    recalibrate(cloud, factor)
+    ask(backend, 1)
+    ask(backend, 2)
+
+
+@pytest.mark.parametrize(
+    ("on_drift", "factor", "circuits"),
+    [
+        ("warn", LITTLE, [32, 8]),
+        ("warn", MUCH, [32, 8, 32]),
+        ("refit", LITTLE, [32, 8]),
+        ("refit", MUCH, [32, 32]),
+        ("stop", LITTLE, [32, 8]),
+    ],
+)
+def test_each_setting_does_what_it_says(
+    on_drift: str,
+    factor: float,
+    circuits: list[int],
+    small_cloud: Cloud,
+    open_backend: Open,
+    said: list[str],
+) -> None:
+    backend = open_backend(on_drift=on_drift)
+    meet(small_cloud, backend, factor)
+    assert calibration_circuits(backend) == circuits
+    (line,) = said
+    assert line.startswith("ibm_nairobi was recalibrated (2026-11-20T08:00:00+00:00), verdict")
+    assert ("cx on" in line) is (factor == MUCH)
+    (note,) = backend.drift.notes
+    assert (note.text, note.step, note.action) == (line, 2, on_drift)
+    assert note.verdict == ("refit" if factor == MUCH else "none")
+    assert backend.describe()["on drift"] == on_drift
+    assert line in str(backend.describe()["recalibrations"])
+    ask(backend, 3)
+    assert len(said) == 1
+
+
+def test_stopping_sends_nothing_more_and_another_setting_goes_on(
+    small_cloud: Cloud, open_backend: Open, said: list[str]
+) -> None:
+    backend = open_backend(on_drift="stop")
+    with pytest.raises(DriftError, match=r"verdict refit: .* moved by") as raised:
+        meet(small_cloud, backend, MUCH)
+    assert raised.value.exit_code == 4
+    assert "`qhw run x --resume --on-drift refit`" in raised.value.hint
+    sent = len(small_cloud.jobs)
+    assert sent == 3
+    assert not said
+    journal = backend.latest_journal()
+    assert journal is not None
+    for on_drift, more in (("stop", 0), ("refit", 2)):
+        again = open_backend(on_drift=on_drift)
+        again.restore_random_state(json.loads(journal))
+        ask(again, 1)  # recalled
+        assert len(small_cloud.jobs) == sent
+        if on_drift == "stop":
+            with pytest.raises(DriftError):
+                ask(again, 2)
+        else:
+            ask(again, 2)
+        assert len(small_cloud.jobs) == sent + more
+
+
+def test_published_read_out_errors_are_read_anew(small_cloud: Cloud, open_backend: Open) -> None:
+    backend = open_backend("readout", on_drift="refit")
+    ask(backend, 0)
+    before = backend.mitigation.ready
+    assert isinstance(before, ReadoutInversion)
+    for factor, day in ((LITTLE, 20), (2.0, 21)):
+        recalibrate(small_cloud, factor, day)
+        ask(backend, day)
+        ask(backend, day + 10)
+    after = backend.mitigation.ready
+    assert isinstance(after, ReadoutInversion)
+    np.testing.assert_allclose(after.p01, 2 * LITTLE * before.p01)
+    np.testing.assert_allclose(after.p10, 2 * LITTLE * before.p10)
+    assert "2026-11-21" in after.source
+    assert not calibration_circuits(backend)
+
+
+def test_the_read_out_of_extrapolation_is_read_anew(small_cloud: Cloud, open_backend: Open) -> None:
+    backend = open_backend("zne", on_drift="refit")
+    ask(backend, 0)
+    before = backend.mitigation.ready
+    recalibrate(small_cloud, 2.0)
+    ask(backend, 1)
+    ask(backend, 2)
+    after = backend.mitigation.ready
+    assert isinstance(before, ZeroNoise) and isinstance(after, ZeroNoise)
+    assert before.readout is not None and after.readout is not None
+    np.testing.assert_allclose(after.readout.p01, 2 * before.readout.p01)
+
+
+def test_measured_read_out_errors_are_measured_anew_where_something_moved(
+    small_cloud: Cloud, open_backend: Open
+) -> None:
+    backend = open_backend("readout", on_drift="refit", readout_errors="measured")
+    meet(small_cloud, backend, LITTLE)
+    assert calibration_circuits(backend) == [2]
+    recalibrate(small_cloud, MUCH, 21)
+    ask(backend, 3)
+    ask(backend, 4)
+    assert calibration_circuits(backend) == [2, 2]
+
+
+def test_small_steps_add_up_where_nothing_is_renewed(
+    small_cloud: Cloud, open_backend: Open
+) -> None:
+    """Each step is within the thresholds, their sum is not: it is judged from where it began."""
+    backend = open_backend("readout", on_drift="warn")
+    ask(backend, 0)
+    for number in range(3):
+        recalibrate(small_cloud, 1.12, 20 + number)
+        ask(backend, 2 * number + 1)
+        ask(backend, 2 * number + 2)
+    assert [note.verdict for note in backend.drift.notes] == ["none", "refit", "refit"]
+
+
+def test_a_resumed_run_says_and_does_the_same(
+    small_cloud: Cloud, open_backend: Open, said: list[str]
+) -> None:
+    """Everything is recalled, under a device that has moved on since."""
+    backend = open_backend("readout", on_drift="refit")
+    backend.prepare()
+    begin = json.loads(json.dumps(backend.random_state()))
+    meet(small_cloud, backend, MUCH)
+    values, first = ask(backend, 3), list(said)
+    recalibrate(small_cloud, 1.5, 25)
+    said.clear()
+    again = open_backend("readout", on_drift="refit")
+    again.restore_random_state(begin)
+    replayed = [ask(again, step) for step in range(4)]
+    np.testing.assert_array_equal(replayed[3], values)
+    assert said == first
+    assert again.random_state() == backend.random_state()
+    assert len(small_cloud.jobs) == 4
+
+
+def test_nothing_to_fit_cannot_be_refitted() -> None:
+    for mitigation in ("none", "native"):
+        with pytest.raises(ConfigError, match="has nothing to fit"):
+            parse_config(
+                {
+                    "backend": {"name": "ibm_fez", "mitigation": mitigation},
+                    "hardware": {"on_drift": "refit", "max_jobs": 3},
+                }
+            )
+
+
+def test_simulators_have_no_drift() -> None:
+    with pytest.raises(ConfigError, match=r"hardware\.on_drift applies to devices"):
+        parse_config({"hardware": {"on_drift": "stop"}})
+
+
+def test_a_refitted_map_is_the_one_in_use(small_cloud: Cloud, open_backend: Open) -> None:
+    backend = open_backend(on_drift="refit")
+    ask(backend, 0)
+    before = backend.mitigation.ready
+    recalibrate(small_cloud, MUCH)
+    ask(backend, 1)
+    ask(backend, 2)
+    after = backend.mitigation.ready
+    assert isinstance(before, AffineMap) and isinstance(after, AffineMap)
+    assert (after.slope < before.slope).all()

@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from qhw.errors import DataError
+from qhw.reports.page import render
+from qhw.reports.sections import SECTIONS, in_order, not_acquired, title_of
+from qhw.studies.finding import Finding, Gallery, GalleryRow, write_finding
+from tests.qhw.reports.findings import EVIL, evil, gallery, realistic, shots, task, write_report
+
+VOID = {"meta", "link", "img"}
+
+
+class Outline(HTMLParser):
+    """Elements, ids, text, and whether all that is opened is closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.words: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join("".join(self.words).split())
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = write_report(tmp_path_factory.mktemp("report"), (*realistic(), evil()))
+    assert render(folder) == folder / "index.html"
+    return folder
+
+
+@pytest.fixture(scope="module")
+def html(folder: Path) -> str:
+    return (folder / "index.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def page(html: str) -> Outline:
+    return Outline(html)
+
+
+def test_the_page_is_well_formed_and_its_ids_are_unique(page: Outline) -> None:
+    assert page.open == []
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    for link in page.all("a"):
+        target = link["href"] or ""
+        assert target.startswith("https://") or target.removeprefix("#") in ids
+
+
+def test_the_page_says_what_it_is(page: Outline) -> None:
+    assert page.all("html") == [{"lang": "en"}]
+    assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in page.all(
+        "meta"
+    )
+    assert len(page.all("h1")) == 1
+    assert len(page.all("title")) >= 1
+
+
+def test_sections_come_in_their_order_and_missing_ones_are_named(page: Outline) -> None:
+    sections = [attributes["id"] for attributes in page.all("section")]
+    assert sections == [
+        "summary", "pictures", "features", "control", "task", "noise_scale", "shots", "gradients",
+        "plateaus", "cost", "zz_unknown", "not-acquired", "words", "files",
+    ]  # fmt: skip
+    assert "Not acquired: Transfer, Model against device." in page.text
+
+
+def test_every_question_stands_with_its_answer_or_refusal_in_summary_and_section(
+    page: Outline,
+) -> None:
+    plain = page.text.replace("\N{NO-BREAK SPACE}", " ")
+    for finding in (*realistic(), evil()):
+        assert plain.count(finding.question) >= 2
+        assert plain.count(str(finding.answer or finding.refusal)) >= 2
+    assert plain.count("No answer.") == 4
+
+
+def test_markup_in_any_text_stays_text(page: Outline, html: str) -> None:
+    assert len(page.all("script")) == 1
+    assert "<script>alert" not in html
+    assert "49" not in evil_part(page.text), "a template was evaluated"
+    assert page.text.count(EVIL) >= 15
+
+
+def test_every_drawing_has_an_alternative_text(page: Outline) -> None:
+    drawings = page.all("svg")
+    figures = [figure for finding in (*realistic(), evil()) for figure in finding.figures]
+    assert len(drawings) == 2 * len(figures)
+    assert {drawing["aria-label"] for drawing in drawings} == {f.alternative for f in figures}
+    assert all(drawing["role"] == "img" for drawing in drawings)
+    assert all(image["alt"] for image in page.all("img"))
+
+
+def test_readings_notes_and_provenance_are_shown(page: Outline) -> None:
+    plain = page.text.replace("\N{NO-BREAK SPACE}", " ")
+    for finding in realistic():
+        for part in (*finding.figures, *finding.tables, *finding.galleries):
+            assert part.reading in plain
+        for note in finding.notes:
+            assert note in plain
+        for name, value in finding.provenance.items():
+            assert f"{name}{value}" in plain
+
+
+def test_nothing_comes_from_outside(page: Outline, html: str) -> None:
+    for tag, attributes in page.tags:
+        address = attributes.get("src") or (attributes.get("href") if tag == "link" else None)
+        assert address is None or address.startswith("data:")
+    assert not re.search(r"@import|url\((?!#)", html)
+
+
+def test_the_policy_admits_the_one_script_and_no_network(page: Outline, html: str) -> None:
+    script = html.rpartition("<script>")[2].partition("</script>")[0]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = next(m["content"] or "" for m in page.all("meta") if "http-equiv" in m)
+    assert "default-src 'none'" in policy
+    assert f"script-src 'sha256-{digest}'" in policy
+
+
+def test_figures_and_tables_lie_beside_the_page(folder: Path) -> None:
+    figures = {path.name for path in (folder / "figures").iterdir()}
+    assert {"features-bias.svg", "features-bias.pdf", "zz_unknown-evil_matrix.pdf"} <= figures
+    tables = {path.name for path in (folder / "tables").iterdir()}
+    assert {"features-rmse.csv", "features-bias_numbers.csv", "zz_unknown-evil.csv"} <= tables
+
+
+def test_the_same_findings_give_the_same_page(folder: Path, html: str) -> None:
+    assert render(folder).read_text(encoding="utf-8") == html
+
+
+def test_a_report_may_have_one_finding_and_no_pictures(tmp_path: Path) -> None:
+    bare = Finding(study="shots", question="Enough?", answer="Yes.")
+    page = Outline(render(write_report(tmp_path, [bare], pictures=False)).read_text())
+    assert "pictures" not in [attributes["id"] for attributes in page.all("section")]
+    assert "Enough?" in page.text
+
+
+def test_pictures_without_captions_are_named(tmp_path: Path) -> None:
+    write_report(tmp_path, [shots()])
+    (tmp_path / "pictures" / "captions.json").unlink()
+    images = Outline(render(tmp_path).read_text()).all("img")
+    assert [image["alt"] for image in images] == ["ideal", "noisy"]
+    assert images[0]["class"] == "sharp"
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"ideal": 3}'])
+def test_damaged_captions_are_refused(tmp_path: Path, content: str) -> None:
+    write_report(tmp_path, [shots()])
+    (tmp_path / "pictures" / "captions.json").write_text(content)
+    with pytest.raises(DataError, match="captions"):
+        render(tmp_path)
+
+
+def test_a_file_that_is_no_picture_is_refused(tmp_path: Path) -> None:
+    write_report(tmp_path, [shots()])
+    (tmp_path / "pictures" / "ideal.png").write_bytes(b"no")
+    with pytest.raises(DataError, match="no picture"):
+        render(tmp_path)
+
+
+@pytest.mark.parametrize("content", ['"><script>', "bm8gcGljdHVyZQ=="])
+def test_a_gallery_of_anything_but_pictures_is_refused(tmp_path: Path, content: str) -> None:
+    row = GalleryRow(name="r", pictures=(content,))
+    bad = Gallery(**{**dict(gallery()), "columns": ("c",), "rows": (row,)})
+    write_finding(tmp_path / "analysis", task().model_copy(update={"galleries": (bad,)}))
+    with pytest.raises(DataError, match="no PNG"):
+        render(tmp_path)
+
+
+def test_a_folder_without_findings_says_what_to_type(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="--step analyse"):
+        render(tmp_path)
+
+
+def test_a_damaged_finding_is_named(tmp_path: Path) -> None:
+    write_report(tmp_path, [shots()])
+    (tmp_path / "analysis" / "shots.json").write_text("{}")
+    with pytest.raises(DataError, match=r"shots\.json"):
+        render(tmp_path)
+
+
+def test_unknown_studies_come_last_under_their_own_names() -> None:
+    known = [Finding(study=section.study, question="q", answer="a") for section in SECTIONS]
+    strange = Finding(study="a_new_one", question="q", answer="a")
+    assert in_order([strange, *reversed(known)]) == [*known, strange]
+    assert title_of("a_new_one") == "A new one"
+    assert not_acquired(known) == []
+
+
+def evil_part(text: str) -> str:
+    return " ".join(re.findall(r"\$2 .{0,12}", text))

@@ -1,0 +1,87 @@
+"""What noise does to the controller's actions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.distributions import Normal, kl_divergence
+
+from qhw.studies.control import (
+    Control,
+    _against,
+    deviations_of,
+    normal_divergence,
+    own_movement,
+    update_size,
+)
+from qhw.studies.features import root_mean_squares
+from qhw.studies.finding import Estimate, read_finding, write_finding
+from qhw.studies.noisy import Key, read_noisy
+from tests.qhw.studies.tiny import DEVICE, Acquired, acquired, nothing_opens, small_studies
+
+__all__ = ["acquired", "nothing_opens", "small_studies"]
+
+
+def test_the_divergence_is_that_of_torch() -> None:
+    rng = np.random.default_rng(1)
+    mu, other_mu = rng.standard_normal((2, 50))
+    sigma, other_sigma = rng.uniform(0.1, 1, (2, 50))
+    found = normal_divergence(mu, sigma, other_mu, other_sigma)
+    pair = [Normal(*map(torch.from_numpy, each)) for each in ((mu, sigma), (other_mu, other_sigma))]
+    assert found == pytest.approx(kl_divergence(*pair).numpy())
+    assert normal_divergence(mu, sigma, mu, sigma) == pytest.approx(np.zeros(50))
+
+
+def test_errors_of_actions_fall_with_shots(acquired: Acquired) -> None:
+    deviations = deviations_of(read_noisy(acquired("control", 1)))
+    for part in (deviations.mu, deviations.guidance, deviations.divergence):
+        few, many = (part[Key(DEVICE, "none", shots)].mean() for shots in (64, 16_384))
+        assert few > many >= 0
+    mu = root_mean_squares(deviations.mu).estimates
+    assert mu[Key(DEVICE, "affine", 16_384)].value < mu[Key(DEVICE, "none", 16_384)].value
+
+
+def test_ideal_features_give_the_ideal_actions(acquired: Acquired) -> None:
+    """On exact values the affine map all but undoes the noise, through the head as well."""
+    measured = read_noisy(acquired("control", 1))
+    exact = measured.conditions[Key(DEVICE, "affine", None)]
+    (visits,) = measured.visits
+    moved = np.abs(exact.mu[0, 0] - visits.mu)
+    by_slope = np.abs(((exact.values[0, 0] - visits.ideal) * visits.sensitivity).sum(axis=1))
+    # The head is linear between its kinks; some states lie at one, so the median is compared.
+    assert np.median(np.abs(moved - by_slope)) < 0.05 * np.median(by_slope)
+
+
+def test_the_finding_is_whole_and_comes_back(acquired: Acquired, tmp_path: Path) -> None:
+    scope = acquired("control", 1)
+    finding = Control().analyse(scope)
+    assert finding.answer is not None and "moves its guidance by" in finding.answer
+    assert len(finding.figures) == 4 and finding.figures[0].references
+    assert (update_size(scope) or 0) > 0 and finding.figures[2].references
+    assert any("one training seed" in note for note in finding.notes)
+    assert read_finding(write_finding(tmp_path, finding)) == finding
+
+
+def test_nothing_is_measured_twice_and_analysis_opens_nothing(
+    acquired: Acquired, nothing_opens: Callable[[], None]
+) -> None:
+    scope = acquired("features", 1)
+    nothing_opens()
+    Control().acquire(scope)
+    Control().analyse(scope)
+
+
+def test_the_own_movement_is_a_spread(acquired: Acquired) -> None:
+    (visits,) = read_noisy(acquired("control", 1)).visits
+    assert own_movement([visits]) == pytest.approx(visits.guidance.std())
+
+
+def test_the_sentence_comes_out_either_way() -> None:
+    assert "drowns" in _against(Estimate(value=2, low=1.5, high=3), 1.0)
+    assert "less than" in _against(Estimate(value=0.5, low=0.3, high=0.7), 1.0)
+    assert "cannot be told" in _against(Estimate(value=1, low=0.5, high=2), 1.0)
+    assert "never moves" in _against(Estimate(value=1, low=0.5, high=2), 0.0)

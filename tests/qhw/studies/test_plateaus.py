@@ -1,0 +1,76 @@
+"""The gradient's variance against depth and qubits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from policy import ParameterShift, RingCircuit
+from qhw.backends.opening import open_backend
+from qhw.studies.finding import Estimate, read_finding, write_finding
+from qhw.studies.plateaus import SEED, WEIGHT, Plateaus, Size, _draw, _slope_in_words, sizes
+from tests.qhw.studies.tiny import Acquired, acquired, nothing_opens, small_studies
+
+__all__ = ["acquired", "nothing_opens", "small_studies"]
+
+
+def test_the_variance_falls_with_the_qubits(acquired: Acquired) -> None:
+    finding = Plateaus().analyse(acquired("plateaus", 1))
+    ((_, slope, factor),) = finding.tables[0].rows
+    assert isinstance(slope, Estimate) and slope.high < 0
+    assert isinstance(factor, float) and 1.4 < factor < 3
+    values = finding.figures[0].series[0].y
+    assert values[0] is not None and values[-1] is not None and values[0] > values[-1]
+    assert finding.answer is not None and "falls by a factor" in finding.answer
+
+
+def test_it_is_the_gradient_by_one_weight_of_the_first_layer() -> None:
+    circuit = RingCircuit(3, 2, "linear")
+    found = _draw(circuit, 3)["gradient"]
+    weights = np.random.default_rng([SEED, 3, 2]).uniform(-np.pi, np.pi, (3, circuit.num_weights))
+    angles = np.array([[np.pi / 2] * 3 + [0.0] * 3])
+    backend, upstream = open_backend("aer", circuit), np.array([[1.0, 0.0, 0.0]])
+    rule = ParameterShift()
+    wanted = [rule.weight_gradient(backend, angles, row, upstream).weights for row in weights]
+    assert found == pytest.approx(np.array(wanted)[:, WEIGHT])
+
+
+def test_parts_join_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    circuit = RingCircuit(2, 1, "linear")
+    whole = _draw(circuit, 7)["gradient"]
+    monkeypatch.setattr("qhw.studies.plateaus.AT_ONCE", 3)
+    assert np.array_equal(_draw(circuit, 7)["gradient"], whole)
+
+
+def test_every_size_once() -> None:
+    known = sizes()
+    assert len(set(known)) == len(known)
+    assert Size(3, 2) in known and Size(5, 2) in known
+
+
+def test_the_finding_is_whole_and_comes_back(acquired: Acquired, tmp_path: Path) -> None:
+    finding = Plateaus().analyse(acquired("plateaus", 1))
+    assert [figure.id for figure in finding.figures] == ["variance_by_qubits", "variance_by_depth"]
+    assert all(figure.y.log for figure in finding.figures)
+    assert any("200 random weight sets" in note for note in finding.notes)
+    assert read_finding(write_finding(tmp_path, finding)) == finding
+
+
+def test_nothing_is_measured_twice_and_analysis_opens_nothing(
+    acquired: Acquired, nothing_opens: Callable[[], None]
+) -> None:
+    scope = acquired("plateaus", 1)
+    nothing_opens()
+    Plateaus().acquire(scope)
+    Plateaus().analyse(scope)
+
+
+def test_the_sentence_comes_out_either_way() -> None:
+    assert "falls by a factor of 2.00" in _slope_in_words(
+        2, Estimate(value=-1, low=-1.1, high=-0.9)
+    )
+    assert "does not fall but rises" in _slope_in_words(2, Estimate(value=1, low=0.9, high=1.1))
+    assert "no change" in _slope_in_words(2, Estimate(value=0, low=-0.1, high=0.1))

@@ -1,0 +1,266 @@
+"""Task, noise scale, shots and transfer on made-up returns: answers come out either way."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from qhw.errors import DataError
+from qhw.runs import RunDirectory, write_json
+from qhw.studies.conditions import Condition, HandMade, Setting, facts_path, path_of
+from qhw.studies.finding import Estimate, Finding
+from qhw.studies.gathered import Gathered, hand_made
+from qhw.studies.groups import group_runs
+from qhw.studies.noise_scale import SCALES, NoiseScale
+from qhw.studies.noise_scale import _settings as scales_of
+from qhw.studies.recovery import METHODS
+from qhw.studies.shots import QUICK_SHOTS, Shots
+from qhw.studies.shots import _settings as shots_of
+from qhw.studies.study import Scope
+from qhw.studies.task import Task
+from qhw.studies.task import _settings as settings_of
+from qhw.studies.transfer import Transfer, _devices, _Places
+from tests.qhw.studies.conftest import LATENTS, made_up_run, pretend
+
+DEVICE = "fake_nairobi"
+Effect = Callable[[Setting], float]
+
+
+NOISY = {"name": "aer_noisy", "device": DEVICE}
+
+
+@pytest.fixture
+def seeds(tmp_path: Path, few_latents: None) -> tuple[RunDirectory, ...]:
+    return tuple(made_up_run(tmp_path / "runs", f"seed{k}", seed=k) for k in (1, 2, 3))
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest) -> np.random.Generator:
+    return np.random.default_rng([len(request.node.name), 3])
+
+
+class World:
+    """A report's files, made up: gain of the policy over the constant by setting."""
+
+    def __init__(self, scope: Scope, rng: np.random.Generator) -> None:
+        self.scope, self._rng = scope, rng
+        self._base = rng.standard_normal(LATENTS)
+        for each in hand_made(scope):
+            pretend(scope, each, self._base + (0.3 if each.kind == "rule" else 0.0))
+
+    def play(self, settings: list[Setting], effect: Effect, spread: float = 0.05) -> None:
+        for group in group_runs(self.scope.runs):
+            for run in group.runs:
+                offsets = spread * self._rng.standard_normal(LATENTS)
+                for setting in dict.fromkeys(settings):
+                    condition = Condition(run, setting, LATENTS)
+                    jitter = spread / 10 * self._rng.standard_normal(LATENTS)
+                    returns = self._base + effect(setting) + (offsets + jitter) * (spread > 0)
+                    pretend(self.scope, condition, returns)
+
+
+def world(runs: tuple[RunDirectory, ...], folder: Path, rng: np.random.Generator) -> World:
+    return World(Scope(runs, folder, False, DEVICE), rng)
+
+
+def falling(setting: Setting) -> float:
+    """Gain 0.2, gone at three times the errors."""
+    scale = setting.noise_scale if setting.device else 0.0
+    return 0.2 - scale * 0.2 / 3
+
+
+def level(_: Setting) -> float:
+    return 0.2
+
+
+def nothing(_: Setting) -> float:
+    return 0.0
+
+
+def said(finding: Finding) -> str:
+    assert finding.answer is not None, finding.refusal
+    return finding.answer
+
+
+@pytest.mark.usefixtures("seeds")
+class TestNoiseScale:
+    def test_the_break_point_is_found(self, seeds: Any, tmp_path: Path, rng: Any) -> None:
+        made = world(seeds, tmp_path, rng)
+        made.play(scales_of(made.scope), falling)
+        finding = NoiseScale().analyse(made.scope)
+        assert "the advantage is gone at 3" in said(finding) or "gone at 2.9" in said(finding)
+        [place] = [r.value for r in finding.figures[0].references if r.name == "break point"]
+        assert place == pytest.approx(3, abs=0.3)
+
+    def test_noise_that_does_nothing(self, seeds: Any, tmp_path: Path, rng: Any) -> None:
+        made = world(seeds, tmp_path, rng)
+        made.play(scales_of(made.scope), level)
+        finding = NoiseScale().analyse(made.scope)
+        assert f"not before {SCALES[-1]:g}" in said(finding)
+        assert not [r for r in finding.figures[0].references if r.name == "break point"]
+
+    def test_a_policy_equal_to_the_constant_claims_nothing(
+        self, seeds: Any, tmp_path: Path, rng: Any
+    ) -> None:
+        made = world(seeds, tmp_path, rng)
+        made.play(scales_of(made.scope), nothing, spread=0.0)
+        assert "no advantage that noise could eat" in said(NoiseScale().analyse(made.scope))
+
+    def test_one_seed_makes_no_claim(self, seeds: Any, tmp_path: Path, rng: Any) -> None:
+        made = world(seeds[:1], tmp_path, rng)
+        made.play(scales_of(made.scope), falling)
+        finding = NoiseScale().analyse(made.scope)
+        assert finding.answer is None
+        assert "one training seed" in (finding.refusal or "")
+        assert any(note.startswith("This one controller: ") for note in finding.notes)
+        assert finding.figures and finding.tables
+
+
+class TestShots:
+    def test_enough_shots_are_found_and_priced(self, seeds: Any, tmp_path: Path, rng: Any) -> None:
+        made = world(seeds, tmp_path, rng)
+
+        def effect(setting: Setting) -> float:
+            return 0.2 - (0 if setting.shots is None else 6.4 / setting.shots)
+
+        made.play([Setting(DEVICE), *shots_of(made.scope)], effect)
+        finding = Shots().analyse(made.scope)
+        assert said(finding).startswith("From 256 shots per circuit on")
+        assert "$" in said(finding) and "QPU s" in said(finding)
+        rows = finding.tables[0].rows
+        prices = [row[4] for row in rows[:-1]]
+        assert all(float(str(a)) < float(str(b)) for a, b in pairwise(prices))
+        assert [row[0] for row in rows] == [*map(str, QUICK_SHOTS), "exact"]
+
+    def test_never_enough(self, seeds: Any, tmp_path: Path, rng: Any) -> None:
+        made = world(seeds, tmp_path, rng)
+        made.play(
+            [Setting(DEVICE), *shots_of(made.scope)],
+            lambda setting: 0.2 if setting.shots is None else 0.1,
+        )
+        finding = Shots().analyse(made.scope)
+        assert "could not be shown" in said(finding)
+        assert any("with 80 % power takes" in note for note in finding.notes)
+
+    def test_a_policy_equal_to_the_constant_claims_nothing(
+        self, seeds: Any, tmp_path: Path, rng: Any
+    ) -> None:
+        made = world(seeds, tmp_path, rng)
+        made.play([Setting(DEVICE), *shots_of(made.scope)], nothing, spread=0.0)
+        assert "cannot buy an advantage that is not there" in said(Shots().analyse(made.scope))
+
+
+class TestTask:
+    def test_the_matrix_of_training_and_evaluation(
+        self, seeds: Any, tmp_path: Path, rng: Any
+    ) -> None:
+        runs = (*seeds, made_up_run(tmp_path / "runs", "noisy", backend=NOISY))
+        made = world(runs, tmp_path, rng)
+        made.play(settings_of(made.scope), lambda each: 0.2 if not each.device else 0.0)
+        finding = Task().analyse(made.scope)
+        matrix = finding.figures[0]
+        assert [row.name for row in matrix.series] == ["trained noiseless", f"trained on {DEVICE}"]
+        assert matrix.series[0].x[0] == "noiseless"
+        assert "keeps no advantage" in said(finding)
+        columns = 2 + len(METHODS)
+        assert len(finding.tables[0].rows) == 2 * columns + 2
+        assert finding.galleries[0].rows[0].name == "constant 2, the best"
+
+    def test_an_advantage_that_noise_leaves(self, seeds: Any, tmp_path: Path, rng: Any) -> None:
+        made = world(seeds, tmp_path, rng)
+        made.play(settings_of(made.scope), level)
+        answer = said(Task().analyse(made.scope))
+        assert "keeps its advantage" in answer
+        assert "no mitigation gives back return" in answer
+
+    def test_mitigation_is_priced_by_what_it_gives_back(
+        self, seeds: Any, tmp_path: Path, rng: Any
+    ) -> None:
+        made = world(seeds, tmp_path, rng)
+        gained = {"none": 0.1, "readout": 0.1, "affine": 0.15, "zne": 0.2}
+        made.play(settings_of(made.scope), lambda each: gained[each.mitigation])
+        finding = Task().analyse(made.scope)
+        rows = {str(row[1]): row for row in finding.tables[2].rows}
+        assert rows["readout"][7] is None
+        zne = rows["zne"][7]
+        assert isinstance(zne, Estimate)
+        assert zne.value == pytest.approx(float(str(rows["zne"][6])) * 0.01 / 0.1, rel=0.05)
+        assert zne.low <= zne.value <= zne.high
+        assert re.search(
+            r"affine \+0.0\d+ .*\(at no price per picture after \d+ QPU s", said(finding)
+        )
+        assert re.search(r"zne \+0.\d+ .*\(\$\d.\d+ more per picture, \$", said(finding))
+
+    def test_a_policy_equal_to_the_constant_claims_nothing(
+        self, seeds: Any, tmp_path: Path, rng: Any
+    ) -> None:
+        made = world(seeds, tmp_path, rng)
+        made.play(settings_of(made.scope), nothing, spread=0.0)
+        assert "no advantage that noise could eat" in said(Task().analyse(made.scope))
+
+    def test_a_mitigation_that_does_not_fit_is_left_empty(
+        self, seeds: Any, tmp_path: Path, rng: Any
+    ) -> None:
+        made = world(seeds, tmp_path, rng)
+        made.play(settings_of(made.scope), level)
+        refused = Condition(seeds[1], settings_of(made.scope)[4], LATENTS)
+        path_of(made.scope, refused).unlink()
+        write_json(facts_path(made.scope, refused), {**refused.facts, "refused": "slope 0.2"})
+        finding = Task().analyse(made.scope)
+        assert finding.figures[0].series[0].y[4] is None
+        assert any("slope 0.2" in note for note in finding.notes)
+        assert "affine" not in [row[1] for row in finding.tables[2].rows]
+
+
+class TestTransfer:
+    def places(self, scope: Scope) -> _Places:
+        places = _Places(DEVICE, tuple(_devices(scope)), (f"{DEVICE}@2024-01-01",))
+        places.write(scope)
+        return places
+
+    def test_devices_that_differ_are_named(self, seeds: Any, tmp_path: Path, rng: Any) -> None:
+        made = world(seeds, tmp_path, rng)
+        places = self.places(made.scope)
+        made.play(places.settings, lambda each: -0.1 if each.device == "fake_fez" else 0.2)
+        finding = Transfer().analyse(made.scope)
+        assert f"On 6 of {len(places.settings) - 2} snapshots" in said(finding)
+        assert "it differs on: fake_fez -0.3" in said(finding)
+        assert len(finding.figures[0].series) == 5
+
+    def test_devices_that_are_all_alike(self, seeds: Any, tmp_path: Path, rng: Any) -> None:
+        made = world(seeds, tmp_path, rng)
+        made.play(self.places(made.scope).settings, level, spread=0.0)
+        assert "None differs" in said(Transfer().analyse(made.scope))
+
+    def test_another_device_at_home_must_be_acquired(
+        self, seeds: Any, tmp_path: Path, rng: Any
+    ) -> None:
+        made = world(seeds, tmp_path, rng)
+        self.places(made.scope)
+        other = Scope(seeds, tmp_path, False, "fake_lagos")
+        with pytest.raises(DataError, match="was not measured yet"):
+            Transfer().analyse(other)
+
+    def test_two_families_and_no_device_that_was_trained_on(self, tmp_path: Path) -> None:
+        run = made_up_run(tmp_path, "noisy", backend=NOISY)
+        for full, least in ((False, 5), (True, 10)):
+            names = _devices(Scope((run,), tmp_path, full, "fake_kyiv"))
+            assert len(names) >= least
+            assert "fake_kyiv" not in names
+            assert {"fake_sherbrooke", "fake_torino"} <= set(names)
+
+
+def test_returns_are_rows_by_seed(seeds: Any, tmp_path: Path, rng: Any) -> None:
+    made = world(seeds, tmp_path, rng)
+    made.play([Setting(DEVICE)], level)
+    gathered = Gathered(made.scope, group_runs(seeds)[0])
+    returns: NDArray[np.float64] = gathered.returns([Setting(DEVICE)])
+    assert returns.shape == (1, 3, LATENTS)
+    assert isinstance(hand_made(made.scope)[0], HandMade)
