@@ -42,6 +42,7 @@ from qhw.seeding import Streams, stream_seed
 from qhw.stages import Collecting, Updating, prefixed, section
 from qhw.threads import for_pictures
 
+MEASURED_RULES = ("shift", "pruned", "spsa", "adjoint")
 TRAINING = "training"
 """Stage of a checkpoint or journal that a training goes on from."""
 
@@ -225,7 +226,9 @@ class Trainer:
         seconds: dict[str, float],
     ) -> dict[str, Any]:
         """One line of `metrics.jsonl`."""
-        told = advice(values)
+        # Without a measured gradient its norm says nothing.
+        silent = set() if self.rule_name in MEASURED_RULES else {"circuit_gradient_norm"}
+        told = advice({name: value for name, value in values.items() if name not in silent})
         if noise is not None:
             values = {**values, **dataclasses.asdict(noise)}
             told += self._noise_advice(noise)
@@ -354,8 +357,18 @@ class Trainer:
         named = [(name, p) for name, p in self.actor.named_parameters() if p.requires_grad]
         pairs = zip(named, before, strict=True)
         still = [name for (name, new), old in pairs if torch.equal(old, new)]
-        if still:
+        if still and not (self._one_step_from_zero and len(still) < len(named)):
             raise RuntimeError(f"an update left {still} where they were: the gradient is cut off")
+
+    @property
+    def _one_step_from_zero(self) -> bool:
+        """Whether the update took one step from a head whose last layer is zero.
+
+        Nothing below that layer has a gradient in such a step.
+        """
+        ppo = self.config.ppo
+        first = self.done == 0 and self.config.start_from is None
+        return first and ppo.epochs * ppo.minibatches == 1
 
 
 def ppo_config(ppo: PpoSection) -> PpoConfig:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +17,6 @@ import numpy as np
 
 from calibration import DeviceSnapshot
 from policy import RingCircuit
-from policy.backend import FloatArray
 from qhw.backends.mitigation.affine import AffineMap
 from qhw.backends.mitigation.fitting import (
     CALIBRATION_CIRCUITS,
@@ -171,13 +169,14 @@ class DeviceMitigation:
 
     def _fit(self, calibrate: Calibrate) -> AffineMap:
         inputs = calibration_inputs(self.circuit, CALIBRATION_CIRCUITS)
-        values, errors = self._measure(inputs, calibrate)
+        answer = self._measure(inputs, calibrate)
+        (measured,) = answer.values
         fitted = fit_affine(
-            values,
-            errors,
+            measured.values,
+            measured.standard_errors,
             ideal_values(self.circuit, inputs),
             shots=CALIBRATION_SHOTS,
-            date=_today(),
+            date=answer.date,
             calibration_digest=self.snapshot.calibration_digest,
             device=self.snapshot.name,
             key=self._key,
@@ -187,17 +186,19 @@ class DeviceMitigation:
 
     def _fits(self, affine: AffineMap, calibrate: Calibrate) -> bool:
         inputs = probe_inputs(self.circuit)
-        values, errors = self._measure(inputs, calibrate)
-        probe = still_fits(affine, values, errors, ideal_values(self.circuit, inputs))
+        (measured,) = self._measure(inputs, calibrate).values
+        probe = still_fits(
+            affine,
+            measured.values,
+            measured.standard_errors,
+            ideal_values(self.circuit, inputs),
+        )
         self.told = str(probe)
         return probe.fits
 
-    def _measure(
-        self, inputs: CalibrationInputs, calibrate: Calibrate
-    ) -> tuple[FloatArray, FloatArray]:
+    def _measure(self, inputs: CalibrationInputs, calibrate: Calibrate) -> Answer:
         pub = parameterised(self.transpiled, inputs.rows, self.circuit.num_angles)
-        (measured,) = calibrate([pub], CALIBRATION_SHOTS).values
-        return measured.values, measured.standard_errors
+        return calibrate([pub], CALIBRATION_SHOTS)
 
     def _readout(self, calibrate: Calibrate) -> ReadoutInversion:
         outputs = self.transpiled.output_qubits
@@ -205,15 +206,12 @@ class DeviceMitigation:
             return ReadoutInversion.published(self.snapshot, outputs)
         circuits = measurement_circuits(self.snapshot.num_qubits, outputs)
         pubs = [Pub(each, outputs, np.empty((1, 0))) for each in circuits]
-        zeros, ones = calibrate(pubs, CALIBRATION_SHOTS).values
+        answer = calibrate(pubs, CALIBRATION_SHOTS)
+        zeros, ones = answer.values
         return ReadoutInversion.measured(
-            zeros.values[0], ones.values[0], CALIBRATION_SHOTS, _today()
+            zeros.values[0], ones.values[0], CALIBRATION_SHOTS, answer.date
         )
 
     @cached_property
     def _key(self) -> str:
         return affine_key(self.transpiled)
-
-
-def _today() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -22,6 +22,10 @@ def default_mitigation(
         limits: Of the whole run.
         dollars_per_second: Price of a QPU second.
     """
+    if limits.max_jobs is not None and CALIBRATION_SHARE * limits.max_jobs < 1:
+        return "readout", (
+            f"by default; an affine calibration would take 1 of {limits.max_jobs} jobs"
+        )
     needed = qpu_seconds(1, AFFINE_CIRCUITS, CALIBRATION_SHOTS)
     allowed = [] if limits.max_qpu_seconds is None else [limits.max_qpu_seconds]
     if limits.max_cost is not None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from policy import Cost
 from qhw.errors import (
@@ -94,11 +95,13 @@ class Answer:
         values: One per PUB.
         cost: Of this unit; the same when it is recalled later.
         calibration: Digest of the device's calibration at execution; empty where unknown.
+        date: When the result was kept, ISO 8601; the same when it is recalled later.
     """
 
     values: tuple[PubValues, ...]
     cost: Cost
     calibration: str
+    date: str
 
 
 class PaidWork:
@@ -315,7 +318,8 @@ class PaidWork:
             jobs=1,
             qpu_seconds=usage,
         )
-        return Answer(self.ledger.result(entry), cost, entry.calibration_digest)
+        kept = datetime.fromtimestamp(entry.finished_at or 0.0, UTC).isoformat(timespec="seconds")
+        return Answer(self.ledger.result(entry), cost, entry.calibration_digest, kept)
 
     def _require_allowed(self, unit: Unit, seconds: float) -> None:
         """Refuse what the user's limits or the plan's window do not hold."""

@@ -183,6 +183,13 @@ def test_the_default_mitigation_follows_the_budget_and_stays(trained: RunDirecto
     assert units(trained)[0] == "calibration/0"
 
 
+def test_a_single_job_is_not_spent_on_a_calibration(trained: RunDirectory) -> None:
+    config = order(trained, {"max_jobs": 3}, mitigation=None)
+    with pytest.raises(BudgetReachedError):
+        deploy(trained.path, config, Order(images=2, fresh=True))
+    assert units(trained) == ["images/0", "images/1", "images/2"]
+
+
 def test_a_failed_opening_leaves_no_deployment_behind(
     trained: RunDirectory, small_cloud: Cloud
 ) -> None:

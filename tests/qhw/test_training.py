@@ -34,6 +34,40 @@ def test_every_circuit_weight_moves_from_the_second_minibatch_on() -> None:
     assert (actor.circuit_weights.detach() != before).all()
 
 
+def test_a_single_step_from_a_fresh_head_moves_its_last_layer_alone() -> None:
+    one = {**SMALL, "ppo": {"updates": 2, "environments": 6, "epochs": 1, "minibatches": 1}}
+    trainer = Trainer(parse_config(one))
+    actor = trainer.actor
+    assert isinstance(actor, RingActor)
+    before = actor.circuit_weights.detach().clone()
+    trainer.advance()
+    assert torch.equal(actor.circuit_weights, before)
+    trainer.advance()
+    assert (actor.circuit_weights != before).any()
+
+
+def test_a_gradient_that_is_cut_off_is_noticed() -> None:
+    trainer = Trainer(parse_config(SMALL))
+    actor = trainer.actor
+    assert isinstance(actor, RingActor)
+    trainer.advance()
+    whole = actor.features
+    actor.features = lambda state, known=None: whole(state, known).detach()  # type: ignore[method-assign]
+    with pytest.raises(RuntimeError, match=r"circuit_weights.*cut off"):
+        for _ in range(3):  # Adam's momentum moves them on for a while
+            trainer.actor_optimizer.state.clear()
+            trainer.advance()
+
+
+@pytest.mark.parametrize("changes", [{"gradient": {"rule": "frozen"}}, {"actor": {"kind": "mlp"}}])
+def test_no_circuit_gradient_is_missed_where_none_is_measured(changes: dict[str, Any]) -> None:
+    settings = {k: v for k, v in SMALL.items() if k not in ("backend", "gradient")} | changes
+    if "gradient" in changes:
+        settings["backend"] = SMALL["backend"]
+    record = Trainer(parse_config(settings)).advance()
+    assert not any("circuit_gradient_norm" in line for line in record["advice"])
+
+
 def test_a_rollout_holds_what_the_environment_gave() -> None:
     trainer = Trainer(parse_config(SMALL))
     rollout = trainer.collect()
