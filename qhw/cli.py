@@ -13,8 +13,10 @@ import typer
 
 from qhw import __version__
 from qhw.cli_calibration import calibrate, drift
+from qhw.cli_compare import compare
 from qhw.cli_jobs import jobs_app
 from qhw.cli_plan import plan_app
+from qhw.cli_report import report_app
 
 if TYPE_CHECKING:
     from qhw.runs import RunDirectory
@@ -29,8 +31,7 @@ cache_app = typer.Typer(help="Circuits and baselines kept on disk.", no_args_is_
 app.add_typer(cache_app, name="cache")
 app.add_typer(plan_app, name="plan")
 app.add_typer(jobs_app, name="jobs")
-app.command()(calibrate)
-app.command()(drift)
+app.add_typer(report_app, name="report")
 
 RunsOption = Annotated[Path, typer.Option("--runs", help="Folder that holds the runs.")]
 DeviceOption = Annotated[
@@ -339,3 +340,8 @@ def cache_clear() -> None:
     from qhw.housekeeping.runs_and_cache import clear_cache
 
     clear_cache()
+
+
+app.command()(calibrate)
+app.command()(compare)
+app.command()(drift)
