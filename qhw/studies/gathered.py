@@ -20,7 +20,7 @@ from qhw.studies.conditions import (
     played,
 )
 from qhw.studies.groups import Group
-from qhw.studies.statistics import Bootstrap, hierarchical_bootstrap
+from qhw.studies.statistics import Bootstrap, Said, claim, hierarchical_bootstrap
 from qhw.studies.study import Scope
 
 
@@ -89,6 +89,18 @@ def constant_and_rule(scope: Scope) -> tuple[Played, Played]:
     """
     constant, rule = hand_made(scope)
     return played(scope, constant), played(scope, rule)
+
+
+def claimed(gathered: Gathered, sentence: str, about: str) -> tuple[Said, list[str]]:
+    """A sentence as the answer, if there are seeds enough; else as a note on this one controller.
+
+    Args:
+        gathered: Tells how many training seeds the sentence rests on.
+        sentence: Computed from the numbers.
+        about: What the answer generalises to.
+    """
+    said = claim(sentence, gathered.seeds, about)
+    return said, [] if said.refusal is None else [f"This one controller: {sentence}"]
 
 
 def backend_facts(found: Played) -> dict[str, str | int | float]:

@@ -6,12 +6,17 @@ from collections.abc import Sequence
 
 from qhw.studies.conditions import NOISELESS, Setting
 from qhw.studies.finding import Axis, Column, Figure, Finding, Reference, Series, Table
-from qhw.studies.gathered import Gathered, backend_facts, constant_and_rule, hand_made
+from qhw.studies.gathered import (
+    Gathered,
+    backend_facts,
+    claimed,
+    constant_and_rule,
+    hand_made,
+)
 from qhw.studies.groups import subject
 from qhw.studies.statistics import (
     Bootstrap,
     Crossing,
-    claim,
     crossing,
     hierarchical_bootstrap,
     shown,
@@ -43,7 +48,7 @@ class NoiseScale:
         over_rule = gathered.gains(settings, rule)
         lost = _breaks(gains)
         sentence = _sentence(scope.device, gains, lost)
-        said = claim(sentence, gathered.seeds, "how much noise such controllers bear")
+        said, own = claimed(gathered, sentence, "how much noise such controllers bear")
         rule_gain = hierarchical_bootstrap([rule.returns - constant.returns])
         return Finding(
             study=self.name,
@@ -53,8 +58,8 @@ class NoiseScale:
             figures=(_figure(scope.device, gains, float(rule_gain.value), lost),),
             tables=(_table(gathered, settings, gains, over_rule),),
             notes=(
+                *own,
                 gains.flag,
-                *([f"This one controller: {sentence}"] if said.answer is None else []),
                 _rule_note(over_rule),
                 "Scale 0 is the noiseless circuit. Gate and read-out errors are multiplied by the "
                 "scale, T1 and T2 divided by it.",
@@ -141,7 +146,7 @@ def _table(
         columns=(
             Column(name="errors times", digits=1),
             Column(name="return", digits=3),
-            Column(name="minus the best constant's", digits=3),
+            Column(name="minus the constant's", digits=3),
             Column(name="minus the rule's", digits=3),
             Column(name="mean guidance", digits=2),
         ),
@@ -161,9 +166,7 @@ def _table(
 
 def _caps(gathered: Gathered, settings: Sequence[Setting]) -> list[str]:
     """Numbers that met their physical limit, so that the scale is less than it says."""
-    told = [(each.noise_scale, backend_facts(gathered.first(each))) for each in settings]
-    return [
-        f"At {scale:g} times the errors: {facts['noise caps']}, over the whole device."
-        for scale, facts in told
-        if facts.get("noise caps", "none") != "none"
-    ]
+    facts = [(each.noise_scale, backend_facts(gathered.first(each))) for each in settings]
+    told = [f"times {scale:g}: {each.get('noise caps', 'none')}" for scale, each in facts]
+    capped = [line for line in told if not line.endswith(": none")]
+    return [f"Physical limits, over the whole device: {'. '.join(capped)}."] if capped else []

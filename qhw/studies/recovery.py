@@ -51,16 +51,17 @@ def recovery_table(rows: Sequence[Gathered]) -> Table:
             Column(name="mitigation"),
             Column(name="return recovered", digits=4),
             Column(name="p (Holm)", digits=3),
-            Column(name="QPU time once", unit="s", digits=1),
-            Column(name="more QPU time per picture", unit="s", digits=2),
-            Column(name="more per picture", unit="$", digits=2),
-            Column(name=f"per {UNIT:g} of return recovered", unit="$ per picture", digits=2),
+            Column(name="once", unit="QPU s", digits=1),
+            Column(name="per picture", unit="QPU s", digits=2),
+            Column(name="per picture", unit="$", digits=2),
+            Column(name=f"per {UNIT:g} recovered", unit="$", digits=2),
         ),
         rows=tuple(cells),
         reading=(
             "Recovered: return with the method minus return without, both with shots, on the same "
-            "latents. The last column is empty where nothing is recovered that can be told from "
-            "chance: then the method's price buys no return."
+            "latents. Prices are what the method adds. The last column, dollars per picture for "
+            f"{UNIT:g} of return, is empty where nothing is recovered that can be told from "
+            "chance: then the price buys no return."
         ),
     )
 

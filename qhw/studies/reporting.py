@@ -128,9 +128,11 @@ def _perform(progress: _Progress, scope: Scope, steps: Sequence[Step]) -> None:
 
 
 def _tell_finding(console: Console, finding: Finding) -> None:
-    """The answer, or that there is none, as the page has it."""
+    """The answer; or why there is none, and what can be said all the same."""
     console.print(finding.question, style="bold")
-    console.print(finding.answer or finding.refusal, highlight=False, markup=False)
+    lines = [finding.answer or finding.refusal, *finding.notes[: finding.answer is None]]
+    for line in lines:
+        console.print(line, highlight=False, markup=False)
 
 
 def _warn_unfinished(progress: _Progress, run: RunDirectory) -> None:

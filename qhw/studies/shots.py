@@ -9,12 +9,11 @@ import numpy as np
 from qhw.config import RunConfig
 from qhw.studies.conditions import FloatArray, Setting
 from qhw.studies.finding import Axis, Column, Figure, Finding, Reference, Series, Table
-from qhw.studies.gathered import Gathered, constant_and_rule, hand_made
+from qhw.studies.gathered import Gathered, claimed, constant_and_rule, hand_made
 from qhw.studies.groups import subject
 from qhw.studies.prices import ASSUMED, dollars, picture_seconds, quoted
 from qhw.studies.statistics import (
     Bootstrap,
-    claim,
     hierarchical_bootstrap,
     paired_difference,
     sample_size,
@@ -54,17 +53,20 @@ class Shots:
         enough = _enough(losses, margin) if float(gains.low[0]) > 0 else None
         config, shots = scope.runs[0].config, _shots(scope)
         sentence = _sentence(config, shots, gains, margin, enough)
-        said = claim(sentence, gathered.seeds, "how many shots such controllers need")
+        said, own = claimed(gathered, sentence, "how many shots such controllers need")
         return Finding(
             study=self.name,
             question=self.question,
             answer=said.answer,
             refusal=said.refusal,
-            figures=(_figure(scope.device, shots, gains, margin),),
+            figures=(
+                _figure(scope.device, shots, gains),
+                _loss_figure(scope.device, shots, losses, margin),
+            ),
             tables=(_table(config, shots, gains, losses),),
             notes=(
+                *own,
                 gains.flag,
-                *([f"This one controller: {sentence}"] if said.answer is None else []),
                 f"Margin: a loss below {margin:.3g} of return, a quarter of the gain that exact "
                 "values bring, counts as none; the interval of the paired difference to exact "
                 "values must lie inside it, at this number of shots and at every larger one.",
@@ -134,7 +136,7 @@ def _power_note(
     ]
 
 
-def _figure(device: str, shots: Sequence[int], gains: Bootstrap, margin: float) -> Figure:
+def _figure(device: str, shots: Sequence[int], gains: Bootstrap) -> Figure:
     exact = float(gains.value[0])
     return Figure(
         id="gain_by_shots",
@@ -153,16 +155,47 @@ def _figure(device: str, shots: Sequence[int], gains: Bootstrap, margin: float) 
         ),
         references=(
             Reference(name="exact values", value=exact),
-            Reference(name="margin", value=exact - abs(margin)),
             Reference(name="best constant", value=0.0),
         ),
         reading=(
-            "Where the line lies between the margin and the exact values, more shots buy nothing; "
-            "below 0 the best constant, which needs no circuit, is better."
+            "Above 0 the controller earns more than the best constant guidance, which needs no "
+            "circuit; the line rises towards the exact values as shot noise fades."
         ),
         alternative=(
             f"Line of the gain over the best constant: {gains.value[1]:+.3f} at {shots[0]} shots, "
             f"{gains.value[-1]:+.3f} at {shots[-1]}, {exact:+.3f} with exact values."
+        ),
+    )
+
+
+def _loss_figure(device: str, shots: Sequence[int], losses: Bootstrap, margin: float) -> Figure:
+    """Paired differences to exact values: much better known than the gains themselves."""
+    return Figure(
+        id="loss_by_shots",
+        title="What is lost against exact values",
+        kind="lines",
+        x=Axis(label="shots per circuit", log=True),
+        y=Axis(label="return minus that of exact values"),
+        series=(
+            Series(
+                name=f"noise of {device}",
+                x=tuple(map(float, shots)),
+                y=tuple(losses.value.tolist()),
+                low=tuple(losses.low.tolist()),
+                high=tuple(losses.high.tolist()),
+            ),
+        ),
+        references=(
+            Reference(name="nothing lost", value=0.0),
+            Reference(name="margin", value=-abs(margin)),
+        ),
+        reading=(
+            "From where on the whole band stays above the margin, more shots buy nothing for the "
+            "task."
+        ),
+        alternative=(
+            f"Line of the loss: {losses.value[0]:+.4f} at {shots[0]} shots, "
+            f"{losses.value[-1]:+.4f} at {shots[-1]}; the margin is {-abs(margin):+.4f}."
         ),
     )
 
@@ -178,7 +211,7 @@ def _table(config: RunConfig, shots: Sequence[int], gains: Bootstrap, losses: Bo
         title="Return and price by shots",
         columns=(
             Column(name="shots per circuit"),
-            Column(name="minus the best constant's", digits=3),
+            Column(name="minus the constant's", digits=3),
             Column(name="minus exact values'", digits=4),
             Column(name="QPU time per picture", unit="s", digits=2),
             Column(name="price per picture", unit="$", digits=2),

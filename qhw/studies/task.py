@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from qhw.studies.finding import (
     Table,
 )
 from qhw.studies.gallery import gallery_row
-from qhw.studies.gathered import Gathered, constant_and_rule, hand_made
+from qhw.studies.gathered import Gathered, claimed, constant_and_rule, hand_made
 from qhw.studies.groups import group_runs
 from qhw.studies.recovery import (
     ALPHA,
@@ -32,7 +33,6 @@ from qhw.studies.recovery import (
 )
 from qhw.studies.statistics import (
     Bootstrap,
-    claim,
     hierarchical_bootstrap,
     holm,
     nothing_seen,
@@ -65,7 +65,7 @@ class Task:
         adjusted = _adjusted(gains)
         told = _sentence(scope.device, rows[0], gains[0], adjusted[0])
         sentence = f"{told} {recovery_sentence(rows[0])}".strip()
-        said = claim(sentence, rows[0].seeds, "what noise does to such controllers")
+        said, own = claimed(rows[0], sentence, "what noise does to such controllers")
         series = _rows(rows, gains)
         rule_gain = hierarchical_bootstrap([rule.returns - constant.returns]).estimate()
         return Finding(
@@ -73,16 +73,17 @@ class Task:
             question=self.question,
             answer=said.answer,
             refusal=said.refusal,
-            figures=(_matrix(series), _bars(series, rule_gain)),
+            figures=(_matrix(scope.device, series), _bars(scope.device, series, rule_gain)),
             tables=(
                 _returns_table(rows, gains, adjusted, constant, rule),
-                _judges_table(rows, constant, rule),
+                *(_judge_table(eye, rows, (constant, rule)) for eye in JUDGES),
+                _likeness_table(rows),
                 recovery_table(rows),
             ),
             galleries=(_gallery(rows[0], constant),),
             notes=(
+                *own,
                 gains[0].flag,
-                *([f"This one controller: {sentence}"] if said.answer is None else []),
                 f"The constant to beat: {constant.facts['name']}; the {rule.facts['name']}. Both "
                 "were chosen without the judges.",
                 *_null_notes(rows, gains),
@@ -105,6 +106,16 @@ def _settings(scope: Scope) -> list[Setting]:
     device = scope.device
     sampled = [Setting(device, shots=SHOTS, mitigation=method) for method in METHODS]
     return [NOISELESS, Setting(device), *sampled]
+
+
+def _label(setting: Setting) -> str:
+    """Short name of a setting; the device is named once, on the axis."""
+    if not setting.device:
+        return "noiseless"
+    if setting.shots is None:
+        return "noise, exact"
+    method = "" if setting.mitigation == "none" else f", {setting.mitigation}"
+    return f"noise, {setting.shots} shots{method}"
 
 
 def _playable(row: Gathered) -> list[Setting]:
@@ -135,13 +146,13 @@ def _sentence(device: str, row: Gathered, gains: Bootstrap, adjusted: FloatArray
     )
 
 
-def _matrix(series: Sequence[Series]) -> Figure:
+def _matrix(device: str, series: Sequence[Series]) -> Figure:
     return Figure(
         id="train_by_evaluation",
-        title="Training backend by evaluation backend",
+        title="Return minus the best constant's, by training and evaluation",
         kind="matrix",
-        x=_played_on(series),
-        y=Axis(label="return minus the best constant's"),
+        x=_played_on(device, series),
+        y=Axis(label="trained on"),
         series=tuple(series),
         reading=(
             "Rows: where the controller was trained; columns: where it is played. Above 0 it earns "
@@ -152,16 +163,16 @@ def _matrix(series: Sequence[Series]) -> Figure:
     )
 
 
-def _played_on(series: Sequence[Series]) -> Axis:
-    return Axis(label="played on", order=tuple(map(str, series[0].x)))
+def _played_on(device: str, series: Sequence[Series]) -> Axis:
+    return Axis(label=f"played on (noise of {device})", order=tuple(map(str, series[0].x)))
 
 
 def _rows(rows: Sequence[Gathered], gains: Sequence[Bootstrap]) -> list[Series]:
     """Gains by what the controller is played on, one series per kind of training."""
     series = []
     for row, found in zip(rows, gains, strict=True):
-        columns = [each.name for each in _settings(row.scope)]
-        cells = {each.name: found.estimate(k) for k, each in enumerate(_playable(row))}
+        columns = [_label(each) for each in _settings(row.scope)]
+        cells = {_label(each): found.estimate(k) for k, each in enumerate(_playable(row))}
         series.append(_cells(row.group.name, columns, cells))
     return series
 
@@ -187,12 +198,12 @@ def _told(series: Sequence[Series]) -> str:
     return "; ".join(rows)
 
 
-def _bars(series: Sequence[Series], rule: Estimate) -> Figure:
+def _bars(device: str, series: Sequence[Series], rule: Estimate) -> Figure:
     return Figure(
         id="gain_by_backend",
         title="The controller's advantage, by what it is played on",
         kind="bars",
-        x=_played_on(series),
+        x=_played_on(device, series),
         y=Axis(label="return minus the best constant's"),
         series=tuple(series),
         references=(
@@ -221,7 +232,7 @@ def _returns_table(
         for k, setting in enumerate(settings):
             guidance = float(row.columns(setting, lambda each: each.guidance).mean())
             told = (returns.estimate(k), found.estimate(k), float(corrected[k]), guidance)
-            cells.append((row.group.name, setting.name, *told))
+            cells.append((row.group.name, _label(setting), *told))
     for played in (constant, rule):
         own = hierarchical_bootstrap([played.returns]).estimate()
         gain = None
@@ -237,7 +248,7 @@ def _returns_table(
             Column(name="controller"),
             Column(name="played on"),
             Column(name="return", digits=3),
-            Column(name="minus the best constant's", digits=3),
+            Column(name="minus the constant's", digits=3),
             Column(name="p (Holm)", digits=4),
             Column(name="mean guidance", digits=2),
         ),
@@ -246,70 +257,72 @@ def _returns_table(
     )
 
 
-def _judges_table(rows: Sequence[Gathered], constant: Played, rule: Played) -> Table:
-    cells: list[tuple[Cell, ...]] = []
-    for row in rows:
-        for setting in _playable(row):
-            judged = _judged(row, setting)
-            cells.append((row.group.name, setting.name, *judged))
-    for played in (constant, rule):
-        cells.append((str(played.facts["name"]), "no circuit", *_judged_alone(played)))
-    judges = [
-        column
-        for title in JUDGES.values()
-        for column in (
-            Column(name=f"accuracy, {title}", digits=3),
-            Column(name=f"log p, {title}", unit="nats", digits=3),
-            Column(name=f"Frechet, {title}", digits=2),
-        )
+def _judge_table(eye: str, rows: Sequence[Gathered], hand_made: Sequence[Played]) -> Table:
+    """One held-out judge's view of every cell."""
+    cells: list[tuple[Cell, ...]] = [
+        (row.group.name, _label(setting), *_means(row, setting, _eye_picks(eye)))
+        for row in rows
+        for setting in _playable(row)
     ]
+    for played in hand_made:
+        own = [hierarchical_bootstrap([pick(played)]).estimate() for pick in _eye_picks(eye)]
+        cells.append((str(played.facts["name"]), "no circuit", *own))
     return Table(
-        id="judges",
-        title="In the eyes of the held-out judges, and beside the noiseless policy's pictures",
+        id=eye,
+        title=f"In the eyes of {JUDGES[eye]}, which never trained or chose anything",
         columns=(
             Column(name="controller"),
             Column(name="played on"),
-            *judges,
-            Column(name="PSNR", unit="dB", digits=1),
-            Column(name="SSIM", digits=4),
-            Column(name="LPIPS", digits=4),
+            Column(name="accuracy", digits=3),
+            Column(name="log p", unit="nats", digits=3),
+            Column(name="Frechet", digits=2),
         ),
         rows=tuple(cells),
         reading=(
-            "The judges never trained or chose anything. Frechet: distance to real pictures, lower "
-            "is better. PSNR, SSIM and LPIPS compare each picture with the noiseless policy's of "
-            "the same latent; equal pictures count as 100 dB, 1 and 0."
+            "Accuracy and log p of the class that was asked for; Frechet: distance to real "
+            "pictures in this judge's features, lower is better."
         ),
     )
 
 
-def _judged(row: Gathered, setting: Setting) -> list[Cell]:
-    cells: list[Cell] = []
-    for eye in JUDGES:
-        for pick in _eye_columns(eye):
-            cells.append(hierarchical_bootstrap(row.columns(setting, pick)).estimate())
-    return [*cells, *_likeness(row, setting)]
+def _likeness_table(rows: Sequence[Gathered]) -> Table:
+    """Pictures under noise beside the noiseless policy's own."""
+    return Table(
+        id="likeness",
+        title="How alike the pictures stay to those of the noiseless circuit",
+        columns=(
+            Column(name="controller"),
+            Column(name="played on"),
+            Column(name="PSNR", unit="dB", digits=1),
+            Column(name="SSIM", digits=4),
+            Column(name="LPIPS", digits=4),
+        ),
+        rows=tuple(
+            (row.group.name, _label(setting), *_means(row, setting, _likeness_picks()))
+            for row in rows
+            for setting in _playable(row)
+            if setting != NOISELESS
+        ),
+        reading=(
+            "Each picture against the same policy's noiseless picture of the same latent; equal "
+            "pictures have 100 dB (the most that is counted), 1 and 0."
+        ),
+    )
 
 
-def _likeness(row: Gathered, setting: Setting) -> list[Cell]:
-    if setting == NOISELESS:
-        return [None, None, None]
-    picks = [_likeness_column(name) for name in LIKENESS]
+def _means(row: Gathered, setting: Setting, picks: Sequence[_Pick]) -> list[Cell]:
     return [hierarchical_bootstrap(row.columns(setting, pick)).estimate() for pick in picks]
 
 
-def _likeness_column(name: str) -> _Pick:
-    return lambda played: played.likeness[name]
+def _likeness_picks() -> list[_Pick]:
+    return [partial(_likeness, name) for name in LIKENESS]
 
 
-def _judged_alone(played: Played) -> list[Cell]:
-    """Of hand-made guidance, which no training seed changes; nothing to be alike to."""
-    picks = [pick for eye in JUDGES for pick in _eye_columns(eye)]
-    cells = [hierarchical_bootstrap([pick(played)]).estimate() for pick in picks]
-    return [*cells, None, None, None]
+def _likeness(name: str, played: Played) -> FloatArray:
+    return played.likeness[name]
 
 
-def _eye_columns(eye: str) -> tuple[_Pick, _Pick, _Pick]:
+def _eye_picks(eye: str) -> tuple[_Pick, _Pick, _Pick]:
     """Accuracy, log p and Frechet distance; the last to first order in each latent."""
     return (
         lambda played: played.correct[eye],
@@ -321,7 +334,7 @@ def _eye_columns(eye: str) -> tuple[_Pick, _Pick, _Pick]:
 def _gallery(row: Gathered, constant: Played) -> Gallery:
     settings = _playable(row)
     rows = [(str(constant.facts["name"]), constant.pictures)]
-    rows += [(each.name, row.first(each).pictures) for each in settings]
+    rows += [(_label(each), row.first(each).pictures) for each in settings]
     return Gallery(
         id="pictures",
         title="The same latents under every condition",
@@ -353,7 +366,7 @@ def _null_notes(rows: Sequence[Gathered], gains: Sequence[Bootstrap]) -> list[st
 
 def _refusals(rows: Sequence[Gathered]) -> list[str]:
     return [
-        f"{row.group.name}, {setting.name}: not played. {row.refusal(setting)}"
+        f"{row.group.name}, {_label(setting)}: not played. {row.refusal(setting)}"
         for row in rows
         for setting in _settings(row.scope)
         if row.refusal(setting)

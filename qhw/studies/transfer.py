@@ -12,11 +12,16 @@ from qhw.errors import DataError
 from qhw.runs import write_json
 from qhw.studies.conditions import NOISELESS, Setting
 from qhw.studies.finding import Axis, Column, Figure, Finding, Reference, Series, Table
-from qhw.studies.gathered import Gathered, backend_facts, constant_and_rule, hand_made
+from qhw.studies.gathered import (
+    Gathered,
+    backend_facts,
+    claimed,
+    constant_and_rule,
+    hand_made,
+)
 from qhw.studies.groups import subject
 from qhw.studies.statistics import (
     Bootstrap,
-    claim,
     hierarchical_bootstrap,
     holm,
     paired_difference,
@@ -72,7 +77,7 @@ class Transfer:
         home = np.broadcast_to(returns[1], returns.shape)
         moved = paired_difference(returns, home)
         sentence = _sentence(places, gains, moved)
-        said = claim(sentence, gathered.seeds, "how such controllers transfer")
+        said, own = claimed(gathered, sentence, "how such controllers transfer")
         return Finding(
             study=self.name,
             question=self.question,
@@ -81,8 +86,8 @@ class Transfer:
             figures=(_figure(places, gains, float((rule.returns - constant.returns).mean())),),
             tables=(_table(gathered, places, gains, moved),),
             notes=(
+                *own,
                 gains.flag,
-                *([f"This one controller: {sentence}"] if said.answer is None else []),
                 f"The controller was {gathered.group.name}. Nothing is fitted anew on the other "
                 "devices; the circuit is laid out on the best qubits of each.",
                 "Simulated from published calibrations: no crosstalk, no coherent errors.",
@@ -249,11 +254,14 @@ def _table(gathered: Gathered, places: _Places, gains: Bootstrap, moved: Bootstr
             Column(name="family"),
             Column(name="calibrated"),
             Column(name="two-qubit gates", digits=0),
-            Column(name="minus the best constant's", digits=3),
-            Column(name=f"minus on {places.home}", digits=3),
+            Column(name="minus the constant's", digits=3),
+            Column(name="minus at home", digits=3),
         ),
         rows=tuple(rows),
-        reading="Differences are paired over the same latents; intervals are 95 %.",
+        reading=(
+            f"At home: on {places.home}. Differences are paired over the same latents; intervals "
+            "are 95 %."
+        ),
     )
 
 

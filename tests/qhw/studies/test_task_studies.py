@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from qhw.errors import DataError
 from qhw.runs import RunDirectory, write_json
 from qhw.studies.conditions import Condition, HandMade, Setting, facts_path, path_of
-from qhw.studies.finding import Estimate, Finding
+from qhw.studies.finding import Estimate, Finding, Table
 from qhw.studies.gathered import Gathered, hand_made
 from qhw.studies.groups import group_runs
 from qhw.studies.noise_scale import SCALES, NoiseScale
@@ -82,6 +82,10 @@ def level(_: Setting) -> float:
 
 def nothing(_: Setting) -> float:
     return 0.0
+
+
+def table(finding: Finding, identifier: str) -> Table:
+    return next(each for each in finding.tables if each.id == identifier)
 
 
 def said(finding: Finding) -> str:
@@ -187,7 +191,7 @@ class TestTask:
         gained = {"none": 0.1, "readout": 0.1, "affine": 0.15, "zne": 0.2}
         made.play(settings_of(made.scope), lambda each: gained[each.mitigation])
         finding = Task().analyse(made.scope)
-        rows = {str(row[1]): row for row in finding.tables[2].rows}
+        rows = {str(row[1]): row for row in table(finding, "mitigation").rows}
         assert rows["readout"][7] is None
         zne = rows["zne"][7]
         assert isinstance(zne, Estimate)
@@ -216,7 +220,7 @@ class TestTask:
         finding = Task().analyse(made.scope)
         assert finding.figures[0].series[0].y[4] is None
         assert any("slope 0.2" in note for note in finding.notes)
-        assert "affine" not in [row[1] for row in finding.tables[2].rows]
+        assert "affine" not in [row[1] for row in table(finding, "mitigation").rows]
 
 
 class TestTransfer:

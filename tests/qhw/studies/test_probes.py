@@ -1,0 +1,88 @@
+"""Model against device: jobs of probe circuits in the ledger, and none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qhw.config import merge
+from qhw.deployment import Order, deploy
+from qhw.errors import DataError
+from qhw.ordering import order_deployment
+from qhw.runs import RunDirectory, write_json
+from qhw.studies import probing
+from qhw.studies.model_vs_device import BEST_CASE, ModelVsDevice
+from qhw.studies.probes import ProbeJob, probe_path
+from qhw.studies.study import Scope, write_arrays
+from tests.qhw.studies.conftest import made_up_run
+
+NOTHING = dict.fromkeys(("name", "device", "noise_scale", "shots", "engine", "mitigation"))
+
+
+def pretend_job(scope: Scope, device: str, excess: float) -> None:
+    """A job of 32 circuits whose values are off the model by shots, and by `excess` more."""
+    rng = np.random.default_rng(4)
+    ideal = rng.uniform(-0.9, 0.9, (32, 3))
+    model, errors = 0.8 * ideal, np.full((32, 3), 0.01)
+    measured = model + errors * rng.standard_normal((32, 3)) - excess * ideal
+    job = ProbeJob("job1", device, "2026-01-02T03:04:05", 32, 4096, "2026-01-02")
+    folder = scope.data("model_vs_device")
+    folder.mkdir(parents=True)
+    write_json(folder / "index.json", [job.__dict__])
+    columns = {"measured": measured, "errors": errors, "model": model, "ideal": ideal}
+    write_arrays(probe_path(scope, "job1"), columns)
+
+
+@pytest.fixture
+def scope(tmp_path: Path) -> Scope:
+    run = made_up_run(tmp_path, "made-up")
+    return Scope((run,), tmp_path / "report", False, "fake_nairobi")
+
+
+def test_without_a_device_simulated_noise_is_a_best_case(scope: Scope, own_data: None) -> None:
+    with pytest.raises(DataError, match="not looked at yet"):
+        ModelVsDevice().analyse(scope)
+    ModelVsDevice().acquire(scope)
+    finding = ModelVsDevice().analyse(scope)
+    assert finding.refusal is None
+    assert BEST_CASE in (finding.answer or "")
+    assert not finding.figures
+
+
+def test_a_device_that_is_noisier_than_its_model(scope: Scope) -> None:
+    pretend_job(scope, "ibm_fez", excess=0.2)
+    answer = ModelVsDevice().analyse(scope).answer or ""
+    assert "more than the model says" in answer
+    assert "beyond the 0.01 that shots explain" in answer
+
+
+def test_a_device_that_is_as_its_model_says(scope: Scope) -> None:
+    pretend_job(scope, "ibm_fez", excess=0.0)
+    answer = ModelVsDevice().analyse(scope).answer or ""
+    assert "as modelled" in answer
+    assert "which the shots (0.01) explain" in answer
+
+
+def test_a_stand_in_checks_the_path_alone(
+    tiny: RunDirectory, tmp_path: Path, own_data: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = merge(NOTHING, {"name": "fake_nairobi", "shots": 64, "mitigation": "affine"})
+    config = order_deployment(tiny.path, {**NOTHING, **chosen}, {}, resume=False, fresh=False)
+    deploy(tiny.path, config, Order(images=2, fresh=True))
+    scope = Scope((tiny,), tmp_path / "report", False, "fake_nairobi")
+    ModelVsDevice().acquire(scope)
+    finding = ModelVsDevice().analyse(scope)
+    assert "checks the path of the jobs and not a device" in (finding.answer or "")
+    [row] = finding.tables[0].rows
+    assert row[1] == "fake_nairobi"
+    chi2 = row[-1]
+    assert not isinstance(chi2, str | float) and chi2 is not None
+    assert chi2.value == pytest.approx(1, abs=0.4), "the model is the stand-in's own noise"
+
+    def again(*_: object) -> None:
+        raise AssertionError("modelled twice")
+
+    monkeypatch.setattr(probing, "_model", again)
+    ModelVsDevice().acquire(scope)

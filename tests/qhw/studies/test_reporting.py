@@ -1,0 +1,160 @@
+"""The report as a whole: three steps, each alone, resumable, offline where it says so."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from qhw.cli_report import report_app
+from qhw.errors import (
+    ConfigError,
+    DataError,
+    InterruptedWorkError,
+    QhwError,
+    UnknownNameError,
+)
+from qhw.runs import RunDirectory
+from qhw.studies import catalogue, playing, reporting
+from qhw.studies.catalogue import Entry
+from qhw.studies.conditions import all_facts
+from qhw.studies.cost import Cost
+from qhw.studies.finding import read_finding
+from qhw.studies.reporting import STEPS, checked_steps, report_noise
+from qhw.studies.study import Scope
+from tests.qhw.studies.conftest import made_up_run
+
+DEVICE = "fake_nairobi"
+OWN = (Entry("noise_scale", "NoiseScale"), Entry("cost", "Cost"))
+
+
+@pytest.fixture
+def two_studies(monkeypatch: pytest.MonkeyPatch, few_latents: None) -> None:
+    monkeypatch.setattr(reporting, "STUDIES", OWN)
+
+
+@pytest.mark.usefixtures("two_studies")
+class TestSteps:
+    def test_all_steps_leave_a_page(self, tiny: RunDirectory, tmp_path: Path, capsys: Any) -> None:
+        report_noise([tiny], tmp_path, DEVICE)
+        assert (tmp_path / "index.html").stat().st_size > 0
+        told = capsys.readouterr().out
+        assert "trained noiseless: noiseless" in told
+        assert "noise_scale: done in" in told
+        assert "This one controller:" in told
+        assert read_finding(tmp_path / "analysis" / "noise_scale.json").answer is None
+
+    def test_nothing_is_measured_twice_and_analysis_opens_nothing(
+        self, tiny: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        report_noise([tiny], tmp_path, DEVICE, steps=["acquire"])
+        assert not (tmp_path / "analysis").exists()
+        data = tmp_path / "data" / "conditions"
+        before = {path: path.stat().st_mtime_ns for path in data.iterdir()}
+        for name in ("Trainer", "make_backend", "open_backend", "open_bundle"):
+            monkeypatch.setattr(playing, name, None)
+        report_noise([tiny], tmp_path, DEVICE, steps=["acquire"])
+        assert {path: path.stat().st_mtime_ns for path in data.iterdir()} == before
+        monkeypatch.setattr("qhw.backends.opening.open_backend", None)
+        monkeypatch.setattr("qhw.backends.opening.open_snapshot", None)
+        monkeypatch.setattr("diffusion.bundle.load_bundle", None)
+        report_noise([tiny], tmp_path, DEVICE, steps=["analyse"])
+        first = (tmp_path / "analysis" / "noise_scale.json").read_bytes()
+        report_noise([tiny], tmp_path, DEVICE, steps=["analyse"])
+        assert (tmp_path / "analysis" / "noise_scale.json").read_bytes() == first
+
+    def test_a_stop_keeps_what_was_measured(
+        self, tiny: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        original, left = playing._play, [2]
+
+        def stopping(*arguments: Any) -> None:
+            if not left[0]:
+                raise KeyboardInterrupt
+            left[0] -= 1
+            original(*arguments)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(playing, "_play", stopping)
+            with pytest.raises(InterruptedWorkError, match="kept") as raised:
+                report_noise([tiny], tmp_path, DEVICE, steps=["acquire"])
+        assert raised.value.exit_code == 130
+        scope = Scope((tiny,), tmp_path, False, DEVICE)
+        assert sum("setting" in each for each in all_facts(scope)) == 2
+        report_noise([tiny], tmp_path, DEVICE, steps=["acquire"])
+        assert sum("setting" in each for each in all_facts(scope)) == 6
+
+    def test_a_step_without_the_one_before(self, tiny: RunDirectory, tmp_path: Path) -> None:
+        with pytest.raises(DataError, match="not measured yet"):
+            report_noise([tiny], tmp_path, DEVICE, steps=["analyse"])
+
+
+def test_an_unknown_device_is_refused_before_anything_is_done(tmp_path: Path) -> None:
+    run = made_up_run(tmp_path, "run")
+    with pytest.raises(UnknownNameError, match="fake_brisban"):
+        report_noise([run], tmp_path / "report", "fake_brisban")
+    assert not (tmp_path / "report").exists()
+
+
+def test_a_circuit_that_is_too_large(tmp_path: Path) -> None:
+    run = made_up_run(tmp_path, "run", actor={"circuit": {"qubits": 9}})
+    with pytest.raises(ConfigError, match="9 qubits"):
+        report_noise([run], tmp_path / "report", DEVICE)
+
+
+def test_an_unfinished_training_is_told(tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
+    monkeypatch.setattr(reporting, "STUDIES", ())
+    run = made_up_run(tmp_path, "run", ppo={"updates": 5})
+    report_noise([run], tmp_path / "report", DEVICE, steps=["acquire"])
+    assert "stands at update 1 of 5" in capsys.readouterr().out
+
+
+def test_steps_by_name() -> None:
+    assert checked_steps(None) == STEPS
+    assert checked_steps("analyse") == ("analyse",)
+    with pytest.raises(UnknownNameError, match="analyze"):
+        checked_steps("analyze")
+
+
+def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(reporting, "report_noise", lambda *a, **k: asked.append((a, k)))
+    runs = [made_up_run(tmp_path, name) for name in ("one", "two")]
+    typed = ["noise", *(str(run.path) for run in runs), "--device", DEVICE, "--step", "render"]
+    result = CliRunner().invoke(report_app, typed)
+    assert result.exit_code == 0, result.output
+    [(positional, named)] = asked
+    assert [run.name for run in positional[0]] == ["one", "two"]
+    assert positional[1:] == (runs[0].path / "report", DEVICE)
+    assert named == {"full": False, "steps": ("render",)}
+    missing = CliRunner().invoke(report_app, ["noise", str(tmp_path / "three")])
+    assert isinstance(missing.exception, QhwError)
+
+
+def test_every_study_goes_by_its_own_name() -> None:
+    for entry in catalogue.STUDIES:
+        assert entry.load().name == entry.name
+
+
+def test_the_bill_adds_up(tmp_path: Path) -> None:
+    run = made_up_run(tmp_path, "run")
+    bill = {"phase": "images", "jobs": 3, "circuits": 9, "shots": 900, "billed_seconds": 8.0}
+    for device in ("fake_fez", "ibm_fez"):
+        folder = run.path / "samples" / device
+        folder.mkdir(parents=True)
+        (folder / "cost.json").write_text(json.dumps({"phases": [bill]}))
+    scope = Scope((run,), tmp_path / "report", False, DEVICE)
+    with pytest.raises(DataError, match="not written down yet"):
+        Cost().analyse(scope)
+    Cost().acquire(scope)
+    finding = Cost().analyse(scope)
+    assert finding.answer is not None
+    assert "42 circuits" in finding.answer and "1,800 shots" in finding.answer
+    assert "8.0 s of a QPU, $12.80" in finding.answer
+    assert "would have billed 8.0 s" in finding.answer
+    assert finding.provenance["qhw"]
+    [row] = next(table for table in finding.tables if table.id == "runs").rows
+    assert row[1] == run.id
