@@ -52,15 +52,15 @@ class Display:
 
 
 def describe(progress: Progress) -> str:
-    """One line, such as `images step 3: d1abc queued, 4 ahead | QPU 23.1 s, 276.9 s left`."""
+    """One line, such as `images 3: d1abc queued, 4 ahead | 23.1 QPU s, 276.9 left`."""
     unit = progress.unit
-    place = f"update {unit.update}, " if unit.phase in ("rollout", "gradient") else ""
+    place = f"update {unit.update}, step " if unit.phase in ("rollout", "gradient") else ""
     job = f"{progress.job_id} " if progress.job_id else ""
     ahead = "" if progress.queue_position is None else f", {progress.queue_position} ahead"
-    left = "" if progress.left_seconds is None else f", {progress.left_seconds:.1f} s left"
+    left = "" if progress.left_seconds is None else f", {progress.left_seconds:.1f} left"
     return (
-        f"{unit.phase} {place}step {unit.step + 1}: {job}{progress.state}{ahead} | "
-        f"QPU {progress.spent_seconds:.1f} s{left}"
+        f"{unit.phase} {place}{unit.step + 1}: {job}{progress.state}{ahead} | "
+        f"{progress.spent_seconds:.1f} QPU s{left}"
     )
 
 
