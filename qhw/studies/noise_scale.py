@@ -90,7 +90,8 @@ def _sentence(device: str, gains: Bootstrap, lost: Crossing | None) -> str:
     own = shown(gains.estimate(SCALES.index(1.0)), "{:+.3f}")
     return (
         f"Against the best constant the return is {noiseless} without noise and {own} with that of "
-        f"{device}; the advantage is gone {lost.words()} times the device's errors."
+        f"{device}. Break point, where the advantage is gone: {lost.words()} times the device's "
+        "errors."
     )
 
 
@@ -99,7 +100,7 @@ def _rule_note(over_rule: Bootstrap) -> str:
         noiseless = shown(over_rule.estimate(0), "{:+.3f}")
         return f"Against the confidence rule there is no advantage to lose: {noiseless} noiseless."
     lost = crossing(SCALES, over_rule.replicates, 0.0, y=over_rule.value)
-    return f"The confidence rule is as good from there on: {lost.words()} times the errors."
+    return f"Where the confidence rule is as good: {lost.words()} times the device's errors."
 
 
 def _figure(device: str, gains: Bootstrap, rule: float, lost: Crossing | None) -> Figure:

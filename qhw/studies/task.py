@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 import numpy as np
 
-from qhw.studies.conditions import JUDGES, LIKENESS, NOISELESS, FloatArray, Played, Setting
+from qhw.studies.conditions import JUDGES, FloatArray, Played, Setting
 from qhw.studies.finding import (
     Axis,
-    Cell,
-    Column,
     Estimate,
     Figure,
     Finding,
     Gallery,
     Reference,
     Series,
-    Table,
 )
 from qhw.studies.gallery import gallery_row
 from qhw.studies.gathered import Gathered, claimed, constant_and_rule, hand_made
 from qhw.studies.groups import group_runs
 from qhw.studies.recovery import (
     ALPHA,
-    METHODS,
     SHOTS,
     recovery_notes,
     recovery_sentence,
@@ -39,8 +34,14 @@ from qhw.studies.statistics import (
     shown,
 )
 from qhw.studies.study import Scope
-
-_Pick = Callable[[Played], FloatArray]
+from qhw.studies.task_tables import (
+    judge_table,
+    label,
+    likeness_table,
+    playable,
+    returns_table,
+    settings_of,
+)
 
 
 class Task:
@@ -55,13 +56,13 @@ class Task:
 
         acquire_conditions(scope, hand_made(scope))
         for gathered in _gathered(scope):
-            acquire_conditions(scope, gathered.conditions(_settings(scope)))
+            acquire_conditions(scope, gathered.conditions(settings_of(scope)))
 
     def analyse(self, scope: Scope) -> Finding:
         """Gains over the best constant as a matrix; judges and pictures in tables."""
         rows = _gathered(scope)
         constant, rule = constant_and_rule(scope)
-        gains = [row.gains(_playable(row), constant) for row in rows]
+        gains = [row.gains(playable(row), constant) for row in rows]
         adjusted = _adjusted(gains)
         told = _sentence(scope.device, rows[0], gains[0], adjusted[0])
         sentence = f"{told} {recovery_sentence(rows[0])}".strip()
@@ -75,9 +76,9 @@ class Task:
             refusal=said.refusal,
             figures=(_matrix(scope.device, series), _bars(scope.device, series, rule_gain)),
             tables=(
-                _returns_table(rows, gains, adjusted, constant, rule),
-                *(_judge_table(eye, rows, (constant, rule)) for eye in JUDGES),
-                _likeness_table(rows),
+                returns_table(rows, gains, adjusted, constant, rule),
+                *(judge_table(eye, rows, (constant, rule)) for eye in JUDGES),
+                likeness_table(rows),
                 recovery_table(rows),
             ),
             galleries=(_gallery(rows[0], constant),),
@@ -86,6 +87,7 @@ class Task:
                 gains[0].flag,
                 f"The constant to beat: {constant.facts['name']}; the {rule.facts['name']}. Both "
                 "were chosen without the judges.",
+                *(_training_note(rows[0], other) for other in rows[1:]),
                 *_null_notes(rows, gains),
                 *_refusals(rows),
                 *recovery_notes(rows),
@@ -99,28 +101,6 @@ class Task:
 def _gathered(scope: Scope) -> list[Gathered]:
     """One row of the matrix per kind of training."""
     return [Gathered(scope, group) for group in group_runs(scope.runs)]
-
-
-def _settings(scope: Scope) -> list[Setting]:
-    """Noiseless, under noise, with shots, and with each mitigation of these shots."""
-    device = scope.device
-    sampled = [Setting(device, shots=SHOTS, mitigation=method) for method in METHODS]
-    return [NOISELESS, Setting(device), *sampled]
-
-
-def _label(setting: Setting) -> str:
-    """Short name of a setting; the device is named once, on the axis."""
-    if not setting.device:
-        return "noiseless"
-    if setting.shots is None:
-        return "noise, exact"
-    method = "" if setting.mitigation == "none" else f", {setting.mitigation}"
-    return f"noise, {setting.shots} shots{method}"
-
-
-def _playable(row: Gathered) -> list[Setting]:
-    """Without mitigations that do not fit the device."""
-    return [each for each in _settings(row.scope) if not row.refusal(each)]
 
 
 def _adjusted(gains: Sequence[Bootstrap]) -> list[FloatArray]:
@@ -171,8 +151,8 @@ def _rows(rows: Sequence[Gathered], gains: Sequence[Bootstrap]) -> list[Series]:
     """Gains by what the controller is played on, one series per kind of training."""
     series = []
     for row, found in zip(rows, gains, strict=True):
-        columns = [_label(each) for each in _settings(row.scope)]
-        cells = {_label(each): found.estimate(k) for k, each in enumerate(_playable(row))}
+        columns = [label(each) for each in settings_of(row.scope)]
+        cells = {label(each): found.estimate(k) for k, each in enumerate(playable(row))}
         series.append(_cells(row.group.name, columns, cells))
     return series
 
@@ -218,123 +198,10 @@ def _bars(device: str, series: Sequence[Series], rule: Estimate) -> Figure:
     )
 
 
-def _returns_table(
-    rows: Sequence[Gathered],
-    gains: Sequence[Bootstrap],
-    adjusted: Sequence[FloatArray],
-    constant: Played,
-    rule: Played,
-) -> Table:
-    cells: list[tuple[Cell, ...]] = []
-    for row, found, corrected in zip(rows, gains, adjusted, strict=True):
-        settings = _playable(row)
-        returns = hierarchical_bootstrap(row.returns(settings))
-        for k, setting in enumerate(settings):
-            guidance = float(row.columns(setting, lambda each: each.guidance).mean())
-            told = (returns.estimate(k), found.estimate(k), float(corrected[k]), guidance)
-            cells.append((row.group.name, _label(setting), *told))
-    for played in (constant, rule):
-        own = hierarchical_bootstrap([played.returns]).estimate()
-        gain = None
-        if played is rule:
-            gain = hierarchical_bootstrap([played.returns - constant.returns]).estimate()
-        cells.append(
-            (str(played.facts["name"]), "no circuit", own, gain, None, played.guidance.mean())
-        )
-    return Table(
-        id="returns",
-        title="Returns",
-        columns=(
-            Column(name="controller"),
-            Column(name="played on"),
-            Column(name="return", digits=3),
-            Column(name="minus the constant's", digits=3),
-            Column(name="p (Holm)", digits=4),
-            Column(name="mean guidance", digits=2),
-        ),
-        rows=tuple(cells),
-        reading="The same latents in every row; intervals are 95 %, differences paired.",
-    )
-
-
-def _judge_table(eye: str, rows: Sequence[Gathered], hand_made: Sequence[Played]) -> Table:
-    """One held-out judge's view of every cell."""
-    cells: list[tuple[Cell, ...]] = [
-        (row.group.name, _label(setting), *_means(row, setting, _eye_picks(eye)))
-        for row in rows
-        for setting in _playable(row)
-    ]
-    for played in hand_made:
-        own = [hierarchical_bootstrap([pick(played)]).estimate() for pick in _eye_picks(eye)]
-        cells.append((str(played.facts["name"]), "no circuit", *own))
-    return Table(
-        id=eye,
-        title=f"In the eyes of {JUDGES[eye]}, which never trained or chose anything",
-        columns=(
-            Column(name="controller"),
-            Column(name="played on"),
-            Column(name="accuracy", digits=3),
-            Column(name="log p", unit="nats", digits=3),
-            Column(name="Frechet", digits=2),
-        ),
-        rows=tuple(cells),
-        reading=(
-            "Accuracy and log p of the class that was asked for; Frechet: distance to real "
-            "pictures in this judge's features, lower is better."
-        ),
-    )
-
-
-def _likeness_table(rows: Sequence[Gathered]) -> Table:
-    """Pictures under noise beside the noiseless policy's own."""
-    return Table(
-        id="likeness",
-        title="How alike the pictures stay to those of the noiseless circuit",
-        columns=(
-            Column(name="controller"),
-            Column(name="played on"),
-            Column(name="PSNR", unit="dB", digits=1),
-            Column(name="SSIM", digits=4),
-            Column(name="LPIPS", digits=4),
-        ),
-        rows=tuple(
-            (row.group.name, _label(setting), *_means(row, setting, _likeness_picks()))
-            for row in rows
-            for setting in _playable(row)
-            if setting != NOISELESS
-        ),
-        reading=(
-            "Each picture against the same policy's noiseless picture of the same latent; equal "
-            "pictures have 100 dB (the most that is counted), 1 and 0."
-        ),
-    )
-
-
-def _means(row: Gathered, setting: Setting, picks: Sequence[_Pick]) -> list[Cell]:
-    return [hierarchical_bootstrap(row.columns(setting, pick)).estimate() for pick in picks]
-
-
-def _likeness_picks() -> list[_Pick]:
-    return [partial(_likeness, name) for name in LIKENESS]
-
-
-def _likeness(name: str, played: Played) -> FloatArray:
-    return played.likeness[name]
-
-
-def _eye_picks(eye: str) -> tuple[_Pick, _Pick, _Pick]:
-    """Accuracy, log p and Frechet distance; the last to first order in each latent."""
-    return (
-        lambda played: played.correct[eye],
-        lambda played: played.log_probability[eye],
-        lambda played: played.frechet[eye] + played.effect[eye],
-    )
-
-
 def _gallery(row: Gathered, constant: Played) -> Gallery:
-    settings = _playable(row)
+    settings = playable(row)
     rows = [(str(constant.facts["name"]), constant.pictures)]
-    rows += [(_label(each), row.first(each).pictures) for each in settings]
+    rows += [(label(each), row.first(each).pictures) for each in settings]
     return Gallery(
         id="pictures",
         title="The same latents under every condition",
@@ -348,11 +215,25 @@ def _gallery(row: Gathered, constant: Played) -> Gallery:
     )
 
 
+def _training_note(subject: Gathered, other: Gathered) -> str:
+    """Whether it matters under noise where the controller was trained; seeds make the pairs."""
+    kinds = f"{subject.group.name} against {other.group.name}, both played under noise"
+    seeds, others = ([run.config.seed for run in row.group.runs] for row in (subject, other))
+    if seeds != others:
+        return f"Controllers {kinds}: not compared, they have other seeds ({seeds} and {others})."
+    setting = [Setting(subject.scope.device)]
+    difference = hierarchical_bootstrap(subject.returns(setting) - other.returns(setting))
+    return (
+        f"Controllers {kinds}: {shown(difference.estimate(0), '{:+.4f}')} of return, paired by "
+        f"seed and latent ({difference.seeds} seeds)."
+    )
+
+
 def _null_notes(rows: Sequence[Gathered], gains: Sequence[Bootstrap]) -> list[str]:
     """What it would take to see noise do anything, where none is seen."""
     notes = []
     for row, found in zip(rows, gains, strict=True):
-        returns = row.returns(_playable(row)[:2])
+        returns = row.returns(playable(row)[:2])
         loss = hierarchical_bootstrap(returns[1] - returns[0])
         if loss.low <= 0 <= loss.high and found.value[0] != 0:
             unit = "training seeds" if row.seeds > 1 else "latents"
@@ -366,8 +247,8 @@ def _null_notes(rows: Sequence[Gathered], gains: Sequence[Bootstrap]) -> list[st
 
 def _refusals(rows: Sequence[Gathered]) -> list[str]:
     return [
-        f"{row.group.name}, {_label(setting)}: not played. {row.refusal(setting)}"
+        f"{row.group.name}, {label(setting)}: not played. {row.refusal(setting)}"
         for row in rows
-        for setting in _settings(row.scope)
+        for setting in settings_of(row.scope)
         if row.refusal(setting)
     ]

@@ -48,6 +48,7 @@ FAMILIES = {
     ),
 }
 """Snapshots by the generation of the chip and its two-qubit gate; they ship with the client."""
+ALPHA = 0.05
 QUICK_PER_FAMILY = 3
 QUICK_DATES = 3
 
@@ -171,15 +172,15 @@ def _family(name: str) -> str:
 def _sentence(places: _Places, gains: Bootstrap, moved: Bootstrap) -> str:
     """How many devices keep an advantage, and how many differ from home, Holm over the family."""
     away = range(2, len(places.settings))
-    adjusted = holm(moved.p_value[2:])
-    better = sum(bool(gains.low[k] > 0) for k in away)
-    differ = [k for k in away if adjusted[k - 2] < 0.05]
+    adjusted, of_gains = holm(moved.p_value[2:]), holm(gains.p_value[2:])
+    better = sum(bool(gains.value[k] > 0 and of_gains[k - 2] < ALPHA) for k in away)
+    differ = [k for k in away if adjusted[k - 2] < ALPHA]
     worst = min(away, key=lambda k: float(gains.value[k]))
     told = ", ".join(f"{places.names[k]} {moved.value[k]:+.3f}" for k in differ)
     least = shown(gains.estimate(worst), "{:+.3f}")
     return (
         f"On {better} of {len(away)} snapshots that it was not trained on, the controller's return "
-        f"is above the best constant's; the least gain is {least} on {places.names[worst]}. "
+        f"is above the best constant's (Holm); the least gain is {least} on {places.names[worst]}. "
         + (
             f"Against {places.home} it differs on: {told} (Holm)."
             if differ

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +32,11 @@ Returns = Callable[[Condition | HandMade], NDArray[np.float64]]
 
 
 @pytest.fixture(scope="session")
-def trained_tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Train]:
+def trained_tiny(tmp_path_factory: pytest.TempPathFactory) -> Train:
     """Train tiny runs, each once per session; settings are laid over `TINY`."""
     torch.set_num_threads(1)
     root = tmp_path_factory.mktemp("tiny")
     made: dict[str, RunDirectory] = {}
-    before = os.environ.get("XDG_CACHE_HOME")
-    os.environ["XDG_CACHE_HOME"] = str(root / "cache")
 
     def train(name: str, **changes: Any) -> RunDirectory:
         if name not in made:
@@ -47,11 +44,7 @@ def trained_tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Train]:
             train_run(made[name])
         return made[name]
 
-    yield train
-    if before is None:
-        del os.environ["XDG_CACHE_HOME"]
-    else:
-        os.environ["XDG_CACHE_HOME"] = before
+    return train
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from qhw.studies.shots import QUICK_SHOTS, Shots
 from qhw.studies.shots import _settings as shots_of
 from qhw.studies.study import Scope
 from qhw.studies.task import Task
-from qhw.studies.task import _settings as settings_of
+from qhw.studies.task_tables import settings_of
 from qhw.studies.transfer import Transfer, _devices, _Places
 from tests.qhw.studies.conftest import LATENTS, made_up_run, pretend
 
@@ -99,7 +99,7 @@ class TestNoiseScale:
         made = world(seeds, tmp_path, rng)
         made.play(scales_of(made.scope), falling)
         finding = NoiseScale().analyse(made.scope)
-        assert "the advantage is gone at 3" in said(finding) or "gone at 2.9" in said(finding)
+        assert "Break point, where the advantage is gone: at " in said(finding)
         [place] = [r.value for r in finding.figures[0].references if r.name == "break point"]
         assert place == pytest.approx(3, abs=0.3)
 
@@ -208,6 +208,17 @@ class TestTask:
         made = world(seeds, tmp_path, rng)
         made.play(settings_of(made.scope), nothing, spread=0.0)
         assert "no advantage that noise could eat" in said(Task().analyse(made.scope))
+
+    def test_training_backends_are_compared_where_seeds_pair(
+        self, seeds: Any, tmp_path: Path, rng: Any
+    ) -> None:
+        others = [made_up_run(tmp_path / "runs", f"n{k}", seed=k, backend=NOISY) for k in (1, 2)]
+        for runs, paired in (((*seeds, *others), False), ((*seeds[:2], *others), True)):
+            made = world(runs, tmp_path / str(paired), rng)
+            made.play(settings_of(made.scope), level)
+            notes = " ".join(Task().analyse(made.scope).notes)
+            assert ("paired by seed" in notes) == paired
+            assert ("other seeds" in notes) != paired
 
     def test_a_mitigation_that_does_not_fit_is_left_empty(
         self, seeds: Any, tmp_path: Path, rng: Any
