@@ -25,9 +25,13 @@ from qhw.jobs.patience import Patience
 from qhw.jobs.work import Progress, WorkSettings
 
 if TYPE_CHECKING:
+    from calibration import DeviceSnapshot
     from qhw.backends.device import DeviceBackend
+    from qhw.backends.device_mitigation import DeviceMitigation
+    from qhw.backends.transpilation import TranspiledCircuit
     from qhw.jobs.ledger import Ledger
     from qhw.jobs.runner import JobRunner
+    from qhw.jobs.work import PaidWork
 
 
 @dataclass(frozen=True)
@@ -81,17 +85,29 @@ def open_device(
     """
     from qhw.backends.device import DeviceBackend
     from qhw.backends.device_drift import DriftWatch
-    from qhw.backends.device_mitigation import DeviceMitigation
-    from qhw.backends.mitigation.store import AffineStore
-    from qhw.backends.transpilation import TranspileOptions, pinned, transpile_for
+
+    refuse_unknown(backend.name)
+    kept = cache or Cache.of_user()
+    work = _paid_work(backend, hardware, requester)
+    snapshot = work.runner.snapshot()
+    transpiled = _transpiled(circuit, snapshot, requester.folder, kept)
+    mitigation = _mitigation(backend, hardware, requester, kept, (circuit, transpiled, snapshot))
+    shots = backend.shots or DEFAULT_SHOTS
+    drift = DriftWatch(
+        snapshot, transpiled, work.ledger.calibration, hardware.on_drift, requester.announce
+    )
+    return DeviceBackend(circuit, transpiled, work, requester.run_id, shots, mitigation, drift)
+
+
+def _paid_work(backend: BackendConfig, hardware: HardwareConfig, requester: Requester) -> PaidWork:
+    """The device with its ledger and what is left of its budget."""
+    from qhw.jobs.ledger import Ledger
     from qhw.jobs.patience import PatientRunner
     from qhw.jobs.work import PaidWork
 
-    refuse_unknown(backend.name)
     limits = spending_limits(backend, hardware)
     settings = replace(requester.settings, job_wait=hardware.job_wait)
-    kept = cache or Cache.of_user()
-    ledger = _open_ledger(requester)
+    ledger = Ledger.of_user(requester.clock)
     runner = PatientRunner(
         open_runner(backend, hardware, ledger, requester.run_id),
         requester.patience,
@@ -101,28 +117,33 @@ def open_device(
     close_orphans(ledger, requester.run_id)
     spent = ledger.spent(requester.run_id)
     budget = Budget(limits, hardware.price, spent.qpu_seconds, spent.jobs, requester.command)
-    work = PaidWork(runner, ledger, budget, requester.clock, settings, requester.tell)
-    snapshot = runner.snapshot()
-    make = partial(transpile_for, circuit, snapshot, TranspileOptions(), kept.transpiled)
-    transpiled = (
-        pinned(requester.folder / "circuit.qpy", make, snapshot) if requester.folder else make()
-    )
+    return PaidWork(runner, ledger, budget, requester.clock, settings, requester.tell)
+
+
+def _transpiled(
+    circuit: RingCircuit, snapshot: DeviceSnapshot, folder: Path | None, cache: Cache
+) -> TranspiledCircuit:
+    """The circuit the run began with, or the cache's."""
+    from qhw.backends.transpilation import TranspileOptions, pinned, transpile_for
+
+    make = partial(transpile_for, circuit, snapshot, TranspileOptions(), cache.transpiled)
+    return make() if folder is None else pinned(folder / "circuit.qpy", make, snapshot)
+
+
+def _mitigation(
+    backend: BackendConfig,
+    hardware: HardwareConfig,
+    requester: Requester,
+    cache: Cache,
+    laid_out: tuple[RingCircuit, TranspiledCircuit, DeviceSnapshot],
+) -> DeviceMitigation:
+    """The method that was named, or the one that the budget allows."""
+    from qhw.backends.device_mitigation import DeviceMitigation
+    from qhw.backends.mitigation.store import AffineStore
+
     name, reason = choose_mitigation(backend, hardware, requester.mitigation)
-    mitigation = DeviceMitigation(
-        name,
-        circuit,
-        transpiled,
-        snapshot,
-        AffineStore(affine_folder()),
-        kept.folded,
-        hardware.readout_errors,
-        reason,
-    )
-    shots = backend.shots or DEFAULT_SHOTS
-    drift = DriftWatch(
-        snapshot, transpiled, ledger.calibration, hardware.on_drift, requester.announce
-    )
-    return DeviceBackend(circuit, transpiled, work, requester.run_id, shots, mitigation, drift)
+    store = AffineStore(affine_folder())
+    return DeviceMitigation(name, *laid_out, store, cache.folded, hardware.readout_errors, reason)
 
 
 def spending_limits(backend: BackendConfig, hardware: HardwareConfig) -> Limits:
@@ -188,9 +209,3 @@ def close_orphans(ledger: Ledger, run_id: str) -> None:
 def affine_folder() -> Path:
     """Where affine maps are kept; XDG_DATA_HOME moves it."""
     return Path(platformdirs.user_data_dir("qhw")) / "affine"
-
-
-def _open_ledger(requester: Requester) -> Ledger:
-    from qhw.jobs.ledger import Ledger
-
-    return Ledger.of_user(requester.clock)
