@@ -35,6 +35,8 @@ def test_the_wheel_holds_the_packages_and_nothing_else(tmp_path: Path) -> None:
         str(path.relative_to(ROOT)) for name in packages for path in (ROOT / name).rglob("*.py")
     }
     assert modules <= set(names), "a package is missing from pyproject.toml"
+    templates = {path.name for path in (ROOT / "qhw/reports/templates").iterdir()}
+    assert {f"qhw/reports/templates/{name}" for name in templates} <= set(names)
     weights = {name for name in names if name.startswith("diffusion/pretrained/")}
     assert "diffusion/pretrained/fashion-mnist/card.json" in weights
     assert "diffusion/pretrained/alexnet_features.safetensors" in weights
