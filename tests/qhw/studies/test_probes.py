@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from qhw.config import merge
 from qhw.deployment import Order, deploy
 from qhw.errors import DataError
+from qhw.jobs import local
 from qhw.ordering import order_deployment
 from qhw.runs import RunDirectory, write_json
 from qhw.studies import probing
@@ -68,6 +70,9 @@ def test_a_device_that_is_as_its_model_says(scope: Scope) -> None:
 def test_a_stand_in_checks_the_path_alone(
     tiny: RunDirectory, tmp_path: Path, own_data: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # A local job's id seeds its sampling.
+    numbers = itertools.count(1)
+    monkeypatch.setattr(local, "_new_id", lambda: f"local-{next(numbers):024x}")
     chosen = merge(NOTHING, {"name": "fake_nairobi", "shots": 64, "mitigation": "affine"})
     config = order_deployment(tiny.path, {**NOTHING, **chosen}, {}, resume=False, fresh=False)
     deploy(tiny.path, config, Order(images=2, fresh=True))
