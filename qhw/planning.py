@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import platformdirs
 
@@ -24,9 +23,6 @@ from qhw.jobs.planned import (
     TrainingShape,
 )
 from qhw.jobs.quotes import Quote, quote_run, quote_training
-
-if TYPE_CHECKING:
-    from qhw.jobs.runner import JobRunner
 
 ASSUMED_DEVICE = LIVE_DEVICES[0]
 """Stands for any device where none is named."""
@@ -85,7 +81,6 @@ def plan_run(
     images: int,
     query_every: int = 1,
     queue: int | None = None,
-    runner: JobRunner | None = None,
     find_map: FindMap | None = None,
 ) -> Quote:
     """Quote `qhw run`.
@@ -95,8 +90,7 @@ def plan_run(
             mitigation.
         images: Pictures in lockstep.
         query_every: The device is asked at every such step.
-        queue: Jobs waiting at the device; None asks `runner`.
-        runner: The device; None where it is not to be asked.
+        queue: Jobs waiting at the device; None where it is not known.
         find_map: Tells which affine map is kept; by default only whether the device has any.
 
     Raises:
@@ -105,15 +99,13 @@ def plan_run(
     _require_circuit(config)
     shape = RunShape(config.environment.steps, images, _shots(config), query_every)
     mitigation = _mitigation(config, find_map or kept_map)
-    waiting = _queue(queue, runner)
-    return quote_run(shape, mitigation, dollars_per_second=config.hardware.price, queue=waiting)
+    return quote_run(shape, mitigation, dollars_per_second=config.hardware.price, queue=queue)
 
 
 def plan_training(
     config: RunConfig,
     *,
     queue: int | None = None,
-    runner: JobRunner | None = None,
     find_map: FindMap | None = None,
 ) -> Quote:
     """Quote `qhw train`; arguments as in `plan_run`.
@@ -124,11 +116,8 @@ def plan_training(
     """
     _require_circuit(config)
     mitigation = _mitigation(config, find_map or kept_map)
-    waiting = _queue(queue, runner)
     shape = training_shape(config)
-    return quote_training(
-        shape, mitigation, dollars_per_second=config.hardware.price, queue=waiting
-    )
+    return quote_training(shape, mitigation, dollars_per_second=config.hardware.price, queue=queue)
 
 
 def refuse_endless_jobs(config: RunConfig) -> None:
@@ -192,10 +181,6 @@ def _mitigation(config: RunConfig, find_map: FindMap) -> MitigationPlan:
 
 def _shots(config: RunConfig) -> int:
     return config.backend.shots or DEFAULT_SHOTS
-
-
-def _queue(queue: int | None, runner: JobRunner | None) -> int | None:
-    return runner.queue_length() if queue is None and runner is not None else queue
 
 
 def _require_circuit(config: RunConfig) -> None:

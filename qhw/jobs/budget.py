@@ -199,18 +199,6 @@ class Budget:
         """
         self.spent_qpu_seconds, self.spent_jobs = qpu_seconds, jobs
 
-    def charge(self, quoted_seconds: float, billed_seconds: float | None, jobs: int = 1) -> None:
-        """Count a submission that was sent.
-
-        Args:
-            quoted_seconds: QPU seconds it was quoted at.
-            billed_seconds: What the platform billed; None where it does not tell, then the quote
-                counts.
-            jobs: Submissions.
-        """
-        self.spent_qpu_seconds += quoted_seconds if billed_seconds is None else billed_seconds
-        self.spent_jobs += jobs
-
     def _priced(self, seconds: float, jobs: int) -> Spent:
         return Spent(seconds, jobs, seconds * self.dollars_per_second)
 

@@ -20,7 +20,6 @@ from qhw.cli_plan import plan_app
 from qhw.config import CircuitConfig, RunConfig, merge, parse_config
 from qhw.errors import BackendUnavailableError, ConfigError, QhwError, UnknownNameError
 from qhw.jobs.budget import Limits
-from qhw.jobs.local import LocalRunner
 from qhw.jobs.planned import Method, StoredMap
 from qhw.jobs.quotes import Quote
 from qhw.planning import named_device, plan_run, plan_training
@@ -138,11 +137,9 @@ def test_kept_maps_are_asked_for_or_seen(tmp_path: Path) -> None:
     assert (quote.jobs_low, quote.jobs) == (10, 12)
 
 
-def test_the_queue_is_asked_of_a_device(tmp_path: Path) -> None:
-    runner = LocalRunner("fake_fez", tmp_path)
+def test_a_queue_that_is_known_is_told() -> None:
     assert plan_run(on_device(), images=1).queue is None
-    assert plan_run(on_device(), images=1, runner=runner).queue == 0
-    assert plan_run(on_device(), images=1, runner=runner, queue=7).queue == 7
+    assert plan_run(on_device(), images=1, queue=7).queue == 7
 
 
 def test_with_an_account_the_present_queue_is_asked(small_cloud: Cloud) -> None:

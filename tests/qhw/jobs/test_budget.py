@@ -53,15 +53,14 @@ def test_the_way_on_suffices() -> None:
 def test_jobs_are_counted() -> None:
     budget = Budget(Limits(max_jobs=2), spent_jobs=1)
     budget.require(1.0)
-    budget.charge(1.0, None)
+    budget.recount(1.0, 2)
     with pytest.raises(BudgetReachedError, match="--max-jobs 2: 2 jobs spent"):
         budget.require(1.0)
 
 
-def test_the_bill_counts_where_it_is_known_and_the_quote_where_it_is_not() -> None:
+def test_the_sums_are_the_ledgers() -> None:
     budget = Budget(Limits(max_qpu_seconds=100, max_cost=80), dollars_per_second=1.6)
-    budget.charge(10.0, 7.5)
-    budget.charge(10.0, None)
+    budget.recount(17.5, 2)
     assert budget.spent == Spent(17.5, 2, pytest.approx(28.0))
     assert budget.remaining_seconds == pytest.approx(80 / 1.6 - 17.5)
 
@@ -83,5 +82,5 @@ def test_what_is_allowed_never_passes_the_limit(jobs: list[float], limit: float)
         except BudgetReachedError:
             assert seconds > left
             break
-        budget.charge(seconds, None)
+        budget.recount(budget.spent.qpu_seconds + seconds, budget.spent.jobs + 1)
         assert budget.spent.qpu_seconds <= limit * (1 + 1e-8)

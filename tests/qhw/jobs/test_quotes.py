@@ -248,7 +248,7 @@ def test_it_stops_where_a_budget_would(
             assert stop is not None
             assert (stop.job, stop.phase) == (number, job.phase)
             return
-        budget.charge(seconds, None)
+        budget.recount(budget.spent.qpu_seconds + seconds, budget.spent.jobs + 1)
     assert stop is None
 
 
