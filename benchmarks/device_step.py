@@ -28,7 +28,7 @@ from qhw.jobs.ibm import IbmRunner
 from qhw.jobs.local import LocalRunner
 from qhw.runs import create_run
 from qhw.trainer import Trainer
-from qhw.training import open_trainer
+from qhw.trainer_of_run import open_trainer
 from tests.ibm_cloud.cloud import Cloud
 from tests.ibm_cloud.server import CloudServer
 

@@ -39,7 +39,7 @@ from qhw.sampling import play_policy
 from qhw.tables import from_here
 from qhw.threads import for_pictures, one_thread
 from qhw.trainer import Trainer
-from qhw.training import open_trainer
+from qhw.trainer_of_run import open_trainer
 
 PICTURES = 16
 """Latents whose pictures are shown."""

@@ -29,9 +29,9 @@ from policy import (
 )
 from policy.shot_noise import TOLERABLE
 from qhw import assembly
+from qhw.backends.backend import Backend
 from qhw.backends.device import DeviceBackend, Position
 from qhw.backends.device_opening import Requester
-from qhw.backends.opening import Backend
 from qhw.config import PpoSection, RunConfig
 from qhw.errors import CheckpointError, ConfigError
 from qhw.journal import pack

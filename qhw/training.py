@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from policy import ExpectationBackend, count_parameters
-from qhw.backends.device_opening import Requester
 from qhw.backends.mitigation.refusal import refuse_for_gradients
 from qhw.config import RunConfig
-from qhw.errors import ConfigError, LedgerError, QhwError
+from qhw.errors import QhwError
+from qhw.evaluation import evaluate_held
 from qhw.journal import unpack
 from qhw.paid import Display, paid_session
 from qhw.planning import refuse_endless_jobs
@@ -22,6 +22,7 @@ from qhw.sole_use import sole_use
 from qhw.tables import from_here, print_facts
 from qhw.threads import one_thread
 from qhw.trainer import TRAINING, Trainer
+from qhw.trainer_of_run import open_trainer, require_ledger
 
 
 def train(
@@ -59,8 +60,6 @@ def train_run(
     Raises:
         QhwError: Its message says what to do; what was paid for is kept.
     """
-    from qhw.evaluation import evaluate_held
-
     console = Console()
     display = Display(console)
     with sole_use(run.path):
@@ -99,24 +98,6 @@ def _take_up(run: RunDirectory, trainer: Trainer) -> None:
     run.truncate_metrics(trainer.done)
 
 
-def require_ledger(run: RunDirectory, trainer: Trainer) -> None:
-    """Refuse to go on where nothing is known of what was paid for: it would be paid for again.
-
-    Raises:
-        LedgerError: If finished updates on a device are not in the ledger.
-    """
-    if trainer.paid is None or not trainer.done:
-        return
-    ledger = trainer.paid.work.ledger
-    if not ledger.entries(run=run.id):
-        raise LedgerError(
-            f"{run.name} has {trainer.done} updates on {trainer.config.backend.name}, and the "
-            f"ledger {ledger.path} knows of none.",
-            "Go on where its ledger is (XDG_DATA_HOME moves it), or begin a new run from its "
-            f"weights: `qhw train --from {from_here(run.path)}`.",
-        )
-
-
 def _begin(run: RunDirectory, trainer: Trainer) -> None:
     source = trainer.config.start_from
     if source is not None:
@@ -124,36 +105,6 @@ def _begin(run: RunDirectory, trainer: Trainer) -> None:
     if trainer.paid is not None:
         trainer.paid.prepare()
     run.begin(trainer.checkpoint(), describe(trainer))
-
-
-def open_trainer(
-    run: RunDirectory,
-    backend: ExpectationBackend | None = None,
-    display: Display | None = None,
-) -> Trainer:
-    """Build a run's trainer, with the backend the run was started with.
-
-    Raises:
-        ConfigError: If the run was trained on a backend of one's own, and none is given.
-    """
-    described: dict[str, Any] = {}
-    if backend is None and (run.path / "provenance.json").exists():
-        described = run.read_json("provenance.json")["backend"] or {}
-        if str(described.get("backend", "")).startswith("own: "):
-            raise ConfigError(
-                f"{run.name} was trained on a backend of one's own ({described['backend']}).",
-                "Call `train_run(run, backend=...)` or `evaluate_run` from Python with it.",
-            )
-    shown = display or Display(Console(quiet=True))
-    requester = Requester(
-        run_id=run.id,
-        command=f"qhw train --resume {from_here(run.path)}",
-        mitigation=described.get("mitigation"),
-        folder=run.path / "device",
-        tell=shown.tell,
-        announce=shown.announce,
-    )
-    return Trainer(run.config, backend, requester)
 
 
 def describe(trainer: Trainer) -> dict[str, Any]:

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
-from policy import Estimate, ExpectationBackend, RingCircuit
-from policy.backend import FloatArray
+from policy import ExpectationBackend, RingCircuit
+from qhw.backends.backend import Backend
 from qhw.backends.mitigation.method import MethodName
 from qhw.backends.names import BACKEND_NAMES, fake_classes
 from qhw.backends.refusing import refuse_unknown
@@ -22,54 +22,6 @@ if TYPE_CHECKING:
     from qhw.backends.transpilation import TranspiledCircuit
 
 Engine = Literal["auto", "aer", "compiled"]
-
-
-class Backend(ExpectationBackend, Protocol):
-    """A backend as the toolkit uses it: one that can say what it is and be resumed.
-
-    Attributes:
-        note: Why this engine was taken, where that is worth a line; else empty.
-    """
-
-    note: str
-
-    def describe(self) -> dict[str, str | int | float]:
-        """What the numbers come from, for provenance."""
-
-    def random_state(self) -> dict[str, Any]:
-        """Where its random generator stands, as plain JSON."""
-
-    def restore_random_state(self, state: dict[str, Any]) -> None:
-        """Put its random generator back."""
-
-
-class Adopted:
-    """A backend of the user's own, made to say what it is; its answers are passed on unchanged.
-
-    Args:
-        backend: One class with `circuit` and `evaluate(angles, weights) -> Estimate`.
-    """
-
-    def __init__(self, backend: ExpectationBackend) -> None:
-        self._backend = backend
-        self.circuit: RingCircuit = backend.circuit
-        self.name = type(backend).__qualname__
-        self.note = ""
-
-    def evaluate(self, angles: FloatArray, weights: FloatArray) -> Estimate:
-        """See `policy.ExpectationBackend`."""
-        return self._backend.evaluate(angles, weights)
-
-    def describe(self) -> dict[str, str | int | float]:
-        """Name the class."""
-        return {"backend": f"own: {self.name}"}
-
-    def random_state(self) -> dict[str, Any]:
-        """Nothing: a backend of one's own that samples is resumed with fresh random numbers."""
-        return {}
-
-    def restore_random_state(self, state: dict[str, Any]) -> None:
-        """Nothing to put back."""
 
 
 def open_backend(

@@ -15,7 +15,7 @@ from qhw.errors import DataError
 from qhw.reports.figures import figure_markup, save_figures
 from qhw.reports.marks import shows_dashes
 from qhw.reports.numbers import number, unbroken
-from qhw.reports.pictures import data_uri, read_pictures
+from qhw.reports.pictures import data_uri
 from qhw.reports.sections import in_order, not_acquired, title_of
 from qhw.reports.style import DARK, LIGHT, Palette
 from qhw.reports.tables import ShownTable, numbers_of, save_tables, shown
@@ -61,15 +61,21 @@ def render(folder: Path) -> Path:
         The page.
 
     Raises:
-        DataError: If there is no finding, or a finding or a picture is damaged.
+        DataError: If there is no finding, or a finding is damaged.
     """
     findings = in_order(_read_findings(folder / "analysis"))
     for finding in findings:
-        save_figures(folder / "figures", finding)
-        save_tables(folder / "tables", finding)
+        _keep_only(finding.study, folder / "figures", save_figures(folder / "figures", finding))
+        _keep_only(finding.study, folder / "tables", save_tables(folder / "tables", finding))
     path = folder / "index.html"
-    replace_file(path, _page(folder, findings).encode())
+    replace_file(path, _page(findings).encode())
     return path
+
+
+def _keep_only(study: str, folder: Path, written: list[Path]) -> None:
+    """Delete a study's files of an earlier rendering that it no longer has."""
+    for path in set(folder.glob(f"{study}-*")) - set(written):
+        path.unlink()
 
 
 def _read_findings(folder: Path) -> list[Finding]:
@@ -82,7 +88,7 @@ def _read_findings(folder: Path) -> list[Finding]:
     return findings
 
 
-def _page(folder: Path, findings: list[Finding]) -> str:
+def _page(findings: list[Finding]) -> str:
     script = _resource("noise.js")
     environment = Environment(
         loader=PackageLoader("qhw.reports"),
@@ -96,7 +102,6 @@ def _page(folder: Path, findings: list[Finding]) -> str:
     return environment.get_template("noise.html.j2").render(
         sections=[_section(finding) for finding in findings],
         missing=not_acquired(findings),
-        pictures=read_pictures(folder / "pictures"),
         style=Markup(_variables(LIGHT, DARK) + _resource("noise.css")),  # noqa: S704 - our own
         script=Markup(script),  # noqa: S704 - our own
         script_hash=_hash(script),

@@ -41,8 +41,8 @@ from qhw.studies.visited import (
 
 if TYPE_CHECKING:
     from calibration import DeviceSnapshot
+    from qhw.backends.backend import Backend
     from qhw.backends.mitigation.method import MethodName, Mitigation
-    from qhw.backends.opening import Backend
 
 FloatArray = NDArray[np.float64]
 

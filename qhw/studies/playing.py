@@ -19,7 +19,8 @@ from diffusion.headroom import CONSTANT_GRID, Candidate, play_candidate, wide_en
 from diffusion.lpips_distance import LpipsDistance
 from diffusion.metrics import psnr, ssim
 from qhw.assembly import make_backend, open_bundle, ring_circuit
-from qhw.backends.opening import Backend, open_backend
+from qhw.backends.backend import Backend
+from qhw.backends.opening import open_backend
 from qhw.baselines import Baselines
 from qhw.cache import Cache
 from qhw.config import RunConfig, parse_config

@@ -31,7 +31,8 @@ from qhw.planning import training_shape
 from qhw.runs import RunDirectory, create_run
 from qhw.sole_use import sole_use
 from qhw.trainer import Trainer
-from qhw.training import open_trainer, train_run
+from qhw.trainer_of_run import open_trainer
+from qhw.training import train_run
 
 SMALL: dict[str, Any] = {
     "actor": {"circuit": {"qubits": 3, "depth": 1}},

@@ -12,6 +12,7 @@ import numpy as np
 from calibration import DeviceSnapshot
 from policy import Cost, DifferentiableBackend, Estimate, RingCircuit
 from policy.backend import FloatArray
+from qhw.backends.backend import Backend
 from qhw.backends.mitigation.affine import AffineMap
 from qhw.backends.mitigation.fitting import (
     CALIBRATION_SHOTS,
@@ -25,7 +26,6 @@ from qhw.backends.mitigation.method import MethodName, Mitigation
 from qhw.backends.mitigation.readout import ReadoutInversion
 from qhw.backends.mitigation.store import affine_key
 from qhw.backends.mitigation.zne import ZeroNoise
-from qhw.backends.opening import Backend
 from qhw.backends.transpilation import TranspiledCircuit
 from qhw.errors import MitigationError
 

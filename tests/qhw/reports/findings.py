@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -436,15 +435,8 @@ def realistic() -> tuple[Finding, ...]:
     )  # fmt: skip
 
 
-def write_report(folder: Path, findings: Sequence[Finding], pictures: bool = True) -> Path:
-    """Lay findings, and two pictures, out as a report's folder."""
+def write_report(folder: Path, findings: Sequence[Finding]) -> Path:
+    """Lay findings out as a report's folder."""
     for finding in findings:
         write_finding(folder / "analysis", finding)
-    if pictures:
-        (folder / "pictures").mkdir()
-        for k, name in enumerate(("ideal", "noisy")):
-            content = base64.b64decode(png(k, 64))
-            (folder / "pictures" / f"{name}.png").write_bytes(content)
-        captions = {"ideal": "Sixteen latents without noise.", "noisy": EVIL}
-        (folder / "pictures" / "captions.json").write_text(json.dumps(captions))
     return folder

@@ -85,7 +85,7 @@ def test_the_page_says_what_it_is(page: Outline) -> None:
 def test_sections_come_in_their_order_and_missing_ones_are_named(page: Outline) -> None:
     sections = [attributes["id"] for attributes in page.all("section")]
     assert sections == [
-        "summary", "pictures", "features", "control", "task", "noise_scale", "shots", "gradients",
+        "summary", "features", "control", "task", "noise_scale", "shots", "gradients",
         "plateaus", "cost", "zz_unknown", "not-acquired", "words", "files",
     ]  # fmt: skip
     assert "Not acquired: Transfer, Model against device." in page.text
@@ -154,34 +154,22 @@ def test_the_same_findings_give_the_same_page(folder: Path, html: str) -> None:
     assert render(folder).read_text(encoding="utf-8") == html
 
 
-def test_a_report_may_have_one_finding_and_no_pictures(tmp_path: Path) -> None:
+def test_a_report_may_have_one_finding(tmp_path: Path) -> None:
     bare = Finding(study="shots", question="Enough?", answer="Yes.")
-    page = Outline(render(write_report(tmp_path, [bare], pictures=False)).read_text())
-    assert "pictures" not in [attributes["id"] for attributes in page.all("section")]
+    page = Outline(render(write_report(tmp_path, [bare])).read_text())
     assert "Enough?" in page.text
 
 
-def test_pictures_without_captions_are_named(tmp_path: Path) -> None:
-    write_report(tmp_path, [shots()])
-    (tmp_path / "pictures" / "captions.json").unlink()
-    images = Outline(render(tmp_path).read_text()).all("img")
-    assert [image["alt"] for image in images] == ["ideal", "noisy"]
-    assert images[0]["class"] == "sharp"
-
-
-@pytest.mark.parametrize("content", ["{", "[]", '{"ideal": 3}'])
-def test_damaged_captions_are_refused(tmp_path: Path, content: str) -> None:
-    write_report(tmp_path, [shots()])
-    (tmp_path / "pictures" / "captions.json").write_text(content)
-    with pytest.raises(DataError, match="captions"):
-        render(tmp_path)
-
-
-def test_a_file_that_is_no_picture_is_refused(tmp_path: Path) -> None:
-    write_report(tmp_path, [shots()])
-    (tmp_path / "pictures" / "ideal.png").write_bytes(b"no")
-    with pytest.raises(DataError, match="no picture"):
-        render(tmp_path)
+def test_files_of_what_is_no_longer_found_go_and_those_of_others_stay(tmp_path: Path) -> None:
+    render(write_report(tmp_path, [shots(), evil()]))
+    own = tmp_path / "figures" / "of-my-own.svg"
+    own.write_text("<svg/>")
+    bare = Finding(study="shots", question="Enough?", answer="Yes.")
+    render(write_report(tmp_path, [bare]))
+    left = [path.name for kind in ("figures", "tables") for path in (tmp_path / kind).iterdir()]
+    assert own.name in left
+    assert not [name for name in left if name.startswith("shots-")]
+    assert [name for name in left if name.startswith("zz_unknown-")]
 
 
 @pytest.mark.parametrize("content", ['"><script>', "bm8gcGljdHVyZQ=="])

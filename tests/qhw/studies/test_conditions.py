@@ -32,7 +32,7 @@ from qhw.studies.conditions import (
 )
 from qhw.studies.playing import acquire_conditions, played_config
 from qhw.studies.study import Scope
-from qhw.training import open_trainer
+from qhw.trainer_of_run import open_trainer
 
 NOISY = Setting("fake_nairobi")
 SAMPLED = Setting("fake_nairobi", shots=64)

@@ -1,0 +1,63 @@
+"""The trainer of a run that is there already, with what it was started with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+
+from policy import ExpectationBackend
+from qhw.backends.device_opening import Requester
+from qhw.errors import ConfigError, LedgerError
+from qhw.paid import Display
+from qhw.runs import RunDirectory
+from qhw.tables import from_here
+from qhw.trainer import Trainer
+
+
+def open_trainer(
+    run: RunDirectory,
+    backend: ExpectationBackend | None = None,
+    display: Display | None = None,
+) -> Trainer:
+    """Build a run's trainer, with the backend the run was started with.
+
+    Raises:
+        ConfigError: If the run was trained on a backend of one's own, and none is given.
+    """
+    described: dict[str, Any] = {}
+    if backend is None and (run.path / "provenance.json").exists():
+        described = run.read_json("provenance.json")["backend"] or {}
+        if str(described.get("backend", "")).startswith("own: "):
+            raise ConfigError(
+                f"{run.name} was trained on a backend of one's own ({described['backend']}).",
+                "Call `train_run(run, backend=...)` or `evaluate_run` from Python with it.",
+            )
+    shown = display or Display(Console(quiet=True))
+    requester = Requester(
+        run_id=run.id,
+        command=f"qhw train --resume {from_here(run.path)}",
+        mitigation=described.get("mitigation"),
+        folder=run.path / "device",
+        tell=shown.tell,
+        announce=shown.announce,
+    )
+    return Trainer(run.config, backend, requester)
+
+
+def require_ledger(run: RunDirectory, trainer: Trainer) -> None:
+    """Refuse to go on where nothing is known of what was paid for: it would be paid for again.
+
+    Raises:
+        LedgerError: If finished updates on a device are not in the ledger.
+    """
+    if trainer.paid is None or not trainer.done:
+        return
+    ledger = trainer.paid.work.ledger
+    if not ledger.entries(run=run.id):
+        raise LedgerError(
+            f"{run.name} has {trainer.done} updates on {trainer.config.backend.name}, and the "
+            f"ledger {ledger.path} knows of none.",
+            "Go on where its ledger is (XDG_DATA_HOME moves it), or begin a new run from its "
+            f"weights: `qhw train --from {from_here(run.path)}`.",
+        )
