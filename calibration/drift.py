@@ -5,10 +5,12 @@ and T2, 20 % for errors. An error must also change by more than an absolute floo
 error that doubles raises no alarm; the floors lie about where published numbers scatter on their
 own, since a read-out error of 0.01 that was found with 4,096 shots is uncertain by 0.0016.
 
-T1 and T2 wander by 10 % and more from hour to hour with nothing broken (T2 most of all: it follows
-whatever two-level defect happens to be near the qubit's frequency). They are shown from 10 % on,
-but ask for nothing until one falls to half: gate errors, which are measured anew with every
-calibration, tell earlier and more surely what that does to a circuit.
+T1 and T2 of one qubit wander by 10 % and more from hour to hour with nothing broken: they follow
+whatever two-level defect is near the qubit's frequency (Burnett et al. 2019, arXiv 1901.04417), and
+independently of the other qubits'. They are listed from 10 % on, but ask for a new fit only when
+one falls to half, or when the decay rates 1/T of all qubits together change by the share that
+errors may: a rate is an error per time, and in a sum what wanders averages out.
+`benchmarks/drift_thresholds.py` measures what each of these does to a circuit.
 """
 
 from __future__ import annotations
@@ -46,7 +48,7 @@ class Thresholds:
     Attributes:
         relaxation: Share by which T1 or T2 changes.
         collapse: Share of T1 or T2 that is lost when a circuit should be fitted again.
-        error: Share by which an error changes.
+        error: Share by which an error changes, or the decay rate of all qubits together.
         readout_floor: Least absolute change of p01 or p10.
         one_qubit_floor: Least absolute change of a one-qubit gate's error.
         two_qubit_floor: Least absolute change of a two-qubit gate's error.
@@ -127,7 +129,7 @@ class Drift:
         unknown: Facts that only one of them gives, one line each.
         verdict: `none`; `refit`: error mitigation of the circuit should be fitted again;
             `relayout`: the circuit should be laid out on other qubits.
-        reasons: For the verdict, one line each.
+        reasons: For the verdict, one line each; for `none`, why what moved asks for nothing.
     """
 
     before: str
@@ -327,21 +329,59 @@ def _judge(
 ) -> tuple[Verdict, tuple[str, ...]]:
     if lost:
         return "relayout", lost
-    reasons = tuple(_reasons(changes, limits))
-    return ("refit", reasons) if reasons else ("none", ())
+    errors = [change for change in changes if change.kind not in RELAXATION and change.moved]
+    reasons = (*_moved_errors(errors), *_decay(changes, limits))
+    return ("refit", reasons) if reasons else ("none", tuple(_spared(changes, limits)))
 
 
-def _reasons(changes: Sequence[Change], limits: Thresholds) -> Iterator[str]:
-    """One line for each kind of error that moved, or T1 or T2 that collapsed, worst first."""
-    for kind in dict.fromkeys(change.kind for change in changes):
-        found = [change for change in changes if change.kind == kind and change.moved]
-        if kind in RELAXATION:
-            found = [change for change in found if change.relative <= -limits.collapse]
-        if found:
-            worst = found[0]
-            others = f", and {len(found) - 1} more" if len(found) > 1 else ""
-            told = f"{worst.relative:+.0%}" if math.isfinite(worst.relative) else "from 0"
-            yield f"{_named(kind, worst.gates, worst.qubits)} moved by {told}{others}"
+def _moved_errors(moved: Sequence[Change]) -> Iterator[str]:
+    """One line for each kind of error, worst first."""
+    for kind in dict.fromkeys(change.kind for change in moved):
+        yield _worst([change for change in moved if change.kind == kind])
+
+
+def _decay(changes: Sequence[Change], limits: Thresholds) -> Iterator[str]:
+    """One line for T1, one for T2: of a qubit that lost half, or of all that changed together."""
+    for kind in RELAXATION:
+        times = [change for change in changes if change.kind == kind]
+        collapsed = [change for change in times if change.relative <= -limits.collapse]
+        together = _faster(times)
+        if collapsed:
+            yield _worst(collapsed)
+        elif abs(together) >= limits.error:
+            yield f"{kind} of {len(times)} qubits together: decay {_speed(together)}"
+
+
+def _spared(changes: Sequence[Change], limits: Thresholds) -> Iterator[str]:
+    """Why T1 and T2 beyond their thresholds ask for nothing."""
+    for kind in RELAXATION:
+        times = [change for change in changes if change.kind == kind]
+        moved = sum(change.moved for change in times)
+        if moved:
+            yield (
+                f"{kind} moved by {limits.relaxation:.0%} or more on {moved} of {len(times)} "
+                f"qubits, together they decay {_speed(_faster(times))}: a fit is due from "
+                f"{limits.error:.0%}"
+            )
+
+
+def _faster(times: Sequence[Change]) -> float:
+    """Share by which the sum of all decay rates 1/T has grown; times of 0 are left out."""
+    known = [change for change in times if change.before > 0 and change.after > 0]
+    before = sum(1 / change.before for change in known)
+    return sum(1 / change.after for change in known) / before - 1 if known else 0.0
+
+
+def _speed(share: float) -> str:
+    return f"{abs(share):.0%} {'faster' if share >= 0 else 'slower'}"
+
+
+def _worst(changes: Sequence[Change]) -> str:
+    """The first, and how many more."""
+    worst = changes[0]
+    others = f", and {len(changes) - 1} more" if len(changes) > 1 else ""
+    told = f"{worst.relative:+.0%}" if math.isfinite(worst.relative) else "from 0"
+    return f"{_named(worst.kind, worst.gates, worst.qubits)} moved by {told}{others}"
 
 
 def _named(kind: Kind, gates: str, place: Place) -> str:

@@ -7,7 +7,7 @@ differs and is declared: read-out errors p01 and p10 are kept apart.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -36,11 +36,18 @@ class ScaledSnapshot:
     caps: tuple[str, ...]
 
 
-def scale_noise(snapshot: DeviceSnapshot, scale: float) -> ScaledSnapshot:
+def scale_noise(
+    snapshot: DeviceSnapshot, scale: float, used: Collection[int] | None = None
+) -> ScaledSnapshot:
     """Multiply gate and read-out errors by `scale`, and divide T1 and T2 by it.
 
     Gate errors stop at (2^n - 1) / 2^n and read-out errors at 1/2, where nothing is left to lose.
     A scale of 0 removes all noise.
+
+    Args:
+        snapshot: The device.
+        scale: 0 or more.
+        used: Qubits that carry a circuit, among which caps are counted; all of them by default.
 
     Raises:
         ValueError: If the scale is negative.
@@ -51,13 +58,22 @@ def scale_noise(snapshot: DeviceSnapshot, scale: float) -> ScaledSnapshot:
         return ScaledSnapshot(snapshot, ())
     gates = tuple(_scaled_gate(gate, scale) for gate in snapshot.gates)
     qubits = tuple(_scaled_qubit(qubit, scale) for qubit in snapshot.qubits)
-    gate_caps = sum((gate.error or 0) * scale > _max_error(gate) for gate in snapshot.gates)
-    readout_caps = sum(max(q.p01, q.p10) * scale > MAX_READOUT_ERROR for q in snapshot.qubits)
-    caps = [f"{gate_caps} gate errors capped"] if gate_caps else []
-    caps += (
-        [f"{readout_caps} read-out errors capped at {MAX_READOUT_ERROR}"] if readout_caps else []
+    counted = range(len(qubits)) if used is None else used
+    return ScaledSnapshot(
+        replace(snapshot, gates=gates, qubits=qubits), _caps(snapshot, scale, counted)
     )
-    return ScaledSnapshot(replace(snapshot, gates=gates, qubits=qubits), tuple(caps))
+
+
+def _caps(snapshot: DeviceSnapshot, scale: float, counted: Collection[int]) -> tuple[str, ...]:
+    gates = [gate for gate in snapshot.gates if set(gate.qubits) <= set(counted)]
+    gate_caps = sum((gate.error or 0) * scale > _max_error(gate) for gate in gates)
+    qubits = [snapshot.qubits[qubit] for qubit in counted]
+    readout_caps = sum(max(q.p01, q.p10) * scale > MAX_READOUT_ERROR for q in qubits)
+    told = {
+        f"{gate_caps} gate errors capped": gate_caps,
+        f"{readout_caps} read-out errors capped at {MAX_READOUT_ERROR}": readout_caps,
+    }
+    return tuple(line for line, count in told.items() if count)
 
 
 def noise_model(snapshot: DeviceSnapshot, active: Sequence[int]) -> NoiseModel:

@@ -12,20 +12,22 @@ from typing import Any
 
 from calibration.snapshot import DeviceSnapshot, GateFacts, QubitFacts
 
-_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+_PARTS = {"ms": 10**3, "us": 10**6, "µs": 10**6, "ns": 10**9}
+"""Of a second. Divided by, as the vendor does: the same calibration then has the same digest."""
+_GIGAHERTZ = 10**9
 _Numbers = dict[str, float]
 
 
 def republished(snapshot: DeviceSnapshot, properties: Mapping[str, Any]) -> DeviceSnapshot:
-    """The snapshot with the numbers of published properties; structure and durations stay.
+    """The snapshot with the numbers of published properties; the structure stays.
 
     Args:
         snapshot: Of the same device, at another time.
         properties: `BackendProperties.to_dict()`, or its JSON read back.
 
     Returns:
-        Numbers that the properties do not give are None; p01 and p10 stay where they are not given
-        apart.
+        Numbers that the properties do not give are None; frequencies, durations, p01 and p10 stay
+        where they are not given. Properties of the snapshot's own calibration give its equal.
 
     Raises:
         ValueError: If they are of another number of qubits, or no such properties.
@@ -55,11 +57,12 @@ def republished(snapshot: DeviceSnapshot, properties: Mapping[str, Any]) -> Devi
 
 
 def _numbers(parameters: Iterable[Mapping[str, Any]]) -> _Numbers:
-    """Values by name, times in seconds."""
-    return {
-        told["name"]: float(told["value"]) * _SECONDS.get(told.get("unit", ""), 1.0)
-        for told in parameters
-    }
+    """Values by name, in seconds and Hz."""
+    return {told["name"]: _plain(float(told["value"]), told.get("unit", "")) for told in parameters}
+
+
+def _plain(value: float, unit: str) -> float:
+    return value * _GIGAHERTZ if unit == "GHz" else value / _PARTS.get(unit, 1)
 
 
 def _qubit(facts: QubitFacts, told: _Numbers) -> QubitFacts:
@@ -68,10 +71,14 @@ def _qubit(facts: QubitFacts, told: _Numbers) -> QubitFacts:
         facts,
         t1=told.get("T1"),
         t2=told.get("T2"),
+        frequency=told.get("frequency", facts.frequency),
+        readout_seconds=told.get("readout_length", facts.readout_seconds),
         p01=told.get("prob_meas1_prep0", facts.p01 if symmetric is None else symmetric),
         p10=told.get("prob_meas0_prep1", facts.p10 if symmetric is None else symmetric),
     )
 
 
 def _gate(gate: GateFacts, told: _Numbers) -> GateFacts:
-    return replace(gate, error=told.get("gate_error"))
+    return replace(
+        gate, error=told.get("gate_error"), seconds=told.get("gate_length", gate.seconds)
+    )

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from qiskit.providers import BackendV2
     from qiskit.transpiler import Target
 
-_SKIPPED = {"delay", "reset", "measure", "if_else", "for_loop", "switch_case", "while_loop", "id"}
-
 
 @dataclass(frozen=True)
 class QubitFacts:
@@ -97,9 +95,9 @@ class DeviceSnapshot:
         return _digest(dataclasses.asdict(self))
 
     @property
-    def two_qubit_gate(self) -> str:
-        """Name of the entangling gate, e.g. ecr or cz."""
-        return next(gate.name for gate in self.gates if len(gate.qubits) == 2)
+    def two_qubit_gates(self) -> tuple[str, ...]:
+        """Names of the entangling gates, e.g. ecr, or cz and rzz; empty on a single qubit."""
+        return tuple(sorted({gate.name for gate in self.gates if len(gate.qubits) == 2}))
 
     def target(self, active: Sequence[int] | None = None) -> Target:
         """The device, or its part on some qubits, as a transpiler target.
@@ -201,12 +199,26 @@ def _qubit(target: Target, properties: Any, qubit: int) -> QubitFacts:
 
 def _gates(target: Target) -> list[GateFacts]:
     gates = []
-    for name in sorted(set(target.operation_names) - _SKIPPED):
+    for name in sorted(_unitaries(target)):
         for qubits, facts in sorted((target[name] or {}).items()):
             error = facts.error if facts else None
             duration = facts.duration if facts else None
             gates.append(GateFacts(name, tuple(qubits), error, duration))
     return gates
+
+
+def _unitaries(target: Target) -> set[str]:
+    """Names of the standard gates, idling aside.
+
+    Devices also offer measurements and resets of other lengths (`measure_2`), delays and control
+    flow: a ring circuit uses none of them.
+    """
+    from qiskit.circuit import Gate
+    from qiskit.circuit.library import get_standard_gate_name_mapping
+
+    known = get_standard_gate_name_mapping()
+    standard = {name for name in target.operation_names if isinstance(known.get(name), Gate)}
+    return standard - {"id"}
 
 
 def _date(properties: Any) -> str:

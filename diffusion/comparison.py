@@ -7,7 +7,7 @@ They speak of other latents for the same trained model, not of other training ru
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -124,6 +124,7 @@ class EqualAccuracyDifference:
         outside: Fraction of resamples in which the arm's accuracy is outside the constants' range.
             There the nearest constant is used, which favours the constants: it understates how
             much better an arm is, and may make an arm look worse than it is.
+        replicates: (B,) the difference in every resample, to pair with another arm's.
     """
 
     difference: Interval
@@ -131,6 +132,17 @@ class EqualAccuracyDifference:
     frechet: float
     constant_frechet: float
     outside: float
+    replicates: FloatArray = field(repr=False, compare=False)
+
+    def minus(self, other: EqualAccuracyDifference, level: float = 0.95) -> Interval:
+        """How much further from the constants than another arm: paired, negative is better.
+
+        Args:
+            other: Of the same latents, constants and resamples.
+            level: Of the percentile interval.
+        """
+        estimate = self.difference.estimate - other.difference.estimate
+        return _interval(estimate, self.replicates - other.replicates, level)
 
 
 def equal_accuracy_difference(
@@ -206,14 +218,15 @@ def _compare(
     x = np.stack([counts @ scored[k].correct for k in kept], axis=1) / counts.shape[1]
     y = np.stack([replicates(k) for k in kept], axis=1)
     constant = _interpolate(accuracies[kept], distances[kept])
-    drawn = [row[0] - _interpolate(at, row) for at, row in zip(x, y, strict=True)]
+    drawn = np.array([row[0] - _interpolate(at, row) for at, row in zip(x, y, strict=True)])
     outside = (x[:, 0] < x[:, 1:].min(axis=1)) | (x[:, 0] > x[:, 1:].max(axis=1))
     return EqualAccuracyDifference(
-        difference=_interval(float(distances[0] - constant), np.array(drawn), level),
+        difference=_interval(float(distances[0] - constant), drawn, level),
         accuracy=float(accuracies[0]),
         frechet=float(distances[0]),
         constant_frechet=constant,
         outside=float(outside.mean()),
+        replicates=drawn,
     )
 
 

@@ -73,7 +73,10 @@ ReadoutOption = Annotated[
 ]
 DriftOption = Annotated[
     str | None,
-    typer.Option("--on-drift", help="When the device is recalibrated: warn, refit or stop."),
+    typer.Option(
+        "--on-drift",
+        help="When the device is recalibrated: warn (8 circuits probe an affine map), refit, stop.",
+    ),
 ]
 WaitOption = Annotated[
     float | None, typer.Option("--job-wait", help="Seconds a job may take, queue included.")

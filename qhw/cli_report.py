@@ -22,8 +22,13 @@ def noise(
         typer.Argument(metavar="RUN...", help="Runs: the subject, then other seeds or backends."),
     ],
     device: Annotated[
-        str, typer.Option("--device", help="Snapshot whose noise is studied.")
-    ] = "fake_brisbane",
+        str | None,
+        typer.Option(
+            "--device",
+            help="Snapshot whose noise is studied: by default the one that the first run was "
+            "trained on, fake_brisbane if it was none.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Where it goes; RUN/report without it.")
     ] = None,

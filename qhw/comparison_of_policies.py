@@ -50,12 +50,14 @@ class EqualAccuracy:
         eye: Its title.
         first: Of policy A.
         second: Of policy B.
+        difference: B minus A, paired over latents.
         outside: Largest share of resamples in which a policy's accuracy is beyond the constants'.
     """
 
     eye: str
     first: Interval
     second: Interval
+    difference: Interval
     outside: float
 
 
@@ -96,7 +98,8 @@ def equal_accuracy(
             compare_at_equal_accuracy(arm.scores[eye].arm, grid, counts) for arm in (first, second)
         )
         outside = max(a.outside, b.outside)
-        rows.append(EqualAccuracy(EYE_TITLES[eye], a.difference, b.difference, outside))
+        found = a.difference, b.difference, b.minus(a)
+        rows.append(EqualAccuracy(EYE_TITLES[eye], *found, outside))
     return rows
 
 

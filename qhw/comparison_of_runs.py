@@ -19,16 +19,10 @@ from qhw import plots
 from qhw.backends.refusing import refuse_unknown
 from qhw.baselines import Baselines
 from qhw.cache import Cache
-from qhw.comparison_of_policies import (
-    EqualAccuracy,
-    Metric,
-    alikeness,
-    counts_of,
-    equal_accuracy,
-    metrics,
-)
-from qhw.comparison_of_settings import Difference, differences
+from qhw.comparison_of_policies import alikeness, counts_of, equal_accuracy, metrics
+from qhw.comparison_of_settings import differences
 from qhw.comparison_printed import print_runs
+from qhw.comparison_result import Comparison
 from qhw.config import RunConfig, is_device
 from qhw.errors import ConfigError
 from qhw.ordering import deployed_config
@@ -83,18 +77,6 @@ class Player:
             "updates": self.trainer.done,
             "backend": dict(backend.describe()) if backend else "none (classical actor)",
         }
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What came out; see the classes of its parts."""
-
-    latents: int
-    settings: list[Difference]
-    metrics: list[Metric]
-    equal_accuracy: list[EqualAccuracy]
-    alike: dict[str, Any]
-    returns_compared: bool
 
 
 @one_thread()

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from qhw.comparison_of_policies import EqualAccuracy, Metric
 from qhw.comparison_of_settings import Difference
+from qhw.comparison_result import Comparison
 from qhw.tables import listing, plain_table, print_facts, signed
-
-if TYPE_CHECKING:
-    from qhw.comparison_of_runs import Comparison
 
 OUTSIDE = 0.05
 ONE_SEED_EACH = (
@@ -21,10 +19,11 @@ ONE_SEED_EACH = (
     "methods, train several seeds of both."
 )
 HOW_TO_READ = (
-    "B minus A is paired over the same latents; intervals are 95 %. An interval that holds 0 shows "
-    "no difference. log p and accuracy: higher is better; Frechet: lower is better, and fair "
-    "between A and B only at equal accuracy, so the second table sets each beside constant "
-    "guidance of its own accuracy: below 0 is better than any constant. * an accuracy lies "
+    "B minus A is paired over the same latents; intervals are 95 %: one that holds 0 does not tell "
+    "A from B, and of twenty one misses by chance. log p and accuracy: higher is better; Frechet: "
+    "lower is better, the larger the fewer the latents, and fair between A and B only at equal "
+    "accuracy, so the second table sets each beside constant guidance of its own accuracy: below 0 "
+    "is better than any constant, and B minus A below 0 says that B gains more. * an accuracy lies "
     "outside the constants' range, so the nearest constant is compared."
 )
 NO_RETURNS = "The runs were rewarded differently, so their returns are not compared."
@@ -83,8 +82,9 @@ def metrics_table(metrics: Sequence[Metric], latents: int) -> Table:
 def equal_accuracy_table(rows: Sequence[EqualAccuracy]) -> Table:
     """Each policy beside the constants, one eye per line."""
     title = "Frechet distance minus the constants' at equal accuracy"
-    table = plain_table(title, "A", "B")
+    table = plain_table(title, "A", "B", "B minus A")
     for row in rows:
         mark = "*" if row.outside > OUTSIDE else " "
-        table.add_row(f"seen by {row.eye}", signed(row.first, 2), signed(row.second, 2) + mark)
+        found = (signed(each, 2) for each in (row.first, row.second, row.difference))
+        table.add_row(row.eye + mark, *found)
     return table

@@ -252,6 +252,7 @@ def _report(
         "arms": {name: asdict(arm) for name, arm in arms.items()},
         "policy against constant": alike,
         "backend": facts,
+        "drift": trainer.paid.drift.state()["notes"] if trainer.paid else [],
         "query every": order.query_every,
         "cost": trainer.meter.take(),
         "seconds": seconds,

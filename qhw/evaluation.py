@@ -87,7 +87,12 @@ def evaluate_held(
         rows = compare_arms(trainer, latents, full=full, display=display)
     footer = _footer(run, trainer, time.perf_counter() - started)
     warnings = gap_advice(rows)
-    record = {"latents": latents, "rows": [asdict(row) for row in rows], "advice": warnings}
+    record = {
+        "latents": latents,
+        "rows": [asdict(row) for row in rows],
+        "advice": warnings,
+        "drift": trainer.paid.drift.state()["notes"] if trainer.paid else [],
+    }
     write_json(run.path / "evaluation.json", {**record, **footer})
     print_comparison(console, rows, latents, footer, warnings)
     return rows
@@ -212,6 +217,7 @@ def _footer(run: RunDirectory, trainer: Trainer, evaluation_seconds: float) -> d
         "updates": trainer.done,
         "gradient rule": facts["gradient_rule"],
         **(facts["backend"] or {"backend": "none (classical actor)"}),
+        **(trainer.paid.drift.describe() if trainer.paid else {}),
         "training seconds": round(seconds, 1),
         "evaluation seconds": round(evaluation_seconds, 1),
     }

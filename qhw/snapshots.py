@@ -93,6 +93,8 @@ class SnapshotStore:
     def find(self, name: str) -> KeptSnapshot:
         """A kept snapshot by `DEVICE@DATE`; the beginning of a date is enough.
 
+        `DEVICE@DATE-DIGEST` tells two of one date apart.
+
         Raises:
             UnknownNameError: If nothing of the device is kept, no date begins so, or several do.
         """
@@ -107,11 +109,11 @@ class SnapshotStore:
         if wanted == LATEST:
             return kept[-1]
         begun = wanted.replace(":", "-").replace(" ", "T")
-        fitting = [each for each in kept if each.date.startswith(begun)] if begun else []
+        fitting = [each for each in kept if each.path.stem.startswith(begun)] if begun else []
         if len(fitting) == 1:
             return fitting[0]
         what = f"{len(fitting)} begin" if fitting else "None begins"
-        names = ", ".join(each.name for each in (fitting or kept)[-5:])
+        names = ", ".join(_distinct_names((fitting or kept)[-5:]))
         raise UnknownNameError(
             f"{what} with {name!r}.", f"Type one of: {names}; or {device}@{LATEST}."
         )
@@ -128,7 +130,7 @@ def find_snapshot(name: str, store: SnapshotStore | None = None) -> DeviceSnapsh
     path = Path(name)
     if path.is_file():
         return read_snapshot(path)
-    if path.suffix == ".json":
+    if path.suffix == ".json" or len(path.parts) > 1:
         raise UnknownNameError(
             f"There is no file {name!r}.", "`qhw calibrate --list` tells what is kept."
         )
@@ -173,6 +175,14 @@ def device_snapshot(device: str) -> DeviceSnapshot:
     from qhw.jobs.reopening import reopen
 
     return reopen(device).snapshot()
+
+
+def _distinct_names(kept: list[KeptSnapshot]) -> list[str]:
+    """What to type for each, with the digest where the date alone is not enough."""
+    dates = [each.date for each in kept]
+    return [
+        each.name if dates.count(each.date) == 1 else f"{each.name}-{each.digest}" for each in kept
+    ]
 
 
 def _order(kept: KeptSnapshot) -> tuple[bool, str]:

@@ -170,7 +170,7 @@ class NoisyAerBackend(_AerBackend):
         active = transpiled.active_qubits
         refuse_above(circuit.num_qubits, MAX_QUBITS_NOISY, 16 * 4 ** len(active))
         self.snapshot, self.transpiled, self.noise_scale = snapshot, transpiled, noise_scale
-        scaled = scale_noise(snapshot, noise_scale)
+        scaled = scale_noise(snapshot, noise_scale, active)
         self.caps = scaled.caps
         self._confusion = confusion_matrices(
             scaled.snapshot, transpiled.output_qubits, symmetric=symmetric_readout

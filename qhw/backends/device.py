@@ -232,8 +232,9 @@ class DeviceBackend:
         if self.drift.on_drift == "refit" and (judgement.drifted or self.mitigation.reads):
             self.mitigation.renew(self._calibrate, judgement.present)
             self.drift.baseline = self._calibration
-        elif self.mitigation.check(self._calibrate):
+        elif self.mitigation.check(self._calibrate, judgement.present):
             self.drift.baseline = self._calibration
+            self.drift.announce(f"The affine map was probed, and {self.mitigation.told}.")
         self._suspect = False
 
     def _watch(self, answer: Answer) -> None:

@@ -74,7 +74,7 @@ class DriftWatch:
         read: Gives a calibration's JSON by its digest in the ledger.
         on_drift: `warn` says so and has an affine map probed; `refit` measures or reads anew what
             the mitigation rests on; `stop` ends the command.
-        announce: Shown one line for every change.
+        announce: Shown one line for every change, and one for what a probe found.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class DriftWatch:
         announce: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._snapshot, self._transpiled, self._read = snapshot, transpiled, read
-        self.on_drift, self._announce = on_drift, announce
+        self.on_drift, self.announce = on_drift, announce
         self.baseline = ""
         self.notes: list[DriftNote] = []
 
@@ -120,7 +120,7 @@ class DriftWatch:
         if judgement.drifted and self.on_drift == "stop":
             raise DriftError(f"{text} Nothing more was sent (--on-drift stop).", _hint(command))
         self.notes.append(DriftNote(*place, calibration, judgement.verdict, self.on_drift, text))
-        self._announce(text)
+        self.announce(text)
 
     def state(self) -> dict[str, Any]:
         """What a replay depends on, as plain JSON."""

@@ -108,16 +108,20 @@ class DeviceMitigation:
         """Whether it rests on numbers that the device publishes."""
         return self.name in ("readout", "zne") and self.readout_errors == "published"
 
-    def check(self, calibrate: Calibrate) -> bool:
+    def check(self, calibrate: Calibrate, present: DeviceSnapshot | None) -> bool:
         """The device was recalibrated under way: probe the affine map, refit it if it must be.
+
+        Args:
+            calibrate: See `prepare`.
+            present: As in `renew`.
 
         Returns:
             Whether there was anything to check.
         """
         if not isinstance(self.ready, AffineMap):
             return False
-        if not self._fits(self.ready, calibrate):
-            self.ready = self._fit(calibrate)
+        self.snapshot = present or self.snapshot
+        self.ready = self._probed(self.ready, calibrate)
         return True
 
     def renew(self, calibrate: Calibrate, present: DeviceSnapshot | None) -> None:
@@ -160,12 +164,23 @@ class DeviceMitigation:
             self.ready = self._fit(calibrate)
         elif kept.calibration_digest == self.snapshot.calibration_digest:
             self.ready = kept
-        elif self._fits(kept, calibrate):
-            # Kept under the new calibration, so that the next start need not probe again.
-            self.ready = replace(kept, calibration_digest=self.snapshot.calibration_digest)
-            self.store.save(self.ready)
         else:
-            self.ready = self._fit(calibrate)
+            self.ready = self._probed(kept, calibrate)
+
+    def _probed(self, affine: AffineMap, calibrate: Calibrate) -> AffineMap:
+        """The map if it still fits, else a new one."""
+        if not self._fits(affine, calibrate):
+            return self._fit(calibrate)
+        # Kept under the present calibration, so that the next start need not probe again.
+        held = replace(affine, calibration_digest=self.snapshot.calibration_digest)
+        self._keep(held)
+        return held
+
+    def _keep(self, affine: AffineMap) -> None:
+        """Keep a map; a run that replays an old one leaves what was fitted since alone."""
+        kept = self.store.load(self.snapshot.name, self._key)
+        if kept is None or kept.date <= affine.date:
+            self.store.save(affine)
 
     def _fit(self, calibrate: Calibrate) -> AffineMap:
         inputs = calibration_inputs(self.circuit, CALIBRATION_CIRCUITS)
@@ -181,7 +196,7 @@ class DeviceMitigation:
             device=self.snapshot.name,
             key=self._key,
         )
-        self.store.save(fitted)
+        self._keep(fitted)
         return fitted
 
     def _fits(self, affine: AffineMap, calibrate: Calibrate) -> bool:

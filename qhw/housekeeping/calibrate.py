@@ -9,7 +9,6 @@ from rich.console import Console
 from rich.table import Table
 
 from calibration import DeviceSnapshot
-from qhw.backends.device_opening import spending_limits
 from qhw.backends.transpilation import (
     TranspiledCircuit,
     TranspileOptions,
@@ -18,7 +17,7 @@ from qhw.backends.transpilation import (
     two_qubit_pairs,
 )
 from qhw.cache import Cache
-from qhw.config import BackendConfig, HardwareConfig
+from qhw.config import HardwareConfig
 from qhw.housekeeping.circuit_choice import ChosenCircuit
 from qhw.housekeeping.moments import told_moment
 from qhw.snapshots import KeptSnapshot, SnapshotStore, device_snapshot
@@ -56,7 +55,9 @@ def calibrate(
     """
     console = Console()
     if measuring is not None:
-        spending_limits(BackendConfig(name=device), measuring.hardware)
+        from qhw.housekeeping.measuring import refuse_unlimited
+
+        refuse_unlimited(device, measuring.hardware)
     with console.status(f"reading the calibration of {device}"):
         snapshot = device_snapshot(device)
     _keep(console, snapshot)
@@ -107,8 +108,8 @@ def _keep(console: Console, snapshot: DeviceSnapshot) -> None:
     kept = store.keep(snapshot)
     date = told_moment(snapshot.taken_at)
     console.print(
-        f"{snapshot.name}: {snapshot.num_qubits} qubits, {snapshot.two_qubit_gate}, calibrated "
-        f"{date}",
+        f"{snapshot.name}: {_counted(snapshot.num_qubits, 'qubit')}, "
+        f"{' and '.join(snapshot.two_qubit_gates) or 'no two-qubit gate'}, calibrated {date}",
         highlight=False,
     )
     state = "is kept already" if kept in before else "is kept"

@@ -37,14 +37,25 @@ class ChosenCircuit:
         return f"{circuit.num_qubits} qubits, depth {circuit.depth}, {circuit.entanglement}"
 
     def laid_out(self, snapshot: DeviceSnapshot) -> TranspiledCircuit:
-        """As the run began with it, else as the cache has it; scored under the snapshot."""
+        """As the run began with it, else as the cache has it; scored under the snapshot.
+
+        Raises:
+            ConfigError: If the device is too small, or the run's layout has a gate that the
+                snapshot has not got.
+        """
 
         def cached() -> TranspiledCircuit:
             cache = Cache.of_user().transpiled
             return kept_layout(self.circuit, snapshot, TranspileOptions(), cache)
 
         if self.layout is not None and self.device == snapshot.name:
-            return pinned(self.layout, cached, snapshot)
+            try:
+                return pinned(self.layout, cached, snapshot)
+            except ValueError as error:
+                raise ConfigError(
+                    f"The run's own layout cannot be judged: {error}.",
+                    "Leave --run out to judge the layout that a new run would take.",
+                ) from error
         return cached()
 
 

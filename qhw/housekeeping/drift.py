@@ -21,11 +21,13 @@ MOST_ROWS = 15
 DRIFTED = 4
 """Exit code of `qhw drift` where the verdict asks for something."""
 HOW_TO_READ = (
-    "Errors must move by the share and by the points (of a percent). T1 and T2 wander by 10 % and "
-    "more with nothing broken: they ask for a new fit only when they fall to half."
+    "Errors must move by the share and by the points (of a percent). T1 and T2 of one qubit wander "
+    f"by {Thresholds().relaxation:.0%} and more with nothing broken: they ask for a new fit when "
+    f"one loses {Thresholds().collapse:.0%}, or when all the circuit's qubits together decay "
+    f"{Thresholds().error:.0%} faster or slower."
 )
 VERDICTS: dict[Verdict, str] = {
-    "none": "none: nothing that the circuit depends on has moved beyond its threshold",
+    "none": "none: the circuit and its error mitigation may stay as they are",
     "refit": "refit: measure the error mitigation of the circuit anew",
     "relayout": "relayout: lay the circuit out on other qubits",
 }
@@ -87,6 +89,8 @@ def _print_heading(
 
 
 def _apart(days: float) -> str:
+    if days == 0:
+        return "Both have the same date."
     span = f"{abs(days):.1f} days" if abs(days) >= 2 else f"{24 * abs(days):.1f} hours"
     return f"The second is {span} {'older' if days < 0 else 'younger'}."
 

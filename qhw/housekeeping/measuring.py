@@ -11,6 +11,7 @@ DATA/measurements/DEVICE/CIRCUIT/
 from __future__ import annotations
 
 import json
+import math
 import uuid
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -26,13 +27,16 @@ from policy import RingCircuit
 from policy.backend import FloatArray
 from qhw.backends.device import DeviceBackend
 from qhw.backends.device_mitigation import DeviceMitigation
-from qhw.backends.device_opening import Requester, open_device
+from qhw.backends.device_opening import Requester, open_device, spending_limits
 from qhw.backends.mitigation.affine import AffineMap
-from qhw.backends.mitigation.fitting import CALIBRATION_SHOTS
+from qhw.backends.mitigation.fitting import CALIBRATION_CIRCUITS, CALIBRATION_SHOTS
+from qhw.backends.mitigation.probe import PROBE_CIRCUITS
 from qhw.backends.mitigation.readout import READOUT_CIRCUITS, ReadoutInversion
 from qhw.backends.mitigation.store import affine_to_json
 from qhw.config import BackendConfig, HardwareConfig
+from qhw.errors import ConfigError
 from qhw.housekeeping.moments import told_moment
+from qhw.jobs.budget import qpu_seconds
 from qhw.paid import Display, paid_session
 from qhw.runs import write_json
 from qhw.sole_use import sole_use
@@ -98,6 +102,7 @@ def measure(
     folder = measurements_folder() / device / circuit.digest[:16]
     backend = BackendConfig(name=device, mitigation="affine")
     display = Display(console)
+    console.print(_quote(hardware.price), highlight=False)
     with sole_use(folder):
         record = _take_up(console, folder)
         requester = Requester(record.id, command, folder=folder / record.id, tell=display.tell)
@@ -108,6 +113,38 @@ def measure(
         write_json(folder / record.id / "measured.json", _plain(opened, measured))
         _write(folder, replace(record, finished=True))
     _print(console, opened, measured)
+
+
+def refuse_unlimited(device: str, hardware: HardwareConfig) -> None:
+    """Refuse to measure on a device that costs money without a limit.
+
+    Raises:
+        ConfigError: Telling what measuring takes.
+    """
+    try:
+        spending_limits(BackendConfig(name=device), hardware)
+    except ConfigError as error:
+        raise ConfigError(
+            error.message,
+            f"Add --max-qpu-seconds {math.ceil(_most_seconds())}, --max-jobs or --max-cost. "
+            f"{_quote(hardware.price)}",
+        ) from error
+
+
+def _quote(price: float) -> str:
+    """What is measured and what it takes, told before anything is sent."""
+    return (
+        f"Read-out errors take {READOUT_CIRCUITS} circuits; the affine map nothing while one of "
+        f"the present calibration is kept, {PROBE_CIRCUITS} to probe an earlier one, "
+        f"{CALIBRATION_CIRCUITS} to fit it: at most {math.ceil(_most_seconds())} QPU s, "
+        f"${price * _most_seconds():.0f}."
+    )
+
+
+def _most_seconds() -> float:
+    """QPU seconds of all three jobs."""
+    jobs = (READOUT_CIRCUITS, PROBE_CIRCUITS, CALIBRATION_CIRCUITS)
+    return sum(qpu_seconds(1, circuits, CALIBRATION_SHOTS) for circuits in jobs)
 
 
 def measurements_folder() -> Path:

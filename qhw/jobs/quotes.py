@@ -17,7 +17,16 @@ from qhw.jobs.budget import (
     Spent,
     qpu_seconds,
 )
-from qhw.jobs.planned import MitigationPlan, PlannedJob, RunShape, Stretch, TrainingShape
+from qhw.jobs.planned import (
+    AFFINE_CIRCUITS,
+    CALIBRATION_SHOTS,
+    PROBE_CIRCUITS,
+    MitigationPlan,
+    PlannedJob,
+    RunShape,
+    Stretch,
+    TrainingShape,
+)
 
 SECONDS_PER_QUEUED_JOB = 30.0
 """Assumed time that a job ahead in the queue takes."""
@@ -306,7 +315,9 @@ def _mitigation_lines(mitigation: MitigationPlan) -> tuple[str, ...]:
         }[mitigation.stored]
         return (
             f"{name}: {kept}",
-            "Whenever the device is recalibrated meanwhile, a probe comes on top, perhaps a fit.",
+            "Whenever the device is recalibrated meanwhile, a probe "
+            f"({_calibrating(PROBE_CIRCUITS)} QPU s) or a fit ({_calibrating(AFFINE_CIRCUITS)} "
+            "QPU s) comes on top, or both.",
         )
     if mitigation.method == "zne":
         return (f"{name}: every circuit at {mitigation.scales} noise scales.",)
@@ -315,6 +326,11 @@ def _mitigation_lines(mitigation: MitigationPlan) -> tuple[str, ...]:
     if mitigation.by_default and mitigation.method == "readout":
         return (f"{name}: affine would need too large a part of the limits to be calibrated.",)
     return (f"{name}.",)
+
+
+def _calibrating(circuits: int) -> str:
+    """QPU seconds of one calibration job."""
+    return f"{qpu_seconds(1, circuits, CALIBRATION_SHOTS):.0f}"
 
 
 def _nth(number: int) -> str:

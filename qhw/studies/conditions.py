@@ -15,7 +15,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 """Rises when latents, labels or columns change, so that older files are not taken for new ones."""
-QUICK_LATENTS = 300
+QUICK_LATENTS = 500
+"""As many as the hand-made guidance that comes with a model was played on."""
 FULL_LATENTS = 2000
 SHOWN_LATENTS = 8
 """The first latents, whose pictures are kept for the page."""
@@ -241,7 +242,13 @@ def outcome(scope: Scope, condition: Condition | HandMade) -> Played | Refused:
         return Refused(facts["refused"])
     if not path.exists():
         raise _missing(condition)
-    return _played(read_arrays(path), facts)
+    return _played(_arrays(path, path.stat().st_mtime_ns), facts)
+
+
+@lru_cache(maxsize=256)
+def _arrays(path: Path, _written: int) -> dict[str, FloatArray]:
+    """A file's arrays as it was written then: an analysis asks for the same ones many times."""
+    return read_arrays(path)
 
 
 def played(scope: Scope, condition: Condition | HandMade) -> Played:

@@ -8,22 +8,23 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from qhw.studies.by_shots import (
-    REFERENCE_SHOTS,
-    Comparison,
-    best_in_words,
-    compare_methods,
-    figure_by_shots,
-    shots_label,
-    title,
-)
+from qhw.studies.bootstrap import hierarchical_bootstrap
+from qhw.studies.by_shots import REFERENCE_SHOTS, figure_by_shots, shots_label, title
+from qhw.studies.claims import claim
 from qhw.studies.features import common_notes, root_mean_squares
 from qhw.studies.finding import Cell, Column, Estimate, Figure, Finding, Reference, Table
 from qhw.studies.groups import subject
+from qhw.studies.intervals import of_positive, root, shown
+from qhw.studies.mitigations import (
+    Comparison,
+    best_in_words,
+    compare_methods,
+    comparison_table,
+    relative_change,
+)
 from qhw.studies.noisy import Key, Measured, acquire_noisy, devices_of, read_noisy, repeats_of
-from qhw.studies.statistics import hierarchical_bootstrap, shown
 from qhw.studies.study import Scope
-from qhw.studies.visited import Visits, too_large
+from qhw.studies.visited import Visits
 
 FloatArray = NDArray[np.float64]
 
@@ -51,36 +52,41 @@ class Control:
 
     def acquire(self, scope: Scope) -> None:
         """The same measurements as the study of features: nothing is measured twice."""
-        if too_large(scope) is None:
-            acquire_noisy(scope)
+        acquire_noisy(scope)
 
     def analyse(self, scope: Scope) -> Finding:
         """Errors of the actions with their intervals, against what the policy does by itself."""
-        refused = too_large(scope)
-        if refused is not None:
-            return Finding(study=self.name, question=self.question, refusal=refused)
         measured = read_noisy(scope)
         deviations = deviations_of(measured)
-        guidance = root_mean_squares(deviations.guidance)
+        found = root_mean_squares(deviations.guidance)
+        guidance, seeds = found.estimates, found.bootstrap.seeds
         divergence = _means(deviations.divergence)
         comparisons = compare_methods(deviations.guidance)
-        devices, own = devices_of(scope), own_movement(measured.visits)
-        update = update_size(scope)
+        devices, movement = devices_of(scope), own_movement(measured.visits)
+        own, update = root(hierarchical_bootstrap(movement).estimate()), update_size(scope)
+        lines = [_line(device, deviations, guidance, comparisons, movement) for device in devices]
+        sentence = f"{_movement_in_words(own, seeds)} {' '.join(lines)}"
+        said = claim(sentence, seeds, "what noise does to the actions of such controllers")
         return Finding(
             study=self.name,
             question=self.question,
-            answer=_answer(devices, deviations, guidance.estimates, comparisons, own),
+            answer=said.answer,
+            refusal=said.refusal,
             figures=(
-                *(_guidance_figure(device, guidance.estimates, own) for device in devices),
+                *(_guidance_figure(device, guidance, own.value) for device in devices),
                 *(_divergence_figure(device, divergence, update) for device in devices),
             ),
-            tables=(_table(deviations, guidance.estimates, divergence),),
+            tables=(
+                _table(deviations, guidance, divergence),
+                comparison_table(self.name, "RMSE of the guidance", comparisons, guidance),
+            ),
             notes=(
-                *common_notes(scope, measured, guidance.bootstrap),
+                *said.notes,
+                *common_notes(scope, measured, found.bootstrap),
                 "Errors are of single actions at the states of the noiseless controller; how they "
                 "add up over an episode is in the section on the task.",
             ),
-            provenance={**guidance.bootstrap.facts, "repetitions": repeats_of(scope)},
+            provenance={**found.bootstrap.facts, "repetitions": repeats_of(scope)},
         )
 
 
@@ -108,9 +114,12 @@ def normal_divergence(
     return divergence
 
 
-def own_movement(visits: Sequence[Visits]) -> float:
-    """Standard deviation of the noiseless guidance over the visited states, mean over seeds."""
-    return float(np.mean([each.guidance.std() for each in visits]))
+def own_movement(visits: Sequence[Visits]) -> FloatArray:
+    """Squares (S, N) whose mean is the variance of the noiseless guidance over visited states."""
+    guidance = np.array([each.guidance for each in visits])
+    away = guidance - guidance.mean(axis=1, keepdims=True)
+    squares: FloatArray = away**2 * guidance.shape[1] / (guidance.shape[1] - 1)
+    return squares
 
 
 def update_size(scope: Scope) -> float | None:
@@ -123,20 +132,14 @@ def update_size(scope: Scope) -> float | None:
 
 def _means(values: Mapping[Key, FloatArray]) -> dict[Key, Estimate]:
     found = hierarchical_bootstrap(np.array(list(values.values())))
-    return {key: found.estimate(k) for k, key in enumerate(values)}
+    return {key: of_positive(found.estimate(k)) for k, key in enumerate(values)}
 
 
-def _answer(
-    devices: tuple[str, ...],
-    deviations: Deviations,
-    guidance: Mapping[Key, Estimate],
-    comparisons: list[Comparison],
-    own: float,
-) -> str:
-    lines = [_line(device, deviations, guidance, comparisons, own) for device in devices]
+def _movement_in_words(own: Estimate, seeds: int) -> str:
+    whose = "controller moves" if seeds == 1 else f"{seeds} controllers move"
     return (
-        f"The noiseless controller moves its guidance by {own:.2f} (standard deviation over the "
-        f"states it visits). {' '.join(lines)}"
+        f"Without noise the {whose} the guidance by {shown(own)} (standard deviation over the "
+        "states visited)."
     )
 
 
@@ -145,24 +148,26 @@ def _line(
     deviations: Deviations,
     guidance: Mapping[Key, Estimate],
     comparisons: list[Comparison],
-    own: float,
+    movement: FloatArray,
 ) -> str:
-    exact, sampled = (guidance[Key(device, "none", shots)] for shots in (None, REFERENCE_SHOTS))
+    exact, sampled = (Key(device, "none", shots) for shots in (None, REFERENCE_SHOTS))
     best = best_in_words(device, comparisons, deviations.guidance, guidance)
+    against = _against(deviations.guidance[sampled], movement)
     return (
-        f"On {device} noise adds an error of {shown(exact, '{:.3f}')} with exact values and "
-        f"{shown(sampled, '{:.3f}')} at {REFERENCE_SHOTS} shots, {_against(sampled, own)}; {best}."
+        f"On {device} noise adds an error of {shown(guidance[exact])} with exact values "
+        f"and {shown(guidance[sampled])} at {REFERENCE_SHOTS} shots, {against}; {best}."
     )
 
 
-def _against(error: Estimate, own: float) -> str:
-    """The error beside the movement that carries the control."""
-    if own == 0:
+def _against(error: FloatArray, movement: FloatArray) -> str:
+    """The error beside the movement that carries the control, squares (S, N) of the same states."""
+    if not movement.any():
         return "where the controller itself never moves"
-    share = f"{error.value / own:.0%} of that movement"
-    if error.low > own:
+    share = f"{np.sqrt(error.mean() / movement.mean()):.0%} of that movement"
+    difference = hierarchical_bootstrap(relative_change(error, movement)).estimate()
+    if difference.low > 0:
         return f"{share}: noise drowns the control"
-    if error.high < own:
+    if difference.high < 0:
         return f"{share}, less than the control itself"
     return f"{share}: whether noise or control is larger cannot be told"
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from qhw.config import is_device
 from qhw.errors import DataError
 from qhw.jobs.budget import DOLLARS_PER_SECOND
 from qhw.runs import RunDirectory
@@ -16,6 +17,7 @@ from qhw.studies.finding import Cell, Column, Finding, Table
 from qhw.studies.study import Scope
 
 PROVENANCE = "provenance.json"
+REPORT = "this report"
 
 
 class Cost:
@@ -47,12 +49,14 @@ class Cost:
             answer=_answer(work),
             tables=(_work_table(work), _runs_table(scope.runs), _snapshots_table(scope)),
             notes=(
-                "QPU seconds are billed ones where the platform told them, else as quoted; "
-                f"dollars at ${DOLLARS_PER_SECOND:.2f} per QPU second. Local stand-ins (fake_*) "
+                "QPU seconds are billed ones where the platform told them, else as quoted; dollars "
+                "at the price that was told to the run, "
+                f"${DOLLARS_PER_SECOND:.2f} per QPU second by default. Local stand-ins (fake_*) "
                 "bill as a device would and cost nothing.",
-                "Simulated circuits with exact values have no shots. The report's line counts the "
-                "conditions that several sections share; the circuits that the sections on "
-                "features and gradients simulate are not in it.",
+                "Simulated circuits with exact values have no shots.",
+                "The report's line counts every policy that was played into its folder, for an "
+                "earlier device or version, too. What the sections on features, control and "
+                "gradients simulate is not counted: no controller needs these circuits.",
             ),
             provenance={**_flat(report["versions"]), **_report_facts(report)},
         )
@@ -70,7 +74,7 @@ class Work:
         jobs: Sent to a device.
         qpu_seconds: Of a device.
         simulated: Seconds of this machine for simulated circuits.
-        real: Whether the seconds are a real device's.
+        price: Dollars per second of a device; 0 where nobody bills.
     """
 
     who: str
@@ -80,7 +84,12 @@ class Work:
     jobs: int = 0
     qpu_seconds: float = 0.0
     simulated: float = 0.0
-    real: bool = False
+    price: float = 0.0
+
+    @property
+    def dollars(self) -> float:
+        """What was billed."""
+        return self.qpu_seconds * self.price
 
 
 def _work_of(run: RunDirectory) -> list[Work]:
@@ -94,7 +103,8 @@ def _work_of(run: RunDirectory) -> list[Work]:
 def _bill(run: RunDirectory, path: Path) -> list[Work]:
     """Lines of a `cost.json`; see `qhw.spending`."""
     device = run.config.backend.name if path.parent == run.path else path.parent.name
-    phases = json.loads(path.read_text(encoding="utf-8"))["phases"]
+    told = json.loads(path.read_text(encoding="utf-8"))
+    price = told["dollars per second"] if device.startswith("ibm_") else 0.0
     return [
         Work(
             run.name,
@@ -103,15 +113,25 @@ def _bill(run: RunDirectory, path: Path) -> list[Work]:
             each["shots"],
             each["jobs"],
             each["billed_seconds"],
-            real=device.startswith("ibm_"),
+            price=price,
         )
-        for each in phases
+        for each in told["phases"]
     ]
 
 
 def _metered(run: RunDirectory) -> list[Work]:
+    """Out of the records of its updates: a simulator's, or a device's that left no bill."""
+    device, price = run.config.backend.name, run.config.hardware.price
     return [
-        Work(run.name, f"training, {phase}", *_counts(costs), simulated=_sum(costs, "seconds"))
+        Work(
+            run.name,
+            f"training, {phase}",
+            *_counts(costs),
+            int(_sum(costs, "jobs")),
+            _sum(costs, "qpu_seconds"),
+            0.0 if is_device(device) else _sum(costs, "seconds"),
+            price if device.startswith("ibm_") else 0.0,
+        )
         for phase, costs in _by_phase(record["cost"] for record in run.metrics()).items()
     ]
 
@@ -119,7 +139,7 @@ def _metered(run: RunDirectory) -> list[Work]:
 def _report_work(scope: Scope) -> Work:
     told = _by_phase(facts["cost"] for facts in all_facts(scope) if "cost" in facts)
     costs = [cost for each in told.values() for cost in each]
-    return Work("this report", "conditions", *_counts(costs), simulated=_sum(costs, "seconds"))
+    return Work(REPORT, "policies played", *_counts(costs), simulated=_sum(costs, "seconds"))
 
 
 def _by_phase(told: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
@@ -139,20 +159,26 @@ def _sum(costs: Sequence[dict[str, Any]], name: str) -> float:
 
 
 def _answer(work: Sequence[Work]) -> str:
-    circuits, shots = sum(each.circuits for each in work), sum(each.shots for each in work)
-    simulated = sum(each.simulated for each in work)
-    seconds = sum(each.qpu_seconds for each in work if each.real)
-    stand_in = sum(each.qpu_seconds for each in work if not each.real)
+    """What the runs took and what the report played, apart; and what it was paid with."""
+    runs, report = ([each for each in work if (each.who == REPORT) == own] for own in (False, True))
+    seconds = sum(each.qpu_seconds for each in work if each.price)
+    stand_in = sum(each.qpu_seconds for each in work if not each.price)
     paid = (
-        f"{seconds:.1f} s of a QPU, ${seconds * DOLLARS_PER_SECOND:.2f}"
+        f"{seconds:.1f} s of a QPU, ${sum(each.dollars for each in work):.2f}"
         if seconds
         else "no time on a QPU"
     )
     local = f" Local stand-ins would have billed {stand_in:.1f} s." if stand_in else ""
     return (
-        f"{circuits:,} circuits with bound parameters and {shots:,} shots: {paid}, and "
-        f"{simulated:,.0f} s of simulation.{local}"
+        f"The runs took {_counted(runs)}, playing their policies for this report "
+        f"{_counted(report)}: {paid}.{local} Features, control and gradients simulate more, which "
+        "is not counted."
     )
+
+
+def _counted(work: Sequence[Work]) -> str:
+    circuits, shots = sum(each.circuits for each in work), sum(each.shots for each in work)
+    return f"{circuits:,} circuits " + (f"and {shots:,} shots" if shots else "with exact values")
 
 
 def _work_table(work: Sequence[Work]) -> Table:
@@ -177,7 +203,7 @@ def _work_table(work: Sequence[Work]) -> Table:
                 float(each.shots),
                 float(each.jobs),
                 each.qpu_seconds,
-                each.qpu_seconds * DOLLARS_PER_SECOND if each.real else 0.0,
+                each.dollars,
                 each.simulated,
             )
             for each in work
@@ -246,7 +272,10 @@ def _snapshots_table(scope: Scope) -> Table:
             for name in ("device", "calibration", "structure", "qubits", "2-qubit gates", "engine")
         ),
         rows=tuple(rows[key] for key in sorted(rows)),
-        reading="In brackets the digest of all numbers of the calibration.",
+        reading=(
+            "Everything that policies were played on into this folder. In brackets the digest of "
+            "all numbers of the calibration."
+        ),
     )
 
 

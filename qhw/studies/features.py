@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qhw.studies.by_shots import (
-    REFERENCE_SHOTS,
-    Comparison,
-    best_in_words,
-    compare_methods,
-    figure_by_shots,
-    shots_label,
-    title,
-)
+from qhw.backends.mitigation.fitting import CALIBRATION_CIRCUITS, CALIBRATION_SHOTS
+from qhw.studies.bootstrap import Bootstrap, hierarchical_bootstrap
+from qhw.studies.by_shots import REFERENCE_SHOTS, figure_by_shots, shots_label, title
+from qhw.studies.claims import claim
 from qhw.studies.finding import Cell, Column, Estimate, Finding, Table
+from qhw.studies.intervals import root, shown, transformed
+from qhw.studies.mitigations import Comparison, best_in_words, compare_methods, comparison_table
 from qhw.studies.noisy import Key, Measured, acquire_noisy, devices_of, read_noisy, repeats_of
-from qhw.studies.statistics import Bootstrap, hierarchical_bootstrap, refusal, shown, transformed
 from qhw.studies.study import Scope
-from qhw.studies.visited import too_large
 
 FloatArray = NDArray[np.float64]
 
@@ -54,24 +50,23 @@ class Features:
 
     def acquire(self, scope: Scope) -> None:
         """Measure the visited states on both devices."""
-        if too_large(scope) is None:
-            acquire_noisy(scope)
+        acquire_noisy(scope)
 
     def analyse(self, scope: Scope) -> Finding:
         """Errors with their intervals, and which mitigation helps."""
-        refused = too_large(scope)
-        if refused is not None:
-            return Finding(study=self.name, question=self.question, refusal=refused)
         measured = read_noisy(scope)
         errors = errors_of(measured)
         found = root_mean_squares(errors.total)
-        rmse = found.estimates
+        rmse, seeds = found.estimates, found.bootstrap.seeds
         comparisons = compare_methods(errors.total)
         devices = devices_of(scope)
+        sentence = _sentence(devices, errors, rmse, comparisons, seeds)
+        said = claim(sentence, seeds, "what noise does to the features of such controllers")
         return Finding(
             study=self.name,
             question=self.question,
-            answer=_answer(devices, errors, rmse, comparisons, found.bootstrap.seeds),
+            answer=said.answer,
+            refusal=said.refusal,
             figures=tuple(
                 figure_by_shots(
                     device,
@@ -86,8 +81,16 @@ class Features:
                 )
                 for device in devices
             ),
-            tables=(_table(errors, rmse), _comparison_table(comparisons, rmse)),
-            notes=_notes(scope, measured, found.bootstrap),
+            tables=(
+                _table(errors, rmse),
+                comparison_table(self.name, "RMSE of <Z_i>", comparisons, rmse),
+            ),
+            notes=(
+                *said.notes,
+                *common_notes(scope, measured, found.bootstrap),
+                "Whether other circuits or devices fare alike is not said: these are two "
+                "calibrations.",
+            ),
             provenance={**found.bootstrap.facts, "repetitions": repeats_of(scope)},
         )
 
@@ -103,9 +106,13 @@ class Roots:
 def root_mean_squares(squares: Mapping[Key, FloatArray]) -> Roots:
     """Bootstrap squares (S, N) of every condition with common resamples, and take the roots."""
     found = hierarchical_bootstrap(np.array(list(squares.values())))
-    return Roots(
-        {key: transformed(found.estimate(k), np.sqrt, 0.0) for k, key in enumerate(squares)}, found
-    )
+    return Roots({key: root(found.estimate(k)) for k, key in enumerate(squares)}, found)
+
+
+def biases(squares: Mapping[Key, FloatArray]) -> dict[Key, Estimate]:
+    """Roots of squared biases; these are differences, which may be below 0 and then count as 0."""
+    found = hierarchical_bootstrap(np.array(list(squares.values())))
+    return {key: transformed(found.estimate(k), math.sqrt, 0.0) for k, key in enumerate(squares)}
 
 
 def errors_of(measured: Measured) -> Errors:
@@ -121,18 +128,18 @@ def errors_of(measured: Measured) -> Errors:
     return Errors(total, bias, spread)
 
 
-def _answer(
+def _sentence(
     devices: tuple[str, ...],
     errors: Errors,
     rmse: Mapping[Key, Estimate],
     comparisons: list[Comparison],
     seeds: int,
 ) -> str:
-    whose = "this one controller visits" if seeds == 1 else f"{seeds} trained controllers visit"
+    whose = "it visits" if seeds == 1 else f"{seeds} trained controllers visit"
     lines = [
-        f"{device} moves <Z_i> by {shown(rmse[Key(device, 'none', None)], '{:.3f}')} (root mean "
+        f"{device} moves <Z_i> by {shown(rmse[Key(device, 'none', None)])} (root mean "
         f"square) with exact values and by "
-        f"{shown(rmse[Key(device, 'none', REFERENCE_SHOTS)], '{:.3f}')} at {REFERENCE_SHOTS} "
+        f"{shown(rmse[Key(device, 'none', REFERENCE_SHOTS)])} at {REFERENCE_SHOTS} "
         f"shots; {best_in_words(device, comparisons, errors.total, rmse)}."
         for device in devices
     ]
@@ -140,7 +147,7 @@ def _answer(
 
 
 def _table(errors: Errors, rmse: Mapping[Key, Estimate]) -> Table:
-    bias, spread = (root_mean_squares(part).estimates for part in (errors.bias, errors.spread))
+    spread, bias = root_mean_squares(errors.spread).estimates, biases(errors.bias)
     rows: list[tuple[Cell, ...]] = [
         (key.device, title(key.method), shots_label(key.shots), bias[key], spread[key], rmse[key])
         for key in rmse
@@ -165,56 +172,22 @@ def _table(errors: Errors, rmse: Mapping[Key, Estimate]) -> Table:
     )
 
 
-def _comparison_table(comparisons: list[Comparison], rmse: Mapping[Key, Estimate]) -> Table:
-    rows: list[tuple[Cell, ...]] = []
-    for each in comparisons:
-        key = each.condition
-        plain = rmse[key._replace(method="none")]
-        labels = (key.device, title(key.method), shots_label(key.shots))
-        rows.append((*labels, plain, rmse[key], each.p_value, each.verdict))
-    return Table(
-        id="features_mitigation",
-        title="Mitigation against none",
-        columns=(
-            Column(name="device"),
-            Column(name="mitigation"),
-            Column(name="shots"),
-            Column(name="RMSE without", digits=4),
-            Column(name="RMSE with", digits=4),
-            Column(name="p (Holm)", digits=4),
-            Column(name="verdict"),
-        ),
-        rows=tuple(rows),
-        reading=(
-            "Paired by state; p-values are of the difference of the mean squares, adjusted over "
-            f"all {len(rows)} comparisons of this table."
-        ),
-    )
-
-
-def _notes(scope: Scope, measured: Measured, found: Bootstrap) -> tuple[str, ...]:
-    return (
-        *common_notes(scope, measured, found),
-        "Whether other circuits or devices fare alike is not said: these are two calibrations.",
-    )
-
-
 def common_notes(scope: Scope, measured: Measured, found: Bootstrap) -> tuple[str, ...]:
     """Samples, intervals, and what could not be had; shared with the study of control."""
-    alone = () if found.over_seeds else (refusal("other controllers of this kind"),)
     refused = [
         f"{title(method)} does not fit {device}: {reason}"
         for (device, method), reason in measured.refused.items()
     ]
+    repeats = repeats_of(scope)
     return (
         f"{found.episodes} states per training seed: the noiseless controller is played, and one "
-        f"step of each episode is drawn at random. {repeats_of(scope)} repetitions of everything "
-        "that has shots.",
+        f"step of each episode is drawn at random. {repeats} repetitions of everything that has "
+        "shots.",
         "Shots are per evaluation: extrapolation runs two circuits with half of them each. An "
-        "affine calibration (32 circuits x 4,096 shots) comes on top, drawn anew for every "
-        "repetition.",
+        f"affine calibration ({CALIBRATION_CIRCUITS} circuits x {CALIBRATION_SHOTS:,} shots) comes "
+        "on top, drawn anew for every repetition; that other calibrations would come out otherwise "
+        "is not in the intervals.",
         found.flag,
-        *alone,
         *refused,
         BEST_CASE,
     )

@@ -6,6 +6,7 @@ each figure, and the answer in words, or why the data do not allow one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -22,6 +23,14 @@ class Part(BaseModel):
     """A frozen piece of a finding that refuses unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Estimate(Part):
+    """A number with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
 
 
 class Axis(Part):
@@ -41,6 +50,13 @@ class Series(Part):
     y: tuple[float | None, ...]
     low: tuple[float | None, ...] = ()
     high: tuple[float | None, ...] = ()
+
+    @classmethod
+    def of(cls, name: str, x: Sequence[float | str], points: Sequence[Estimate]) -> Self:
+        """One estimate for every x."""
+        columns = ((p.value, p.low, p.high) for p in points)
+        y, low, high = zip(*columns, strict=True)
+        return cls(name=name, x=tuple(x), y=y, low=low, high=high)
 
     @model_validator(mode="after")
     def _lengths_agree(self) -> Self:
@@ -83,14 +99,6 @@ class Column(Part):
     name: Text
     unit: str = ""
     digits: int | None = None
-
-
-class Estimate(Part):
-    """A number with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 Cell = str | float | Estimate | None

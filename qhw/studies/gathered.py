@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qhw.runs import RunDirectory
+from qhw.studies.bootstrap import Bootstrap, hierarchical_bootstrap
 from qhw.studies.conditions import (
     Condition,
     FloatArray,
@@ -20,7 +21,6 @@ from qhw.studies.conditions import (
     played,
 )
 from qhw.studies.groups import Group
-from qhw.studies.statistics import Bootstrap, Said, claim, hierarchical_bootstrap
 from qhw.studies.study import Scope
 
 
@@ -40,6 +40,12 @@ class Gathered:
     def seeds(self) -> int:
         """Training seeds."""
         return len(self.group.runs)
+
+    @property
+    def told(self) -> str:
+        """Which controllers the numbers are of, as a note says it."""
+        runs = ", ".join(run.name for run in self.group.runs)
+        return f"The controller was {self.group.name} ({runs})."
 
     def condition(self, run: RunDirectory, setting: Setting) -> Condition:
         """One run's condition."""
@@ -89,18 +95,6 @@ def constant_and_rule(scope: Scope) -> tuple[Played, Played]:
     """
     constant, rule = hand_made(scope)
     return played(scope, constant), played(scope, rule)
-
-
-def claimed(gathered: Gathered, sentence: str, about: str) -> tuple[Said, list[str]]:
-    """A sentence as the answer, if there are seeds enough; else as a note on this one controller.
-
-    Args:
-        gathered: Tells how many training seeds the sentence rests on.
-        sentence: Computed from the numbers.
-        about: What the answer generalises to.
-    """
-    said = claim(sentence, gathered.seeds, about)
-    return said, [] if said.refusal is None else [f"This one controller: {sentence}"]
 
 
 def backend_facts(found: Played) -> dict[str, str | int | float]:

@@ -24,22 +24,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policy.circuit import RingCircuit
+from qhw.studies.bootstrap import Bootstrap, hierarchical_bootstrap, paired_difference
 from qhw.studies.by_shots import REFERENCE_SHOTS, shots_in_words, shots_label
+from qhw.studies.claims import claim
 from qhw.studies.conditions import newest_update
 from qhw.studies.features import BEST_CASE
 from qhw.studies.finding import Axis, Cell, Column, Estimate, Figure, Finding, Series, Table
 from qhw.studies.groups import subject
+from qhw.studies.intervals import excludes, root, shown
 from qhw.studies.noisy import identifier, open_noisy
-from qhw.studies.statistics import (
-    Bootstrap,
-    excludes,
-    hierarchical_bootstrap,
-    nothing_seen,
-    paired_difference,
-    refusal,
-    shown,
-    units_of,
-)
+from qhw.studies.power import nothing_seen, units_of
 from qhw.studies.study import Arrays, Scope, kept, read_arrays
 from qhw.studies.visited import (
     Visits,
@@ -48,7 +42,6 @@ from qhw.studies.visited import (
     read_visits,
     require,
     subject_circuit,
-    too_large,
 )
 
 if TYPE_CHECKING:
@@ -61,11 +54,19 @@ SHOTS = (64, 256, 1024, 4096, 16_384, None)
 QUICK_DEPTHS = (1, 2, 4, 8)
 FULL_DEPTHS = (1, 2, 3, 4, 6, 8, 12)
 QUICK_DRAWS, FULL_DRAWS = 24, 60
+FAST_QUBITS = 4
+"""Above, a gradient takes seconds, and a third of the draws must do."""
+MOST_QUBITS = 6
+"""With 8, one minibatch's gradient takes a minute or two, and hundreds are needed."""
 QUICK_REPEATS, FULL_REPEATS = 4, 8
 MINIBATCH = 16
 GOOD_COSINE = 0.9
 MATTERS = 0.05
 """A change of the cosine that would matter."""
+NO_SIGNAL = (
+    "The trained head does not react to the features at some minibatches, so the ideal gradient is "
+    "exactly 0 there: it has no direction that noise could turn."
+)
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ class Gradients:
 
     def acquire(self, scope: Scope) -> None:
         """Measure every depth and number of shots that is not there yet."""
-        if too_large(scope) is not None:
+        if subject_circuit(scope).num_qubits > MOST_QUBITS:
             return
         acquire_visits(scope)
         visits = read_visits(scope)
@@ -128,26 +129,31 @@ class Gradients:
 
     def analyse(self, scope: Scope) -> Finding:
         """Cosines and signal-to-noise ratios with their intervals."""
-        refused = too_large(scope)
-        if refused is not None:
-            return Finding(study=self.name, question=self.question, refusal=refused)
+        qubits = subject_circuit(scope).num_qubits
+        if qubits > MOST_QUBITS:
+            return Finding(study=self.name, question=self.question, refusal=_too_large(qubits))
         points = points_of(scope)
         found = [
             [quality_of(read_arrays(require(_path(scope, point, shots)))) for shots in SHOTS]
             for point in points
         ]
+        if not all(each.signal.all() for row in found for each in row):
+            return Finding(study=self.name, question=self.question, refusal=NO_SIGNAL)
         cosine = hierarchical_bootstrap([[each.cosine for each in row] for row in found])
         ratio = hierarchical_bootstrap([[_log_ratio(each) for each in row[:-1]] for row in found])
+        sentence = _sentence(scope.device, points, found, cosine)
+        said = claim(sentence, cosine.seeds, "the gradients of such controllers")
         return Finding(
             study=self.name,
             question=self.question,
-            answer=_answer(scope.device, points, found, cosine),
+            answer=said.answer,
+            refusal=said.refusal,
             figures=(
                 _cosine_figure(scope.device, points, cosine),
                 _ratio_figure(scope.device, points, ratio),
             ),
             tables=(_table(points, found, cosine, ratio),),
-            notes=_notes(scope, cosine),
+            notes=(*said.notes, *_notes(scope, cosine)),
             provenance={
                 **cosine.facts,
                 "device": scope.device,
@@ -167,7 +173,15 @@ def points_of(scope: Scope) -> list[Point]:
 
 def draws_of(scope: Scope) -> int:
     """Draws of weights, states and advantages."""
-    return FULL_DRAWS if scope.full else QUICK_DRAWS
+    draws = FULL_DRAWS if scope.full else QUICK_DRAWS
+    return draws if subject_circuit(scope).num_qubits <= FAST_QUBITS else draws // 3
+
+
+def _too_large(qubits: int) -> str:
+    return (
+        f"The circuit has {qubits} qubits: simulating one gradient under noise takes a minute or "
+        f"more, and hundreds are needed. Gradients are measured up to {MOST_QUBITS} qubits."
+    )
 
 
 def repeats_of(scope: Scope) -> int:
@@ -180,7 +194,7 @@ def quality_of(arrays: Arrays) -> Quality:
     measured, ideal = arrays["measured"], arrays["ideal"]
     lengths = np.linalg.norm(measured, axis=-1) * np.linalg.norm(ideal, axis=-1)[:, :, None]
     products = np.einsum("sdrp,sdp->sdr", measured, ideal)
-    # A gradient of exactly 0 points nowhere: no better than chance.
+    # A measured gradient of exactly 0 points nowhere: no better than chance.
     cosine = np.divide(products, lengths, out=np.zeros_like(products), where=lengths > 0)
     repeats = measured.shape[2]
     spread = measured.var(axis=2, ddof=1) if repeats > 1 else np.zeros_like(ideal)
@@ -257,29 +271,28 @@ def _gradients(backend: ExpectationBackend, question: _Question, repeats: int) -
     return np.array([read(part, question.upstream) for part in parts])
 
 
-def _answer(
+def _sentence(
     device: str, points: Sequence[Point], found: Sequence[Sequence[Quality]], cosine: Bootstrap
 ) -> str:
     middle, exact = SHOTS.index(REFERENCE_SHOTS), len(SHOTS) - 1
-    own, other = cosine.estimate(0, middle), cosine.estimate(0, exact)
-    whose = (
-        "of this one controller" if cosine.seeds == 1 else f"of {cosine.seeds} trained controllers"
-    )
+    own, other = (_cosine_at(cosine, 0, k) for k in (middle, exact))
+    whose = "its trained weights" if cosine.seeds == 1 else f"{cosine.seeds} trained weight sets"
     return (
         f"At {REFERENCE_SHOTS} shots on {device} the cosine between the measured and the ideal "
-        f"gradient is {shown(own, '{:.3f}')} at the weights {whose}, and {shown(other, '{:.3f}')} "
+        f"gradient is {shown(own, '{:.3f}')} at {whose}, and {shown(other, '{:.3f}')} "
         f"with exact values: {_verdict(cosine)}. {_by_depth(points, found)}"
     )
 
 
 def _verdict(cosine: Bootstrap) -> str:
-    """The least shots whose cosine is surely above 0.9 at the trained weights."""
-    enough = [k for k in range(len(SHOTS)) if float(cosine.low[0, k]) > GOOD_COSINE]
-    if not enough:
+    """The least shots from which on the cosine is surely above 0.9 at the trained weights."""
+    short = np.flatnonzero(cosine.low[0] <= GOOD_COSINE)
+    enough = int(short[-1]) + 1 if short.size else 0
+    if enough == len(SHOTS):
         if float(cosine.high[0, -1]) < GOOD_COSINE:
             return f"device noise alone turns it below {GOOD_COSINE}, and no shots mend that"
         return f"a cosine above {GOOD_COSINE} could not be shown for any number of shots"
-    first = SHOTS[enough[0]]
+    first = SHOTS[enough]
     if first is None:
         return f"only exact values are surely above {GOOD_COSINE}"
     return f"from {first} shots on it is surely above {GOOD_COSINE}"
@@ -294,7 +307,7 @@ def _by_depth(points: Sequence[Point], found: Sequence[Sequence[Quality]]) -> st
     depths = f"from depth {shallow.depth} to {deep.depth} at random weights"
     if excludes(change):
         direction = "falls" if change.value < 0 else "rises"
-        return f"It {direction} {depths}, by {shown(change, '{:+.3f}')}."
+        return f"It {direction} {depths}: the change is {shown(change, '{:+.3f}')}."
     units = units_of(pair[0] - pair[1])
     unit = "draws" if units.name == "latents" else units.name
     return nothing_seen(depths, units.sd, MATTERS, units.have, unit)
@@ -312,7 +325,11 @@ def _cosine_figure(device: str, points: Sequence[Point], cosine: Bootstrap) -> F
         x=Axis(label="shots per circuit", order=tuple(shots_label(shots) for shots in SHOTS)),
         y=Axis(label="cosine with the ideal gradient"),
         series=tuple(
-            _series(point.name, [cosine.estimate(row, k) for k in range(len(SHOTS))])
+            Series.of(
+                point.name,
+                [shots_label(shots) for shots in SHOTS],
+                [_cosine_at(cosine, row, k) for k in range(len(SHOTS))],
+            )
             for row, point in enumerate(points)
         ),
         reading=(
@@ -336,7 +353,11 @@ def _ratio_figure(device: str, points: Sequence[Point], ratio: Bootstrap) -> Fig
         x=Axis(label="shots per circuit", order=tuple(shots_label(each) for each in shots)),
         y=Axis(label="|gradient| / standard deviation", log=True),
         series=tuple(
-            _series(point.name, [_power_of_ten(ratio.estimate(row, k)) for k in range(len(shots))])
+            Series.of(
+                point.name,
+                [shots_label(each) for each in shots],
+                [_power_of_ten(ratio.estimate(row, k)) for k in range(len(shots))],
+            )
             for row, point in enumerate(points)
         ),
         reading=(
@@ -347,14 +368,17 @@ def _ratio_figure(device: str, points: Sequence[Point], ratio: Bootstrap) -> Fig
     )
 
 
-def _series(name: str, points: Sequence[Estimate]) -> Series:
-    return Series(
-        name=name,
-        x=tuple(shots_label(shots) for shots in SHOTS[: len(points)]),
-        y=tuple(point.value for point in points),
-        low=tuple(point.low for point in points),
-        high=tuple(point.high for point in points),
-    )
+def _cosine_at(cosine: Bootstrap, row: int, column: int) -> Estimate:
+    """One cosine; its interval ends at 1, as cosines do."""
+    found = cosine.estimate(row, column)
+    return Estimate(value=found.value, low=found.low, high=min(found.high, 1.0))
+
+
+def _shots_for_one(ratio: Estimate) -> Estimate:
+    """Shots for a signal-to-noise ratio of 1, from log10 of that at the reference shots."""
+    ends = (ratio.value, ratio.high, ratio.low)
+    value, low, high = (REFERENCE_SHOTS / 10 ** (2 * end) for end in ends)
+    return Estimate(value=value, low=low, high=high)
 
 
 def _power_of_ten(estimate: Estimate) -> Estimate:
@@ -370,10 +394,10 @@ def _table(
     middle = SHOTS.index(REFERENCE_SHOTS)
     rows: list[tuple[Cell, ...]] = []
     for row, point in enumerate(points):
-        signal = float(np.sqrt(found[row][middle].signal.mean()))
-        at = _power_of_ten(ratio.estimate(row, middle))
-        needed = REFERENCE_SHOTS / at.value**2
-        cosines = (cosine.estimate(row, middle), cosine.estimate(row, len(SHOTS) - 1))
+        signal = root(hierarchical_bootstrap(found[row][middle].signal).estimate())
+        logarithm = ratio.estimate(row, middle)
+        at, needed = _power_of_ten(logarithm), _shots_for_one(logarithm)
+        cosines = (_cosine_at(cosine, row, k) for k in (middle, -1))
         rows.append((point.name, signal, *cosines, at, needed))
     return Table(
         id="gradients_by_depth",
@@ -409,7 +433,6 @@ def _notes(scope: Scope, cosine: Bootstrap) -> tuple[str, ...]:
         f"{draws_of(scope)} draws, {repeats_of(scope)} measurements of each gradient. Depths other "
         "than the trained one have random weights.",
         over,
-        *(() if cosine.over_seeds else (refusal("other controllers of this kind"),)),
         BEST_CASE,
     )
 

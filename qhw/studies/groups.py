@@ -11,8 +11,9 @@ from qhw.errors import CheckpointError, ConfigError
 from qhw.runs import RunDirectory
 from qhw.studies.conditions import bundle_digest, newest_update
 
-UNIMPORTANT = ("seed", "torch_device", "evaluation", "hardware")
-"""Sections that may differ between runs that count as seeds of one training."""
+UNIMPORTANT = ("seed", "torch_device", "evaluation", "hardware", "start_from")
+"""Sections that may differ between runs that count as seeds of one training; two that began on the
+same run are refused by `_refuse_shared`."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def group_runs(runs: Sequence[RunDirectory]) -> tuple[Group, ...]:
         CheckpointError: If one of them was never trained.
     """
     refuse_unfit(runs)
-    names = list(dict.fromkeys(training_name(run.config) for run in runs))
+    names = list(dict.fromkeys(map(training_name, runs)))
     groups = [Group(name, _of(name, runs)) for name in names]
     for group in groups:
         _refuse_mixed(group)
@@ -65,18 +66,26 @@ def refuse_unfit(runs: Sequence[RunDirectory]) -> None:
         _refuse_unlike(runs[0], run)
 
 
-def training_name(config: RunConfig) -> str:
+def training_name(run: RunDirectory) -> str:
     """Where a run was trained, such as `trained on fake_brisbane x 2, 1024 shots`."""
-    backend = config.backend
+    backend, own = run.config.backend, _own_backend(run)
     place = {"aer": "noiseless", "aer_noisy": backend.device}.get(backend.name, backend.name)
     scale = "" if backend.noise_scale == 1 else f" x {backend.noise_scale:g}"
     shots = "" if backend.shots is None else f", {backend.shots} shots"
     mitigation = "" if backend.mitigation in (None, "none") else f", {backend.mitigation}"
-    return f"trained on {place}{scale}{shots}{mitigation}".replace("on noiseless", "noiseless")
+    named = f"on {own}" if own else f"on {place}{scale}{shots}{mitigation}"
+    begun = "" if run.config.start_from is None else ", begun on another run"
+    return f"trained {named}{begun}".replace("on noiseless", "noiseless")
 
 
 def _of(name: str, runs: Sequence[RunDirectory]) -> tuple[RunDirectory, ...]:
-    return tuple(run for run in runs if training_name(run.config) == name)
+    return tuple(run for run in runs if training_name(run) == name)
+
+
+def _own_backend(run: RunDirectory) -> str:
+    """Class of a backend that was given from Python: then the settings name another; else empty."""
+    told = str((run.read_json("provenance.json").get("backend") or {}).get("backend", ""))
+    return told.removeprefix("own: ") if told.startswith("own: ") else ""
 
 
 def _refuse_untrained(run: RunDirectory) -> None:
@@ -140,6 +149,19 @@ def _refuse_mixed(group: Group) -> None:
             f"Runs {group.name} have the seeds {seeds}: the same seed twice is the same training "
             "twice, and would count as two.",
             "Leave one of them out, or train it with another --seed.",
+        )
+    _refuse_shared(group)
+
+
+def _refuse_shared(group: Group) -> None:
+    """Runs that begin on the same weights share its training: they are no independent seeds."""
+    begun = [source for run in group.runs if (source := run.config.start_from) is not None]
+    shared = next((source for source in begun if begun.count(source) > 1), None)
+    if shared:
+        raise ConfigError(
+            f"{begun.count(shared)} of the runs {group.name} began on {shared}: they share its "
+            "training, and would count as independent seeds.",
+            "Give one of them, or begin each on a run of another --seed.",
         )
 
 

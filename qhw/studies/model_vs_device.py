@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from qhw.errors import DataError
+from qhw.studies.bootstrap import hierarchical_bootstrap
 from qhw.studies.conditions import FloatArray
 from qhw.studies.finding import Axis, Column, Estimate, Figure, Finding, Series, Table
+from qhw.studies.intervals import shown, transformed
 from qhw.studies.probes import ProbeJob, probe_path, read_probes
-from qhw.studies.statistics import hierarchical_bootstrap, shown, transformed
 from qhw.studies.study import Scope, read_arrays
 
 BEST_CASE = (
@@ -56,13 +58,14 @@ class ModelVsDevice:
 
 @dataclass(frozen=True)
 class _Compared:
-    """One job; errors are root mean squares over circuits and outputs.
+    """One job; errors are root mean squares over circuits and outputs, without the shots' part.
 
     Attributes:
         job: What it was.
         device: Measured against ideal.
         model: Noise model against ideal.
         apart: Measured against noise model.
+        excess: Mean square of the device's error minus that of the model's, paired by circuit.
         shots: What the shots alone would put between measured and model.
         chi2: Mean squared difference to the model in units of the shots' variance; 1 if that is
             all there is.
@@ -72,6 +75,7 @@ class _Compared:
     device: Estimate
     model: Estimate
     apart: Estimate
+    excess: Estimate
     shots: float
     chi2: Estimate
 
@@ -81,11 +85,14 @@ def _compare(scope: Scope, job: ProbeJob) -> _Compared:
     measured, model, ideal = (arrays[name] for name in ("measured", "model", "ideal"))
     # An output that every shot agreed on has an estimated error of 0: one shot is its resolution.
     errors = arrays["errors"].clip(min=1 / job.shots)
+    # What the shots add to a square on average is taken out: the model's values have no shots.
+    device, apart = ((measured - other) ** 2 - errors**2 for other in (ideal, model))
     return _Compared(
         job,
-        _rms(measured - ideal),
-        _rms(model - ideal),
-        _rms(measured - model),
+        _rms(device),
+        _rms((model - ideal) ** 2),
+        _rms(apart),
+        _mean(device - (model - ideal) ** 2),
         float(np.sqrt((errors**2).mean())),
         _mean(((measured - model) / errors) ** 2),
     )
@@ -96,8 +103,8 @@ def _mean(squares: FloatArray) -> Estimate:
     return hierarchical_bootstrap(squares.mean(axis=1)[None]).estimate()
 
 
-def _rms(differences: FloatArray) -> Estimate:
-    return transformed(_mean(differences**2), lambda square: float(np.sqrt(square)), 0.0)
+def _rms(squares: FloatArray) -> Estimate:
+    return transformed(_mean(squares), math.sqrt, 0.0)
 
 
 def _answer(scope: Scope, compared: Sequence[_Compared]) -> str:
@@ -118,18 +125,20 @@ def _answer(scope: Scope, compared: Sequence[_Compared]) -> str:
 
 
 def _device_sentence(found: _Compared) -> str:
-    beyond = found.chi2.low > 1
-    kind = "less than the model says" if found.device.high < found.model.low else "as modelled"
-    if found.device.low > found.model.high:
+    kind = "no difference in size is seen"
+    if found.excess.low > 0:
         kind = "more than the model says"
+    if found.excess.high < 0:
+        kind = "less than the model says"
+    shots = f"the {found.shots:.3g} of shot noise"
+    apart = (
+        f"differ by {shown(found.apart)} beyond {shots}"
+        if found.chi2.low > 1
+        else f"differ by no more than {shots}"
+    )
     return (
-        f"{found.job.device} was off the ideal by {shown(found.device)} (rms), its noise model "
-        f"says {shown(found.model)}: {kind}. Device and model are {shown(found.apart)} apart, "
-        + (
-            f"beyond the {found.shots:.3g} that shots explain."
-            if beyond
-            else f"which the shots ({found.shots:.3g}) explain."
-        )
+        f"{found.job.device} was off the ideal by {shown(found.device)} (rms, without shot noise), "
+        f"its noise model says {shown(found.model)}: {kind}. Value by value they {apart}."
     )
 
 
@@ -144,13 +153,13 @@ def _figure(compared: Sequence[_Compared]) -> Figure:
         x=Axis(label="job", order=tuple(dict.fromkeys(names))),
         y=Axis(label="rms error of <Z>"),
         series=(
-            _series("measured", names, [each.device for each in compared]),
-            _series("noise model", names, [each.model for each in compared]),
-            _series("measured minus model", names, [each.apart for each in compared]),
+            Series.of("measured", names, [each.device for each in compared]),
+            Series.of("noise model", names, [each.model for each in compared]),
+            Series.of("measured minus model", names, [each.apart for each in compared]),
         ),
         reading=(
             "Where 'measured' is above 'noise model' the device is noisier than simulated; the "
-            "third bar is what the model misses, shot noise included."
+            "third bar is what the model misses. Shot noise is taken out of all of them."
         ),
         alternative="Bars of rms errors: "
         + "; ".join(
@@ -158,16 +167,6 @@ def _figure(compared: Sequence[_Compared]) -> Figure:
             for name, each in zip(names, compared, strict=True)
         )
         + ".",
-    )
-
-
-def _series(name: str, x: tuple[str, ...], found: Sequence[Estimate]) -> Series:
-    return Series(
-        name=name,
-        x=x,
-        y=tuple(each.value for each in found),
-        low=tuple(each.low for each in found),
-        high=tuple(each.high for each in found),
     )
 
 
@@ -205,16 +204,18 @@ def _table(compared: Sequence[_Compared]) -> Table:
             for each in compared
         ),
         reading=(
-            "The last column is 1 where shots explain the whole difference between device and "
-            "model; above 1 the model misses something. Intervals are 95 %, over the circuits."
+            "Shot noise is taken out of the errors. The last column is 1 where shots explain the "
+            "whole difference between device and model; above 1 the model misses something. "
+            "Intervals are 95 %, over the circuits."
         ),
     )
 
 
 def _notes(jobs: Sequence[ProbeJob], compared: Sequence[_Compared]) -> list[str]:
     notes = [
-        f"Job {job.job} of {job.device} ran probe circuits, but no calibration of its time is kept "
-        f"to model it with: `qhw calibrate --device {job.device}` keeps the present one."
+        f"Job {job.job} of {job.device} ran probe circuits, but cannot be modelled: either its "
+        "record holds no calibration, or no snapshot of the device is kept to lay it over "
+        f"(`qhw calibrate --device {job.device}` keeps one)."
         for job in jobs
         if not job.calibrated
     ]

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from qhw.studies.bootstrap import Bootstrap, hierarchical_bootstrap
+from qhw.studies.claims import claim
 from qhw.studies.conditions import NOISELESS, Setting
+from qhw.studies.crossing import Crossing, crossing
 from qhw.studies.finding import Axis, Column, Figure, Finding, Reference, Series, Table
 from qhw.studies.gathered import (
     Gathered,
     backend_facts,
-    claimed,
     constant_and_rule,
     hand_made,
 )
 from qhw.studies.groups import subject
-from qhw.studies.statistics import (
-    Bootstrap,
-    Crossing,
-    crossing,
-    hierarchical_bootstrap,
-    shown,
-)
+from qhw.studies.intervals import shown
 from qhw.studies.study import Scope
 
 SCALES = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
@@ -48,7 +44,7 @@ class NoiseScale:
         over_rule = gathered.gains(settings, rule)
         lost = _breaks(gains)
         sentence = _sentence(scope.device, gains, lost)
-        said, own = claimed(gathered, sentence, "how much noise such controllers bear")
+        said = claim(sentence, gathered.seeds, "how much noise such controllers bear")
         rule_gain = hierarchical_bootstrap([rule.returns - constant.returns])
         return Finding(
             study=self.name,
@@ -58,12 +54,13 @@ class NoiseScale:
             figures=(_figure(scope.device, gains, float(rule_gain.value), lost),),
             tables=(_table(gathered, settings, gains, over_rule),),
             notes=(
-                *own,
+                *said.notes,
+                gathered.told,
                 gains.flag,
                 _rule_note(over_rule),
                 "Scale 0 is the noiseless circuit. Gate and read-out errors are multiplied by the "
                 "scale, T1 and T2 divided by it.",
-                *_caps(gathered, settings),
+                _caps_note(gathered, settings),
             ),
             provenance={**gains.facts, "device": scope.device},
         )
@@ -87,11 +84,12 @@ def _sentence(device: str, gains: Bootstrap, lost: Crossing | None) -> str:
             f"There is no advantage that noise could eat: without noise the return is "
             f"{noiseless} against the best constant's."
         )
-    own = shown(gains.estimate(SCALES.index(1.0)), "{:+.3f}")
+    own, most = (shown(gains.estimate(k), "{:+.3f}") for k in (SCALES.index(1.0), -1))
+    rest = "" if lost.at else f"; at {SCALES[-1]:g} times them {most} is left"
     return (
         f"Against the best constant the return is {noiseless} without noise and {own} with that of "
         f"{device}. Break point, where the advantage is gone: {lost.words()} times the device's "
-        "errors."
+        f"errors{rest}."
     )
 
 
@@ -165,9 +163,11 @@ def _table(
     )
 
 
-def _caps(gathered: Gathered, settings: Sequence[Setting]) -> list[str]:
-    """Numbers that met their physical limit, so that the scale is less than it says."""
+def _caps_note(gathered: Gathered, settings: Sequence[Setting]) -> str:
+    """Where the scale is less than it says, on the qubits that carry the circuit."""
     facts = [(each.noise_scale, backend_facts(gathered.first(each))) for each in settings]
-    told = [f"times {scale:g}: {each.get('noise caps', 'none')}" for scale, each in facts]
-    capped = [line for line in told if not line.endswith(": none")]
-    return [f"Physical limits, over the whole device: {'. '.join(capped)}."] if capped else []
+    caps = [(scale, each.get("noise caps", "none")) for scale, each in facts]
+    told = [f"times {scale:g}: {line}" for scale, line in caps if line != "none"]
+    if not told:
+        return "No error of the circuit's own gates and qubits meets its physical limit."
+    return f"Errors of the circuit's own gates and qubits at their limit: {'; '.join(told)}."

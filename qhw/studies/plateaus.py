@@ -19,21 +19,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policy.circuit import RingCircuit
+from qhw.studies.bootstrap import TAIL, Bootstrap, hierarchical_bootstrap, paired_difference
 from qhw.studies.finding import Axis, Cell, Column, Estimate, Figure, Finding, Series, Table
-from qhw.studies.statistics import (
-    Bootstrap,
-    hierarchical_bootstrap,
-    holm,
-    paired_difference,
-    shown,
-    slope,
-)
+from qhw.studies.holm import holm
+from qhw.studies.intervals import of_positive, shown
+from qhw.studies.power import nothing_seen, units_of
 from qhw.studies.study import Arrays, Scope, kept, read_arrays
 from qhw.studies.visited import require
 
 FloatArray = NDArray[np.float64]
 
-QUBITS = (2, 4, 6, 8, 10)
+QUICK_QUBITS, FULL_QUBITS = (2, 4, 6, 8, 10), tuple(range(2, 11))
 DEPTHS = tuple(range(1, 13))
 QUBITS_OF_DEPTHS = 4
 DEPTHS_OF_QUBITS = (2, 6)
@@ -43,8 +39,12 @@ WEIGHT = 1
 AT_ONCE = 200
 SEED = 1_803
 ALPHA = 0.05
-SMALLEST = 1e-300
-"""Stands for a variance of 0 on a logarithmic axis."""
+MATTERS = 0.5
+"""A change of the variance by this share of the deepest circuit's would matter."""
+NO_GRADIENT = (
+    "At some size hardly any weight set has a gradient that is not 0, so there is no variance to "
+    "compare."
+)
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Plateaus:
 
     def acquire(self, scope: Scope) -> None:
         """Draw gradients for every size that is not there yet."""
-        for size in sizes():
+        for size in sizes(scope):
             path = _path(scope, size)
             if not path.exists():
                 scope.tell(f"gradients of {size.qubits} qubits, depth {size.depth}")
@@ -71,17 +71,20 @@ class Plateaus:
 
     def analyse(self, scope: Scope) -> Finding:
         """Variances with their intervals, and the slope per qubit."""
-        known = sizes()
+        known = sizes(scope)
         squares = [np.square(read_arrays(require(_path(scope, s)))["gradient"]) for s in known]
         samples = np.array(squares)[:, None]
         found = hierarchical_bootstrap(samples)
-        slopes = {depth: _slope(known, found, depth) for depth in DEPTHS_OF_QUBITS}
+        if not (found.replicates > 0).all():
+            return Finding(study=self.name, question=self.question, refusal=NO_GRADIENT)
+        qubits = qubits_of(scope)
+        slopes = {depth: _slope(known, found, qubits, depth) for depth in DEPTHS_OF_QUBITS}
         return Finding(
             study=self.name,
             question=self.question,
             answer=_answer(slopes, known, samples),
             figures=(
-                _figure_by_qubits(known, found, slopes),
+                _figure_by_qubits(known, found, qubits, slopes),
                 _figure_by_depth(known, found),
             ),
             tables=(_slope_table(slopes), _table(known, found)),
@@ -104,9 +107,14 @@ class Plateaus:
         )
 
 
-def sizes() -> list[Size]:
+def qubits_of(scope: Scope) -> tuple[int, ...]:
+    """Numbers of qubits that are compared."""
+    return FULL_QUBITS if scope.full else QUICK_QUBITS
+
+
+def sizes(scope: Scope) -> list[Size]:
     """Every size once: against qubits at two depths, and against depth at four qubits."""
-    against_qubits = [Size(n, depth) for depth in DEPTHS_OF_QUBITS for n in QUBITS]
+    against_qubits = [Size(n, depth) for depth in DEPTHS_OF_QUBITS for n in qubits_of(scope)]
     against_depth = [Size(QUBITS_OF_DEPTHS, depth) for depth in DEPTHS]
     return list(dict.fromkeys([*against_qubits, *against_depth]))
 
@@ -147,15 +155,15 @@ def _path(scope: Scope, size: Size) -> Path:
     return scope.data("plateaus") / f"{stem}.npz"
 
 
-def _log2(values: FloatArray) -> FloatArray:
-    logarithms: FloatArray = np.log2(values.clip(min=SMALLEST))
-    return logarithms
-
-
-def _slope(known: Sequence[Size], found: Bootstrap, depth: int) -> Estimate:
-    """Slope of log2 variance per qubit at one depth."""
-    rows = [known.index(Size(n, depth)) for n in QUBITS]
-    return slope(QUBITS, _log2(found.value[rows]), _log2(found.replicates[:, rows]))
+def _slope(known: Sequence[Size], found: Bootstrap, qubits: Sequence[int], depth: int) -> Estimate:
+    """Least-squares slope of log2 variance per qubit at one depth."""
+    rows = [known.index(Size(n, depth)) for n in qubits]
+    away = np.array(qubits) - np.mean(qubits)
+    weights = away / (away @ away)
+    low, high = np.quantile(np.log2(found.replicates[:, rows]) @ weights, [TAIL, 1 - TAIL])
+    return Estimate(
+        value=float(np.log2(found.value[rows]) @ weights), low=float(low), high=float(high)
+    )
 
 
 def _answer(slopes: dict[int, Estimate], known: Sequence[Size], squares: FloatArray) -> str:
@@ -181,19 +189,35 @@ def _depth_in_words(known: Sequence[Size], squares: FloatArray) -> str:
     rows = squares[[known.index(Size(QUBITS_OF_DEPTHS, depth)) for depth in DEPTHS]]
     found = paired_difference(rows[:-1], np.broadcast_to(rows[-1], rows[:-1].shape))
     apart = np.flatnonzero(holm(found.p_value) < ALPHA)
-    start = f"With {QUBITS_OF_DEPTHS} qubits the variance"
+    circuits = f"circuits of {QUBITS_OF_DEPTHS} qubits"
     if not apart.size:
-        return f"{start} is the same at every depth, as far as can be seen."
-    last, ratio = DEPTHS[int(apart[-1])], float(rows[0].mean() / rows[-1].mean())
-    direction = "falls" if ratio > 1 else "rises"
-    change = f"{direction} by a factor of {max(ratio, 1 / ratio):.1f} from depth 1 to {DEPTHS[-1]}"
-    if last == DEPTHS[-2]:
-        return f"{start} {change}, and still changes there."
-    return f"{start} {change}; from depth {last + 1} on no further change is seen."
+        # The depth whose variance is the least well known.
+        widest = np.argmax(np.ptp(found.replicates, axis=0))
+        units = units_of((rows[widest] - rows[-1]) / rows[-1].mean())
+        what = f"between the variances of {circuits} and depths {DEPTHS[0]} to {DEPTHS[-1]}"
+        return nothing_seen(
+            what,
+            units.sd,
+            MATTERS,
+            units.have,
+            "weight sets",
+            alpha=ALPHA / len(rows[:-1]),
+            form="{:.0%}",
+        )
+    last = int(apart[-1])
+    ratio = float(rows[-1].mean() / rows[last].mean())
+    change = f"{'rises' if ratio > 1 else 'falls'} by a factor of {max(ratio, 1 / ratio):.1f}"
+    told = f"In {circuits} the variance {change} from depth {DEPTHS[last]} to {DEPTHS[-1]}"
+    if last == len(DEPTHS) - 2:
+        return f"{told}, and still changes there."
+    return f"{told}; from depth {DEPTHS[last + 1]} on no further change is seen."
 
 
 def _figure_by_qubits(
-    known: Sequence[Size], found: Bootstrap, slopes: dict[int, Estimate]
+    known: Sequence[Size],
+    found: Bootstrap,
+    qubits: Sequence[int],
+    slopes: dict[int, Estimate],
 ) -> Figure:
     ends = "; ".join(
         f"depth {depth}: log2 slope {shown(estimate, '{:+.2f}')} per qubit"
@@ -206,14 +230,14 @@ def _figure_by_qubits(
         x=Axis(label="qubits"),
         y=Axis(label="variance of d<Z_0>/d weight", log=True),
         series=tuple(
-            _series(f"depth {depth}", QUBITS, [Size(n, depth) for n in QUBITS], known, found)
+            _series(f"depth {depth}", qubits, [Size(n, depth) for n in qubits], known, found)
             for depth in DEPTHS_OF_QUBITS
         ),
         reading=(
             "A straight fall is exponential decay, a barren plateau; a level line is none. Bars "
             "are 95 % intervals."
         ),
-        alternative=f"Variance against {QUBITS[0]} to {QUBITS[-1]} qubits. {ends}.",
+        alternative=f"Variance against {qubits[0]} to {qubits[-1]} qubits. {ends}.",
     )
 
 
@@ -242,19 +266,8 @@ def _series(
     known: Sequence[Size],
     found: Bootstrap,
 ) -> Series:
-    points = [found.estimate(known.index(size)) for size in wanted]
-    return Series(
-        name=name,
-        x=tuple(map(float, x)),
-        y=tuple(_drawn(point.value) for point in points),
-        low=tuple(_drawn(point.low) for point in points),
-        high=tuple(_drawn(point.high) for point in points),
-    )
-
-
-def _drawn(value: float) -> float | None:
-    """A number on a logarithmic axis; 0 has no place there."""
-    return value if value > 0 else None
+    points = [of_positive(found.estimate(known.index(size))) for size in wanted]
+    return Series.of(name, list(map(float, x)), points)
 
 
 def _slope_table(slopes: dict[int, Estimate]) -> Table:
@@ -281,9 +294,9 @@ def _table(known: Sequence[Size], found: Bootstrap) -> Table:
     order = sorted(known, key=lambda size: (size.qubits, size.depth))
     rows: list[tuple[Cell, ...]] = []
     for size in order:
-        variance = found.estimate(known.index(size))
-        floor = 1 / (2 * variance.value) if variance.value > 0 else None
-        rows.append((float(size.qubits), float(size.depth), variance, floor))
+        variance = of_positive(found.estimate(known.index(size)))
+        shots = 1 / (2 * variance.value)
+        rows.append((float(size.qubits), float(size.depth), variance, shots))
     return Table(
         id="variances",
         title="Variance of d<Z_0>/d weight",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from calibration import DeviceSnapshot
+from calibration import DeviceSnapshot, republished
 from policy import RingCircuit
 from qhw.assembly import ring_circuit
 from qhw.backends.aer import NoisyAerBackend
@@ -39,6 +40,7 @@ def acquire_probes(scope: Scope) -> None:
         with Ledger.of_user() as ledger:
             for run in scope.runs:
                 jobs += [_acquire(scope, ledger, run, *found) for found in _found(ledger, run)]
+    jobs.sort(key=lambda job: job.finished)
     write_json(folder / "index.json", [asdict(job) for job in jobs])
 
 
@@ -60,7 +62,7 @@ def _found(ledger: Ledger, run: RunDirectory) -> Iterator[tuple[Entry, Path]]:
 def _acquire(
     scope: Scope, ledger: Ledger, run: RunDirectory, entry: Entry, layout: Path
 ) -> ProbeJob:
-    snapshot = _snapshot(entry)
+    snapshot = _snapshot(ledger, entry)
     if snapshot is not None:
         scope.tell(f"modelling job {entry.job_id} of {entry.device}")
         path = probe_path(scope, entry.job_id)
@@ -102,11 +104,15 @@ def _inputs(circuit: RingCircuit, shapes: Sequence[tuple[int, int]]) -> Calibrat
     return None
 
 
-def _snapshot(entry: Entry) -> DeviceSnapshot | None:
-    """The device's calibration at the job's time: the newest that is kept and not younger."""
+def _snapshot(ledger: Ledger, entry: Entry) -> DeviceSnapshot | None:
+    """The device as it was when the job ran: the numbers its record holds, over a kept snapshot.
+
+    None if the record holds no numbers, or no snapshot of the device is kept to lay them over.
+    """
     if entry.device.startswith(STAND_IN):
         return open_snapshot(entry.device)
-    finished = entry.platform.get("finished", "")[:19].replace(":", "-")
-    store = SnapshotStore.of_user()
-    before = [each for each in store.of(entry.device) if each.date <= finished]
-    return read_snapshot(before[-1].path) if before else None
+    properties = json.loads(ledger.calibration(entry.calibration_digest) or "{}")
+    kept = SnapshotStore.of_user().of(entry.device)
+    if "gates" not in properties or not kept:
+        return None
+    return republished(read_snapshot(kept[-1].path), properties)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from rich.console import Console
 
+from qhw.backends.names import fake_classes
 from qhw.backends.refusing import refuse_unknown
-from qhw.errors import ConfigError, InterruptedWorkError, UnknownNameError
-from qhw.runs import RunDirectory
+from qhw.errors import ConfigError, DataError, InterruptedWorkError, UnknownNameError
+from qhw.runs import RunDirectory, write_json
 from qhw.sole_use import sole_use
 from qhw.studies.catalogue import STUDIES
 from qhw.studies.conditions import newest_update
@@ -24,6 +26,11 @@ from qhw.tables import from_here
 
 Step = Literal["acquire", "analyse", "render"]
 STEPS: tuple[Step, ...] = get_args(Step)
+ANALYSED = "analysed.json"
+"""Beside the findings: what they are of."""
+DEFAULT_DEVICE = "fake_brisbane"
+SLOWER = {5: 2, 6: 14, 7: 110, 8: 660}
+"""By qubits: how much longer a batch of 128 states under noise takes than with 4 (0.5 ms)."""
 MOST_QUBITS = 8
 """Largest circuit whose noise is simulated; see `qhw.backends.aer.MAX_QUBITS_NOISY`."""
 
@@ -31,7 +38,7 @@ MOST_QUBITS = 8
 def report_noise(
     runs: Sequence[RunDirectory],
     folder: Path,
-    device: str,
+    device: str | None = None,
     *,
     full: bool = False,
     steps: Sequence[Step] = STEPS,
@@ -44,7 +51,8 @@ def report_noise(
     Args:
         runs: The first is the subject, further ones are other seeds or training backends.
         folder: Where the report goes.
-        device: Snapshot whose noise is studied.
+        device: Snapshot whose noise is studied; by default the one the first run was trained on,
+            `DEFAULT_DEVICE` if it was none.
         full: More latents and conditions.
         steps: Which of `STEPS` to do, in their order.
 
@@ -55,15 +63,20 @@ def report_noise(
         DataError: If a step lacks what an earlier one leaves.
         InterruptedWorkError: In place of a keyboard interrupt.
     """
-    refuse_unknown("aer_noisy", device)
+    if device is not None:
+        refuse_unknown("aer_noisy", device)
     groups = group_runs(runs)
     _refuse_large(runs)
+    studied = device or trained_on(runs[0])
     progress = _Progress(Console())
-    for group in groups:
-        progress.tell(f"{group.name}: {', '.join(run.name for run in group.runs)}")
+    progress.tell(f"the noise of {studied}")
+    for number, group in enumerate(groups):
+        also = " (in the section on the task alone)" if number else ""
+        progress.tell(f"{group.name}: {', '.join(run.name for run in group.runs)}{also}")
     for run in runs:
         _warn_unfinished(progress, run)
-    scope = Scope(tuple(runs), folder, full, device, progress.tell)
+    _warn_slow(progress, runs)
+    scope = Scope(tuple(runs), folder, full, studied, progress.tell)
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with sole_use(folder):
@@ -87,6 +100,14 @@ def checked_steps(name: str | None) -> tuple[Step, ...]:
     if not found:
         raise UnknownNameError.nearest("step", name, STEPS, "qhw report noise --help")
     return found
+
+
+def trained_on(run: RunDirectory) -> str:
+    """The snapshot of the device that a run was trained on, or `DEFAULT_DEVICE`."""
+    backend = run.config.backend
+    name = backend.device if backend.name == "aer_noisy" else backend.name
+    local = name.replace("ibm_", "fake_")
+    return local if local in fake_classes() else DEFAULT_DEVICE
 
 
 @dataclass
@@ -113,18 +134,49 @@ class _Progress:
 
 def _perform(progress: _Progress, scope: Scope, steps: Sequence[Step]) -> None:
     if "acquire" in steps:
+        _refuse_small(scope)
         for entry in STUDIES:
             progress.timed(entry.name, partial(entry.load().acquire, scope))
     if "analyse" in steps:
-        for entry in STUDIES:
-            finding = entry.load().analyse(scope)
-            write_finding(scope.analysis, finding)
-            _tell_finding(progress.console, finding)
+        _analyse(progress.console, scope)
     if "render" in steps:
         from qhw.reports.page import render
 
+        _refuse_other(scope)
         page = render(scope.folder)
         progress.console.print(str(from_here(page)), soft_wrap=True)
+
+
+def _analyse(console: Console, scope: Scope) -> None:
+    """All findings, or none: a page is never of two devices."""
+    findings = [entry.load().analyse(scope) for entry in STUDIES]
+    for finding in findings:
+        write_finding(scope.analysis, finding)
+        _tell_finding(console, finding)
+    write_json(scope.folder / ANALYSED, _identity(scope))
+
+
+def _refuse_other(scope: Scope) -> None:
+    """Refuse to render findings of other runs, another device or another length.
+
+    Raises:
+        DataError: If the folder's findings are not those that were asked for.
+    """
+    path, asked = scope.folder / ANALYSED, _identity(scope)
+    told = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    changed = [name for name in asked if told.get(name) != asked[name]]
+    if changed:
+        what = f"an analysis of other {' and other '.join(changed)}" if told else "no analysis"
+        raise DataError(
+            f"{from_here(scope.folder)} holds {what}.",
+            "Analyse first: the same command with `--step analyse`.",
+        )
+
+
+def _identity(scope: Scope) -> dict[str, Any]:
+    """What a report's findings depend on."""
+    runs = [[run.id, newest_update(run)] for run in scope.runs]
+    return {"runs": runs, "devices": scope.device, "lengths (--full)": scope.full}
 
 
 def _tell_finding(console: Console, finding: Finding) -> None:
@@ -141,6 +193,15 @@ def _warn_unfinished(progress: _Progress, run: RunDirectory) -> None:
         progress.tell(f"{run.name} stands at update {done} of {wanted}: its training is unfinished")
 
 
+def _warn_slow(progress: _Progress, runs: Sequence[RunDirectory]) -> None:
+    qubits = max(run.config.actor.circuit.qubits for run in runs)
+    if qubits in SLOWER:
+        progress.tell(
+            f"a circuit of {qubits} qubits: its noise takes about {SLOWER[qubits]} times as long "
+            "to simulate as that of 4; stop and go on when you like"
+        )
+
+
 def _refuse_large(runs: Sequence[RunDirectory]) -> None:
     qubits = max(run.config.actor.circuit.qubits for run in runs)
     if qubits > MOST_QUBITS:
@@ -148,3 +209,17 @@ def _refuse_large(runs: Sequence[RunDirectory]) -> None:
             f"A circuit of {qubits} qubits: a device's noise is simulated up to {MOST_QUBITS}.",
             f"Report on runs of {MOST_QUBITS} qubits or fewer.",
         )
+
+
+def _refuse_small(scope: Scope) -> None:
+    """Refuse a device that the circuit does not fit on, before anything is measured.
+
+    Raises:
+        ConfigError: With the numbers of qubits.
+    """
+    from qhw.backends.opening import open_snapshot
+
+    wanted = scope.runs[0].config.actor.circuit.qubits
+    there = open_snapshot(scope.device).num_qubits
+    if wanted > there:
+        raise ConfigError.too_wide(wanted, scope.device, there)

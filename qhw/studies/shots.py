@@ -1,29 +1,33 @@
-"""How many shots the task needs, and what they cost."""
+"""How many shots the task needs, and what they cost.
+
+The number of shots beyond which the task no longer gains is where the loss against exact values
+falls to a tenth of what the controller gains over the best constant. Loss and gain are resampled
+together, latent by latent, so that the interval holds the error of both.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from qhw.config import RunConfig
+from qhw.studies.bootstrap import Bootstrap, hierarchical_bootstrap, paired_difference
+from qhw.studies.claims import claim
 from qhw.studies.conditions import FloatArray, Setting
-from qhw.studies.finding import Axis, Column, Figure, Finding, Reference, Series, Table
-from qhw.studies.gathered import Gathered, claimed, constant_and_rule, hand_made
+from qhw.studies.crossing import crossing
+from qhw.studies.finding import Axis, Column, Estimate, Figure, Finding, Reference, Series, Table
+from qhw.studies.gathered import Gathered, constant_and_rule, hand_made
 from qhw.studies.groups import subject
+from qhw.studies.intervals import shown, transformed
+from qhw.studies.power import sample_size, units_of
 from qhw.studies.prices import ASSUMED, dollars, picture_seconds, quoted
-from qhw.studies.statistics import (
-    Bootstrap,
-    hierarchical_bootstrap,
-    paired_difference,
-    sample_size,
-    shown,
-)
 from qhw.studies.study import Scope
 
 QUICK_SHOTS = (64, 256, 1024, 4096, 16_384)
 FULL_SHOTS = (64, 128, 256, 512, 1024, 2048, 4096, 8192, 16_384)
-MARGIN_SHARE = 0.25
+MARGIN_SHARE = 0.1
 """A loss below this share of the exact gain over the best constant counts as none."""
 
 
@@ -50,10 +54,10 @@ class Shots:
         gains = hierarchical_bootstrap(returns - constant.returns)
         losses = paired_difference(returns[1:], np.broadcast_to(returns[0], returns[1:].shape))
         margin = MARGIN_SHARE * float(gains.value[0])
-        enough = _enough(losses, margin) if float(gains.low[0]) > 0 else None
         config, shots = scope.runs[0].config, _shots(scope)
-        sentence = _sentence(config, shots, gains, margin, enough)
-        said, own = claimed(gathered, sentence, "how many shots such controllers need")
+        enough = _enough(returns, constant.returns, shots) if float(gains.low[0]) > 0 else None
+        sentence = _sentence(config, shots, gains, enough)
+        said = claim(sentence, gathered.seeds, "how many shots such controllers need")
         return Finding(
             study=self.name,
             question=self.question,
@@ -61,16 +65,17 @@ class Shots:
             refusal=said.refusal,
             figures=(
                 _figure(scope.device, shots, gains),
-                _loss_figure(scope.device, shots, losses, margin),
+                _loss_figure(scope.device, shots, losses, margin, enough),
             ),
             tables=(_table(config, shots, gains, losses),),
             notes=(
-                *own,
+                *said.notes,
+                gathered.told,
                 gains.flag,
-                f"Margin: a loss below {margin:.3g} of return, a quarter of the gain that exact "
-                "values bring, counts as none; the interval of the paired difference to exact "
-                "values must lie inside it, at this number of shots and at every larger one.",
-                *_power_note(returns, losses, margin, enough),
+                f"No longer gaining: what is lost against exact values is less than a tenth of "
+                f"what they gain over the best constant ({margin:.3g} of return). Between the "
+                "numbers of shots that were played the loss is taken as straight over log2 shots.",
+                *_power_note(returns, margin, enough),
                 ASSUMED,
             ),
             provenance={**gains.facts, "device": scope.device, "margin": margin},
@@ -85,54 +90,76 @@ def _settings(scope: Scope) -> list[Setting]:
     return [Setting(scope.device, shots=shots) for shots in _shots(scope)]
 
 
-def _enough(losses: Bootstrap, margin: float) -> int | None:
-    """Position of the least shots from which on every interval lies inside the margin."""
-    inside = (losses.low > -margin) & (losses.high < margin)
-    outside = np.flatnonzero(~inside)
-    first = int(outside[-1]) + 1 if outside.size else 0
-    return first if first < len(inside) else None
+@dataclass(frozen=True)
+class _Enough:
+    """Where the loss falls below the margin.
+
+    Attributes:
+        shots: With the interval, cut to what was played; None if it does nowhere.
+        fewer: The interval reaches below the fewest shots that were played.
+        more: The interval reaches beyond the most.
+    """
+
+    shots: Estimate | None
+    fewer: bool
+    more: bool
+
+    def words(self, form: str, scale: float = 1.0, offset: float = 0.0) -> str:
+        """The number of shots, or what grows straight with it, such as its price."""
+        assert self.shots is not None
+        ends = (self.shots.value, self.shots.low, self.shots.high)
+        value, low, high = (form.format(offset + scale * end) for end in ends)
+        return f"{value} [{'below ' * self.fewer}{low}, {'beyond ' * self.more}{high}]"
+
+
+def _enough(returns: FloatArray, constant: FloatArray, shots: Sequence[int]) -> _Enough:
+    """Find it on returns (1 + K, S, N), exact ones first, and the constant's (N,)."""
+    exact, sampled = returns[0], returns[1:]
+    missing = hierarchical_bootstrap(exact - sampled - MARGIN_SHARE * (exact - constant))
+    found = crossing(np.log2(shots), missing.replicates, 0.0, y=missing.value)
+    places = None if found.at is None else transformed(found.at, lambda k: 2.0**k, 0.0)
+    return _Enough(places, found.open_low, found.open_high)
 
 
 def _sentence(
-    config: RunConfig,
-    shots: Sequence[int],
-    gains: Bootstrap,
-    margin: float,
-    enough: int | None,
+    config: RunConfig, shots: Sequence[int], gains: Bootstrap, enough: _Enough | None
 ) -> str:
     exact = shown(gains.estimate(0), "{:+.3f}")
-    if not float(gains.low[0]) > 0:
+    if enough is None:
         return (
             f"Shots cannot buy an advantage that is not there: with exact values the return is "
             f"{exact} against the best constant's."
         )
-    if enough is None:
+    if enough.shots is None:
         return (
-            f"Exact values gain {exact} over the best constant; that {shots[-1]} shots or fewer "
-            f"lose less than {margin:.3g} of it could not be shown."
+            f"Exact values gain {exact} over the best constant; that {shots[-1]} shots per circuit "
+            "lose less than a tenth of it could not be shown."
         )
-    seconds = picture_seconds(quoted(config, shots[enough]))
+    # A quote is straight in the shots: fixed seconds of the jobs, and some for every shot.
+    fixed, per_shot = _seconds_by_shots(config)
+    seconds = enough.words("{:.1f}", per_shot, fixed)
+    price = enough.words("${:.2f}", dollars(per_shot), dollars(fixed))
     return (
-        f"From {shots[enough]} shots per circuit on the task gains nothing more: what is lost "
-        f"against exact values ({exact} over the best constant) is below {margin:.3g}. A picture "
-        f"then takes {seconds:.1f} QPU s, ${dollars(seconds):.2f}."
+        f"Exact values gain {exact} over the best constant. Beyond {enough.words('{:.0f}')} shots "
+        f"per circuit more of them gain the task less than a tenth of that. There a picture takes "
+        f"{seconds} QPU s, {price}."
     )
 
 
-def _power_note(
-    returns: FloatArray,
-    losses: Bootstrap,
-    margin: float,
-    enough: int | None,
-) -> list[str]:
-    """Latents it would take to see a loss as large as the margin at the most shots."""
-    if enough is not None or margin <= 0:
+def _seconds_by_shots(config: RunConfig) -> tuple[float, float]:
+    """QPU seconds of a picture: those that no shot adds to, and those of every shot."""
+    one, two = (picture_seconds(quoted(config, shots)) for shots in (1, 2))
+    return 2 * one - two, two - one
+
+
+def _power_note(returns: FloatArray, margin: float, enough: _Enough | None) -> list[str]:
+    """What it would take to see a loss as large as the margin at the most shots."""
+    if enough is None or not (enough.shots is None or enough.more):
         return []
-    spread = float((returns[-1] - returns[0]).mean(axis=0).std(ddof=1))
-    needed = sample_size(spread, margin)
+    units = units_of(returns[-1] - returns[0])
     return [
         f"To see a loss of {margin:.3g} at the largest number of shots with 80 % power takes "
-        f"{needed} latents (there were {losses.episodes}); --full takes more."
+        f"{sample_size(units.sd, margin)} {units.name} (there were {units.have})."
     ]
 
 
@@ -168,8 +195,11 @@ def _figure(device: str, shots: Sequence[int], gains: Bootstrap) -> Figure:
     )
 
 
-def _loss_figure(device: str, shots: Sequence[int], losses: Bootstrap, margin: float) -> Figure:
+def _loss_figure(
+    device: str, shots: Sequence[int], losses: Bootstrap, margin: float, enough: _Enough | None
+) -> Figure:
     """Paired differences to exact values: much better known than the gains themselves."""
+    places = [enough.shots.value] if enough and enough.shots else []
     return Figure(
         id="loss_by_shots",
         title="What is lost against exact values",
@@ -187,15 +217,16 @@ def _loss_figure(device: str, shots: Sequence[int], losses: Bootstrap, margin: f
         ),
         references=(
             Reference(name="nothing lost", value=0.0),
-            Reference(name="margin", value=-abs(margin)),
+            Reference(name="a tenth of the gain", value=-abs(margin)),
+            *(Reference(name="no longer gaining", value=place, axis="x") for place in places),
         ),
         reading=(
-            "From where on the whole band stays above the margin, more shots buy nothing for the "
-            "task."
+            "Right of where the line crosses a tenth of the gain, more shots gain the task less "
+            "than that; the band is the 95 % interval of the paired difference."
         ),
         alternative=(
             f"Line of the loss: {losses.value[0]:+.4f} at {shots[0]} shots, "
-            f"{losses.value[-1]:+.4f} at {shots[-1]}; the margin is {-abs(margin):+.4f}."
+            f"{losses.value[-1]:+.4f} at {shots[-1]}; a tenth of the gain is {abs(margin):.4f}."
         ),
     )
 

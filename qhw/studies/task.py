@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from qhw.studies.bootstrap import Bootstrap, hierarchical_bootstrap
+from qhw.studies.claims import claim
 from qhw.studies.conditions import JUDGES, FloatArray, Played, Setting
 from qhw.studies.finding import (
     Axis,
@@ -17,21 +20,19 @@ from qhw.studies.finding import (
     Series,
 )
 from qhw.studies.gallery import gallery_row
-from qhw.studies.gathered import Gathered, claimed, constant_and_rule, hand_made
+from qhw.studies.gathered import Gathered, constant_and_rule, hand_made
 from qhw.studies.groups import group_runs
+from qhw.studies.holm import holm
+from qhw.studies.intervals import excludes, shown
+from qhw.studies.power import nothing_seen, units_of
 from qhw.studies.recovery import (
     ALPHA,
+    MATTERS,
     SHOTS,
+    recover,
     recovery_notes,
     recovery_sentence,
     recovery_table,
-)
-from qhw.studies.statistics import (
-    Bootstrap,
-    hierarchical_bootstrap,
-    holm,
-    nothing_seen,
-    shown,
 )
 from qhw.studies.study import Scope
 from qhw.studies.task_tables import (
@@ -64,11 +65,14 @@ class Task:
         constant, rule = constant_and_rule(scope)
         gains = [row.gains(playable(row), constant) for row in rows]
         adjusted = _adjusted(gains)
-        told = _sentence(scope.device, rows[0], gains[0], adjusted[0])
-        sentence = f"{told} {recovery_sentence(rows[0])}".strip()
-        said, own = claimed(rows[0], sentence, "what noise does to such controllers")
-        series = _rows(rows, gains)
         rule_gain = hierarchical_bootstrap([rule.returns - constant.returns]).estimate()
+        told = _sentence(rows[0], gains[0], adjusted[0], rule_gain)
+        recovered = [
+            recover(row, float(gain.value[0])) for row, gain in zip(rows, gains, strict=True)
+        ]
+        sentence = f"{told} {recovery_sentence(rows[0], recovered[0])}"
+        said = claim(sentence, rows[0].seeds, "what noise does to such controllers")
+        series = _rows(rows, gains)
         return Finding(
             study=self.name,
             question=self.question,
@@ -79,18 +83,18 @@ class Task:
                 returns_table(rows, gains, adjusted, constant, rule),
                 *(judge_table(eye, rows, (constant, rule)) for eye in JUDGES),
                 likeness_table(rows),
-                recovery_table(rows),
+                recovery_table(rows, recovered),
             ),
             galleries=(_gallery(rows[0], constant),),
             notes=(
-                *own,
+                *said.notes,
                 gains[0].flag,
                 f"The constant to beat: {constant.facts['name']}; the {rule.facts['name']}. Both "
                 "were chosen without the judges.",
-                *(_training_note(rows[0], other) for other in rows[1:]),
+                *(_training_note(rows[0], other, gains[0]) for other in rows[1:]),
                 *_null_notes(rows, gains),
                 *_refusals(rows),
-                *recovery_notes(rows),
+                *recovery_notes(rows, recovered),
                 "Frechet distance and accuracy trade against each other; `qhw evaluate` compares "
                 "at equal accuracy. Distances of few latents are biased upwards alike in all rows.",
             ),
@@ -109,11 +113,13 @@ def _adjusted(gains: Sequence[Bootstrap]) -> list[FloatArray]:
     return np.split(holm(np.concatenate([each.p_value for each in gains])), sizes)
 
 
-def _sentence(device: str, row: Gathered, gains: Bootstrap, adjusted: FloatArray) -> str:
+def _sentence(row: Gathered, gains: Bootstrap, adjusted: FloatArray, rule: Estimate) -> str:
+    """Whether noise leaves an advantage, how much it takes, and what is large: the rule's gain."""
+    device = row.scope.device
     ideal, noisy = (shown(gains.estimate(k), "{:+.3f}") for k in (0, 1))
     if not (gains.value[0] > 0 and adjusted[0] < ALPHA):
         return (
-            f"Even without noise the controller's return is not above the best constant's "
+            f"Even without noise the controller's return is not seen above the best constant's "
             f"({ideal}), so there is no advantage that noise could eat; under {device}'s noise it "
             f"is {noisy}."
         )
@@ -122,8 +128,24 @@ def _sentence(device: str, row: Gathered, gains: Bootstrap, adjusted: FloatArray
     return (
         f"{row.group.name[:1].upper()}{row.group.name[1:]} and played under {device}'s noise, the "
         f"controller {verdict} over the best constant: {noisy} of return, {ideal} without noise "
-        "(Holm over all cells)."
+        f"(Holm over all cells; the confidence rule gains {rule.value:+.3f}). "
+        f"{_loss_words(_loss(row), float(gains.value[0]))}"
     )
+
+
+def _loss(row: Gathered) -> FloatArray:
+    """Return under noise minus that without (S, N), pair by pair."""
+    noiseless, noisy = (row.returns([each])[0] for each in playable(row)[:2])
+    loss: FloatArray = noisy - noiseless
+    return loss
+
+
+def _loss_words(loss: FloatArray, gain: float) -> str:
+    found = hierarchical_bootstrap(loss)
+    size = f"{shown(found.estimate(), '{:+.4f}')} of return, {found.value / gain:+.0%} of the gain"
+    if excludes(found.estimate()):
+        return f"Noise changes it by {size}."
+    return f"No change by noise is seen: {size}."
 
 
 def _matrix(device: str, series: Sequence[Series]) -> Figure:
@@ -215,33 +237,42 @@ def _gallery(row: Gathered, constant: Played) -> Gallery:
     )
 
 
-def _training_note(subject: Gathered, other: Gathered) -> str:
+def _training_note(subject: Gathered, other: Gathered, gains: Bootstrap) -> str:
     """Whether it matters under noise where the controller was trained; seeds make the pairs."""
-    kinds = f"{subject.group.name} against {other.group.name}, both played under noise"
-    seeds, others = ([run.config.seed for run in row.group.runs] for row in (subject, other))
-    if seeds != others:
-        return f"Controllers {kinds}: not compared, they have other seeds ({seeds} and {others})."
-    setting = [Setting(subject.scope.device)]
-    difference = hierarchical_bootstrap(subject.returns(setting) - other.returns(setting))
-    return (
-        f"Controllers {kinds}: {shown(difference.estimate(0), '{:+.4f}')} of return, paired by "
-        f"seed and latent ({difference.seeds} seeds)."
-    )
+    device = subject.scope.device
+    kinds = f"{subject.group.name} against {other.group.name}, both played under {device}'s noise"
+    seeds = [{run.config.seed for run in row.group.runs} for row in (subject, other)]
+    common = sorted(seeds[0] & seeds[1])
+    if not common:
+        return f"Controllers {kinds}: not compared, no seed was trained both ways."
+    one, two = (_of_seeds(row, common).returns([Setting(device)])[0] for row in (subject, other))
+    found = hierarchical_bootstrap(one - two)
+    told = f"{kinds}: {shown(found.estimate(), '{:+.4f}')} of return"
+    numbers = ", ".join(map(str, common))
+    paired = f"paired by latent and by seed ({numbers})"
+    if len(common) == 1:
+        return f"Controllers {told}, {paired}; one seed says nothing about the ways of training."
+    worth, units = MATTERS * abs(float(gains.value[0])), units_of(one - two)
+    if excludes(found.estimate()) or not worth:
+        return f"Controllers {told}, {paired}."
+    return nothing_seen(f"for controllers {told}, {paired}", units.sd, worth, *units[1:])
+
+
+def _of_seeds(row: Gathered, seeds: Sequence[int]) -> Gathered:
+    """The runs of these seeds, in this order."""
+    runs = {run.config.seed: run for run in row.group.runs}
+    return replace(row, group=replace(row.group, runs=tuple(runs[seed] for seed in seeds)))
 
 
 def _null_notes(rows: Sequence[Gathered], gains: Sequence[Bootstrap]) -> list[str]:
     """What it would take to see noise do anything, where none is seen."""
     notes = []
-    for row, found in zip(rows, gains, strict=True):
-        returns = row.returns(playable(row)[:2])
-        loss = hierarchical_bootstrap(returns[1] - returns[0])
-        if loss.low <= 0 <= loss.high and found.value[0] != 0:
-            unit = "training seeds" if row.seeds > 1 else "latents"
-            units = (returns[1] - returns[0]).mean(axis=1 if row.seeds > 1 else 0)
-            spread, have = float(units.std(ddof=1)), len(units)
-            what = f"between noise and none ({row.group.name}: {shown(loss.estimate(), '{:+.4f}')})"
-            tenth = abs(float(found.value[0])) / 10
-            notes.append(nothing_seen(what, spread, tenth, have, unit))
+    for row, gained in zip(rows, gains, strict=True):
+        loss, worth = _loss(row), MATTERS * abs(float(gained.value[0]))
+        found, units = hierarchical_bootstrap(loss).estimate(), units_of(loss)
+        if not excludes(found) and worth:
+            what = f"between noise and none ({row.group.name}: {shown(found, '{:+.4f}')})"
+            notes.append(nothing_seen(what, units.sd, worth, *units[1:]))
     return notes
 
 

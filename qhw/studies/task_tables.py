@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from qhw.studies.bootstrap import Bootstrap, hierarchical_bootstrap
 from qhw.studies.conditions import JUDGES, LIKENESS, NOISELESS, FloatArray, Played, Setting
-from qhw.studies.finding import Cell, Column, Table
+from qhw.studies.finding import Cell, Column, Estimate, Table
 from qhw.studies.gathered import Gathered
-from qhw.studies.recovery import METHODS, SHOTS
-from qhw.studies.statistics import Bootstrap, hierarchical_bootstrap
+from qhw.studies.recovery import plain, remedies
 from qhw.studies.study import Scope
 
 _Pick = Callable[[Played], FloatArray]
+_EYE = ((0.0, 1.0), (-math.inf, 0.0), (0.0, math.inf))
+"""Least and most of an accuracy, a log p, and a Frechet distance."""
+_LIKENESS = ((0.0, 100.0), (-1.0, 1.0), (0.0, math.inf))
+"""Least and most of a PSNR, an SSIM, and an LPIPS."""
 
 
 def settings_of(scope: Scope) -> list[Setting]:
-    """Noiseless, under noise, with shots, and with each mitigation of these shots."""
+    """Noiseless, under noise, with shots, and with each remedy against noise and shots."""
     device = scope.device
-    sampled = [Setting(device, shots=SHOTS, mitigation=method) for method in METHODS]
-    return [NOISELESS, Setting(device), *sampled]
+    return [NOISELESS, Setting(device), plain(device), *remedies(device).values()]
 
 
 def label(setting: Setting) -> str:
@@ -28,8 +32,10 @@ def label(setting: Setting) -> str:
         return "noiseless"
     if setting.shots is None:
         return "noise, exact"
-    method = "" if setting.mitigation == "none" else f", {setting.mitigation}"
-    return f"noise, {setting.shots} shots{method}"
+    if setting.mitigation == "none":
+        return f"noise, {setting.shots} shots"
+    circuits = "2 x " if setting.mitigation == "zne" else ""
+    return f"noise, {circuits}{setting.shots} shots, {setting.mitigation}"
 
 
 def playable(row: Gathered) -> list[Setting]:
@@ -80,13 +86,13 @@ def returns_table(
 def judge_table(eye: str, rows: Sequence[Gathered], hand_made: Sequence[Played]) -> Table:
     """One held-out judge's view of every cell."""
     cells: list[tuple[Cell, ...]] = [
-        (row.group.name, label(setting), *_means(row, setting, _eye_picks(eye)))
+        (row.group.name, label(setting), *_within(_means(row, setting, _eye_picks(eye)), _EYE))
         for row in rows
         for setting in playable(row)
     ]
     for played in hand_made:
         own = [hierarchical_bootstrap([pick(played)]).estimate() for pick in _eye_picks(eye)]
-        cells.append((str(played.facts["name"]), "no circuit", *own))
+        cells.append((str(played.facts["name"]), "no circuit", *_within(own, _EYE)))
     return Table(
         id=eye,
         title=f"In the eyes of {JUDGES[eye]}, which never trained or chose anything",
@@ -118,7 +124,11 @@ def likeness_table(rows: Sequence[Gathered]) -> Table:
             Column(name="LPIPS", digits=4),
         ),
         rows=tuple(
-            (row.group.name, label(setting), *_means(row, setting, _likeness_picks()))
+            (
+                row.group.name,
+                label(setting),
+                *_within(_means(row, setting, _likeness_picks()), _LIKENESS),
+            )
             for row in rows
             for setting in playable(row)
             if setting != NOISELESS
@@ -130,7 +140,15 @@ def likeness_table(rows: Sequence[Gathered]) -> Table:
     )
 
 
-def _means(row: Gathered, setting: Setting, picks: Sequence[_Pick]) -> list[Cell]:
+def _within(estimates: Sequence[Estimate], limits: Sequence[tuple[float, float]]) -> list[Estimate]:
+    """Intervals, which are stretched for few seeds, cut to what their means can be."""
+    return [
+        each.model_copy(update={"low": max(each.low, least), "high": min(each.high, most)})
+        for each, (least, most) in zip(estimates, limits, strict=True)
+    ]
+
+
+def _means(row: Gathered, setting: Setting, picks: Sequence[_Pick]) -> list[Estimate]:
     return [hierarchical_bootstrap(row.columns(setting, pick)).estimate() for pick in picks]
 
 

@@ -10,23 +10,20 @@ import numpy as np
 
 from qhw.errors import DataError
 from qhw.runs import write_json
-from qhw.studies.conditions import NOISELESS, Setting
+from qhw.studies.bootstrap import Bootstrap, hierarchical_bootstrap, paired_difference
+from qhw.studies.claims import claim
+from qhw.studies.conditions import NOISELESS, FloatArray, Setting
 from qhw.studies.finding import Axis, Column, Figure, Finding, Reference, Series, Table
 from qhw.studies.gathered import (
     Gathered,
     backend_facts,
-    claimed,
     constant_and_rule,
     hand_made,
 )
 from qhw.studies.groups import subject
-from qhw.studies.statistics import (
-    Bootstrap,
-    hierarchical_bootstrap,
-    holm,
-    paired_difference,
-    shown,
-)
+from qhw.studies.holm import holm
+from qhw.studies.intervals import shown
+from qhw.studies.power import nothing_seen, units_of
 from qhw.studies.study import Scope
 
 FAMILIES = {
@@ -49,6 +46,8 @@ FAMILIES = {
 }
 """Snapshots by the generation of the chip and its two-qubit gate; they ship with the client."""
 ALPHA = 0.05
+MATTERS = 0.1
+"""Share of the gain on the report's device that would be worth seeing."""
 QUICK_PER_FAMILY = 3
 QUICK_DATES = 3
 
@@ -78,7 +77,7 @@ class Transfer:
         home = np.broadcast_to(returns[1], returns.shape)
         moved = paired_difference(returns, home)
         sentence = _sentence(places, gains, moved)
-        said, own = claimed(gathered, sentence, "how such controllers transfer")
+        said = claim(sentence, gathered.seeds, "how such controllers transfer")
         return Finding(
             study=self.name,
             question=self.question,
@@ -87,11 +86,12 @@ class Transfer:
             figures=(_figure(places, gains, float((rule.returns - constant.returns).mean())),),
             tables=(_table(gathered, places, gains, moved),),
             notes=(
-                *own,
+                *said.notes,
+                f"{gathered.told} Nothing is fitted anew on the other devices; the circuit is laid "
+                "out on the best qubits of each.",
                 gains.flag,
-                f"The controller was {gathered.group.name}. Nothing is fitted anew on the other "
-                "devices; the circuit is laid out on the best qubits of each.",
                 "Simulated from published calibrations: no crosstalk, no coherent errors.",
+                *_null_note(places, returns, gains, moved),
                 _dates_note(places),
             ),
             provenance={**gains.facts, **_calibrations(gathered, places)},
@@ -148,7 +148,8 @@ class _Places:
 def _devices(scope: Scope) -> list[str]:
     """Devices of both families on which no run of the report was trained."""
     backends = [run.config.backend for run in scope.runs]
-    seen = {each.device if each.name == "aer_noisy" else each.name for each in backends}
+    names = (each.device if each.name == "aer_noisy" else each.name for each in backends)
+    seen = {name.replace("ibm_", "fake_") for name in names}
     seen.add(scope.device)
     fresh = [[name for name in names if name not in seen] for names in FAMILIES.values()]
     return [name for names in fresh for name in names[: None if scope.full else QUICK_PER_FAMILY]]
@@ -172,21 +173,43 @@ def _family(name: str) -> str:
 def _sentence(places: _Places, gains: Bootstrap, moved: Bootstrap) -> str:
     """How many devices keep an advantage, and how many differ from home, Holm over the family."""
     away = range(2, len(places.settings))
-    adjusted, of_gains = holm(moved.p_value[2:]), holm(gains.p_value[2:])
+    of_gains = holm(gains.p_value[2:])
     better = sum(bool(gains.value[k] > 0 and of_gains[k - 2] < ALPHA) for k in away)
-    differ = [k for k in away if adjusted[k - 2] < ALPHA]
+    differ = _differing(moved)
     worst = min(away, key=lambda k: float(gains.value[k]))
-    told = ", ".join(f"{places.names[k]} {moved.value[k]:+.3f}" for k in differ)
-    least = shown(gains.estimate(worst), "{:+.3f}")
+    told = ", ".join(f"{places.names[k]} {shown(moved.estimate(k), '{:+.4f}')}" for k in differ)
+    least, home = (shown(gains.estimate(k), "{:+.3f}") for k in (worst, 1))
     return (
         f"On {better} of {len(away)} snapshots that it was not trained on, the controller's return "
-        f"is above the best constant's (Holm); the least gain is {least} on {places.names[worst]}. "
+        f"is above the best constant's (Holm); the least gain is {least} on {places.names[worst]}, "
+        f"against {home} on {places.home}. "
         + (
-            f"Against {places.home} it differs on: {told} (Holm)."
+            f"Paired with {places.home} the return differs on: {told} (Holm)."
             if differ
-            else f"None differs from {places.home} beyond chance (Holm)."
+            else f"None is seen to differ from {places.home} (Holm)."
         )
     )
+
+
+def _differing(moved: Bootstrap) -> list[int]:
+    """Positions of the snapshots that differ from home, Holm over them."""
+    adjusted = holm(moved.p_value[2:])
+    return [k for k in range(2, len(moved.value)) if adjusted[k - 2] < ALPHA]
+
+
+def _null_note(
+    places: _Places, returns: FloatArray, gains: Bootstrap, moved: Bootstrap
+) -> list[str]:
+    """Where no difference is seen: the snapshot about which least is known."""
+    alike = [k for k in range(2, len(returns)) if k not in _differing(moved)]
+    worth = MATTERS * abs(float(gains.value[1]))
+    if not alike or not worth:
+        return []
+    k = max(alike, key=lambda each: units_of(returns[each] - returns[1]).sd)
+    units = units_of(returns[k] - returns[1])
+    return [
+        nothing_seen(f"between {places.names[k]} and {places.home}", units.sd, worth, *units[1:])
+    ]
 
 
 def _figure(places: _Places, gains: Bootstrap, rule: float) -> Figure:

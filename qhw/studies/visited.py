@@ -31,8 +31,6 @@ FloatArray = NDArray[np.float64]
 QUICK_LATENTS = 128
 FULL_LATENTS = 512
 STEP_SEED = 6_421
-MOST_QUBITS = 8
-"""Largest circuit whose noise is simulated; see `qhw.backends.aer.MAX_QUBITS_NOISY`."""
 
 
 @dataclass(frozen=True)
@@ -146,17 +144,6 @@ def subject_circuit(scope: Scope) -> RingCircuit:
     """The circuit that the report is about."""
     config = scope.runs[0].config.actor.circuit
     return RingCircuit(config.qubits, config.depth, config.encoding, config.entanglement)
-
-
-def too_large(scope: Scope) -> str | None:
-    """Why the circuit's noise cannot be simulated; None where it can."""
-    qubits = scope.runs[0].config.actor.circuit.qubits
-    if qubits <= MOST_QUBITS:
-        return None
-    return (
-        f"The circuit has {qubits} qubits, and noise is simulated up to {MOST_QUBITS}: what it "
-        "does here was not measured."
-    )
 
 
 def latents_of(scope: Scope) -> int:

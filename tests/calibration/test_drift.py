@@ -110,12 +110,56 @@ def test_moved_errors_ask_for_a_new_fit():
     assert drift.reasons == ("cz on 1-2 moved by +125%",)
 
 
-def test_relaxation_asks_for_a_new_fit_only_when_it_halves():
-    assert compare(device(), with_qubit(0, t2=45e-6)).verdict == "none"
-    assert compare(device(), with_qubit(0, t2=400e-6)).verdict == "none"
-    drift = compare(device(), with_qubit(0, t2=39e-6))
-    assert drift.verdict == "refit"
-    assert "T2 on 0" in drift.reasons[0]
+def with_times(**factors):
+    """T1 and T2 of qubits 0, 1, 2 times these factors."""
+    facts = [
+        dataclasses.replace(
+            QUBIT, **{name: getattr(QUBIT, name) * each[number] for name, each in factors.items()}
+        )
+        for number in range(3)
+    ]
+    return device(qubits=tuple(facts))
+
+
+def test_one_qubits_relaxation_is_told_and_asks_for_nothing():
+    drift = compare(device(), with_qubit(0, t2=65e-6))
+    assert drift.verdict == "none"
+    assert told(drift) == [("T2", "", (0,))]
+    # 80/65 on one of three: the sum of the rates has grown by (80/65 - 1) / 3.
+    assert drift.reasons == (
+        "T2 moved by 10% or more on 1 of 3 qubits, together they decay 8% faster: a fit is due "
+        "from 20%",
+    )
+    assert not compare(device(), with_qubit(0, t2=75e-6)).reasons
+
+
+def test_relaxation_that_falls_to_half_asks_for_a_new_fit():
+    """Beside two qubits of short times, whose sum of rates it hardly moves."""
+    short = {number: dataclasses.replace(QUBIT, t2=8e-6) for number in (1, 2)}
+
+    def at(t2):
+        qubits = (dataclasses.replace(QUBIT, t2=t2), short[1], short[2])
+        return device(qubits=qubits)
+
+    assert compare(at(80e-6), at(41e-6)).verdict == "none"
+    drift = compare(at(80e-6), at(39e-6))
+    assert (drift.verdict, drift.reasons) == ("refit", ("T2 on 0 moved by -51%",))
+    assert compare(at(80e-6), at(0.0)).verdict == "refit"
+
+
+@pytest.mark.parametrize(
+    ("factors", "reasons"),
+    [
+        ([0.85, 0.85, 0.85], ()),  # 18 % faster
+        ([0.8, 0.8, 0.8], ("T1 of 3 qubits together: decay 25% faster",)),
+        ([0.7, 1.5, 0.9], ()),  # they wander: 6 % faster together
+        ([1.4, 1.4, 1.4], ("T1 of 3 qubits together: decay 29% slower",)),
+    ],
+)
+def test_relaxation_of_all_qubits_together_counts_as_an_error_does(factors, reasons):
+    drift = compare(device(), with_times(t1=factors))
+    assert drift.verdict == ("refit" if reasons else "none")
+    assert not reasons or drift.reasons == reasons
 
 
 def test_only_what_the_circuit_uses_counts():

@@ -67,6 +67,14 @@ def test_caps_are_reported(fez):
     assert "read-out errors capped at 0.5" in told
 
 
+def test_caps_are_counted_among_the_qubits_in_use(fez):
+    assert scale_noise(fez, 8.0).caps, "somewhere on the device"
+    worst = max(range(len(fez.qubits)), key=lambda k: max(fez.qubits[k].p01, fez.qubits[k].p10))
+    best = min(range(len(fez.qubits)), key=lambda k: max(fez.qubits[k].p01, fez.qubits[k].p10))
+    assert scale_noise(fez, 8.0, [best]).caps == ()
+    assert scale_noise(fez, 8.0, [worst, best]).caps == ("1 read-out errors capped at 0.5",)
+
+
 def test_a_negative_scale_is_refused(fez):
     with pytest.raises(ValueError, match=r"-0\.5: choose 0 or more"):
         scale_noise(fez, -0.5)

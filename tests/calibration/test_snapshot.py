@@ -3,7 +3,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from qiskit_ibm_runtime.fake_provider import FakeBrisbane
+from qiskit_ibm_runtime.fake_provider import FakeBoston, FakeBrisbane
 
 from calibration import DeviceSnapshot
 
@@ -11,7 +11,7 @@ from calibration import DeviceSnapshot
 def test_a_snapshot_knows_what_the_device_publishes(brisbane):
     device = FakeBrisbane()
     assert brisbane.num_qubits == 127
-    assert brisbane.two_qubit_gate == "ecr"
+    assert brisbane.two_qubit_gates == ("ecr",)
     facts, properties = brisbane.qubits[17], device.properties()
     assert facts.t1 == pytest.approx(properties.t1(17))
     assert facts.p01 == properties.qubit_property(17)["prob_meas1_prep0"][0]
@@ -53,3 +53,12 @@ def test_a_part_of_the_target_is_renumbered(brisbane):
     assert part.num_qubits == 2
     assert part["ecr"][(0, 1)].error == gate.error
     assert part["measure"][(1,)].error == brisbane.qubits[gate.qubits[1]].readout_error
+
+
+def test_other_measurements_and_resets_are_no_gates():
+    """Heron devices offer `measure_2` and `reset_2`, which have no place in a target of gates."""
+    device = FakeBoston()
+    assert {"measure_2", "reset_2"} <= set(device.target.operation_names)
+    snapshot = DeviceSnapshot.from_backend(device)
+    assert {gate.name for gate in snapshot.gates} == {"cz", "rz", "sx", "x"}
+    assert set(snapshot.target().operation_names) == {"cz", "rz", "sx", "x", "measure"}

@@ -5,6 +5,7 @@ import pytest
 
 from diffusion.comparison import (
     Arm,
+    Interval,
     bootstrap_mean,
     equal_accuracy_difference,
     paired_difference,
@@ -71,6 +72,22 @@ def test_dominated_constants_do_not_count(scene):
     subject = arm(common, 0.85, 1.0, threshold)
     one = equal_accuracy_difference(subject, constants, reference)
     assert equal_accuracy_difference(subject, [worse, *constants], reference) == one
+
+
+def test_two_arms_beside_the_constants_are_paired(scene):
+    """Both lie on the same latents, so most of what scatters is common and drops out."""
+    common, threshold, constants, reference = scene
+    better, worse = (
+        equal_accuracy_difference(arm(common, 0.85, spread, threshold), constants, reference)
+        for spread in (1.0, 1.1)
+    )
+    found = better.minus(worse)
+    # Distances of these arms are about the square of their spread.
+    assert found.estimate == pytest.approx(1.0**2 - 1.1**2, abs=0.1)
+    assert found.low < 1.0**2 - 1.1**2 < found.high < 0
+    alone = better.difference.high - better.difference.low
+    assert found.high - found.low < 0.7 * alone
+    assert better.minus(better) == Interval(0.0, 0.0, 0.0)
 
 
 def test_accuracy_beyond_the_constants_is_told(scene):

@@ -22,9 +22,10 @@ from diffusion.comparison import Interval, ScoredArm
 from qhw.assembly import open_bundle
 from qhw.cli_compare import compare
 from qhw.comparison_of_policies import EqualAccuracy, Metric, alikeness, counts_of, metrics
-from qhw.comparison_of_runs import Comparison, ComparisonOrder, compare_runs
+from qhw.comparison_of_runs import ComparisonOrder, compare_runs
 from qhw.comparison_of_settings import Difference, differences
 from qhw.comparison_printed import print_runs
+from qhw.comparison_result import Comparison
 from qhw.config import parse_config
 from qhw.errors import ConfigError, QhwError, UnknownNameError
 from qhw.outcomes import EYES, Outcome, Score
@@ -96,6 +97,9 @@ def test_two_runs_are_played_on_the_same_latents(runs: Path, tmp_path: Path) -> 
         assert interval["estimate"] == pytest.approx(metric["second"] - metric["first"])
         assert interval["low"] <= interval["high"]
     assert record["metrics"][1]["first"] != record["metrics"][1]["second"]
+    for row in record["equal_accuracy"]:
+        gain = row["second"]["estimate"] - row["first"]["estimate"]
+        assert row["difference"]["estimate"] == pytest.approx(gain)
     assert (record["A"]["run"], record["B"]["run"]) == ("first", "second")
     assert set(record["alike"]) >= {"SSIM", "LPIPS"}
     with Image.open(tmp_path / "out" / "pictures.png") as picture:
@@ -103,9 +107,10 @@ def test_two_runs_are_played_on_the_same_latents(runs: Path, tmp_path: Path) -> 
 
 
 def test_the_other_way_round_every_sign_is_turned(runs: Path, tmp_path: Path) -> None:
-    forth = told(runs, "first", "second", tmp_path / "f")["metrics"]
-    back = told(runs, "second", "first", tmp_path / "b")["metrics"]
-    for one, other in zip(forth, back, strict=True):
+    forth = told(runs, "first", "second", tmp_path / "f")
+    back = told(runs, "second", "first", tmp_path / "b")
+    pairs = [(forth[part], back[part]) for part in ("metrics", "equal_accuracy")]
+    for one, other in (pair for both in pairs for pair in zip(*both, strict=True)):
         assert one["difference"]["estimate"] == pytest.approx(-other["difference"]["estimate"])
         assert one["difference"]["low"] == pytest.approx(-other["difference"]["high"], abs=1e-9)
 
@@ -228,7 +233,7 @@ def test_nothing_is_cut_at_80_columns() -> None:
         latents=2000,
         settings=[Difference("environment.reward.lambda_guidance", long, "default")],
         metrics=[Metric("judge 1 accuracy", -10.123, -10.123, WIDE)],
-        equal_accuracy=[EqualAccuracy("judge 1", WIDE, WIDE, 1.0)],
+        equal_accuracy=[EqualAccuracy("judge 1", WIDE, WIDE, WIDE, 1.0)],
         alike={"PSNR (dB)": {"estimate": 12.3456, "low": 11.3, "high": 13.3}},
         returns_compared=False,
     )
@@ -240,7 +245,7 @@ def test_nothing_is_cut_at_80_columns() -> None:
     for part in (
         "two policies, not the two methods",
         "rewarded differently",
-        "-10.1 [-11.1, -12.1]*",
+        "judge 1* -10.1 [-11.1, -12.1] -10.1 [-11.1, -12.1] -10.1 [-11.1, -12.1]",
     ):
         assert part in " ".join(text.split())
 

@@ -68,6 +68,10 @@ def test_a_training_stops_goes_on_and_keeps_what_was_said(
     assert first == []
     (line,) = second
     assert "verdict refit" in line
+    evaluated = run.read_json("evaluation.json")
+    assert [note["text"] for note in evaluated["drift"]] == [line]
+    assert evaluated["recalibrations"] == f"1, the last: {line}"
+    assert evaluated["on drift"] == "refit"
 
 
 def test_something_else_to_do_is_refused() -> None:

@@ -73,6 +73,20 @@ def test_a_date_that_fits_none_or_two_names_them(
     assert "qhw calibrate --device ibm_fez" in raised.value.hint
 
 
+def test_two_of_one_date_are_told_apart_by_their_digests(
+    store: SnapshotStore, nairobi: DeviceSnapshot
+) -> None:
+    other = dataclasses.replace(nairobi, faulty_qubits=(6,))
+    for each in (nairobi, other):
+        store.keep(each)
+    with pytest.raises(UnknownNameError, match="2 begin with") as raised:
+        find_snapshot("fake_nairobi@2024", store)
+    for each in (nairobi, other):
+        name = f"fake_nairobi@2024-05-27T18-45-40-{each.calibration_digest}"
+        assert name in raised.value.hint
+        assert find_snapshot(name, store) == each
+
+
 def test_files_and_devices_are_found(
     store: SnapshotStore, nairobi: DeviceSnapshot, tmp_path: Path
 ) -> None:
@@ -100,6 +114,8 @@ def test_what_is_no_snapshot_is_explained(
         find_snapshot(str(tmp_path / "other.json"), store)
     with pytest.raises(UnknownNameError, match=r"no file 'nothing\.json'"):
         find_snapshot("nothing.json", store)
+    with pytest.raises(UnknownNameError, match="There is no file"):
+        find_snapshot(str(tmp_path), store)
     with pytest.raises(UnknownNameError, match="fake_fz") as raised:
         find_snapshot("fake_fz", store)
     assert "fake_fez" in raised.value.hint

@@ -180,7 +180,7 @@ class CompiledNoisyBackend(CompiledBackend):
             )
         self.circuit = circuit
         self.snapshot, self.transpiled, self.noise_scale = snapshot, transpiled, noise_scale
-        scaled = scale_noise(snapshot, noise_scale)
+        scaled = scale_noise(snapshot, noise_scale, active)
         self.caps = scaled.caps
         noise = noise_model(scaled.snapshot, active) if noise_scale > 0 else None
         program = _compile(

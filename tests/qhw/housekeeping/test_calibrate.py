@@ -68,6 +68,12 @@ def test_a_snapshot_is_kept_drawn_and_laid_out(capsys: pytest.CaptureFixture[str
     assert len(SnapshotStore.of_user().of("fake_nairobi")) == 1
 
 
+def test_a_device_too_small_for_the_circuit_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ConfigError, match="3 qubits does not fit on fake_armonk, which has 1"):
+        take("fake_armonk")
+    assert "fake_armonk: 1 qubit, no two-qubit gate" in told(capsys)
+
+
 def test_a_new_calibration_is_kept_beside_the_old_one(
     small_cloud: Cloud, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -95,6 +101,7 @@ def test_a_measurement_is_printed_with_its_errors_and_kept(
 ) -> None:
     take("fake_nairobi", max_jobs=2)
     output = told(capsys)
+    assert "at most 67 QPU s, $106" in output
     assert "Read-out errors, 2 circuits x 4096 shots" in output
     assert "differ from the published ones by more than 3 standard errors" in output
     assert "Fitted now." in output
@@ -134,13 +141,16 @@ def test_a_limit_stops_it_and_a_higher_one_goes_on(capsys: pytest.CaptureFixture
 
 
 def test_a_device_that_costs_money_needs_a_limit(small_cloud: Cloud) -> None:
-    with pytest.raises(ConfigError, match="no limit was given"):
+    with pytest.raises(ConfigError, match="no limit was given") as raised:
         calibrate(
             "ibm_nairobi",
             choose_circuit(None, CIRCUIT),
             Path("maps"),
             Measuring(HardwareConfig(), "x"),
         )
+    # 2 + 8 + 32 circuits x 4096 shots x 0.35 ms, and 2 s for each of three jobs.
+    assert "--max-qpu-seconds 67" in raised.value.hint
+    assert "qhw plan" not in raised.value.hint
     assert not small_cloud.counts
 
 

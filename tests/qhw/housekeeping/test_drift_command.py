@@ -8,7 +8,13 @@ from typer.testing import CliRunner
 
 from calibration import DeviceSnapshot, scale_noise
 from qhw.backends.opening import open_snapshot
-from qhw.backends.transpilation import TranspileOptions, list_entries, transpile_for
+from qhw.backends.transpilation import (
+    TranspileOptions,
+    list_entries,
+    pinned,
+    transpile_for,
+    two_qubit_pairs,
+)
 from qhw.cache import Cache
 from qhw.cli import app
 from qhw.errors import ConfigError
@@ -79,7 +85,43 @@ def test_more_noise_everywhere_asks_for_a_new_fit(
     assert verdict == "refit"
     assert "Verdict refit" in told
     assert "`qhw calibrate --device fake_nairobi --measure` probes" in told
-    assert "T1 and T2 wander" in told
+    assert "when one loses 50%" in told
+
+
+def relaxed(snapshot: DeviceSnapshot, factors: dict[int, float]) -> DeviceSnapshot:
+    """T1 of some qubits times a factor."""
+    qubits = tuple(
+        dataclasses.replace(facts, t1=facts.t1 and facts.t1 * factors.get(number, 1.0))
+        for number, facts in enumerate(snapshot.qubits)
+    )
+    return dataclasses.replace(snapshot, qubits=qubits)
+
+
+def test_relaxation_beyond_its_threshold_is_told_where_it_asks_for_nothing(
+    capsys: pytest.CaptureFixture[str], nairobi: DeviceSnapshot
+) -> None:
+    first, *_ = choose_circuit(None, CIRCUIT).laid_out(nairobi).active_qubits
+    verdict, told = compared(capsys, nairobi, relaxed(nairobi, {first: 0.8}))
+    assert verdict == "none"
+    assert "Both have the same date." in told
+    assert "- T1 moved by 10% or more on 1 of 3 qubits, together they decay" in told
+    assert ": a fit is due from 20%" in told
+    everywhere = relaxed(nairobi, dict.fromkeys(range(7), 0.8))
+    verdict, told = compared(capsys, nairobi, everywhere)
+    assert verdict == "refit"
+    assert "- T1 of 3 qubits together: decay 25% faster" in told
+
+
+def test_a_runs_layout_that_the_earlier_snapshot_cannot_carry_is_refused(
+    nairobi: DeviceSnapshot, tmp_path: Path
+) -> None:
+    plain = choose_circuit(None, CIRCUIT)
+    layout = tmp_path / "circuit.qpy"
+    pairs = two_qubit_pairs(pinned(layout, lambda: plain.laid_out(nairobi), nairobi))
+    of_run = dataclasses.replace(plain, device="fake_nairobi", layout=layout)
+    gone = tuple(g for g in nairobi.gates if tuple(sorted(g.qubits)) not in pairs)
+    with pytest.raises(ConfigError, match="own layout cannot be judged: fake_nairobi has no gate"):
+        of_run.laid_out(dataclasses.replace(nairobi, gates=gone))
 
 
 def test_better_qubits_elsewhere_ask_for_another_layout(

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
-from policy import RingCircuit
-from qhw.backends.device import DeviceBackend, Position
-from qhw.backends.device_opening import Requester, open_device
+from qhw.backends.device import DeviceBackend
+from qhw.backends.device_opening import Requester
 from qhw.backends.mitigation.affine import AffineMap
+from qhw.backends.mitigation.keeping import correction_to_json
 from qhw.backends.mitigation.readout import ReadoutInversion
 from qhw.backends.mitigation.zne import ZeroNoise
-from qhw.cache import Cache
-from qhw.config import BackendConfig, HardwareConfig, parse_config
+from qhw.config import parse_config
 from qhw.errors import ConfigError, DriftError
 from qhw.jobs.clock import SteppedClock
 from tests.ibm_cloud.cloud import Cloud
+from tests.qhw.jobs.nairobi import OpenNairobi, ask_at
 
-CIRCUIT = RingCircuit(3, 1)
 MUCH, LITTLE = 3.0, 1.02
 """Factors on every error: far beyond the thresholds, and within them."""
 Open = Callable[..., DeviceBackend]
@@ -34,41 +32,19 @@ def said() -> list[str]:
 
 
 @pytest.fixture
-def open_backend(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]
-) -> Iterator[Open]:
-    """Open `ibm_nairobi` for the same run, as often as wanted."""
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    opened: list[DeviceBackend] = []
+def open_backend(open_nairobi: OpenNairobi, said: list[str]) -> Open:
+    """Open it for the same run, as often as wanted."""
 
-    def opening(mitigation: str = "affine", **hardware: Any) -> DeviceBackend:
-        requester = Requester(
-            "run", "qhw run x --on-drift stop --resume", clock=SteppedClock(), announce=said.append
-        )
-        backend = open_device(
-            BackendConfig.model_validate(
-                {"name": "ibm_nairobi", "shots": 64, "mitigation": mitigation}
-            ),
-            HardwareConfig.model_validate({"max_jobs": 50, **hardware}),
-            CIRCUIT,
-            requester,
-            Cache(tmp_path / "cache"),
-        )
-        opened.append(backend)
-        return backend
+    def opening(mitigation: str = "affine", **hardware: object) -> DeviceBackend:
+        command = "qhw run x --on-drift stop --resume"
+        requester = Requester("run", command, clock=SteppedClock(), announce=said.append)
+        return open_nairobi(requester, mitigation, **hardware)
 
-    yield opening
-    for backend in opened:
-        backend.work.ledger.close()
+    return opening
 
 
 def ask(backend: DeviceBackend, step: int) -> np.ndarray:
-    rng = np.random.default_rng(step)
-    angles = rng.uniform(-1, 1, (2, CIRCUIT.num_angles))
-    weights = rng.uniform(-3, 3, (1, CIRCUIT.num_weights))
-    journal = json.dumps(backend.random_state()).encode()
-    backend.stand_at(Position("images", 0, step), journal)
-    return backend.evaluate(angles, weights).values
+    return ask_at(backend, step, json.dumps(backend.random_state()).encode())
 
 
 def recalibrate(cloud: Cloud, factor: float, day: int = 20) -> None:
@@ -109,7 +85,7 @@ def test_each_setting_does_what_it_says(
     backend = open_backend(on_drift=on_drift)
     meet(small_cloud, backend, factor)
     assert calibration_circuits(backend) == circuits
-    (line,) = said
+    line, *probed = said
     assert line.startswith("ibm_nairobi was recalibrated (2026-11-20T08:00:00+00:00), verdict")
     assert ("cx on" in line) is (factor == MUCH)
     (note,) = backend.drift.notes
@@ -117,8 +93,45 @@ def test_each_setting_does_what_it_says(
     assert note.verdict == ("refit" if factor == MUCH else "none")
     assert backend.describe()["on drift"] == on_drift
     assert line in str(backend.describe()["recalibrations"])
+    assert len(probed) == (8 in circuits)
+    fits = "no longer fits" if factor == MUCH else "still fits"
+    assert all(f"was probed, and {fits}" in each for each in probed)
+    before = list(said)
     ask(backend, 3)
-    assert len(said) == 1
+    assert said == before
+
+
+@pytest.mark.parametrize(
+    ("on_drift", "factor"), [("warn", LITTLE), ("warn", MUCH), ("refit", MUCH)]
+)
+def test_what_was_found_under_way_is_not_paid_for_at_the_next_start(
+    on_drift: str, factor: float, small_cloud: Cloud, open_backend: Open
+) -> None:
+    backend = open_backend(on_drift=on_drift)
+    meet(small_cloud, backend, factor)
+    again = open_backend(on_drift=on_drift)
+    again.prepare()
+    assert again.mitigation.numbered == 0
+    assert correction_to_json(again.mitigation.ready) == correction_to_json(
+        backend.mitigation.ready
+    )
+
+
+def test_a_replay_leaves_a_map_that_was_fitted_since_alone(
+    small_cloud: Cloud, open_backend: Open
+) -> None:
+    backend = open_backend()
+    begin = json.loads(json.dumps(backend.random_state()))
+    ask(backend, 0)
+    fitted = backend.mitigation.ready
+    assert isinstance(fitted, AffineMap)
+    store, later = backend.mitigation.store, dataclasses.replace(fitted, date="2100-01-01T00:00:00")
+    store.save(later)
+    backend.restore_random_state(begin)
+    backend.mitigation.ready = None
+    backend.mitigation.renew(backend._calibrate, None)
+    assert correction_to_json(backend.mitigation.ready) == correction_to_json(fitted)
+    assert correction_to_json(store.load("ibm_nairobi", fitted.key)) == correction_to_json(later)
 
 
 def test_stopping_sends_nothing_more_and_another_setting_goes_on(

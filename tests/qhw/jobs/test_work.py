@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from policy import RingCircuit
 from qhw.backends.device import DeviceBackend, Position
-from qhw.backends.device_opening import Requester, open_device
-from qhw.cache import Cache
-from qhw.config import BackendConfig, HardwareConfig
+from qhw.backends.device_opening import Requester
 from qhw.errors import (
     AmbiguousSubmitError,
     BackendUnavailableError,
@@ -30,8 +26,8 @@ from qhw.jobs.patience import Patience
 from qhw.jobs.unit import Unit
 from qhw.jobs.work import Progress, WorkSettings
 from tests.ibm_cloud.cloud import Cloud, Fault
+from tests.qhw.jobs.nairobi import CIRCUIT, OpenNairobi, ask_at
 
-CIRCUIT = RingCircuit(3, 1)
 POST = ("POST", "/jobs")
 IMPATIENT = Patience(call_seconds=20, submit_seconds=20, attempts=3)
 Open = Callable[..., DeviceBackend]
@@ -43,12 +39,8 @@ def clock() -> SteppedClock:
 
 
 @pytest.fixture
-def open_backend(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: SteppedClock
-) -> Iterator[Open]:
-    """Open `ibm_nairobi`, as often as wanted: a second time is a second process's view."""
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    opened: list[DeviceBackend] = []
+def open_backend(open_nairobi: OpenNairobi, clock: SteppedClock) -> Open:
+    """Open it for a run that goes on by `qhw run x --resume`."""
 
     def opening(
         run_id: str = "run",
@@ -66,29 +58,13 @@ def open_backend(
             patience=patience,
             tell=tell,
         )
-        backend = open_device(
-            BackendConfig.model_validate(
-                {"name": "ibm_nairobi", "shots": 64, "mitigation": mitigation}
-            ),
-            HardwareConfig.model_validate({"max_jobs": 50, **hardware}),
-            CIRCUIT,
-            requester,
-            Cache(tmp_path / "cache"),
-        )
-        opened.append(backend)
-        return backend
+        return open_nairobi(requester, mitigation, **hardware)
 
-    yield opening
-    for backend in opened:
-        backend.work.ledger.close()
+    return opening
 
 
 def ask(backend: DeviceBackend, step: int = 0, rows: int = 2, turn: float = 0.0) -> np.ndarray:
-    rng = np.random.default_rng(step)
-    angles = rng.uniform(-1, 1, (rows, CIRCUIT.num_angles)) + turn
-    weights = rng.uniform(-3, 3, (1, CIRCUIT.num_weights))
-    backend.stand_at(Position("images", 0, step), b"state")
-    return backend.evaluate(angles, weights).values
+    return ask_at(backend, step, b"state", rows, turn)
 
 
 def tag(step: int = 0) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,23 +12,27 @@ import pytest
 
 from policy import ParameterShift, RingCircuit
 from qhw.backends.opening import open_backend
-from qhw.studies.finding import read_finding, write_finding
+from qhw.studies.bootstrap import hierarchical_bootstrap
+from qhw.studies.finding import Estimate, read_finding, write_finding
 from qhw.studies.gradients import (
     Gradients,
     Point,
     Quality,
     _angles,
     _by_depth,
+    _cosine_at,
     _gradients,
     _path,
     _Question,
+    _shots_for_one,
     _verdict,
+    draws_of,
     points_of,
     quality_of,
 )
-from qhw.studies.statistics import hierarchical_bootstrap
-from qhw.studies.study import read_arrays
-from tests.qhw.studies.tiny import SHOTS, Acquired, acquired, nothing_opens, small_studies
+from qhw.studies.study import Scope, read_arrays, write_arrays
+from tests.qhw.studies.conftest import made_up_run
+from tests.qhw.studies.tiny import DEVICE, SHOTS, Acquired, acquired, nothing_opens, small_studies
 
 __all__ = ["acquired", "nothing_opens", "small_studies"]
 
@@ -40,6 +46,20 @@ def test_known_facts_hold(acquired: Acquired) -> None:
         ratio = np.sqrt(found[0].scatter.mean() / found[2].scatter.mean())
         assert ratio == pytest.approx(16, rel=0.35)  # 256 times the shots
         assert found[3].scatter.max() == 0
+
+
+def test_larger_circuits_get_fewer_draws_and_then_none(
+    tmp_path: Path, nothing_opens: Callable[[], None]
+) -> None:
+    nothing_opens()
+    draws = []
+    for qubits in (4, 6, 8):
+        run = made_up_run(tmp_path, f"q{qubits}", actor={"circuit": {"qubits": qubits}})
+        scope = Scope((run,), tmp_path / f"report{qubits}", False, DEVICE)
+        draws.append(draws_of(scope))
+    assert draws == [6, 2, 2]
+    Gradients().acquire(scope)
+    assert "8 qubits" in (Gradients().analyse(scope).refusal or "")
 
 
 def test_quality_by_hand() -> None:
@@ -77,7 +97,8 @@ def test_inputs_fit_every_depth() -> None:
 
 def test_the_finding_is_whole_and_comes_back(acquired: Acquired, tmp_path: Path) -> None:
     finding = Gradients().analyse(acquired("gradients", 1))
-    assert finding.answer is not None and "this one controller" in finding.answer
+    assert finding.answer is None and "one training seed" in (finding.refusal or "")
+    assert finding.notes[0].startswith("This one controller: At 1024 shots on ")
     assert len(finding.figures) == 2 and len(finding.tables[0].rows) == 3
     assert any("random advantages" in note for note in finding.notes)
     assert read_finding(write_finding(tmp_path, finding)) == finding
@@ -100,6 +121,7 @@ def test_the_sentences_come_out_either_way() -> None:
         return _verdict(hierarchical_bootstrap(values))
 
     assert verdict(0.5, 0.95, 0.99, 0.99).startswith("from 1024 shots on")
+    assert verdict(0.5, 0.95, 0.8, 0.99).startswith("only exact"), "from there on it must stay"
     assert "only exact" in verdict(0.1, 0.2, 0.3, 0.95)
     assert "no shots mend that" in verdict(0.1, 0.2, 0.3, 0.6)
 
@@ -112,3 +134,33 @@ def test_the_sentences_come_out_either_way() -> None:
     assert by_depth(-0.2, 0.01).startswith("It falls from depth 1 to 8")
     assert by_depth(0.05, 0.001).startswith("It rises")
     assert by_depth(0.0, 0.3).startswith("No difference is seen") and "draws" in by_depth(0.0, 0.3)
+
+
+def test_a_cosine_ends_at_one() -> None:
+    values = np.array([1.0, 1.0, 0.97, 1.0])[None, None, None]
+    found = hierarchical_bootstrap(values)
+    assert found.high[0, 0] > 1 == _cosine_at(found, 0, 0).high
+
+
+def test_shots_for_a_ratio_of_one_have_an_interval() -> None:
+    found = _shots_for_one(Estimate(value=math.log10(4), low=math.log10(2), high=math.log10(8)))
+    assert (found.low, found.value, found.high) == pytest.approx((16, 64, 256))
+
+
+def test_a_head_that_does_not_react_has_no_gradient_to_turn(
+    acquired: Acquired, tmp_path: Path
+) -> None:
+    scope = acquired("gradients", 1)
+    blind = dataclasses.replace(scope, folder=tmp_path)
+    for point in points_of(scope):
+        for shots in SHOTS:
+            arrays = read_arrays(_path(scope, point, shots))
+            _path(blind, point, shots).parent.mkdir(parents=True, exist_ok=True)
+            write_arrays(_path(blind, point, shots), {k: 0 * v for k, v in arrays.items()})
+    finding = Gradients().analyse(blind)
+    assert finding.answer is None and "does not react" in (finding.refusal or "")
+
+
+def test_several_seeds_are_the_unit(acquired: Acquired) -> None:
+    finding = Gradients().analyse(acquired("gradients", 2))
+    assert finding.answer is not None and "at 2 trained weight sets" in finding.answer

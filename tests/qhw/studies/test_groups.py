@@ -34,11 +34,34 @@ def test_runs_are_grouped_by_their_training_backend(copies: Copy) -> None:
     assert [len(group.runs) for group in groups] == [1, 2]
 
 
-def test_a_name_tells_scale_shots_and_mitigation() -> None:
+def test_a_name_tells_scale_shots_and_mitigation(copies: Copy) -> None:
     backend = {**OTHER_BACKEND, "noise_scale": 2.0, "shots": 64, "mitigation": "affine"}
-    named = training_name(parse_config({"backend": backend}))
+    named = training_name(copies("all", backend=backend))
     assert named == "trained on fake_nairobi x 2, 64 shots, affine"
-    assert training_name(parse_config({"backend": {"name": "fake_fez"}})) == "trained on fake_fez"
+    assert training_name(copies("device", backend={"name": "fake_fez"})) == "trained on fake_fez"
+
+
+def test_a_backend_of_ones_own_is_not_called_by_the_settings(copies: Copy) -> None:
+    run = copies("own")
+    run.write_provenance({**run.read_json("provenance.json"), "backend": {"backend": "own: Faded"}})
+    assert training_name(run) == "trained on Faded"
+    assert [group.name for group in group_runs([run, copies("plain")])] == [
+        "trained on Faded",
+        "trained noiseless",
+    ]
+
+
+def test_runs_that_began_on_others(copies: Copy) -> None:
+    begun = [copies(f"b{k}", seed=k, start_from=f"/runs/{k}") for k in (1, 2)]
+    scratch = copies("scratch", seed=1)
+    groups = group_runs([*begun, scratch])
+    assert [group.name for group in groups] == [
+        "trained noiseless, begun on another run",
+        "trained noiseless",
+    ]
+    assert len(groups[0].runs) == 2
+    with pytest.raises(ConfigError, match=r"2 of the runs .* began on /runs/1"):
+        group_runs([*begun, copies("twin", seed=3, start_from="/runs/1")])
 
 
 def test_no_run() -> None:

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import itertools
+import json
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
+from qiskit_ibm_runtime.fake_provider import FakeNairobiV2
 
+from qhw.backends.opening import open_snapshot
 from qhw.config import merge
 from qhw.deployment import Order, deploy
 from qhw.errors import DataError
 from qhw.jobs import local
 from qhw.ordering import order_deployment
 from qhw.runs import RunDirectory, write_json
+from qhw.snapshots import SnapshotStore
 from qhw.studies import probing
+from qhw.studies.finding import Estimate
 from qhw.studies.model_vs_device import BEST_CASE, ModelVsDevice
 from qhw.studies.probes import ProbeJob, probe_path
 from qhw.studies.study import Scope, write_arrays
@@ -23,11 +31,13 @@ from tests.qhw.studies.conftest import made_up_run
 NOTHING = dict.fromkeys(("name", "device", "noise_scale", "shots", "engine", "mitigation"))
 
 
-def pretend_job(scope: Scope, device: str, excess: float) -> None:
+def pretend_job(
+    scope: Scope, device: str, excess: float, contrast: float = 0.8, shot_error: float = 0.01
+) -> None:
     """A job of 32 circuits whose values are off the model by shots, and by `excess` more."""
     rng = np.random.default_rng(4)
     ideal = rng.uniform(-0.9, 0.9, (32, 3))
-    model, errors = 0.8 * ideal, np.full((32, 3), 0.01)
+    model, errors = contrast * ideal, np.full((32, 3), shot_error)
     measured = model + errors * rng.standard_normal((32, 3)) - excess * ideal
     job = ProbeJob("job1", device, "2026-01-02T03:04:05", 32, 4096, "2026-01-02")
     folder = scope.data("model_vs_device")
@@ -57,14 +67,53 @@ def test_a_device_that_is_noisier_than_its_model(scope: Scope) -> None:
     pretend_job(scope, "ibm_fez", excess=0.2)
     answer = ModelVsDevice().analyse(scope).answer or ""
     assert "more than the model says" in answer
-    assert "beyond the 0.01 that shots explain" in answer
+    assert "beyond the 0.01 of shot noise" in answer
 
 
 def test_a_device_that_is_as_its_model_says(scope: Scope) -> None:
     pretend_job(scope, "ibm_fez", excess=0.0)
     answer = ModelVsDevice().analyse(scope).answer or ""
-    assert "as modelled" in answer
-    assert "which the shots (0.01) explain" in answer
+    assert "no difference in size is seen" in answer
+    assert "differ by no more than the 0.01 of shot noise" in answer
+
+
+def test_a_device_that_is_quieter_than_its_model(scope: Scope) -> None:
+    pretend_job(scope, "ibm_fez", excess=-0.05)
+    assert "less than the model says" in (ModelVsDevice().analyse(scope).answer or "")
+
+
+def test_shot_noise_is_not_taken_for_the_device(scope: Scope) -> None:
+    """Shots make the measured values ten times as far from the ideal as the model is."""
+    pretend_job(scope, "ibm_fez", excess=0.0, contrast=0.99, shot_error=0.05)
+    finding = ModelVsDevice().analyse(scope)
+    assert "more than the model says" not in (finding.answer or "")
+    device = finding.tables[0].rows[0][6]
+    assert isinstance(device, Estimate) and device.low < 0.02
+
+
+def test_a_job_is_modelled_with_the_calibration_it_ran_under(own_data: None) -> None:
+    """Its record holds the numbers; any kept snapshot of the device gives the structure."""
+    entry: Any = SimpleNamespace(device="ibm_nairobi", calibration_digest="abc")
+    properties = FakeNairobiV2().properties().to_dict()
+    properties["last_update_date"] = "2026-01-02T03:04:05+00:00"
+    properties["qubits"][0][0] = {"name": "T1", "unit": "us", "value": 7.0}
+
+    class _Ledger:
+        text = json.dumps(properties, default=str)
+
+        def calibration(self, digest: str) -> str:
+            assert digest == "abc"
+            return self.text
+
+    ledger: Any = _Ledger()
+    assert probing._snapshot(ledger, entry) is None, "nothing to lay the numbers over"
+    kept = replace(open_snapshot("fake_nairobi"), name="ibm_nairobi", taken_at="2026-05-01T00:00")
+    SnapshotStore.of_user().keep(kept)
+    found = probing._snapshot(ledger, entry)
+    assert found is not None and found.taken_at == "2026-01-02T03:04:05+00:00"
+    assert found.qubits[0].t1 == pytest.approx(7e-6)
+    ledger.text = ""
+    assert probing._snapshot(ledger, entry) is None, "the record tells no calibration"
 
 
 def test_a_stand_in_checks_the_path_alone(

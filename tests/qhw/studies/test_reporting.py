@@ -87,9 +87,41 @@ class TestSteps:
         report_noise([tiny], tmp_path, DEVICE, steps=["acquire"])
         assert sum("setting" in each for each in all_facts(scope)) == 6
 
+    def test_findings_of_another_device_are_not_rendered(
+        self, tiny: RunDirectory, tmp_path: Path
+    ) -> None:
+        report_noise([tiny], tmp_path, DEVICE, steps=["acquire", "analyse"])
+        for changes, what in (
+            ({"device": "fake_lagos"}, "of other devices"),
+            ({"device": DEVICE, "full": True}, "of other lengths"),
+        ):
+            with pytest.raises(DataError, match=what):
+                report_noise([tiny], tmp_path, **changes, steps=["render"])
+        report_noise([tiny], tmp_path, DEVICE, steps=["render"])
+        assert (tmp_path / "index.html").exists()
+
+    def test_an_analysis_that_fails_half_way_leaves_the_last_one(
+        self, tiny: RunDirectory, tmp_path: Path
+    ) -> None:
+        report_noise([tiny], tmp_path, DEVICE, steps=["acquire", "analyse"])
+        before = {path: path.read_bytes() for path in (tmp_path / "analysis").iterdir()}
+        report_noise([tiny], tmp_path, "fake_lagos", steps=["acquire"])
+        (tmp_path / "data" / "cost" / "provenance.json").unlink()
+        with pytest.raises(DataError, match="not written down"):
+            report_noise([tiny], tmp_path, "fake_lagos", steps=["analyse"])
+        assert {path: path.read_bytes() for path in (tmp_path / "analysis").iterdir()} == before
+
     def test_a_step_without_the_one_before(self, tiny: RunDirectory, tmp_path: Path) -> None:
         with pytest.raises(DataError, match="not measured yet"):
             report_noise([tiny], tmp_path, DEVICE, steps=["analyse"])
+        with pytest.raises(DataError, match="holds no analysis") as raised:
+            report_noise([tiny], tmp_path, DEVICE, steps=["render"])
+        assert "--step analyse" in raised.value.hint
+
+    def test_a_device_that_is_too_small(self, tiny: RunDirectory, tmp_path: Path) -> None:
+        with pytest.raises(ConfigError, match=r"3 qubits .* fake_armonk, which has 1"):
+            report_noise([tiny], tmp_path, "fake_armonk")
+        assert not (tmp_path / "data").exists()
 
 
 def test_an_unknown_device_is_refused_before_anything_is_done(tmp_path: Path) -> None:
@@ -103,6 +135,14 @@ def test_a_circuit_that_is_too_large(tmp_path: Path) -> None:
     run = made_up_run(tmp_path, "run", actor={"circuit": {"qubits": 9}})
     with pytest.raises(ConfigError, match="9 qubits"):
         report_noise([run], tmp_path / "report", DEVICE)
+
+
+def test_a_circuit_that_takes_long_is_told(tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
+    monkeypatch.setattr(reporting, "STUDIES", ())
+    monkeypatch.setattr(reporting, "_perform", lambda *_: None)
+    run = made_up_run(tmp_path, "run", actor={"circuit": {"qubits": 6}})
+    report_noise([run], tmp_path / "report", DEVICE)
+    assert "6 qubits: its noise takes about 14 times as long" in capsys.readouterr().out
 
 
 def test_an_unfinished_training_is_told(tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
@@ -145,16 +185,41 @@ def test_the_bill_adds_up(tmp_path: Path) -> None:
     for device in ("fake_fez", "ibm_fez"):
         folder = run.path / "samples" / device
         folder.mkdir(parents=True)
-        (folder / "cost.json").write_text(json.dumps({"phases": [bill]}))
+        told = {"phases": [bill], "dollars per second": 2.0}
+        (folder / "cost.json").write_text(json.dumps(told))
     scope = Scope((run,), tmp_path / "report", False, DEVICE)
     with pytest.raises(DataError, match="not written down yet"):
         Cost().analyse(scope)
     Cost().acquire(scope)
     finding = Cost().analyse(scope)
     assert finding.answer is not None
-    assert "42 circuits" in finding.answer and "1,800 shots" in finding.answer
-    assert "8.0 s of a QPU, $12.80" in finding.answer
+    assert "The runs took 42 circuits and 1,800 shots" in finding.answer
+    assert "for this report 0 circuits with exact values" in finding.answer
+    assert "8.0 s of a QPU, $16.00" in finding.answer, "at the price that was told"
     assert "would have billed 8.0 s" in finding.answer
     assert finding.provenance["qhw"]
     [row] = next(table for table in finding.tables if table.id == "runs").rows
     assert row[1] == run.id
+
+
+def test_a_device_run_without_a_bill_counts_as_metered(tmp_path: Path) -> None:
+    run = made_up_run(tmp_path, "run", backend={"name": "ibm_fez"}, hardware={"price": 2.0})
+    cost = {"circuits": 5, "shots": 50, "seconds": 900.0, "jobs": 2, "qpu_seconds": 4.0}
+    run.append_metrics({"update": 2, "cost": {"rollout": cost}})
+    scope = Scope((run,), tmp_path / "report", False, DEVICE)
+    Cost().acquire(scope)
+    finding = Cost().analyse(scope)
+    assert finding.answer is not None and "4.0 s of a QPU, $8.00" in finding.answer
+    rows = {row[1]: row for row in finding.tables[0].rows}
+    assert rows["training, rollout"][2:] == (5.0, 50.0, 2.0, 4.0, 8.0, 0.0)
+
+
+def test_the_device_is_the_one_that_was_trained_on(tmp_path: Path) -> None:
+    backends = {
+        "fake_nairobi": {"name": "aer_noisy", "device": "fake_nairobi"},
+        "fake_fez": {"name": "ibm_fez"},
+        "fake_lagos": {"name": "fake_lagos"},
+        reporting.DEFAULT_DEVICE: {"name": "aer"},
+    }
+    for device, backend in backends.items():
+        assert reporting.trained_on(made_up_run(tmp_path, device, backend=backend)) == device

@@ -25,7 +25,7 @@ SIZES = (
     (gradients, "SHOTS", SHOTS),
     (gradients, "QUICK_DEPTHS", (1, 3)),
     (gradients, "QUICK_DRAWS", 6),
-    (plateaus, "QUBITS", (2, 3, 4, 5)),
+    (plateaus, "QUICK_QUBITS", (2, 3, 4, 5)),
     (plateaus, "DEPTHS", (1, 2, 3)),
     (plateaus, "QUBITS_OF_DEPTHS", 3),
     (plateaus, "DEPTHS_OF_QUBITS", (2,)),
