@@ -18,9 +18,9 @@ import numpy as np
 from scipy import stats
 
 from benchmarks.timing import significant, write_result
-from qhw.comparison_table import Row
 from qhw.config import parse_config
 from qhw.evaluation import BEST_CONSTANT, evaluate_run
+from qhw.evaluation_table import Row
 from qhw.runs import RunDirectory, create_run
 from qhw.training import train_run
 

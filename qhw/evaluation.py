@@ -29,8 +29,8 @@ from diffusion.schedules import random_matched
 from policy import ExpectationBackend, advice
 from qhw.baselines import Baselines
 from qhw.cache import Cache
-from qhw.comparison_table import Row, View, print_comparison
 from qhw.config import is_device
+from qhw.evaluation_table import Row, View, print_comparison
 from qhw.outcomes import EYES, Judges, Outcome, evaluation_latents
 from qhw.paid import Display, paid_session
 from qhw.runs import RunDirectory, write_json

@@ -158,7 +158,7 @@ def _draw(
     taken: TranspiledCircuit,
     out: Path,
 ) -> None:
-    from qhw.device_picture import Layout, draw_device, save_picture
+    from qhw.housekeeping.device_picture import Layout, draw_device, save_picture
 
     pairs = two_qubit_pairs(taken)
     layout = Layout(taken.active_qubits, pairs, f"the circuit's qubits ({chosen.title})")

@@ -1,4 +1,4 @@
-"""Names of series and references: at the ends of lines where they fit, else above the axes.
+"""Names of series and references: at the ends of lines where they fit, else beside the axes.
 
 Neither place is inside the axes, so no name ever covers data.
 """
@@ -63,7 +63,7 @@ def draw_ends(axes: Any, figure: Figure, scale: Scale, canvas: Canvas) -> None:
 
 
 def draw_legend(sheet: Any, axes: Any, figure: Figure, canvas: Canvas, at_ends: bool) -> None:
-    """Write the names above the axes; only upright references, if the others stand at the ends."""
+    """Write the names outside the axes; only upright references, if the others are at the ends."""
     handles, names = axes.get_legend_handles_labels()
     shown = [] if at_ends else list(zip(handles, names, strict=True))
     for index, reference in enumerate(figure.references):
@@ -73,8 +73,10 @@ def draw_legend(sheet: Any, axes: Any, figure: Figure, canvas: Canvas, at_ends: 
     if not shown:
         return
     wrapped = [canvas.wrap(name, 0.85) for _, name in shown]
+    # The layout gives a legend above the axes the title's place.
+    side = "lower" if canvas.titled else "upper"
     sheet.legend(
-        [handle for handle, _ in shown], wrapped, loc="outside upper left",
+        [handle for handle, _ in shown], wrapped, loc=f"outside {side} left",
         ncols=_columns(wrapped, canvas), handlelength=1.8, columnspacing=1.4, borderaxespad=0.2,
     )  # fmt: skip
 

@@ -153,14 +153,16 @@ def test_a_lonely_interval_is_drawn_as_a_bar_between_gaps() -> None:
 
 
 @pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.id)
-@pytest.mark.parametrize("canvas", [WIDE, NARROW], ids=lambda canvas: canvas.name)
-def test_no_name_covers_data(figure: Figure, canvas: Canvas) -> None:
+@pytest.mark.parametrize("canvas", [WIDE, NARROW, FILE], ids=lambda canvas: canvas.name)
+def test_no_name_covers_data_or_title(figure: Figure, canvas: Canvas) -> None:
     drawn = sheet(figure, canvas)
     inside = drawn.axes[0].get_window_extent()
     assert inside.width > 40
     assert inside.height > 40
     for legend in drawn.legends:
         assert not overlap(legend.get_window_extent(), inside)
+        for title in drawn.texts:
+            assert not overlap(legend.get_window_extent(), title.get_window_extent())
     for note in drawn.axes[0].texts:
         if note.get_text() in {series.name for series in figure.series}:
             assert Text.get_window_extent(note).x0 >= inside.x1, "without its leader"
@@ -178,7 +180,7 @@ def test_names_that_need_no_moving_stay() -> None:
     assert spread((0.2, 0.9), 0.1) == pytest.approx([0.2, 0.9])
 
 
-def test_an_upright_reference_is_named_above_the_axes() -> None:
+def test_an_upright_reference_is_named_beside_the_axes() -> None:
     figure = noise_scale().figures[0]
     (legend,) = sheet(figure, WIDE).legends
     assert [text.get_text() for text in legend.get_texts()] == ["break point 3.4 [2.8, 4.3]"]

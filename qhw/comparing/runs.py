@@ -19,10 +19,10 @@ from qhw import plots
 from qhw.backends.refusing import refuse_unknown
 from qhw.baselines import Baselines
 from qhw.cache import Cache
-from qhw.comparison_of_policies import alikeness, counts_of, equal_accuracy, metrics
-from qhw.comparison_of_settings import differences
-from qhw.comparison_printed import print_runs
-from qhw.comparison_result import Comparison
+from qhw.comparing.policies import alikeness, counts_of, equal_accuracy, metrics
+from qhw.comparing.printed import print_runs
+from qhw.comparing.result import Comparison
+from qhw.comparing.settings import differences
 from qhw.config import RunConfig, is_device
 from qhw.errors import ConfigError
 from qhw.ordering import deployed_config

@@ -21,11 +21,11 @@ from typer.testing import CliRunner
 from diffusion.comparison import Interval, ScoredArm
 from qhw.assembly import open_bundle
 from qhw.cli_compare import compare
-from qhw.comparison_of_policies import EqualAccuracy, Metric, alikeness, counts_of, metrics
-from qhw.comparison_of_runs import ComparisonOrder, compare_runs
-from qhw.comparison_of_settings import Difference, differences
-from qhw.comparison_printed import print_runs
-from qhw.comparison_result import Comparison
+from qhw.comparing.policies import EqualAccuracy, Metric, alikeness, counts_of, metrics
+from qhw.comparing.printed import print_runs
+from qhw.comparing.result import Comparison
+from qhw.comparing.runs import ComparisonOrder, compare_runs
+from qhw.comparing.settings import Difference, differences
 from qhw.config import parse_config
 from qhw.errors import ConfigError, QhwError, UnknownNameError
 from qhw.outcomes import EYES, Outcome, Score

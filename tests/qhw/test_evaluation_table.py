@@ -10,8 +10,8 @@ import torch
 from rich.console import Console
 
 from diffusion.comparison import Interval
-from qhw.comparison_table import Row, View, print_comparison
 from qhw.evaluation import shuffled
+from qhw.evaluation_table import Row, View, print_comparison
 
 WIDE = Interval(-10.123, -11.123, -12.123)
 

@@ -8,9 +8,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from qhw.comparison_of_policies import EqualAccuracy, Metric
-from qhw.comparison_of_settings import Difference
-from qhw.comparison_result import Comparison
+from qhw.comparing.policies import EqualAccuracy, Metric
+from qhw.comparing.result import Comparison
+from qhw.comparing.settings import Difference
 from qhw.tables import listing, plain_table, print_facts, signed
 
 OUTSIDE = 0.05

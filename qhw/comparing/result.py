@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from qhw.comparison_of_policies import EqualAccuracy, Metric
-from qhw.comparison_of_settings import Difference
+from qhw.comparing.policies import EqualAccuracy, Metric
+from qhw.comparing.settings import Difference
 
 
 @dataclass(frozen=True)

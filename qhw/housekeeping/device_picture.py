@@ -18,7 +18,7 @@ import numpy as np
 from calibration import DeviceSnapshot
 from calibration.drift import UNUSABLE
 from policy.backend import FloatArray
-from qhw.device_positions import Edge, couplings, positions
+from qhw.housekeeping.device_positions import Edge, couplings, positions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,7 +8,7 @@ import pytest
 
 from calibration import DeviceSnapshot
 from qhw.backends.opening import open_snapshot
-from qhw.device_picture import (
+from qhw.housekeeping.device_picture import (
     OUTLINE,
     Layout,
     _is_dark,
@@ -17,7 +17,7 @@ from qhw.device_picture import (
     pair_errors,
     save_picture,
 )
-from qhw.device_positions import _distances, couplings, positions
+from qhw.housekeeping.device_positions import _distances, couplings, positions
 
 LAYOUT = Layout((0, 1, 3), ((0, 1), (1, 3)), "the circuit's qubits")
 

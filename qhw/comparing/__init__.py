@@ -1,0 +1,1 @@
+"""Two runs side by side: settings that differ, paired metrics, pictures of the same latents."""
