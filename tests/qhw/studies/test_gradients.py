@@ -14,23 +14,26 @@ from policy import ParameterShift, RingCircuit
 from qhw.backends.opening import open_backend
 from qhw.studies.bootstrap import hierarchical_bootstrap
 from qhw.studies.finding import Estimate, read_finding, write_finding
-from qhw.studies.gradients import (
-    Gradients,
+from qhw.studies.gradient_measurements import (
     Point,
-    Quality,
+    Question,
     _angles,
-    _by_depth,
-    _cosine_at,
-    _gradients,
     _path,
-    _Question,
-    _shots_for_one,
-    _verdict,
     draws_of,
     points_of,
+    read_gradients,
+    shift_gradients,
+)
+from qhw.studies.gradients import (
+    Gradients,
+    Quality,
+    _by_depth,
+    _cosine_at,
+    _shots_for_one,
+    _verdict,
     quality_of,
 )
-from qhw.studies.study import Scope, read_arrays, write_arrays
+from qhw.studies.study import Scope, write_arrays
 from tests.qhw.studies.conftest import made_up_run
 from tests.qhw.studies.tiny import DEVICE, SHOTS, Acquired, acquired, nothing_opens, small_studies
 
@@ -40,7 +43,7 @@ __all__ = ["acquired", "nothing_opens", "small_studies"]
 def test_known_facts_hold(acquired: Acquired) -> None:
     scope = acquired("gradients", 1)
     for point in points_of(scope):
-        found = [quality_of(read_arrays(_path(scope, point, shots))) for shots in SHOTS]
+        found = [quality_of(read_gradients(scope, point, shots)) for shots in SHOTS]
         cosine = [each.cosine.mean() for each in found]
         assert cosine[0] < cosine[1] < cosine[2] and cosine[3] > 0.95
         ratio = np.sqrt(found[0].scatter.mean() / found[2].scatter.mean())
@@ -76,7 +79,7 @@ def test_repetitions_in_one_call_are_gradients_of_the_minibatch() -> None:
     circuit = RingCircuit(3, 2)
     backend = open_backend("aer", circuit)
     rng = np.random.default_rng(3)
-    question = _Question(
+    question = Question(
         rng.uniform(-1, 1, (5, circuit.num_angles)),
         rng.uniform(-np.pi, np.pi, circuit.num_weights),
         rng.standard_normal((5, 3)),
@@ -84,7 +87,7 @@ def test_repetitions_in_one_call_are_gradients_of_the_minibatch() -> None:
     wanted = ParameterShift().weight_gradient(
         backend, question.angles, question.weights, question.upstream
     )
-    found = _gradients(backend, question, 3)
+    found = shift_gradients(backend, question, 3)
     assert found == pytest.approx(np.tile(wanted.weights, (3, 1)))
 
 
@@ -154,7 +157,7 @@ def test_a_head_that_does_not_react_has_no_gradient_to_turn(
     blind = dataclasses.replace(scope, folder=tmp_path)
     for point in points_of(scope):
         for shots in SHOTS:
-            arrays = read_arrays(_path(scope, point, shots))
+            arrays = read_gradients(scope, point, shots)
             _path(blind, point, shots).parent.mkdir(parents=True, exist_ok=True)
             write_arrays(_path(blind, point, shots), {k: 0 * v for k, v in arrays.items()})
     finding = Gradients().analyse(blind)

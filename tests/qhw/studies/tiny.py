@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from qhw.runs import RunDirectory
-from qhw.studies import by_shots, gradients, noisy, plateaus, visited
+from qhw.studies import by_shots, gradient_measurements, gradients, noisy, plateaus, visited
 from qhw.studies.catalogue import find_study
 from qhw.studies.study import Scope
 from tests.qhw.studies.conftest import Train
@@ -23,8 +23,9 @@ SIZES = (
     (noisy, "SHOTS", SHOTS),
     (by_shots, "SHOTS", SHOTS),
     (gradients, "SHOTS", SHOTS),
-    (gradients, "QUICK_DEPTHS", (1, 3)),
-    (gradients, "QUICK_DRAWS", 6),
+    (gradient_measurements, "SHOTS", SHOTS),
+    (gradient_measurements, "QUICK_DEPTHS", (1, 3)),
+    (gradient_measurements, "QUICK_DRAWS", 6),
     (plateaus, "QUICK_QUBITS", (2, 3, 4, 5)),
     (plateaus, "DEPTHS", (1, 2, 3)),
     (plateaus, "QUBITS_OF_DEPTHS", 3),
