@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from calibration.drift import Change, Drift, Thresholds, compare
-from calibration.layout import expected_error, quiet_region
+from calibration.layout import expected_error, quiet_region, uncalibrated
 from calibration.noise import ScaledSnapshot, confusion_matrices, noise_model, scale_noise
 from calibration.republished import republished
 from calibration.snapshot import DeviceSnapshot, GateFacts, QubitFacts
@@ -23,4 +23,5 @@ __all__ = [
     "quiet_region",
     "republished",
     "scale_noise",
+    "uncalibrated",
 ]

@@ -8,6 +8,8 @@ from calibration.snapshot import DeviceSnapshot
 
 Edges = dict[tuple[int, ...], float]
 """Error of every two-qubit gate, by its physical qubits."""
+Operation = tuple[str, tuple[int, ...]]
+"""A gate's name and its physical qubits."""
 
 
 def quiet_region(snapshot: DeviceSnapshot, size: int) -> tuple[int, ...]:
@@ -34,6 +36,14 @@ def quiet_region(snapshot: DeviceSnapshot, size: int) -> tuple[int, ...]:
     return tuple(sorted(min(complete)[1]))
 
 
+def uncalibrated(
+    snapshot: DeviceSnapshot, operations: Iterable[Operation]
+) -> tuple[Operation, ...]:
+    """The gates among these that are published as failing always: they could not be calibrated."""
+    lost = {(gate.name, gate.qubits) for gate in snapshot.gates if (gate.error or 0.0) >= 1}
+    return tuple(sorted(lost.intersection(operations)))
+
+
 def _grow(
     snapshot: DeviceSnapshot,
     edges: Edges,
@@ -56,10 +66,6 @@ def _grow(
         cost += added
         region.append(qubit)
     return cost, region
-
-
-Operation = tuple[str, tuple[int, ...]]
-"""A gate's name and its physical qubits."""
 
 
 def expected_error(

@@ -6,7 +6,6 @@ import random
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,7 +78,8 @@ def open_device(
 
     Raises:
         UnknownNameError: If there is no such device.
-        BackendUnavailableError: If it cannot be used.
+        BackendUnavailableError: If it cannot be used, or the circuit would have to use gates that
+            are not calibrated.
         CredentialsError: If the account cannot be used.
         ConfigError: If a limit is missing or out of range.
     """
@@ -125,8 +125,13 @@ def _transpiled(
 ) -> TranspiledCircuit:
     """The circuit the run began with, or the cache's."""
     from qhw.backends.transpilation import TranspileOptions, pinned, transpile_for
+    from qhw.backends.uncalibrated import refuse_uncalibrated
 
-    make = partial(transpile_for, circuit, snapshot, TranspileOptions(), cache.transpiled)
+    def make() -> TranspiledCircuit:
+        made = transpile_for(circuit, snapshot, TranspileOptions(), cache.transpiled)
+        refuse_uncalibrated(snapshot, made)
+        return made
+
     return make() if folder is None else pinned(folder / "circuit.qpy", make, snapshot)
 
 

@@ -115,8 +115,13 @@ class _Simulated:
 
     def open_at(self, transpiled: TranspiledCircuit, shots: int | None, seed: int) -> Backend:
         """The backend of this circuit, laid out already, perhaps folded."""
+        from qhw.backends.uncalibrated import told_uncalibrated
+
         pair = _noisy(self.circuit, self.snapshot, transpiled, self.noise_scale, shots, seed)
-        return _choose(pair, self.engine, self.cache.verdicts)
+        backend = _choose(pair, self.engine, self.cache.verdicts)
+        told = told_uncalibrated(self.snapshot, transpiled)
+        backend.note = "; ".join(filter(None, [backend.note, told]))
+        return backend
 
 
 def _open_mitigated(

@@ -16,6 +16,7 @@ from qhw.backends.transpilation import (
     transpile_for,
     two_qubit_pairs,
 )
+from qhw.backends.uncalibrated import told_uncalibrated
 from qhw.cache import Cache
 from qhw.config import HardwareConfig
 from qhw.housekeeping.circuit_choice import ChosenCircuit
@@ -72,6 +73,9 @@ def calibrate(
     )
     console.print(_layouts(taken, ranked))
     console.print(HOW_TO_READ, highlight=False)
+    told = told_uncalibrated(snapshot, taken)
+    if told:
+        console.print(f"{told}.", style="yellow", highlight=False)
     _draw(console, snapshot, chosen, taken, out)
     if measuring is not None:
         from qhw.housekeeping.measuring import measure

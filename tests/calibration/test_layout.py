@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from calibration import expected_error, quiet_region, scale_noise
+from calibration import expected_error, quiet_region, scale_noise, uncalibrated
 
 
 def two_qubit_gate(snapshot):
@@ -31,6 +33,14 @@ def test_more_noise_scores_worse(fez):
 def test_a_gate_the_device_lacks_is_refused(fez):
     with pytest.raises(ValueError, match="transpile for it first"):
         expected_error(fez, [("ecr", (0, 1))], [])
+
+
+def test_gates_that_always_fail_are_uncalibrated(fez):
+    gate = two_qubit_gate(fez)
+    broken = replace(fez, gates=tuple(replace(g, error=1.0) if g == gate else g for g in fez.gates))
+    used = [(gate.name, gate.qubits), ("sx", gate.qubits[:1])]
+    assert uncalibrated(fez, used) == ()
+    assert uncalibrated(broken, [*used, *used]) == ((gate.name, gate.qubits),)
 
 
 def test_a_quiet_region_is_connected_and_small(fez):
