@@ -13,7 +13,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLo
 
 from qhw.reports.canvas import FILE, NARROW, WIDE, Canvas, plain_figure
 from qhw.reports.inline import inline_svg
-from qhw.reports.marks import cells_are_narrow, draw_bars, draw_cells, draw_lines
+from qhw.reports.marks import CELLS, cells_are_narrow, draw_bars, draw_cells, draw_lines, lanes
 from qhw.reports.names import (
     draw_ends,
     draw_legend,
@@ -28,7 +28,7 @@ from qhw.runs import replace_file
 from qhw.studies.finding import Figure, Finding
 
 NO_DATES: dict[str, dict[str, None]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
-ROW_NAMES = 0.3
+ROW_NAMES = 0.32
 """Share of the width that names to the left of bars or cells may take."""
 COLUMN_NAMES = 0.86
 """Share of the width that names below or above the axes may take together."""
@@ -103,7 +103,7 @@ def _lie(scale: Scale, figure: Figure, canvas: Canvas) -> bool:
     """Whether bars lie, because their categories' names would run into each other."""
     longest = max(len(name) for name in scale.categories)
     fits = longest * len(scale.categories) < 0.75 * canvas.letters
-    return not fits or len(scale.categories) * len(figure.series) > 0.4 * canvas.letters
+    return not fits or len(scale.categories) * lanes(figure) > 0.4 * canvas.letters
 
 
 def _height(figure: Figure, scale: Scale, canvas: Canvas, flat: bool) -> float:
@@ -114,7 +114,7 @@ def _height(figure: Figure, scale: Scale, canvas: Canvas, flat: bool) -> float:
     if canvas.titled:
         text += 2 * canvas.height_of(canvas.wrap(figure.title, 0.85))
     if scale.categories and not flat:
-        text += max(map(canvas.height_of, _category_names(scale, canvas, flat)))
+        text += max(map(canvas.height_of, _category_names(figure, scale, canvas, flat)))
     return float(text + _body(figure, scale, canvas, flat))
 
 
@@ -123,8 +123,8 @@ def _body(figure: Figure, scale: Scale, canvas: Canvas, flat: bool) -> float:
     if figure.kind == "matrix":
         return len(figure.series) * _row_height(figure, scale, canvas)
     if flat:
-        name = max(map(canvas.height_of, _category_names(scale, canvas, flat)))
-        return len(scale.categories) * max(name, 0.19 * len(figure.series) + 0.16)
+        name = max(map(canvas.height_of, _category_names(figure, scale, canvas, flat)))
+        return len(scale.categories) * max(name, 0.19 * lanes(figure) + 0.16)
     return 0.36 * canvas.width + 0.75
 
 
@@ -145,21 +145,23 @@ def _label(axes: Any, figure: Figure, scale: Scale, canvas: Canvas, flat: bool) 
     if figure.y.log:
         _logarithmic(axes, figure, "x" if flat else "y")
     if scale.categories:
-        _name_categories(places, scale, canvas, flat)
+        _name_categories(places, figure, scale, canvas, flat)
         if flat:
             axes.invert_yaxis()
     else:
         _numbers(axes, figure, scale, canvas)
 
 
-def _name_categories(places: Any, scale: Scale, canvas: Canvas, flat: bool) -> None:
-    names = _category_names(scale, canvas, flat)
+def _name_categories(places: Any, figure: Figure, scale: Scale, canvas: Canvas, flat: bool) -> None:
+    names = _category_names(figure, scale, canvas, flat)
     places.set_ticks(range(len(names)), names)
     places.set_tick_params(length=0)
 
 
-def _category_names(scale: Scale, canvas: Canvas, flat: bool) -> list[str]:
-    share = ROW_NAMES if flat else COLUMN_NAMES / len(scale.categories)
+def _category_names(figure: Figure, scale: Scale, canvas: Canvas, flat: bool) -> list[str]:
+    """Names of the categories, wrapped to the room of each; a matrix's cells are narrower."""
+    together = CELLS - 0.04 if figure.kind == "matrix" else COLUMN_NAMES
+    share = ROW_NAMES if flat else together / len(scale.categories)
     return [canvas.wrap(name, share) for name in scale.categories]
 
 
@@ -203,11 +205,13 @@ def _label_cells(axes: Any, figure: Figure, scale: Scale, canvas: Canvas) -> Non
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
     axes.xaxis.tick_top()
-    axes.set_xticks(range(len(scale.categories)), _category_names(scale, canvas, flat=False))
+    axes.set_xticks(
+        range(len(scale.categories)), _category_names(figure, scale, canvas, flat=False)
+    )
     rows = [canvas.wrap(series.name, ROW_NAMES) for series in figure.series]
     axes.set_yticks(range(len(rows)), rows)
-    axes.set_xlabel(canvas.wrap(f"{axis_label(figure.x)} →", 0.7))
+    axes.set_xlabel(canvas.wrap(f"{axis_label(figure.x)} →", 0.8))
     axes.xaxis.set_label_position("top")
-    share = 0.9 * _body(figure, scale, canvas, flat=False) / canvas.width
+    share = 1.1 * _body(figure, scale, canvas, flat=False) / canvas.width
     axes.set_ylabel(canvas.wrap(f"← {axis_label(figure.y)}", share))
     axes.tick_params(labelcolor=LIGHT.ink)

@@ -47,10 +47,11 @@ def draw_lines(axes: Any, figure: Figure, scale: Scale) -> None:
 
 def draw_bars(axes: Any, figure: Figure, scale: Scale, flat: bool) -> None:
     """Draw a group of bars per category, lying if flat; on a logarithmic axis they are points."""
-    thickness = GROUP / len(figure.series)
+    count = lanes(figure)
+    thickness = GROUP / count
     for index, series in enumerate(figure.series):
         x, y, low, high = columns(series, scale)
-        place = x + (index - (len(figure.series) - 1) / 2) * thickness
+        place = x + (index - (count - 1) / 2) * thickness if count > 1 else x
         lengths = _lengths(y, low, high)
         _bar(axes, index, series.name, place, y, 0.9 * thickness, flat, figure.y.log)
         along = {"xerr" if flat else "yerr": lengths}
@@ -60,10 +61,17 @@ def draw_bars(axes: Any, figure: Figure, scale: Scale, flat: bool) -> None:
             _tell_missing(axes, missing, flat)
 
 
+def lanes(figure: Figure) -> int:
+    """Bars side by side in a category: one per series, or one where no two series share one."""
+    places = [x for series in figure.series for x in dict.fromkeys(series.x)]
+    return 1 if len(set(places)) == len(places) else len(figure.series)
+
+
 def draw_cells(axes: Any, figure: Figure, scale: Scale, canvas: Canvas) -> None:
     """Draw a row of cells per series, each with its number and interval.
 
-    Of values of both signs, those below 0 take another colour; the deeper, the further from 0.
+    Those below 0 take another colour; the deeper, the further from 0, so that cells which differ by
+    little look alike.
     """
     values = [v for series in figure.series for v in series.y if v is not None]
     narrow = cells_are_narrow(figure, scale, canvas)
@@ -162,12 +170,8 @@ def _fill(value: float | None, values: Sequence[float]) -> tuple[str, float]:
     """Colour and opacity of a cell; text stays readable on all of them."""
     if value is None:
         return LIGHT.raised, 1.0
-    least, most = min(values), max(values)
-    if least < 0 < most:
-        share = abs(value) / max(most, -least)
-    else:
-        share = (value - least) / ((most - least) or 1.0)
-    return colour(int(least < 0 < most and value < 0)), 0.06 + (DEEPEST - 0.06) * share
+    deepest = max(map(abs, values)) or 1.0
+    return colour(int(value < 0)), 0.06 + (DEEPEST - 0.06) * abs(value) / deepest
 
 
 def _shift(index: int, count: int) -> float:

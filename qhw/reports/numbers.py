@@ -7,11 +7,14 @@ import re
 from collections.abc import Sequence
 
 from qhw.studies.finding import Estimate
+from qhw.studies.intervals import digits_of
 
 MISSING = "–"
 MINUS = "\N{MINUS SIGN}"
-_TIED = re.compile(r"(?<=\d) (?=\[)|(?<=\d,) (?=[-+−]?\d[\d.,]*\])|(?<=\d) (?=%)")
-"""Spaces inside an estimate with its interval, and before a percent sign."""
+_TIED = re.compile(r"(?<=\d) (?=\[)|(?<=\d,) (?=[-+−]?\d[\d.,]*\])|(?<=\d) ?(?=%)")
+"""Spaces inside an estimate with its interval, and before a percent sign, even where none is."""
+_NEGATIVE = re.compile(r"(?<![^\s(\[])-(?=\d)")
+"""A hyphen that is the sign of a number, not part of a name or a date."""
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -31,21 +34,38 @@ def number(value: float, digits: int | None = None) -> str:
 
 
 def interval(estimate: Estimate, digits: int | None = None) -> str:
-    """An estimate such as 0.047 [0.036, 0.060]; without digits, as many as its interval allows."""
-    shown = _digits_of(estimate) if digits is None else digits
+    """An estimate such as 0.047 [0.036, 0.060]; without digits, as many as its interval allows.
+
+    A 0 that nothing can move, such as the spread of values without shots, is just 0.
+    """
+    if _certain(estimate) and estimate.value == 0:
+        return "0"
+    shown = digits_of(estimate) if digits is None else digits
     value, low, high = (number(part, shown) for part in _parts(estimate))
     return f"{value} [{low}, {high}]"
 
 
-def common_digits(estimates: Sequence[Estimate]) -> int:
-    """Digits after the point that suit a column: those of its narrowest interval, within reason."""
-    each = [_digits_of(estimate) for estimate in estimates]
-    return min(max(each), min(each) + 1)
+def small(value: float, digits: int | None) -> str:
+    """A number alone in its cell: one too small for the digits says so, such as <0.001."""
+    text = number(value, digits)
+    vanished = value > 0 and digits and not any(letter in "123456789" for letter in text)
+    return f"<{number(10.0**-digits, digits)}" if digits and vanished else text
 
 
-def unbroken(text: str) -> str:
-    """Text whose intervals are not broken across lines."""
-    return _TIED.sub("\N{NO-BREAK SPACE}", text)
+def common_digits(estimates: Sequence[Estimate]) -> int | None:
+    """Digits after the point that suit a column; None where its numbers are of too many sizes."""
+    each = [digits_of(estimate) for estimate in estimates if not _certain(estimate)] or [0]
+    return max(each) if max(each) <= min(each) + 1 else None
+
+
+def _certain(estimate: Estimate) -> bool:
+    """Whether there is no interval to speak of, such as the spread of values without shots."""
+    return estimate.low == estimate.value == estimate.high
+
+
+def typeset(text: str) -> str:
+    """Text with minus signs, and with intervals that are not broken across lines."""
+    return _TIED.sub("\N{NO-BREAK SPACE}", _NEGATIVE.sub(MINUS, text))
 
 
 def _free(value: float) -> str:
@@ -59,12 +79,6 @@ def _free(value: float) -> str:
     if factor in ("1", "-1"):
         return raised if factor == "1" else MINUS + raised
     return f"{factor}×{raised}".replace("-", MINUS)
-
-
-def _digits_of(estimate: Estimate) -> int:
-    """Two significant digits of the interval's width."""
-    width = estimate.high - estimate.low or abs(estimate.value) or 1.0
-    return min(8, max(0, 1 - math.floor(math.log10(width))))
 
 
 def _parts(estimate: Estimate) -> tuple[float, float, float]:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from qhw.errors import DataError
 from qhw.reports.figures import figure_markup, save_figures
 from qhw.reports.marks import shows_dashes
-from qhw.reports.numbers import number, unbroken
+from qhw.reports.numbers import number, typeset
 from qhw.reports.pictures import data_uri
 from qhw.reports.sections import in_order, not_acquired, title_of
 from qhw.reports.style import DARK, LIGHT, Palette
@@ -98,7 +99,7 @@ def _page(findings: list[Finding]) -> str:
         lstrip_blocks=True,
     )
     environment.globals["data_uri"] = data_uri
-    environment.filters["prose"] = unbroken
+    environment.filters["prose"] = _prose
     return environment.get_template("noise.html.j2").render(
         sections=[_section(finding) for finding in findings],
         missing=not_acquired(findings),
@@ -106,6 +107,12 @@ def _page(findings: list[Finding]) -> str:
         script=Markup(script),  # noqa: S704 - our own
         script_hash=_hash(script),
     )
+
+
+def _prose(text: str) -> Markup:
+    """A sentence of a finding; what stands in backticks is code."""
+    marked = re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(typeset(text))))
+    return Markup(marked)  # noqa: S704 - escaped above
 
 
 def _section(finding: Finding) -> ShownSection:

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qhw.reports.marks import ends_of
-from qhw.reports.numbers import MISSING, common_digits, interval, number
+from qhw.reports.numbers import MISSING, common_digits, interval, small
 from qhw.reports.scales import axis_label
 from qhw.runs import replace_file
 from qhw.studies.finding import Cell, Column, Estimate, Figure, Finding, Table
+
+MANY_ROWS = 24
+"""More are folded away."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,11 @@ class ShownTable:
     columns: tuple[ShownColumn, ...]
     rows: tuple[tuple[ShownCell, ...], ...]
     reading: str
+
+    @property
+    def long(self) -> bool:
+        """Whether it would stand in the way of who reads on."""
+        return len(self.rows) > MANY_ROWS
 
     @property
     def incomplete(self) -> bool:
@@ -128,7 +136,7 @@ def _shown_cell(cell: Cell, digits: int | None) -> ShownCell:
         return ShownCell(interval(cell, digits), repr(cell.value))
     if isinstance(cell, str):
         return ShownCell(cell, cell)
-    return ShownCell(number(cell, digits), repr(cell))
+    return ShownCell(small(cell, digits), repr(cell))
 
 
 def _digits(column: Column, cells: Sequence[Cell]) -> int | None:

@@ -14,7 +14,7 @@ FloatArray = NDArray[np.float64]
 
 REFERENCE_SHOTS = 1024
 """At which the sentences compare mitigations."""
-TITLES = {"none": "no mitigation", "zne": "zero-noise extrapolation"}
+TITLES = {"none": "no mitigation"}
 
 
 def title(method: str) -> str:

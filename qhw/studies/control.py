@@ -20,6 +20,7 @@ from qhw.studies.mitigations import (
     best_in_words,
     compare_methods,
     comparison_table,
+    null_notes,
     relative_change,
 )
 from qhw.studies.noisy import Key, Measured, acquire_noisy, devices_of, read_noisy, repeats_of
@@ -82,6 +83,7 @@ class Control:
             ),
             notes=(
                 *said.notes,
+                *null_notes(devices, comparisons, deviations.guidance),
                 *common_notes(scope, measured, found.bootstrap),
                 "Errors are of single actions at the states of the noiseless controller; how they "
                 "add up over an episode is in the section on the task.",
@@ -151,11 +153,11 @@ def _line(
     movement: FloatArray,
 ) -> str:
     exact, sampled = (Key(device, "none", shots) for shots in (None, REFERENCE_SHOTS))
-    best = best_in_words(device, comparisons, deviations.guidance, guidance)
+    best = best_in_words(device, comparisons, guidance)
     against = _against(deviations.guidance[sampled], movement)
     return (
-        f"On {device} noise adds an error of {shown(guidance[exact])} with exact values "
-        f"and {shown(guidance[sampled])} at {REFERENCE_SHOTS} shots, {against}; {best}."
+        f"{device} puts it off by {shown(guidance[exact])} with exact values and by "
+        f"{shown(guidance[sampled])} at {REFERENCE_SHOTS} shots, {against}; there {best}."
     )
 
 
@@ -168,12 +170,12 @@ def _against(error: FloatArray, movement: FloatArray) -> str:
     if difference.low > 0:
         return f"{share}: noise drowns the control"
     if difference.high < 0:
-        return f"{share}, less than the control itself"
+        return share
     return f"{share}: whether noise or control is larger cannot be told"
 
 
 def _guidance_figure(device: str, guidance: Mapping[Key, Estimate], own: float) -> Figure:
-    own_line = Reference(name="the controller's own movement", value=own) if own > 0 else None
+    own_line = Reference(name="controller's own movement", value=own) if own > 0 else None
     return figure_by_shots(
         device,
         guidance,
@@ -181,8 +183,8 @@ def _guidance_figure(device: str, guidance: Mapping[Key, Estimate], own: float) 
         heading="Error of the guidance",
         label="RMSE of the guidance",
         reading=(
-            "Lower is better; above the line, noise moves the guidance more than the controller "
-            "does by itself. Bars are 95 % intervals."
+            "Lower is better; above the dashed line, noise moves the guidance more than the "
+            "controller does by itself. Bars are 95 % intervals."
         ),
         reference=own_line,
     )
@@ -200,8 +202,8 @@ def _divergence_figure(
         label="KL(noisy || ideal)",
         unit="nats",
         reading=(
-            "Lower is better; above the line, noise changes the policy by more than one update of "
-            "its training did on average. Bars are 95 % intervals."
+            "Lower is better; above the dashed line, noise changes the policy by more than one "
+            "update of its training did on average. Bars are 95 % intervals."
         ),
         reference=line if update and update > 0 else None,
     )
@@ -223,7 +225,7 @@ def _table(
             Column(name="shots"),
             Column(name="RMSE of mu", digits=4),
             Column(name="RMSE of the guidance", digits=4),
-            Column(name="KL(noisy || ideal)", unit="nats", digits=4),
+            Column(name="KL(noisy || ideal)", unit="nats"),
         ),
         rows=tuple(rows),
         reading=(

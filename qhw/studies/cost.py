@@ -58,7 +58,11 @@ class Cost:
                 "earlier device or version, too. What the sections on features, control and "
                 "gradients simulate is not counted: no controller needs these circuits.",
             ),
-            provenance={**_flat(report["versions"]), **_report_facts(report)},
+            provenance={
+                **_flat(report["versions"]),
+                **_report_facts(report),
+                **{f"command of {run.name}": _command(run) for run in scope.runs},
+            },
         )
 
 
@@ -170,9 +174,8 @@ def _answer(work: Sequence[Work]) -> str:
     )
     local = f" Local stand-ins would have billed {stand_in:.1f} s." if stand_in else ""
     return (
-        f"The runs took {_counted(runs)}, playing their policies for this report "
-        f"{_counted(report)}: {paid}.{local} Features, control and gradients simulate more, which "
-        "is not counted."
+        f"The runs took {_counted(runs)}; playing their policies for this report took "
+        f"{_counted(report)}: {paid}.{local}"
     )
 
 
@@ -227,11 +230,10 @@ def _runs_table(runs: Sequence[RunDirectory]) -> Table:
                 "begun",
                 "commit",
                 "model",
-                "command",
             )
         ),
         rows=tuple(_run_row(run) for run in runs),
-        reading="The command trains such a run again; identity is its name in the ledger of jobs.",
+        reading="Identity is the run's name in the ledger of jobs.",
     )
 
 
@@ -243,11 +245,15 @@ def _run_row(run: RunDirectory) -> tuple[Cell, ...]:
         str(facts["seed"]),
         f"{newest_update(run)} of {run.config.ppo.updates}",
         facts["gradient_rule"],
-        facts["time"],
+        str(facts["time"]).replace("T", " "),
         (facts["git_commit"] or "installed")[:12],
         f"{facts['bundle']['name']} {facts['bundle']['digest'][:12]}",
-        " ".join(facts["command"]),
     )
+
+
+def _command(run: RunDirectory) -> str:
+    """What trains such a run again."""
+    return " ".join(run.read_json(PROVENANCE)["command"])
 
 
 def _snapshots_table(scope: Scope) -> Table:

@@ -32,7 +32,7 @@ class Crossing:
     open_low: bool
     open_high: bool
 
-    def words(self, form: str = "{:.3g}") -> str:
+    def words(self, form: str = "{:.2g}") -> str:
         """What can be said of the place, such as `at 2.1 [1.8, 2.6]`."""
         if self.at is None:
             return f"not before {form.format(self.earliest)} (95 %)"

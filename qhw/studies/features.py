@@ -15,7 +15,13 @@ from qhw.studies.by_shots import REFERENCE_SHOTS, figure_by_shots, shots_label, 
 from qhw.studies.claims import claim
 from qhw.studies.finding import Cell, Column, Estimate, Finding, Table
 from qhw.studies.intervals import root, shown, transformed
-from qhw.studies.mitigations import Comparison, best_in_words, compare_methods, comparison_table
+from qhw.studies.mitigations import (
+    Comparison,
+    best_in_words,
+    compare_methods,
+    comparison_table,
+    null_notes,
+)
 from qhw.studies.noisy import Key, Measured, acquire_noisy, devices_of, read_noisy, repeats_of
 from qhw.studies.study import Scope
 
@@ -60,7 +66,7 @@ class Features:
         rmse, seeds = found.estimates, found.bootstrap.seeds
         comparisons = compare_methods(errors.total)
         devices = devices_of(scope)
-        sentence = _sentence(devices, errors, rmse, comparisons, seeds)
+        sentence = _sentence(devices, rmse, comparisons, seeds)
         said = claim(sentence, seeds, "what noise does to the features of such controllers")
         return Finding(
             study=self.name,
@@ -87,6 +93,7 @@ class Features:
             ),
             notes=(
                 *said.notes,
+                *null_notes(devices, comparisons, errors.total),
                 *common_notes(scope, measured, found.bootstrap),
                 "Whether other circuits or devices fare alike is not said: these are two "
                 "calibrations.",
@@ -130,20 +137,18 @@ def errors_of(measured: Measured) -> Errors:
 
 def _sentence(
     devices: tuple[str, ...],
-    errors: Errors,
     rmse: Mapping[Key, Estimate],
     comparisons: list[Comparison],
     seeds: int,
 ) -> str:
     whose = "it visits" if seeds == 1 else f"{seeds} trained controllers visit"
     lines = [
-        f"{device} moves <Z_i> by {shown(rmse[Key(device, 'none', None)])} (root mean "
-        f"square) with exact values and by "
-        f"{shown(rmse[Key(device, 'none', REFERENCE_SHOTS)])} at {REFERENCE_SHOTS} "
-        f"shots; {best_in_words(device, comparisons, errors.total, rmse)}."
+        f"{device} moves <Z_i> by {shown(rmse[Key(device, 'none', None)])} with exact values and "
+        f"by {shown(rmse[Key(device, 'none', REFERENCE_SHOTS)])} at {REFERENCE_SHOTS} shots; there "
+        f"{best_in_words(device, comparisons, rmse)}."
         for device in devices
     ]
-    return f"On the states that {whose}, {' '.join(lines)}"
+    return f"Root mean squares over the states that {whose}: {' '.join(lines)}"
 
 
 def _table(errors: Errors, rmse: Mapping[Key, Estimate]) -> Table:
@@ -166,8 +171,8 @@ def _table(errors: Errors, rmse: Mapping[Key, Estimate]) -> Table:
         rows=tuple(rows),
         reading=(
             "Bias is what stays when a state is measured again, spread is what shots (and, for "
-            "affine, its calibration's shots) add; RMSE^2 = bias^2 + spread^2. All are root mean "
-            "squares over states and outputs; a bias of 0 could not be told from 0."
+            "affine, its calibration's shots) add; RMSE² = bias² + spread². All are root mean "
+            "squares over states and outputs; a bias of 0 is one that could not be told from none."
         ),
     )
 

@@ -94,7 +94,7 @@ class Gradients:
             tables=(_table(points, found, cosine, ratio),),
             notes=(*said.notes, *_notes(scope, cosine)),
             provenance={
-                **cosine.facts,
+                **{name: fact for name, fact in cosine.facts.items() if "latents" not in name},
                 "device": scope.device,
                 "minibatch": MINIBATCH,
                 "draws": draws_of(scope),
@@ -143,7 +143,7 @@ def _sentence(
 
 
 def _verdict(cosine: Bootstrap) -> str:
-    """The least shots from which on the cosine is surely above 0.9 at the trained weights."""
+    """The least shots from which on the cosine's interval is above 0.9 at the trained weights."""
     short = np.flatnonzero(cosine.low[0] <= GOOD_COSINE)
     enough = int(short[-1]) + 1 if short.size else 0
     if enough == len(SHOTS):
@@ -152,8 +152,8 @@ def _verdict(cosine: Bootstrap) -> str:
         return f"a cosine above {GOOD_COSINE} could not be shown for any number of shots"
     first = SHOTS[enough]
     if first is None:
-        return f"only exact values are surely above {GOOD_COSINE}"
-    return f"from {first} shots on it is surely above {GOOD_COSINE}"
+        return f"only with exact values the whole interval lies above {GOOD_COSINE}"
+    return f"from {first} shots on the whole interval lies above {GOOD_COSINE}"
 
 
 def _by_depth(points: Sequence[Point], found: Sequence[Sequence[Quality]]) -> str:
@@ -262,16 +262,17 @@ def _table(
         title="Gradients by weights and depth",
         columns=(
             Column(name="weights"),
-            Column(name="ideal norm", digits=4),
+            Column(name="ideal norm"),
             Column(name=f"cosine, {REFERENCE_SHOTS} shots", digits=3),
             Column(name="cosine, exact", digits=3),
             Column(name=f"signal-to-noise, {REFERENCE_SHOTS} shots", digits=2),
-            Column(name="shots for a ratio of 1", digits=0),
+            Column(name="shots for signal = noise", digits=0),
         ),
         rows=tuple(rows),
         reading=(
             "The cosine with exact values is what device noise alone does to the direction; the "
-            "ratio is of shot noise, and its shots are scaled from the measured ratio."
+            "signal-to-noise ratio is against shot noise, and the shots for a ratio of 1 are "
+            "scaled from it."
         ),
     )
 

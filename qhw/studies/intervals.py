@@ -40,10 +40,17 @@ def root(square: Estimate) -> Estimate:
     return transformed(of_positive(square), math.sqrt, 0.0)
 
 
-def shown(estimate: Estimate, form: str = "{:.3g}") -> str:
-    """An estimate in a sentence, such as `0.12 [0.1, 0.14]`."""
+def shown(estimate: Estimate, form: str = "") -> str:
+    """An estimate in a sentence, such as `0.12 [0.10, 0.14]`; its own digits without a form."""
+    form = form or f"{{:.{digits_of(estimate)}f}}"
     value, low, high = (form.format(part) for part in (estimate.value, estimate.low, estimate.high))
     return f"{value} [{low}, {high}]"
+
+
+def digits_of(estimate: Estimate) -> int:
+    """Digits after the point that show two significant digits of the interval's width."""
+    width = estimate.high - estimate.low or abs(estimate.value) or 1.0
+    return min(8, max(0, 1 - math.floor(math.log10(width))))
 
 
 def excludes(estimate: Estimate, value: float = 0.0) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -85,23 +84,37 @@ def _change(squares: Mapping[Key, FloatArray], key: Key) -> FloatArray:
 def best_in_words(
     device: str,
     comparisons: Sequence[Comparison],
-    squares: Mapping[Key, FloatArray],
     estimates: Mapping[Key, Estimate],
 ) -> str:
     """Which mitigation helps a device at the reference shots, and which ones harm."""
-    here = [c for c in comparisons if c.condition[::2] == (device, REFERENCE_SHOTS)]
-    if not here:
+    found = _by_verdict(device, comparisons)
+    if not any(found.values()):
         return "no mitigation fits the device"
-    by_verdict: dict[str, list[Comparison]] = {BETTER: [], WORSE: [], UNSEEN: []}
-    for each in sorted(here, key=lambda c: c.change):
-        by_verdict[each.verdict].append(each)
-    harm = _harm(by_verdict[WORSE])
-    if by_verdict[BETTER]:
-        return _gain(by_verdict[BETTER][0], estimates) + harm
-    if not by_verdict[UNSEEN]:
+    harm = _harm(found[WORSE])
+    if found[BETTER]:
+        return _gain(found[BETTER][0], estimates) + harm
+    if not found[UNSEEN]:
         return f"mitigation does not lower it{harm}"
-    told = _nothing(by_verdict[UNSEEN][0], squares, len(comparisons))
-    return f"mitigation is not seen to lower it{harm}: {told[0].lower()}{told[1:].rstrip('.')}"
+    return f"mitigation is not seen to lower it{harm}"
+
+
+def null_notes(
+    devices: Sequence[str], comparisons: Sequence[Comparison], squares: Mapping[Key, FloatArray]
+) -> list[str]:
+    """For each device that nothing is seen to help, the sample that would have seen something."""
+    notes = []
+    for device in devices:
+        found = _by_verdict(device, comparisons)
+        if found[UNSEEN] and not found[BETTER]:
+            notes.append(_nothing(found[UNSEEN][0], squares, len(comparisons)))
+    return notes
+
+
+def _by_verdict(device: str, comparisons: Sequence[Comparison]) -> dict[str, list[Comparison]]:
+    """A device's comparisons at the reference shots, the most helpful first."""
+    here = [c for c in comparisons if c.condition[::2] == (device, REFERENCE_SHOTS)]
+    ordered = sorted(here, key=lambda c: c.change)
+    return {kind: [c for c in ordered if c.verdict == kind] for kind in (BETTER, WORSE, UNSEEN)}
 
 
 def _harm(worse: Sequence[Comparison]) -> str:
@@ -110,18 +123,17 @@ def _harm(worse: Sequence[Comparison]) -> str:
 
 
 def _gain(best: Comparison, estimates: Mapping[Key, Estimate]) -> str:
-    share = 1 - math.sqrt(1 + best.change)
-    value = shown(estimates[best.condition])
     p_value = "< 0.001" if best.p_value < 1e-3 else f"= {best.p_value:.3f}"
-    return (
-        f"{title(best.condition.method)} lowers this by {share:.0%}, to {value} (Holm p {p_value})"
-    )
+    value = shown(estimates[best.condition])
+    return f"{title(best.condition.method)} lowers it to {value} (Holm p {p_value})"
 
 
 def _nothing(unseen: Comparison, squares: Mapping[Key, FloatArray], family: int) -> str:
     """A null result; the mean square without mitigation is the unit."""
     units = units_of(_change(squares, unseen.condition))
-    what = f"between the mean squares of {title(unseen.condition.method)} and no mitigation"
+    key = unseen.condition
+    pair = f"{title(key.method)} and no mitigation at {key.shots} shots on {key.device}"
+    what = f"between the mean squared errors of {pair}"
     return nothing_seen(what, units.sd, MATTERS, *units[1:], alpha=ALPHA / family, form="{:.0%}")
 
 

@@ -26,7 +26,7 @@ class ModelVsDevice:
     """What devices made of probe circuits, beside what the noise model says of them."""
 
     name = "model_vs_device"
-    question = "Is a device as kind as its noise model?"
+    question = "Is the noise model true to the device?"
 
     def acquire(self, scope: Scope) -> None:
         """Look for jobs of the runs in the ledger; nothing is sent."""

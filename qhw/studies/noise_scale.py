@@ -87,8 +87,8 @@ def _sentence(device: str, gains: Bootstrap, lost: Crossing | None) -> str:
     own, most = (shown(gains.estimate(k), "{:+.3f}") for k in (SCALES.index(1.0), -1))
     rest = "" if lost.at else f"; at {SCALES[-1]:g} times them {most} is left"
     return (
-        f"Against the best constant the return is {noiseless} without noise and {own} with that of "
-        f"{device}. Break point, where the advantage is gone: {lost.words()} times the device's "
+        f"Over the best constant the controller gains {noiseless} without noise and {own} under "
+        f"{device}'s. The break point, where that is gone, lies {lost.words()} times the device's "
         f"errors{rest}."
     )
 
@@ -102,7 +102,7 @@ def _rule_note(over_rule: Bootstrap) -> str:
 
 
 def _figure(device: str, gains: Bootstrap, rule: float, lost: Crossing | None) -> Figure:
-    broken = [] if lost is None or lost.at is None else [lost.at.value]
+    broken = [] if lost is None or lost.at is None else [(lost.words(), lost.at.value)]
     return Figure(
         id="gain_by_noise_scale",
         title="The controller's advantage as noise grows",
@@ -121,11 +121,12 @@ def _figure(device: str, gains: Bootstrap, rule: float, lost: Crossing | None) -
         references=(
             Reference(name="best constant", value=0.0),
             Reference(name="confidence rule", value=rule),
-            *(Reference(name="break point", value=value, axis="x") for value in broken),
+            *(Reference(name=f"break point {at}", value=x, axis="x") for at, x in broken),
         ),
         reading=(
             "Above 0 the controller earns more than the best constant guidance on the same "
-            "latents; where the line meets 0, noise has eaten its advantage."
+            "latents; where the line meets 0, noise has eaten its advantage. The band is the 95 % "
+            "interval."
         ),
         alternative=(
             f"Line of the gain over the best constant: {gains.value[0]:+.3f} without noise, "
@@ -143,7 +144,7 @@ def _table(
         id="noise_scale",
         title="Return by noise scale",
         columns=(
-            Column(name="errors times", digits=1),
+            Column(name="errors, times", digits=1),
             Column(name="return", digits=3),
             Column(name="minus the constant's", digits=3),
             Column(name="minus the rule's", digits=3),

@@ -176,8 +176,8 @@ def _slope_in_words(depth: int, estimate: Estimate) -> str:
     shape = f"log2 slope {shown(estimate, '{:+.2f}')} per qubit"
     if estimate.high < 0:
         return (
-            f"At depth {depth} the gradient's variance falls by a factor of {factor:.2f} with "
-            f"every qubit ({shape})."
+            f"At depth {depth} every qubit divides the gradient's variance by {factor:.2f} "
+            f"({shape})."
         )
     if estimate.low > 0:
         return f"At depth {depth} the gradient's variance does not fall but rises ({shape})."
@@ -234,8 +234,8 @@ def _figure_by_qubits(
             for depth in DEPTHS_OF_QUBITS
         ),
         reading=(
-            "A straight fall is exponential decay, a barren plateau; a level line is none. Bars "
-            "are 95 % intervals."
+            "The scale is logarithmic: a straight fall is exponential decay, a barren plateau; a "
+            "level line is none. Bands are 95 % intervals."
         ),
         alternative=f"Variance against {qubits[0]} to {qubits[-1]} qubits. {ends}.",
     )
@@ -252,8 +252,8 @@ def _figure_by_depth(known: Sequence[Size], found: Bootstrap) -> Figure:
         y=Axis(label="variance of d<Z_0>/d weight", log=True),
         series=(_series(f"{QUBITS_OF_DEPTHS} qubits", DEPTHS, wanted, known, found),),
         reading=(
-            "Where the line levels off, more layers make the start of training no harder. Bars are "
-            "95 % intervals."
+            "Where the line levels off, more layers make the start of training no harder. The band "
+            "is the 95 % interval."
         ),
         alternative=f"Variance from depth {DEPTHS[0]}, {first:.3g}, to {DEPTHS[-1]}, {last:.3g}.",
     )
@@ -303,8 +303,8 @@ def _table(known: Sequence[Size], found: Bootstrap) -> Table:
         columns=(
             Column(name="qubits", digits=0),
             Column(name="depth", digits=0),
-            Column(name="variance", digits=5),
-            Column(name="shots for a ratio of 1", digits=0),
+            Column(name="variance"),
+            Column(name="shots for signal = noise", digits=0),
         ),
         rows=tuple(rows),
         reading=(

@@ -56,7 +56,7 @@ def nothing_seen(
     unit: str,
     *,
     alpha: float = 0.05,
-    form: str = "{:.3g}",
+    form: str = "{:.2g}",
 ) -> str:
     """A null result in words, with the sample that would have seen something.
 

@@ -39,6 +39,7 @@ UNIT = 0.01
 """Return that a price is told for."""
 MATTERS = 0.1
 """Share of the noiseless gain over the best constant that would be worth seeing."""
+WORTH = "{:.2g}, a tenth of the gain,"
 
 
 def plain(device: str) -> Setting:
@@ -94,7 +95,7 @@ def recovery_table(rows: Sequence[Gathered], recovered: Sequence[Recovered]) -> 
             Column(name="remedy"),
             Column(name="return recovered", digits=4),
             Column(name="p (Holm)", digits=3),
-            Column(name="80 % power needs", digits=0),
+            Column(name="80 % power takes", digits=0),
             Column(name="once", unit="QPU s", digits=1),
             Column(name="per picture", unit="QPU s", digits=2),
             Column(name="per picture", unit="$", digits=2),
@@ -107,10 +108,10 @@ def recovery_table(rows: Sequence[Gathered], recovered: Sequence[Recovered]) -> 
         ),
         reading=(
             "Recovered: return with the remedy minus return without, both with shots, on the same "
-            "latents. 80 % power: training seeds, or latents where there is one seed, that it "
-            "takes to see a tenth of the noiseless gain. Prices are what the remedy adds; zne runs "
-            "two circuits. The last column, dollars per picture for "
-            f"{UNIT:g} of return, is empty where nothing is recovered that can be told from chance."
+            "latents. 80 % power: training seeds (latents, where there is one seed) that it takes "
+            "to see a tenth of the noiseless gain. Prices are what the remedy adds; zne runs two "
+            f"circuits. The last column, dollars per picture for {UNIT:g} of return, holds a dash "
+            "where nothing is recovered that can be told from chance."
         ),
     )
 
@@ -174,7 +175,7 @@ def _null(row: Gathered, recovered: Recovered) -> list[str]:
     name = max(spreads, key=lambda each: spreads[each].sd)
     what = f"between {name} and no mitigation ({row.group.name})"
     worth = MATTERS * abs(recovered.gain)
-    return [nothing_seen(what, spreads[name].sd, worth, *spreads[name][1:])]
+    return [nothing_seen(what, spreads[name].sd, worth, *spreads[name][1:], form=WORTH)]
 
 
 def _at_equal_price(row: Gathered) -> list[str]:

@@ -73,7 +73,7 @@ class Shots:
                 gathered.told,
                 gains.flag,
                 f"No longer gaining: what is lost against exact values is less than a tenth of "
-                f"what they gain over the best constant ({margin:.3g} of return). Between the "
+                f"what they gain over the best constant ({margin:.2g} of return). Between the "
                 "numbers of shots that were played the loss is taken as straight over log2 shots.",
                 *_power_note(returns, margin, enough),
                 ASSUMED,
@@ -132,17 +132,17 @@ def _sentence(
         )
     if enough.shots is None:
         return (
-            f"Exact values gain {exact} over the best constant; that {shots[-1]} shots per circuit "
-            "lose less than a tenth of it could not be shown."
+            f"With exact values the controller gains {exact} over the best constant; that "
+            f"{shots[-1]} shots per circuit lose less than a tenth of it could not be shown."
         )
     # A quote is straight in the shots: fixed seconds of the jobs, and some for every shot.
     fixed, per_shot = _seconds_by_shots(config)
     seconds = enough.words("{:.1f}", per_shot, fixed)
     price = enough.words("${:.2f}", dollars(per_shot), dollars(fixed))
     return (
-        f"Exact values gain {exact} over the best constant. Beyond {enough.words('{:.0f}')} shots "
-        f"per circuit more of them gain the task less than a tenth of that. There a picture takes "
-        f"{seconds} QPU s, {price}."
+        f"With exact values the controller gains {exact} over the best constant. Beyond "
+        f"{enough.words('{:.0f}')} shots per circuit less than a tenth of that is left to gain; "
+        f"there a picture takes {seconds} QPU seconds, {price}."
     )
 
 
@@ -186,7 +186,8 @@ def _figure(device: str, shots: Sequence[int], gains: Bootstrap) -> Figure:
         ),
         reading=(
             "Above 0 the controller earns more than the best constant guidance, which needs no "
-            "circuit; the line rises towards the exact values as shot noise fades."
+            "circuit; the line rises towards the exact values as shot noise fades. The band is the "
+            "95 % interval."
         ),
         alternative=(
             f"Line of the gain over the best constant: {gains.value[1]:+.3f} at {shots[0]} shots, "
@@ -199,7 +200,7 @@ def _loss_figure(
     device: str, shots: Sequence[int], losses: Bootstrap, margin: float, enough: _Enough | None
 ) -> Figure:
     """Paired differences to exact values: much better known than the gains themselves."""
-    places = [enough.shots.value] if enough and enough.shots else []
+    places = [(enough.words("{:.0f}"), enough.shots.value)] if enough and enough.shots else []
     return Figure(
         id="loss_by_shots",
         title="What is lost against exact values",
@@ -218,7 +219,7 @@ def _loss_figure(
         references=(
             Reference(name="nothing lost", value=0.0),
             Reference(name="a tenth of the gain", value=-abs(margin)),
-            *(Reference(name="no longer gaining", value=place, axis="x") for place in places),
+            *(Reference(name=f"no longer gaining: {at}", value=x, axis="x") for at, x in places),
         ),
         reading=(
             "Right of where the line crosses a tenth of the gain, more shots gain the task less "

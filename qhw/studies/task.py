@@ -29,6 +29,7 @@ from qhw.studies.recovery import (
     ALPHA,
     MATTERS,
     SHOTS,
+    WORTH,
     recover,
     recovery_notes,
     recovery_sentence,
@@ -43,6 +44,9 @@ from qhw.studies.task_tables import (
     returns_table,
     settings_of,
 )
+
+UNMITIGATED = 3
+"""Settings of `settings_of` that no mitigation is in, the first ones."""
 
 
 class Task:
@@ -78,7 +82,10 @@ class Task:
             question=self.question,
             answer=said.answer,
             refusal=said.refusal,
-            figures=(_matrix(scope.device, series), _bars(scope.device, series, rule_gain)),
+            figures=(
+                _matrix(scope.device, [_without_mitigation(each) for each in series]),
+                _bars(scope.device, series, rule_gain),
+            ),
             tables=(
                 returns_table(rows, gains, adjusted, constant, rule),
                 *(judge_table(eye, rows, (constant, rule)) for eye in JUDGES),
@@ -89,8 +96,8 @@ class Task:
             notes=(
                 *said.notes,
                 gains[0].flag,
-                f"The constant to beat: {constant.facts['name']}; the {rule.facts['name']}. Both "
-                "were chosen without the judges.",
+                f"Guidance by hand: {constant.facts['name']}, and {rule.facts['name']}. Both were "
+                "chosen without the judges.",
                 *(_training_note(rows[0], other, gains[0]) for other in rows[1:]),
                 *_null_notes(rows, gains),
                 *_refusals(rows),
@@ -128,8 +135,8 @@ def _sentence(row: Gathered, gains: Bootstrap, adjusted: FloatArray, rule: Estim
     return (
         f"{row.group.name[:1].upper()}{row.group.name[1:]} and played under {device}'s noise, the "
         f"controller {verdict} over the best constant: {noisy} of return, {ideal} without noise "
-        f"(Holm over all cells; the confidence rule gains {rule.value:+.3f}). "
-        f"{_loss_words(_loss(row), float(gains.value[0]))}"
+        f"(Holm over all cells). The confidence rule, which needs no circuit, gains "
+        f"{rule.value:+.3f}. {_loss_words(_loss(row), float(gains.value[0]))}"
     )
 
 
@@ -142,10 +149,17 @@ def _loss(row: Gathered) -> FloatArray:
 
 def _loss_words(loss: FloatArray, gain: float) -> str:
     found = hierarchical_bootstrap(loss)
-    size = f"{shown(found.estimate(), '{:+.4f}')} of return, {found.value / gain:+.0%} of the gain"
+    change, share = shown(found.estimate(), "{:+z.4f}"), found.value / gain
+    size = f"{change} of return, {share:+z.0%} of the gain"
     if excludes(found.estimate()):
         return f"Noise changes it by {size}."
     return f"No change by noise is seen: {size}."
+
+
+def _without_mitigation(series: Series) -> Series:
+    """The first cells of a row: noiseless, under noise, and with shots."""
+    ends = {name: getattr(series, name)[:UNMITIGATED] for name in ("x", "y", "low", "high")}
+    return series.model_copy(update=ends)
 
 
 def _matrix(device: str, series: Sequence[Series]) -> Figure:
@@ -158,8 +172,8 @@ def _matrix(device: str, series: Sequence[Series]) -> Figure:
         series=tuple(series),
         reading=(
             "Rows: where the controller was trained; columns: where it is played. Above 0 it earns "
-            "more than the best constant guidance on the same latents; an empty cell could not be "
-            "played."
+            "more than the best constant guidance on the same latents; the deeper the colour, the "
+            "larger the number."
         ),
         alternative=f"Matrix of gains over the best constant: {_told(series)}.",
     )
@@ -231,7 +245,8 @@ def _gallery(row: Gathered, constant: Played) -> Gallery:
         rows=tuple(gallery_row(name, pictures) for name, pictures in rows),
         reading=(
             "A column is one latent and the class that was asked for; rows differ in guidance "
-            f"alone. Controller: {row.group.runs[0].name}."
+            "alone, so where they look alike, noise did nothing to be seen. Controller: "
+            f"{row.group.runs[0].name}."
         ),
         alternative=f"Pictures of {len(constant.pictures)} latents under {len(rows)} conditions.",
     )
@@ -255,7 +270,8 @@ def _training_note(subject: Gathered, other: Gathered, gains: Bootstrap) -> str:
     worth, units = MATTERS * abs(float(gains.value[0])), units_of(one - two)
     if excludes(found.estimate()) or not worth:
         return f"Controllers {told}, {paired}."
-    return nothing_seen(f"for controllers {told}, {paired}", units.sd, worth, *units[1:])
+    what = f"for controllers {told}, {paired}"
+    return nothing_seen(what, units.sd, worth, *units[1:], form=WORTH)
 
 
 def _of_seeds(row: Gathered, seeds: Sequence[int]) -> Gathered:
@@ -272,7 +288,7 @@ def _null_notes(rows: Sequence[Gathered], gains: Sequence[Bootstrap]) -> list[st
         found, units = hierarchical_bootstrap(loss).estimate(), units_of(loss)
         if not excludes(found) and worth:
             what = f"between noise and none ({row.group.name}: {shown(found, '{:+.4f}')})"
-            notes.append(nothing_seen(what, units.sd, worth, *units[1:]))
+            notes.append(nothing_seen(what, units.sd, worth, *units[1:], form=WORTH))
     return notes
 
 

@@ -32,7 +32,7 @@ FAMILIES = {
         "fake_sherbrooke",
         "fake_kyiv",
         "fake_osaka",
-        "fake_kyoto",
+        "fake_strasbourg",
         "fake_cusco",
     ),
     "Heron (CZ)": (
@@ -48,6 +48,7 @@ FAMILIES = {
 ALPHA = 0.05
 MATTERS = 0.1
 """Share of the gain on the report's device that would be worth seeing."""
+WORTH = "{:.2g}, a tenth of the gain there,"
 QUICK_PER_FAMILY = 3
 QUICK_DATES = 3
 
@@ -188,6 +189,7 @@ def _sentence(places: _Places, gains: Bootstrap, moved: Bootstrap) -> str:
             if differ
             else f"None is seen to differ from {places.home} (Holm)."
         )
+        + ("" if places.dates else f" Other days of {places.home} were not there to be played.")
     )
 
 
@@ -207,9 +209,8 @@ def _null_note(
         return []
     k = max(alike, key=lambda each: units_of(returns[each] - returns[1]).sd)
     units = units_of(returns[k] - returns[1])
-    return [
-        nothing_seen(f"between {places.names[k]} and {places.home}", units.sd, worth, *units[1:])
-    ]
+    what = f"between {places.names[k]} and {places.home}"
+    return [nothing_seen(what, units.sd, worth, *units[1:], form=WORTH)]
 
 
 def _figure(places: _Places, gains: Bootstrap, rule: float) -> Figure:
@@ -263,8 +264,8 @@ def _table(gathered: Gathered, places: _Places, gains: Bootstrap, moved: Bootstr
         rows.append(
             (
                 setting.name,
-                _family(setting.name) or "-",
-                str(facts.get("calibration", "-")).partition(" ")[0][:10],
+                _family(setting.name) or None,
+                str(facts["calibration"])[:10] if "calibration" in facts else None,
                 float(facts["two-qubit gates"]) if "two-qubit gates" in facts else None,
                 gains.estimate(k),
                 moved.estimate(k) if k != 1 else None,

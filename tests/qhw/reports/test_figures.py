@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import re
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -184,6 +185,42 @@ def test_an_upright_reference_is_named_beside_the_axes() -> None:
     figure = noise_scale().figures[0]
     (legend,) = sheet(figure, WIDE).legends
     assert [text.get_text() for text in legend.get_texts()] == ["break point 3.4 [2.8, 4.3]"]
+
+
+@pytest.mark.parametrize("canvas", [WIDE, NARROW], ids=lambda canvas: canvas.name)
+def test_a_bar_that_has_its_category_alone_lies_beside_its_name(canvas: Canvas) -> None:
+    apart = Figure(
+        id="f", title="t", kind="bars", x=Axis(label="x", order=("a", "b", "c")), y=Y,
+        series=(Series(name="s", x=("a",), y=(1.0,)), Series(name="t", x=("b", "c"), y=(2.0, 3.0))),
+        reading="r", alternative="a",
+    )  # fmt: skip
+    bars = [
+        bar.get_y() + bar.get_height() / 2  # lying
+        if bar.get_x() == 0
+        else bar.get_x() + bar.get_width() / 2
+        for bar in sheet(apart, canvas).axes[0].patches
+    ]
+    assert bars == pytest.approx([0, 1, 2])
+
+
+def test_cells_that_differ_by_little_look_alike() -> None:
+    from qhw.reports.marks import _fill
+
+    values = [0.056, 0.051, -0.056, 0.0]
+    (blue, deep), (_, near), (orange, below), (_, pale) = (_fill(v, values) for v in values)
+    assert near > 0.9 * deep and below == deep and pale < 0.1
+    assert blue != orange
+
+
+def test_heads_of_a_matrix_do_not_run_into_each_other() -> None:
+    names = tuple(f"noise, {k} x 1024 shots, zne" for k in range(6))
+    figure = Figure(
+        id="f", title="t", kind="matrix", x=Axis(label="x"), y=Axis(label="y"),
+        series=(Series(name="trained on fake_brisbane", x=names, y=(0.05,) * 6),),
+        reading="r", alternative="a",
+    )  # fmt: skip
+    heads = [text.get_window_extent() for text in sheet(figure, WIDE).axes[0].get_xticklabels()]
+    assert not any(overlap(one, two) for one, two in pairwise(heads))
 
 
 def test_control_characters_do_not_reach_the_file() -> None:

@@ -11,7 +11,7 @@ import pytest
 from qhw.errors import DataError
 from qhw.reports.page import render
 from qhw.reports.sections import SECTIONS, in_order, not_acquired, title_of
-from qhw.studies.finding import Finding, Gallery, GalleryRow, write_finding
+from qhw.studies.finding import Column, Finding, Gallery, GalleryRow, Table, write_finding
 from tests.qhw.reports.findings import EVIL, evil, gallery, realistic, shots, task, write_report
 
 VOID = {"meta", "link", "img"}
@@ -126,6 +126,36 @@ def test_readings_notes_and_provenance_are_shown(page: Outline) -> None:
             assert note in plain
         for name, value in finding.provenance.items():
             assert f"{name}{value}" in plain
+
+
+def test_commands_in_a_sentence_are_code_and_markup_in_them_is_text(tmp_path: Path) -> None:
+    noted = Finding(study="shots", question="q", answer="Type `qhw <b>`: -1% of `it`.")
+    html = render(write_report(tmp_path, [noted])).read_text(encoding="utf-8")
+    assert "Type <code>qhw &lt;b&gt;</code>: −1\N{NO-BREAK SPACE}% of <code>it</code>." in html
+
+
+def test_a_long_table_is_folded_and_named_where_it_lies(tmp_path: Path) -> None:
+    tables = [
+        Table(id=name, title=name, columns=(Column(name="c"),), rows=(("x",),) * rows, reading="r")
+        for name, rows in (("brief", 24), ("lengthy", 25))
+    ]
+    finding = Finding(study="shots", question="q", answer="a", tables=tuple(tables))
+    html = render(write_report(tmp_path, [finding])).read_text(encoding="utf-8")
+    folded = re.findall(r"<summary>(.*?)</summary>", html)
+    assert folded == ["All 25 rows, also in <code>tables/shots-lengthy.csv</code>"]
+    assert (tmp_path / "tables" / "shots-lengthy.csv").exists()
+
+
+def test_a_dash_is_explained_once(tmp_path: Path) -> None:
+    def told(reading: str) -> int:
+        table = Table(
+            id="t", title="t", columns=(Column(name="c"),), rows=((None,),), reading=reading
+        )
+        finding = Finding(study="shots", question="q", answer="a", tables=(table,))
+        page = render(write_report(tmp_path, [finding])).read_text(encoding="utf-8")
+        return page.count("A dash stands")
+
+    assert (told("r"), told("A price; it holds a dash where nothing is recovered.")) == (1, 0)
 
 
 def test_nothing_comes_from_outside(page: Outline, html: str) -> None:

@@ -13,7 +13,7 @@ from qhw.studies.intervals import excludes, of_positive, root, shown, transforme
 def test_an_interval_moves_to_another_scale() -> None:
     moved = transformed(Estimate(value=4, low=-1, high=9), math.sqrt, 0.0)
     assert moved == Estimate(value=2, low=0, high=3)
-    assert shown(moved) == "2 [0, 3]"
+    assert shown(moved) == "2.0 [0.0, 3.0]"
     assert not excludes(moved) and excludes(moved, 4)
 
 

@@ -15,6 +15,7 @@ from qhw.studies.mitigations import (
     best_in_words,
     compare_methods,
     comparison_table,
+    null_notes,
     relative_change,
 )
 from qhw.studies.noisy import Key
@@ -36,36 +37,35 @@ def squares_of(changes: dict[str, float], scatter: float) -> dict[Key, FloatArra
 def told(changes: dict[str, float], scatter: float) -> tuple[list[str], str]:
     squares = squares_of(changes, scatter)
     comparisons = compare_methods(squares)
-    words = best_in_words("d", comparisons, squares, root_mean_squares(squares).estimates)
-    return [each.verdict for each in comparisons], words
+    words = best_in_words("d", comparisons, root_mean_squares(squares).estimates)
+    notes = null_notes(["d"], comparisons, squares)
+    return [each.verdict for each in comparisons], " ".join([words, *notes])
 
 
 def test_one_that_helps_and_one_that_harms() -> None:
     verdicts, words = told({"affine": -0.36, "zne": 0.3}, 0.1)
     assert verdicts == [BETTER, WORSE]
-    assert words.startswith("affine lowers this by 20%, to 0.8 [")
-    assert words.endswith("(Holm p < 0.001), and zero-noise extrapolation makes it worse")
+    assert words.startswith("affine lowers it to 0.80")
+    assert words.endswith("(Holm p < 0.001), and zne makes it worse")
 
 
 def test_all_that_harm_are_named_and_nothing_is_called_unseen() -> None:
     verdicts, words = told({"affine": 0.2, "zne": 0.3}, 0.1)
     assert verdicts == [WORSE, WORSE]
-    assert words == (
-        "mitigation does not lower it, and affine and zero-noise extrapolation make it worse"
-    )
+    assert words == "mitigation does not lower it, and affine and zne make it worse"
 
 
 def test_a_null_result_names_the_sample_and_the_harm() -> None:
     verdicts, words = told({"affine": 0.0, "zne": 3.0}, 1.0)
     assert verdicts == [UNSEEN, WORSE]
-    assert words.startswith("mitigation is not seen to lower it, and zero-noise extrapolation")
-    assert "between the mean squares of affine and no mitigation; to see one of 10% with" in words
+    assert words.startswith("mitigation is not seen to lower it, and zne makes it worse No diff")
+    assert "of affine and no mitigation at 1024 shots on d; to see one of 10% with" in words
     # Two comparisons: 80 % power at alpha .025, an effect of a tenth of the standard deviation.
     assert "takes 954 latents (there were 100)" in words
 
 
 def test_nothing_fits() -> None:
-    assert best_in_words("d", [], {}, {}) == "no mitigation fits the device"
+    assert best_in_words("d", [], {}) == "no mitigation fits the device"
 
 
 def test_a_method_that_does_the_same_to_every_controller_is_seen() -> None:

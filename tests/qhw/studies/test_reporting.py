@@ -194,7 +194,7 @@ def test_the_bill_adds_up(tmp_path: Path) -> None:
     finding = Cost().analyse(scope)
     assert finding.answer is not None
     assert "The runs took 42 circuits and 1,800 shots" in finding.answer
-    assert "for this report 0 circuits with exact values" in finding.answer
+    assert "for this report took 0 circuits with exact values" in finding.answer
     assert "8.0 s of a QPU, $16.00" in finding.answer, "at the price that was told"
     assert "would have billed 8.0 s" in finding.answer
     assert finding.provenance["qhw"]

@@ -104,8 +104,8 @@ class TestNoiseScale:
         made = world(seeds, tmp_path, rng)
         made.play_scales(falling)
         finding = NoiseScale().analyse(made.scope)
-        assert "Break point, where the advantage is gone: at " in said(finding)
-        [place] = [r.value for r in finding.figures[0].references if r.name == "break point"]
+        assert "The break point, where that is gone, lies at " in said(finding)
+        [place] = [r.value for r in finding.figures[0].references if r.axis == "x"]
         assert place == pytest.approx(3, abs=0.3)
 
     def test_errors_at_their_limit_are_told(self, seeds: Any, tmp_path: Path, rng: Any) -> None:
@@ -160,7 +160,7 @@ class TestShots:
         assert told is not None
         value, low, high = map(int, told.groups())
         assert low <= 370 <= high and value == pytest.approx(370, rel=0.1)
-        priced = re.search(r"takes ([\d.]+) \[([\d.]+), ([\d.]+)\] QPU s, \$", said(finding))
+        priced = re.search(r"takes ([\d.]+) \[([\d.]+), ([\d.]+)\] QPU seconds, \$", said(finding))
         assert priced is not None
         for seconds, shots in zip(priced.groups(), (value, low, high), strict=True):
             expected = picture_seconds(quoted(seeds[0].config, shots))
@@ -218,7 +218,7 @@ class TestTask:
         made.play(settings_of(made.scope), level)
         answer = said(Task().analyse(made.scope))
         assert "keeps its advantage" in answer
-        assert "the confidence rule gains +0.300" in answer
+        assert "The confidence rule, which needs no circuit, gains +0.300" in answer
         assert "No change by noise is seen" in answer
         assert "no mitigation is seen to change the return" in answer
 
@@ -326,7 +326,8 @@ class TestTask:
         path_of(made.scope, refused).unlink()
         write_json(facts_path(made.scope, refused), {**refused.facts, "refused": "slope 0.2"})
         finding = Task().analyse(made.scope)
-        assert finding.figures[0].series[0].y[4] is None
+        assert finding.figures[1].series[0].y[4] is None
+        assert finding.figures[0].series[0].x == ("noiseless", "noise, exact", "noise, 1024 shots")
         assert any("slope 0.2" in note for note in finding.notes)
         assert "affine" not in [row[1] for row in table(finding, "mitigation").rows]
 
