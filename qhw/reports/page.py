@@ -21,6 +21,7 @@ from qhw.reports.sections import in_order, not_acquired, title_of
 from qhw.reports.style import DARK, LIGHT, Palette
 from qhw.reports.tables import ShownTable, numbers_of, save_tables, shown
 from qhw.runs import replace_file
+from qhw.studies.claims import ADVICE
 from qhw.studies.finding import Finding, Gallery, read_finding
 
 
@@ -45,6 +46,7 @@ class ShownSection:
     question: str
     answer: str | None
     refusal: str | None
+    observed: str | None
     figures: tuple[ShownFigure, ...]
     tables: tuple[ShownTable, ...]
     galleries: tuple[Gallery, ...]
@@ -103,6 +105,7 @@ def _page(findings: list[Finding]) -> str:
     return environment.get_template("noise.html.j2").render(
         sections=[_section(finding) for finding in findings],
         missing=not_acquired(findings),
+        advice=ADVICE if any(finding.observed for finding in findings) else None,
         style=Markup(_variables(LIGHT, DARK) + _resource("noise.css")),  # noqa: S704 - our own
         script=Markup(script),  # noqa: S704 - our own
         script_hash=_hash(script),
@@ -122,6 +125,7 @@ def _section(finding: Finding) -> ShownSection:
         question=finding.question,
         answer=finding.answer,
         refusal=finding.refusal,
+        observed=finding.observed,
         figures=tuple(
             ShownFigure(
                 id=f"{finding.study}-{figure.id}",

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-ADVISED_SEEDS = 5
+ADVICE = (
+    "There is one training seed, so the numbers are those of one trained controller. Train five "
+    "seeds or more (`qhw train --seed N`) and give all of them: then there are answers."
+)
 
 
 class Said(NamedTuple):
@@ -13,12 +16,12 @@ class Said(NamedTuple):
     Attributes:
         answer: The sentence; None where it is refused.
         refusal: Why; None where there is an answer.
-        notes: What holds for the one controller there is; empty where there is an answer.
+        observed: What holds for the one controller there is; None where there is an answer.
     """
 
     answer: str | None
     refusal: str | None
-    notes: tuple[str, ...]
+    observed: str | None
 
 
 def claim(sentence: str, seeds: int, about: str) -> Said:
@@ -30,10 +33,5 @@ def claim(sentence: str, seeds: int, about: str) -> Said:
         about: What the sentence generalises to.
     """
     if seeds > 1:
-        return Said(sentence, None, ())
-    refusal = (
-        f"There is one training seed: the numbers are those of one trained controller, and no "
-        f"claim about {about} is made. Train {ADVISED_SEEDS} seeds or more (`qhw train --seed N`) "
-        "and give all of them."
-    )
-    return Said(None, refusal, (f"This one controller: {sentence}",))
+        return Said(sentence, None, None)
+    return Said(None, f"One training seed allows no claim about {about}.", sentence)

@@ -73,6 +73,7 @@ class Control:
             question=self.question,
             answer=said.answer,
             refusal=said.refusal,
+            observed=said.observed,
             figures=(
                 *(_guidance_figure(device, guidance, own.value) for device in devices),
                 *(_divergence_figure(device, divergence, update) for device in devices),
@@ -82,7 +83,6 @@ class Control:
                 comparison_table(self.name, "RMSE of the guidance", comparisons, guidance),
             ),
             notes=(
-                *said.notes,
                 *null_notes(devices, comparisons, deviations.guidance),
                 *common_notes(scope, measured, found.bootstrap),
                 "Errors are of single actions at the states of the noiseless controller; how they "

@@ -73,6 +73,7 @@ class Features:
             question=self.question,
             answer=said.answer,
             refusal=said.refusal,
+            observed=said.observed,
             figures=tuple(
                 figure_by_shots(
                     device,
@@ -92,7 +93,6 @@ class Features:
                 comparison_table(self.name, "RMSE of <Z_i>", comparisons, rmse),
             ),
             notes=(
-                *said.notes,
                 *null_notes(devices, comparisons, errors.total),
                 *common_notes(scope, measured, found.bootstrap),
                 "Whether other circuits or devices fare alike is not said: these are two "

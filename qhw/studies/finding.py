@@ -159,6 +159,7 @@ class Finding(Part):
         question: Shown as the section's heading.
         answer: One to three sentences; None where the data refuse one.
         refusal: Why there is no answer; None where there is one.
+        observed: What holds for the one trained controller there is, where that allows no answer.
         figures: In order.
         tables: In order.
         galleries: In order.
@@ -170,6 +171,7 @@ class Finding(Part):
     question: Text
     answer: Text | None = None
     refusal: Text | None = None
+    observed: Text | None = None
     figures: tuple[Figure, ...] = ()
     tables: tuple[Table, ...] = ()
     galleries: tuple[Gallery, ...] = ()
@@ -180,6 +182,8 @@ class Finding(Part):
     def _answered_or_refused(self) -> Self:
         if (self.answer is None) == (self.refusal is None):
             raise ValueError(f"{self.study!r}: give an answer, or the reason why there is none")
+        if self.observed is not None and self.refusal is None:
+            raise ValueError(f"{self.study!r}: where there is an answer, nothing is left to add")
         return self
 
 

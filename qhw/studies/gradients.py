@@ -87,12 +87,13 @@ class Gradients:
             question=self.question,
             answer=said.answer,
             refusal=said.refusal,
+            observed=said.observed,
             figures=(
                 _cosine_figure(scope.device, points, cosine),
                 _ratio_figure(scope.device, points, ratio),
             ),
             tables=(_table(points, found, cosine, ratio),),
-            notes=(*said.notes, *_notes(scope, cosine)),
+            notes=_notes(scope, cosine),
             provenance={
                 **{name: fact for name, fact in cosine.facts.items() if "latents" not in name},
                 "device": scope.device,

@@ -51,10 +51,10 @@ class NoiseScale:
             question=self.question,
             answer=said.answer,
             refusal=said.refusal,
+            observed=said.observed,
             figures=(_figure(scope.device, gains, float(rule_gain.value), lost),),
             tables=(_table(gathered, settings, gains, over_rule),),
             notes=(
-                *said.notes,
                 gathered.told,
                 gains.flag,
                 _rule_note(over_rule),

@@ -18,6 +18,7 @@ from qhw.errors import ConfigError, DataError, InterruptedWorkError, UnknownName
 from qhw.runs import RunDirectory, write_json
 from qhw.sole_use import sole_use
 from qhw.studies.catalogue import STUDIES
+from qhw.studies.claims import ADVICE
 from qhw.studies.conditions import newest_update
 from qhw.studies.finding import Finding, write_finding
 from qhw.studies.groups import group_runs
@@ -153,6 +154,8 @@ def _analyse(console: Console, scope: Scope) -> None:
     for finding in findings:
         write_finding(scope.analysis, finding)
         _tell_finding(console, finding)
+    if any(finding.observed for finding in findings):
+        console.print(ADVICE, highlight=False, markup=False)
     write_json(scope.folder / ANALYSED, _identity(scope))
 
 
@@ -182,9 +185,9 @@ def _identity(scope: Scope) -> dict[str, Any]:
 def _tell_finding(console: Console, finding: Finding) -> None:
     """The answer; or why there is none, and what can be said all the same."""
     console.print(finding.question, style="bold")
-    lines = [finding.answer or finding.refusal, *finding.notes[: finding.answer is None]]
-    for line in lines:
-        console.print(line, highlight=False, markup=False)
+    console.print(finding.answer or finding.refusal, highlight=False, markup=False)
+    if finding.observed:
+        console.print(f"This one controller: {finding.observed}", highlight=False, markup=False)
 
 
 def _warn_unfinished(progress: _Progress, run: RunDirectory) -> None:

@@ -63,13 +63,13 @@ class Shots:
             question=self.question,
             answer=said.answer,
             refusal=said.refusal,
+            observed=said.observed,
             figures=(
                 _figure(scope.device, shots, gains),
                 _loss_figure(scope.device, shots, losses, margin, enough),
             ),
             tables=(_table(config, shots, gains, losses),),
             notes=(
-                *said.notes,
                 gathered.told,
                 gains.flag,
                 f"No longer gaining: what is lost against exact values is less than a tenth of "

@@ -82,6 +82,7 @@ class Task:
             question=self.question,
             answer=said.answer,
             refusal=said.refusal,
+            observed=said.observed,
             figures=(
                 _matrix(scope.device, [_without_mitigation(each) for each in series]),
                 _bars(scope.device, series, rule_gain),
@@ -94,7 +95,6 @@ class Task:
             ),
             galleries=(_gallery(rows[0], constant),),
             notes=(
-                *said.notes,
                 gains[0].flag,
                 f"Guidance by hand: {constant.facts['name']}, and {rule.facts['name']}. Both were "
                 "chosen without the judges.",

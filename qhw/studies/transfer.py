@@ -84,10 +84,10 @@ class Transfer:
             question=self.question,
             answer=said.answer,
             refusal=said.refusal,
+            observed=said.observed,
             figures=(_figure(places, gains, float((rule.returns - constant.returns).mean())),),
             tables=(_table(gathered, places, gains, moved),),
             notes=(
-                *said.notes,
                 f"{gathered.told} Nothing is fitted anew on the other devices; the circuit is laid "
                 "out on the best qubits of each.",
                 gains.flag,

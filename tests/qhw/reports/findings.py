@@ -199,6 +199,7 @@ def task() -> Finding:
         refusal="There is one training seed: the numbers are shown, but whether training under "
         "noise helps is a statement about trainings. It takes 8 seeds for 80 % power at the "
         "difference seen.",
+        observed="Trained and played under noise, the return is 0.041 above the best constant's.",
         figures=(matrix, log_p),
         galleries=(gallery(),),
         notes=("Intervals are over 2,000 latents within the one seed.",),

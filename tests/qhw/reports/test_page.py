@@ -98,6 +98,8 @@ def test_every_question_stands_with_its_answer_or_refusal_in_summary_and_section
     for finding in (*realistic(), evil()):
         assert plain.count(finding.question) >= 2
         assert plain.count(str(finding.answer or finding.refusal)) >= 2
+        assert finding.observed is None or plain.count(finding.observed) == 2
+    assert plain.count("Train five seeds or more (qhw train --seed N)") == 1
     assert plain.count("No answer.") == 4
 
 
@@ -188,6 +190,7 @@ def test_a_report_may_have_one_finding(tmp_path: Path) -> None:
     bare = Finding(study="shots", question="Enough?", answer="Yes.")
     page = Outline(render(write_report(tmp_path, [bare])).read_text())
     assert "Enough?" in page.text
+    assert "Train five seeds" not in page.text
 
 
 def test_files_of_what_is_no_longer_found_go_and_those_of_others_stay(tmp_path: Path) -> None:

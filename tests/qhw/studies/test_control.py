@@ -59,8 +59,8 @@ def test_ideal_features_give_the_ideal_actions(acquired: Acquired) -> None:
 def test_the_finding_is_whole_and_comes_back(acquired: Acquired, tmp_path: Path) -> None:
     scope = acquired("control", 1)
     finding = Control().analyse(scope)
-    assert finding.answer is None and "one training seed" in (finding.refusal or "")
-    assert finding.notes[0].startswith("This one controller: Without noise the controller moves")
+    assert finding.answer is None and "One training seed" in (finding.refusal or "")
+    assert (finding.observed or "").startswith("Without noise the controller moves")
     assert len(finding.figures) == 4 and finding.figures[0].references
     assert (update_size(scope) or 0) > 0 and finding.figures[2].references
     assert [table.id for table in finding.tables] == ["control_errors", "control_mitigation"]

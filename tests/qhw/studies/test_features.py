@@ -58,10 +58,9 @@ def test_known_facts_hold(acquired: Acquired) -> None:
 
 def test_the_finding_is_whole_and_comes_back(acquired: Acquired, tmp_path: Path) -> None:
     finding = Features().analyse(acquired("features", 1))
-    assert finding.answer is None and "one training seed" in (finding.refusal or "")
-    assert finding.notes[0].startswith(
-        "This one controller: Root mean squares over the states that it visits: "
-    )
+    assert finding.answer is None and "One training seed" in (finding.refusal or "")
+    told = "Root mean squares over the states that it visits: "
+    assert (finding.observed or "").startswith(told)
     assert [figure.id for figure in finding.figures] == [f"rmse_{DEVICE}", f"rmse_{OTHER}"]
     assert any("best case" in note for note in finding.notes)
     assert "bootstrap seed" in finding.provenance

@@ -100,8 +100,8 @@ def test_inputs_fit_every_depth() -> None:
 
 def test_the_finding_is_whole_and_comes_back(acquired: Acquired, tmp_path: Path) -> None:
     finding = Gradients().analyse(acquired("gradients", 1))
-    assert finding.answer is None and "one training seed" in (finding.refusal or "")
-    assert finding.notes[0].startswith("This one controller: At 1024 shots on ")
+    assert finding.answer is None and "One training seed" in (finding.refusal or "")
+    assert (finding.observed or "").startswith("At 1024 shots on ")
     assert len(finding.figures) == 2 and len(finding.tables[0].rows) == 3
     assert any("random advantages" in note for note in finding.notes)
     assert read_finding(write_finding(tmp_path, finding)) == finding

@@ -141,8 +141,8 @@ class TestNoiseScale:
         made.play_scales(falling)
         finding = NoiseScale().analyse(made.scope)
         assert finding.answer is None
-        assert "one training seed" in (finding.refusal or "")
-        assert any(note.startswith("This one controller: ") for note in finding.notes)
+        assert "One training seed" in (finding.refusal or "")
+        assert "break point" in (finding.observed or "")
         assert finding.figures and finding.tables
 
 
