@@ -36,8 +36,6 @@ TITLES: dict[Kind, str] = {
     "two-qubit gate": "two-qubit gates",
 }
 """Kinds as people read them."""
-UNUSABLE = 1.0
-"""The error that platforms publish for a gate they could not calibrate."""
 Place = tuple[int, ...]
 
 
@@ -299,7 +297,7 @@ def _losses(before: DeviceSnapshot, after: DeviceSnapshot, part: _Part) -> Itera
     for name, place in sorted(old.keys() - new.keys()):
         yield f"{name} on {place_name(place)} is gone"
     for name, place in sorted(old.keys() & new.keys()):
-        if _usable(old[name, place]) and not _usable(new[name, place]):
+        if old[name, place].usable and not new[name, place].usable:
             yield f"{name} on {place_name(place)} is not calibrated any more"
     for qubit in sorted(_faulty(after, part) - _faulty(before, part)):
         yield f"qubit {qubit} is reported as faulty"
@@ -310,7 +308,7 @@ def _gains(before: DeviceSnapshot, after: DeviceSnapshot, part: _Part) -> Iterat
     for name, place in sorted(new.keys() - old.keys()):
         yield f"{name} on {place_name(place)} is new"
     for name, place in sorted(old.keys() & new.keys()):
-        if not _usable(old[name, place]) and _usable(new[name, place]):
+        if not old[name, place].usable and new[name, place].usable:
             yield f"{name} on {place_name(place)} is calibrated again"
     for qubit in sorted(_faulty(before, part) - _faulty(after, part)):
         yield f"qubit {qubit} works again"
@@ -318,10 +316,6 @@ def _gains(before: DeviceSnapshot, after: DeviceSnapshot, part: _Part) -> Iterat
 
 def _faulty(snapshot: DeviceSnapshot, part: _Part) -> frozenset[int]:
     return part.qubits & set(snapshot.faulty_qubits)
-
-
-def _usable(gate: GateFacts) -> bool:
-    return gate.error is None or gate.error < UNUSABLE
 
 
 def _judge(

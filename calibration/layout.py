@@ -40,7 +40,7 @@ def uncalibrated(
     snapshot: DeviceSnapshot, operations: Iterable[Operation]
 ) -> tuple[Operation, ...]:
     """The gates among these that are published as failing always: they could not be calibrated."""
-    lost = {(gate.name, gate.qubits) for gate in snapshot.gates if (gate.error or 0.0) >= 1}
+    lost = {(gate.name, gate.qubits) for gate in snapshot.gates if not gate.usable}
     return tuple(sorted(lost.intersection(operations)))
 
 

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from qiskit.transpiler import Target
 
 
+UNUSABLE = 1.0
+"""The error that platforms publish for a gate they could not calibrate."""
+
+
 @dataclass(frozen=True)
 class QubitFacts:
     """One qubit's calibration.
@@ -56,6 +60,11 @@ class GateFacts:
     qubits: tuple[int, ...]
     error: float | None
     seconds: float | None
+
+    @property
+    def usable(self) -> bool:
+        """Whether the device could calibrate it, as far as is known."""
+        return self.error is None or self.error < UNUSABLE
 
 
 @dataclass(frozen=True)

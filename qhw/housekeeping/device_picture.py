@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from calibration import DeviceSnapshot
-from calibration.drift import UNUSABLE
 from policy.backend import FloatArray
 from qhw.housekeeping.device_positions import Edge, couplings, positions
 
@@ -115,8 +114,7 @@ def pair_errors(snapshot: DeviceSnapshot) -> dict[Edge, float | None]:
             continue
         pair = frozenset(gate.qubits)
         known = errors.get(pair)
-        usable = gate.error is not None and gate.error < UNUSABLE
-        new = gate.error if usable else None
+        new = gate.error if gate.usable else None
         errors[pair] = new if known is None else known if new is None else min(known, new)
     return errors
 

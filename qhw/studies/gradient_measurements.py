@@ -12,8 +12,6 @@ data/gradients/DEVICE-dDEPTH-SHOTS-KEY.npz, and DEVICE-trained-SHOTS-KEY.npz
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,14 +23,12 @@ from numpy.typing import NDArray
 
 from policy.circuit import RingCircuit
 from qhw.studies.by_shots import shots_in_words, shots_label
-from qhw.studies.conditions import newest_update
-from qhw.studies.groups import subject
 from qhw.studies.noisy import identifier, open_noisy
 from qhw.studies.study import Arrays, Scope, kept, read_arrays
 from qhw.studies.visited import (
     Visits,
     acquire_visits,
-    latents_of,
+    measured_key,
     read_visits,
     require,
     subject_circuit,
@@ -183,8 +179,6 @@ def shift_gradients(backend: ExpectationBackend, question: Question, repeats: in
 
 
 def _path(scope: Scope, point: Point, shots: int | None) -> Path:
-    runs = [(run.id, newest_update(run)) for run in subject(scope.runs).runs]
-    parts = [FORMAT, runs, latents_of(scope), draws_of(scope), repeats_of(scope)]
-    key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
+    key = measured_key(scope, FORMAT, draws_of(scope), repeats_of(scope))
     name = f"{identifier(scope.device)}-{point.stem}-{shots_label(shots)}-{key}.npz"
     return scope.data("gradients") / name

@@ -12,7 +12,6 @@ and, for the affine map, a calibration of its own.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,14 +25,13 @@ from numpy.typing import NDArray
 from policy.circuit import RingCircuit
 from qhw.errors import MitigationError
 from qhw.runs import replace_file
-from qhw.studies.conditions import newest_update
 from qhw.studies.groups import subject
 from qhw.studies.study import Arrays, Scope, kept, read_arrays
 from qhw.studies.visited import (
     Policy,
     Visits,
     acquire_visits,
-    latents_of,
+    measured_key,
     read_visits,
     require,
     subject_circuit,
@@ -296,6 +294,4 @@ def _refusals(scope: Scope, device: str) -> Path:
 
 def _key(scope: Scope) -> str:
     """Identity of what was measured, beside the device and the shots."""
-    runs = [(run.id, newest_update(run)) for run in subject(scope.runs).runs]
-    parts = [FORMAT, runs, latents_of(scope), repeats_of(scope)]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
+    return measured_key(scope, FORMAT, repeats_of(scope))

@@ -151,6 +151,7 @@ def _perform(progress: _Progress, scope: Scope, steps: Sequence[Step]) -> None:
 def _analyse(console: Console, scope: Scope) -> None:
     """All findings, or none: a page is never of two devices."""
     findings = [entry.load().analyse(scope) for entry in STUDIES]
+    (scope.folder / ANALYSED).unlink(missing_ok=True)
     for finding in findings:
         write_finding(scope.analysis, finding)
         _tell_finding(console, finding)

@@ -8,6 +8,8 @@ data/visited/RUN-UPDATE-LATENTS.npz
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -149,6 +151,19 @@ def subject_circuit(scope: Scope) -> RingCircuit:
 def latents_of(scope: Scope) -> int:
     """States that are visited: one for each latent."""
     return FULL_LATENTS if scope.full else QUICK_LATENTS
+
+
+def measured_key(scope: Scope, version: int, *sizes: int) -> str:
+    """Identity of what was measured on the visited states, beside the device and the shots.
+
+    Args:
+        scope: Of the report.
+        version: Of the files' columns.
+        sizes: Of the measurement, such as repetitions.
+    """
+    runs = [(run.id, newest_update(run)) for run in subject(scope.runs).runs]
+    parts = [version, runs, latents_of(scope), *sizes]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
 
 def acquire_visits(scope: Scope) -> None:

@@ -6,7 +6,7 @@ import math
 import pytest
 
 from calibration import DeviceSnapshot, GateFacts, QubitFacts, Thresholds, compare, scale_noise
-from calibration.drift import UNUSABLE
+from calibration.snapshot import UNUSABLE
 
 QUBIT = QubitFacts(t1=100e-6, t2=80e-6, frequency=None, p01=0.01, p10=0.02, readout_seconds=1e-6)
 

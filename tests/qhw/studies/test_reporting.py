@@ -47,6 +47,20 @@ class TestSteps:
         assert "This one controller:" in told
         assert read_finding(tmp_path / "analysis" / "noise_scale.json").answer is None
 
+    def test_findings_that_were_half_written_are_not_rendered(
+        self, tiny: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        report_noise([tiny], tmp_path, DEVICE)
+
+        def stopped(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(reporting, "write_finding", stopped)
+        with pytest.raises(InterruptedWorkError):
+            report_noise([tiny], tmp_path, DEVICE, steps=["analyse"])
+        with pytest.raises(DataError, match="no analysis"):
+            report_noise([tiny], tmp_path, DEVICE, steps=["render"])
+
     def test_nothing_is_measured_twice_and_analysis_opens_nothing(
         self, tiny: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
