@@ -220,10 +220,13 @@ class LocalRunner:
         return ending
 
     def _measure(self, job: SpooledJob) -> tuple[FloatArray, ...]:
-        seed = int(job.job_id.removeprefix(ID_PREFIX), 16)
-        generator = np.random.default_rng(seed)
+        generator = np.random.default_rng(self._seed(job))
         pubs = self._spool.pubs(job)
         return tuple(self._device.measure(pub, job.shots, generator) for pub in pubs)
+
+    def _seed(self, job: SpooledJob) -> int:
+        """Another one for each job, as a device's shots are: asking again draws again."""
+        return int(job.job_id.removeprefix(ID_PREFIX), 16)
 
 
 def _report(job: SpooledJob, ending: Ending | None, otherwise: JobState) -> JobReport:
