@@ -275,14 +275,27 @@ def evaluate(
         int | None,
         typer.Option(min=20, help="Paired latents; 2000 without it, on a device the run's own."),
     ] = None,
+    max_qpu_seconds: QpuSecondsOption = None,
+    max_jobs: JobsOption = None,
+    max_cost: CostOption = None,
+    job_wait: WaitOption = None,
+    on_drift: DriftOption = None,
     runs: RunsOption = Path("runs"),
 ) -> None:
-    """Print the full paired table of a trained controller."""
-    from qhw.ordering import evaluation_size
-    from qhw.runs import open_run
+    """Print the full paired table of a trained controller.
 
-    run = open_run(run_path or runs / "latest")
-    count = evaluation_size(run.config, latents)
+    On a device, limits are the run's in all: what its training spent counts.
+    """
+    from qhw.ordering import order_evaluation
+
+    limits = {
+        "max_qpu_seconds": max_qpu_seconds,
+        "max_jobs": max_jobs,
+        "max_cost": max_cost,
+        "job_wait": job_wait,
+        "on_drift": on_drift,
+    }
+    run, count = order_evaluation(run_path or runs / "latest", latents, limits)
     from qhw.evaluation import evaluate_run
 
     evaluate_run(run, count, full=True)

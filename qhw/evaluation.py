@@ -65,7 +65,8 @@ def evaluate_run(
     """
     paid = is_device(run.config.backend.name)
     with sole_use(run.path) if paid else nullcontext():
-        return evaluate_held(run, latents, full=full, backend=backend)
+        command = f"evaluate --latents {latents}"
+        return evaluate_held(run, latents, full=full, backend=backend, command=command)
 
 
 @one_thread()
@@ -75,11 +76,12 @@ def evaluate_held(
     *,
     full: bool = False,
     backend: ExpectationBackend | None = None,
+    command: str = "train --resume",
 ) -> list[Row]:
-    """As `evaluate_run`, for whoever has the run to itself already."""
+    """As `evaluate_run`, for whoever has the run to itself already; `command` goes on with it."""
     console = Console()
     display = Display(console)
-    trainer = open_trainer(run, backend, display)
+    trainer = open_trainer(run, backend, display, command)
     started = time.perf_counter()
     with paid_session(console, trainer.paid, run.path):
         trainer.restore(run.latest_checkpoint())

@@ -82,7 +82,32 @@ def resumed(
             f"Type `qhw train --resume {path}`, with a higher --max-qpu-seconds, --max-jobs or "
             "--max-cost if a limit was reached.",
         )
+    return _with_limits(open_run(path), hardware)
+
+
+def order_evaluation(
+    path: Path, latents: int | None, limits: dict[str, Any]
+) -> tuple[RunDirectory, int]:
+    """A run to evaluate, and on how many latents; on a device its limits may be raised.
+
+    Args:
+        path: The run.
+        latents: As typed; None for many where they are free, and for the run's own on a device.
+        limits: Settings in `RAISABLE`; None leaves one as it is.
+
+    Raises:
+        ConfigError: If limits are given to a run whose evaluation costs nothing.
+        BusyError: If another process is at work on the run.
+    """
     run = open_run(path)
+    if latents is None:
+        paid = is_device(run.config.backend.name)
+        latents = run.config.evaluation.latents if paid else FULL_LATENTS
+    return _with_limits(run, merge({}, limits)), latents
+
+
+def _with_limits(run: RunDirectory, hardware: dict[str, Any]) -> RunDirectory:
+    """The run, with these settings of its device kept from now on."""
     if hardware:
         values = run.config.model_dump(exclude_unset=True, exclude_none=True)
         raised = parse_config(merge(values, {"hardware": hardware}))
@@ -132,13 +157,6 @@ def deployed_config(
     if backend["name"] is not None and _kind(backend["name"]) != _kind(config.backend.name):
         values = _without_backend(values)
     return parse_config(merge(values, {"backend": backend, "hardware": hardware}))
-
-
-def evaluation_size(config: RunConfig, typed: int | None) -> int:
-    """Latents of the full table: as typed, else many where they are free, few on a device."""
-    if typed is not None:
-        return typed
-    return config.evaluation.latents if is_device(config.backend.name) else FULL_LATENTS
 
 
 def _settings_of(start_from: Path, chosen: dict[str, Any]) -> dict[str, Any]:

@@ -19,8 +19,15 @@ def open_trainer(
     run: RunDirectory,
     backend: ExpectationBackend | None = None,
     display: Display | None = None,
+    command: str = "train --resume",
 ) -> Trainer:
     """Build a run's trainer, with the backend the run was started with.
+
+    Args:
+        run: Its folder.
+        backend: The one of one's own that the run was started with, if it was.
+        display: Shows what a device does; nothing is shown without it.
+        command: What goes on with it if a limit is reached, between `qhw` and the run's path.
 
     Raises:
         ConfigError: If the run was trained on a backend of one's own, and none is given.
@@ -36,7 +43,7 @@ def open_trainer(
     shown = display or Display(Console(quiet=True))
     requester = Requester(
         run_id=run.id,
-        command=f"qhw train --resume {from_here(run.path)}",
+        command=f"qhw {command} {from_here(run.path)}",
         mitigation=described.get("mitigation"),
         folder=run.path / "device",
         tell=shown.tell,

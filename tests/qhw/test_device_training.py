@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from qhw.jobs.ledger import Ledger
 from qhw.jobs.planned import MitigationPlan, TrainingShape
 from qhw.jobs.quotes import quote_training
 from qhw.jobs.work import PaidWork
-from qhw.ordering import evaluation_size, resumed, training_settings
+from qhw.ordering import order_evaluation, resumed, training_settings
 from qhw.planning import training_shape
 from qhw.runs import RunDirectory, create_run
 from qhw.sole_use import sole_use
@@ -103,6 +104,7 @@ def test_a_run_killed_before_every_third_job_equals_its_own_replay(
     replayed = create_run(tmp_path / "runs", config, "replayed")
     (replayed.path / "id").write_text(run.id)
     trainer = open_trainer(replayed)
+    assert isinstance(trainer.backend, DeviceBackend)
     trainer.backend.prepare()
     records = [trainer.advance() for _ in range(2)]
     assert jobs(ledger, run) == keys
@@ -183,8 +185,10 @@ def test_few_shots_are_told_with_the_number_that_would_do(tmp_path: Path) -> Non
     config = parse_config(merge(SMALL, {"backend": {"shots": 4}}))
     trainer = open_trainer(create_run(tmp_path / "runs", config, "r"))
     assert isinstance(trainer.actor, RingActor)
+    last = trainer.actor.head[-1]
+    assert isinstance(last, torch.nn.Linear)
     with torch.no_grad():
-        trainer.actor.head[-1].weight[0] += 2.0
+        last.weight[0] += 2.0
     record = trainer.advance()
     (line,) = [line for line in record["advice"] if line.startswith("mu_noise")]
     assert record["mu_noise"] > 0.3
@@ -325,7 +329,36 @@ def test_limits_are_not_handed_on_to_a_run_that_starts_from_another(tmp_path: Pa
     assert settings.hardware.job_wait == 60.0
 
 
-def test_a_full_table_on_a_device_is_small_unless_more_is_asked_for() -> None:
-    assert evaluation_size(parse_config(SMALL), None) == 20
-    assert evaluation_size(parse_config(SMALL), 300) == 300
-    assert evaluation_size(parse_config({"backend": {"name": "aer"}}), None) == 2000
+def test_a_full_table_on_a_device_is_small_unless_more_is_asked_for(tmp_path: Path) -> None:
+    device = create_run(tmp_path / "runs", parse_config(SMALL), "device").path
+    free = create_run(tmp_path / "runs", parse_config({"backend": {"name": "aer"}}), "free").path
+    assert order_evaluation(device, None, {})[1] == 20
+    assert order_evaluation(device, 300, {})[1] == 300
+    assert order_evaluation(free, None, {})[1] == 2000
+
+
+def test_limits_of_an_evaluation_are_refused_where_it_costs_nothing(tmp_path: Path) -> None:
+    run = create_run(tmp_path / "runs", parse_config({"backend": {"name": "aer"}}), "free")
+    with pytest.raises(ConfigError, match="max_jobs applies to devices"):
+        order_evaluation(run.path, None, {"max_jobs": 5, "max_cost": None})
+    assert order_evaluation(run.path, None, {"max_jobs": None})[0].config == run.config
+
+
+def test_an_evaluation_at_its_limit_tells_the_command_that_goes_on(
+    tmp_path: Path, ledger: Ledger
+) -> None:
+    run = create_run(tmp_path / "runs", parse_config(SMALL), "r")
+    train_run(run)
+    trained, steps = len(jobs(ledger, run)), run.config.environment.steps
+    limited, count = order_evaluation(run.path, 40, {"max_jobs": trained + 1})
+    with pytest.raises(BudgetReachedError) as stopped:
+        evaluate_run(limited, count)
+    assert len(jobs(ledger, run)) == trained + 1
+    told = re.search(r"`qhw evaluate --latents 40 (\S+) --max-jobs (\d+)`", stopped.value.hint)
+    assert told, stopped.value.hint
+    assert Path(told[1]).resolve() == run.path.resolve()
+    assert int(told[2]) == trained + 2
+    raised, count = order_evaluation(run.path, 40, {"max_jobs": trained + steps})
+    evaluate_run(raised, count)
+    assert len(jobs(ledger, run)) == trained + steps, "nothing is paid for twice"
+    assert raised.read_json("evaluation.json")["latents"] == 40
