@@ -6,6 +6,7 @@ Imports neither torch nor qiskit: a quote for a full training is there in a frac
 from __future__ import annotations
 
 import importlib.util
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -94,7 +95,8 @@ def plan_run(
         find_map: Tells which affine map is kept; by default only whether the device has any.
 
     Raises:
-        ConfigError: If the actor runs no circuit, or a number is out of range.
+        ConfigError: If the actor runs no circuit, the device is too small for it, or a number is
+            out of range.
     """
     _require_circuit(config)
     shape = RunShape(config.environment.steps, images, _shots(config), query_every)
@@ -111,7 +113,7 @@ def plan_training(
     """Quote `qhw train`; arguments as in `plan_run`.
 
     Raises:
-        ConfigError: If the actor runs no circuit, or the settings do not go with a device.
+        ConfigError: If the actor runs no circuit, or the settings do not go with the device.
         MitigationError: If the mitigation does not go with the gradient rule.
     """
     _require_circuit(config)
@@ -189,11 +191,24 @@ def _require_circuit(config: RunConfig) -> None:
             f"The actor {config.actor.kind!r} runs no circuit: there is nothing to quote.",
             "Take actor.kind = 'ring'.",
         )
+    device, wanted = config.backend.name, config.actor.circuit.qubits
+    if device in _fake_names() and wanted > _fake_width(device):
+        raise ConfigError.too_wide(wanted, device, _fake_width(device))
 
 
 def _fake_names() -> list[str]:
     """Names of the snapshots in the vendor's package, read from its folders, not imported."""
+    return sorted(f"fake_{path.parent.name}" for path in _fake_folder().glob("*/__init__.py"))
+
+
+def _fake_width(device: str) -> int:
+    """Qubits of a snapshot in the vendor's package."""
+    short = device.removeprefix("fake_")
+    path = next((_fake_folder() / short).glob("conf_*.json"))
+    return int(json.loads(path.read_text(encoding="utf-8"))["n_qubits"])
+
+
+def _fake_folder() -> Path:
     package = importlib.util.find_spec("qiskit_ibm_runtime")
     assert package is not None and package.origin is not None
-    folder = Path(package.origin).parent / "fake_provider" / "backends"
-    return sorted(f"fake_{path.parent.name}" for path in folder.glob("*/__init__.py"))
+    return Path(package.origin).parent / "fake_provider" / "backends"

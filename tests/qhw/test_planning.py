@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,7 +16,7 @@ from policy import RingCircuit
 from policy.circuit import ENCODINGS
 from qhw import planning
 from qhw.backends import device_opening
-from qhw.backends.names import fake_device_names
+from qhw.backends.names import fake_classes, fake_device_names
 from qhw.cli_plan import plan_app
 from qhw.config import CircuitConfig, RunConfig, merge, parse_config
 from qhw.errors import BackendUnavailableError, ConfigError, QhwError, UnknownNameError
@@ -49,6 +50,20 @@ def plan(*arguments: str) -> str:
         raise result.exception
     assert max(map(len, result.output.splitlines())) <= 80
     return result.output
+
+
+@pytest.mark.filterwarnings("ignore:Properties of fake_nighthawk are not intended")
+def test_widths_of_snapshots_are_the_devices() -> None:
+    for name in fake_device_names():
+        assert planning._fake_width(name) == fake_classes()[name]().num_qubits
+
+
+def test_a_circuit_wider_than_the_device_is_not_quoted() -> None:
+    wide = on_device({"actor": {"circuit": {"qubits": 8}}}, name="fake_lima")
+    for quoting in (plan_training, partial(plan_run, images=2)):
+        with pytest.raises(ConfigError, match="8 qubits does not fit on fake_lima, which has 5"):
+            quoting(wide)
+    assert plan_training(on_device(name="fake_lima")).jobs > 0
 
 
 @given(st.integers(1, 12), st.integers(1, 12), st.sampled_from(ENCODINGS))
