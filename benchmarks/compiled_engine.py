@@ -57,7 +57,6 @@ def pennylane_gradient(angles: Any, upstream: FloatArray, method: str) -> Any:
     """The same circuit and loss in PennyLane; angles (8,) or, broadcast, (8, B)."""
     device = qml.device("default.qubit", wires=4)
 
-    @qml.qnode(device, diff_method=method)
     def circuit(weights: Any) -> Any:
         for qubit in range(4):
             qml.RY(angles[qubit], qubit)
@@ -72,8 +71,10 @@ def pennylane_gradient(angles: Any, upstream: FloatArray, method: str) -> Any:
                 qml.RX(weights[16 * layer + 4 * qubit + 3], qubit)
         return [qml.expval(qml.PauliZ(qubit)) for qubit in range(4)]
 
+    node = qml.QNode(circuit, device, diff_method=method)
+
     def loss(weights: Any) -> Any:
-        return pnp.sum(pnp.stack(circuit(weights)) * upstream)
+        return pnp.sum(pnp.stack(node(weights)) * upstream)
 
     return qml.grad(loss)
 

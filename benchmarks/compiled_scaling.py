@@ -22,7 +22,7 @@ from benchmarks.compiled_engine import draw, open_noisy
 from benchmarks.timing import interleaved, significant, write_result
 from policy import ParameterShift, RingCircuit
 from qhw.config import parse_config
-from qhw.training import Trainer
+from qhw.trainer import Trainer
 
 QUBITS, DEPTHS, BATCHES = range(2, 9), range(1, 7), (1, 8, 64, 512, 2048)
 DEVICE = "fake_brisbane"
@@ -57,7 +57,7 @@ def ppo_update() -> dict[str, float]:
     """One update of 640 transitions, 4 epochs of minibatches of 64, on the embedded model."""
     torch.set_num_threads(1)
     settings = {"ppo": {"environments": 64, "epochs": 4, "minibatches": 10}}
-    results = {}
+    results: dict[str, float] = {}
     for rule in ("shift", "adjoint"):
         trainer = Trainer(parse_config({**settings, "gradient": {"rule": rule}}))
         trainer.advance()

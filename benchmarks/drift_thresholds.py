@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.timing import significant, write_result
-from calibration import DeviceSnapshot, GateFacts, confusion_matrices, noise_model
+from calibration import DeviceSnapshot, GateFacts, QubitFacts, confusion_matrices, noise_model
 from policy import RingCircuit
 from policy.backend import FloatArray
 from qhw.backends.aer import bound_probabilities, density_simulator, read_out, sign_matrix
@@ -120,12 +120,19 @@ def idling(
 
     target = snapshot.target(active)
     target.add_instruction(Delay(0), {(i,): None for i in range(len(active))}, name="delay")
-    facts = [snapshot.qubits[q] for q in active]
+    times = [relaxation_times(snapshot.qubits[q]) for q in active]
     relaxation = RelaxationNoisePass(
-        [q.t1 for q in facts], [min(q.t2, 2 * q.t1) for q in facts], dt=snapshot.dt, op_types=Delay
+        [t1 for t1, _ in times], [t2 for _, t2 in times], dt=snapshot.dt, op_types=Delay
     )
     schedule = PassManager([ALAPScheduleAnalysis(target=target), PadDelay(target=target)])
     return relaxation(schedule.run(circuit))
+
+
+def relaxation_times(qubit: QubitFacts) -> tuple[float, float]:
+    """T1 and T2 in seconds; T2 is at most twice T1."""
+    if qubit.t1 is None or qubit.t2 is None:
+        raise ValueError(f"{qubit} has no T1 or no T2: take a device that gives both")
+    return qubit.t1, min(qubit.t2, 2 * qubit.t1)
 
 
 def measure(device: str, folder: Path) -> dict[str, float]:

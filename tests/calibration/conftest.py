@@ -7,10 +7,10 @@ from calibration import DeviceSnapshot
 
 
 @pytest.fixture(scope="session")
-def brisbane():
+def brisbane() -> DeviceSnapshot:
     return DeviceSnapshot.from_backend(FakeBrisbane())
 
 
 @pytest.fixture(scope="session")
-def fez():
+def fez() -> DeviceSnapshot:
     return DeviceSnapshot.from_backend(FakeFez())

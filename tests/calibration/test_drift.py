@@ -2,16 +2,25 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any
 
 import pytest
 
-from calibration import DeviceSnapshot, GateFacts, QubitFacts, Thresholds, compare, scale_noise
+from calibration import (
+    DeviceSnapshot,
+    Drift,
+    GateFacts,
+    QubitFacts,
+    Thresholds,
+    compare,
+    scale_noise,
+)
 from calibration.snapshot import UNUSABLE
 
 QUBIT = QubitFacts(t1=100e-6, t2=80e-6, frequency=None, p01=0.01, p10=0.02, readout_seconds=1e-6)
 
 
-def device(**changes):
+def device(**changes: Any) -> DeviceSnapshot:
     """Three qubits in a row; cz in both directions, sx and x with one number each qubit."""
     gates = []
     for qubit in range(3):
@@ -28,13 +37,15 @@ def device(**changes):
     return DeviceSnapshot(**{**facts, **changes})
 
 
-def with_qubit(number, **changes):
+def with_qubit(number: int, **changes: Any) -> DeviceSnapshot:
     qubits = list(device().qubits)
     qubits[number] = dataclasses.replace(qubits[number], **changes)
     return device(qubits=tuple(qubits), taken_at="2026-11-21T20:00:00+00:00")
 
 
-def with_gate(place, error, names=("cz", "sx", "x")):
+def with_gate(
+    place: tuple[int, ...], error: float | None, names: tuple[str, ...] = ("cz", "sx", "x")
+) -> DeviceSnapshot:
     gates = [
         dataclasses.replace(gate, error=error)
         if set(gate.qubits) == set(place) and gate.name in names
@@ -44,11 +55,11 @@ def with_gate(place, error, names=("cz", "sx", "x")):
     return device(gates=tuple(gates))
 
 
-def told(drift):
+def told(drift: Drift) -> list[tuple[str, str, tuple[int, ...]]]:
     return [(change.kind, change.gates, change.qubits) for change in drift.moved]
 
 
-def test_a_snapshot_has_not_moved_from_itself(fez):
+def test_a_snapshot_has_not_moved_from_itself(fez: DeviceSnapshot) -> None:
     drift = compare(fez, fez)
     assert drift.verdict == "none"
     assert not drift.moved and not drift.lost and not drift.gained and not drift.unknown
@@ -57,7 +68,7 @@ def test_a_snapshot_has_not_moved_from_itself(fez):
     assert len(drift.of_kind("two-qubit gate")) == 176  # one for both directions
 
 
-def test_gates_that_share_a_number_are_one_fact():
+def test_gates_that_share_a_number_are_one_fact() -> None:
     drift = compare(device(), with_gate((1,), 0.0009))
     assert told(drift) == [("one-qubit gate", "sx, x", (1,))]
     drift = compare(device(), with_gate((0, 1), 0.008))
@@ -79,23 +90,23 @@ def test_gates_that_share_a_number_are_one_fact():
         (with_qubit(2, t2=89e-6), True),  # better is a change, too
     ],
 )
-def test_share_and_floor_decide(after, moved):
+def test_share_and_floor_decide(after: DeviceSnapshot, moved: bool) -> None:
     assert bool(compare(device(), after).moved) is moved
 
 
-def test_a_tiny_error_that_doubles_raises_no_alarm():
+def test_a_tiny_error_that_doubles_raises_no_alarm() -> None:
     before = with_qubit(0, p01=0.0005)
     assert not compare(before, with_qubit(0, p01=0.0015)).moved
 
 
-def test_an_error_from_nothing_counts_by_its_floor():
+def test_an_error_from_nothing_counts_by_its_floor() -> None:
     (change, *_) = compare(with_qubit(0, p01=0.0), with_qubit(0, p01=0.01)).moved
     assert change.relative == math.inf
     assert change.strength == pytest.approx(5)
     assert not compare(with_qubit(0, p01=0.0), with_qubit(0, p01=0.001)).moved
 
 
-def test_the_worst_comes_first():
+def test_the_worst_comes_first() -> None:
     after = with_qubit(2, p01=0.03, p10=0.025, t1=80e-6)
     drift = compare(device(), after)
     assert [change.kind for change in drift.moved] == ["p01", "T1", "p10"]
@@ -104,13 +115,13 @@ def test_the_worst_comes_first():
     assert drift.days == 1.5
 
 
-def test_moved_errors_ask_for_a_new_fit():
+def test_moved_errors_ask_for_a_new_fit() -> None:
     drift = compare(device(), with_gate((1, 2), 0.009))
     assert drift.verdict == "refit"
     assert drift.reasons == ("cz on 1-2 moved by +125%",)
 
 
-def with_times(**factors):
+def with_times(**factors: list[float]) -> DeviceSnapshot:
     """T1 and T2 of qubits 0, 1, 2 times these factors."""
     facts = [
         dataclasses.replace(
@@ -121,7 +132,7 @@ def with_times(**factors):
     return device(qubits=tuple(facts))
 
 
-def test_one_qubits_relaxation_is_told_and_asks_for_nothing():
+def test_one_qubits_relaxation_is_told_and_asks_for_nothing() -> None:
     drift = compare(device(), with_qubit(0, t2=65e-6))
     assert drift.verdict == "none"
     assert told(drift) == [("T2", "", (0,))]
@@ -133,11 +144,11 @@ def test_one_qubits_relaxation_is_told_and_asks_for_nothing():
     assert not compare(device(), with_qubit(0, t2=75e-6)).reasons
 
 
-def test_relaxation_that_falls_to_half_asks_for_a_new_fit():
+def test_relaxation_that_falls_to_half_asks_for_a_new_fit() -> None:
     """Beside two qubits of short times, whose sum of rates it hardly moves."""
     short = {number: dataclasses.replace(QUBIT, t2=8e-6) for number in (1, 2)}
 
-    def at(t2):
+    def at(t2: float) -> DeviceSnapshot:
         qubits = (dataclasses.replace(QUBIT, t2=t2), short[1], short[2])
         return device(qubits=qubits)
 
@@ -156,13 +167,15 @@ def test_relaxation_that_falls_to_half_asks_for_a_new_fit():
         ([1.4, 1.4, 1.4], ("T1 of 3 qubits together: decay 29% slower",)),
     ],
 )
-def test_relaxation_of_all_qubits_together_counts_as_an_error_does(factors, reasons):
+def test_relaxation_of_all_qubits_together_counts_as_an_error_does(
+    factors: list[float], reasons: tuple[str, ...]
+) -> None:
     drift = compare(device(), with_times(t1=factors))
     assert drift.verdict == ("refit" if reasons else "none")
     assert not reasons or drift.reasons == reasons
 
 
-def test_only_what_the_circuit_uses_counts():
+def test_only_what_the_circuit_uses_counts() -> None:
     moved = with_gate((1, 2), 0.05)
     assert compare(device(), moved, qubits=[0, 1]).verdict == "none"
     assert compare(device(), moved, qubits=[0, 1, 2], pairs=[(1, 0)]).verdict == "none"
@@ -172,7 +185,7 @@ def test_only_what_the_circuit_uses_counts():
     assert compare(device(), read, qubits=[0, 1], measured=[2]).verdict == "refit"
 
 
-def test_what_is_lost_asks_for_another_layout():
+def test_what_is_lost_asks_for_another_layout() -> None:
     gates = tuple(gate for gate in device().gates if gate.qubits != (1, 2))
     drift = compare(device(), device(gates=gates))
     assert drift.verdict == "relayout"
@@ -185,7 +198,7 @@ def test_what_is_lost_asks_for_another_layout():
     assert broken.lost == ("qubit 1 is reported as faulty",)
 
 
-def test_what_is_gained_asks_for_nothing():
+def test_what_is_gained_asks_for_nothing() -> None:
     gates = tuple(gate for gate in device().gates if gate.qubits != (1, 2))
     drift = compare(device(gates=gates, faulty_qubits=(0,)), device())
     assert drift.verdict == "none"
@@ -196,7 +209,7 @@ def test_what_is_gained_asks_for_nothing():
     )
 
 
-def test_values_that_one_snapshot_lacks_are_told():
+def test_values_that_one_snapshot_lacks_are_told() -> None:
     drift = compare(with_qubit(0, t1=None), with_qubit(1, t2=None))
     assert drift.unknown == ("T1 on 0 is known after only", "T2 on 1 is known before only")
     assert drift.verdict == "none"
@@ -205,27 +218,27 @@ def test_values_that_one_snapshot_lacks_are_told():
     assert gone.unknown == ("cz on 0-1 is known before only",)
 
 
-def test_a_score_can_ask_for_another_layout():
+def test_a_score_can_ask_for_another_layout() -> None:
     refit = compare(device(), with_gate((1, 2), 0.009))
     relaid = refit.relaid("others are better")
     assert relaid.verdict == "relayout"
     assert relaid.reasons == ("others are better", "cz on 1-2 moved by +125%")
 
 
-def test_unknown_dates_have_no_distance(fez):
+def test_unknown_dates_have_no_distance(fez: DeviceSnapshot) -> None:
     unknown = dataclasses.replace(fez, taken_at="unknown")
     assert compare(unknown, fez).days is None
     assert compare(dataclasses.replace(fez, taken_at="2025-02-26T10:00:00"), fez).days is None
 
 
-def test_more_noise_everywhere_moves_every_error(fez):
+def test_more_noise_everywhere_moves_every_error(fez: DeviceSnapshot) -> None:
     drift = compare(fez, scale_noise(fez, 3.0).snapshot)
     for kind in ("T1", "T2", "p01", "p10", "two-qubit gate"):
         moved = [change for change in drift.of_kind(kind) if change.moved]
         assert len(moved) > 0.7 * len(drift.of_kind(kind)), kind
 
 
-def test_foreign_questions_are_refused(fez, brisbane):
+def test_foreign_questions_are_refused(fez: DeviceSnapshot, brisbane: DeviceSnapshot) -> None:
     with pytest.raises(ValueError, match="156 qubits and fake_brisbane 127"):
         compare(fez, brisbane)
     with pytest.raises(ValueError, match="no qubit 3: it has 0 to 2"):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 from qiskit_ibm_runtime.fake_provider import FakeBoston, FakeBrisbane
@@ -8,7 +9,7 @@ from qiskit_ibm_runtime.fake_provider import FakeBoston, FakeBrisbane
 from calibration import DeviceSnapshot
 
 
-def test_a_snapshot_knows_what_the_device_publishes(brisbane):
+def test_a_snapshot_knows_what_the_device_publishes(brisbane: DeviceSnapshot) -> None:
     device = FakeBrisbane()
     assert brisbane.num_qubits == 127
     assert brisbane.two_qubit_gates == ("ecr",)
@@ -21,23 +22,23 @@ def test_a_snapshot_knows_what_the_device_publishes(brisbane):
     assert gate.error == device.target["ecr"][gate.qubits].error
 
 
-def test_read_out_is_not_symmetric(brisbane):
+def test_read_out_is_not_symmetric(brisbane: DeviceSnapshot) -> None:
     assert any(abs(qubit.p01 - qubit.p10) > 0.005 for qubit in brisbane.qubits)
 
 
-def test_json_gives_back_an_equal_snapshot(fez, tmp_path):
+def test_json_gives_back_an_equal_snapshot(fez: DeviceSnapshot, tmp_path: Path) -> None:
     assert DeviceSnapshot.from_json(fez.to_json()) == fez
     fez.save(tmp_path / "new" / "fez.json")
     assert DeviceSnapshot.from_json((tmp_path / "new" / "fez.json").read_text()) == fez
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["fez.json"]
 
 
-def test_something_else_is_not_a_snapshot():
+def test_something_else_is_not_a_snapshot() -> None:
     with pytest.raises(ValueError, match="not a device snapshot"):
         DeviceSnapshot.from_json('{"name": "x"}')
 
 
-def test_digests_tell_calibration_from_structure(fez):
+def test_digests_tell_calibration_from_structure(fez: DeviceSnapshot) -> None:
     moved = dataclasses.replace(fez.gates[3], error=0.123)
     gates = (*fez.gates[:3], moved, *fez.gates[4:])
     later = dataclasses.replace(fez, gates=gates)
@@ -47,7 +48,7 @@ def test_digests_tell_calibration_from_structure(fez):
     assert broken.structure_digest != fez.structure_digest
 
 
-def test_a_part_of_the_target_is_renumbered(brisbane):
+def test_a_part_of_the_target_is_renumbered(brisbane: DeviceSnapshot) -> None:
     gate = next(g for g in brisbane.gates if g.name == "ecr")
     part = brisbane.target(gate.qubits)
     assert part.num_qubits == 2
@@ -55,7 +56,7 @@ def test_a_part_of_the_target_is_renumbered(brisbane):
     assert part["measure"][(1,)].error == brisbane.qubits[gate.qubits[1]].readout_error
 
 
-def test_other_measurements_and_resets_are_no_gates():
+def test_other_measurements_and_resets_are_no_gates() -> None:
     """Heron devices offer `measure_2` and `reset_2`, which have no place in a target of gates."""
     device = FakeBoston()
     assert {"measure_2", "reset_2"} <= set(device.target.operation_names)

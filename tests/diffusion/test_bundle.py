@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from diffusion.bundle import EMBEDDED, load_bundle, read_card
+from diffusion.bundle import EMBEDDED, Bundle, load_bundle, read_card
 from diffusion.datasets import FASHION_CLASSES
 from diffusion.environment import draw_labels, draw_latents
 
@@ -14,16 +16,16 @@ torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="module")
-def bundle():
+def bundle() -> Bundle:
     return load_bundle()
 
 
 @pytest.fixture
-def copy(tmp_path):
+def copy(tmp_path: Path) -> Path:
     return shutil.copytree(EMBEDDED, tmp_path / "bundle")
 
 
-def test_the_embedded_bundle_is_what_its_card_says(bundle):
+def test_the_embedded_bundle_is_what_its_card_says(bundle: Bundle) -> None:
     card = bundle.card
     assert card.class_names == FASHION_CLASSES
     assert min(card.accuracies.values()) >= 0.88
@@ -33,7 +35,7 @@ def test_the_embedded_bundle_is_what_its_card_says(bundle):
     assert card.chosen.rule_low <= card.cfg_base <= card.chosen.constant
 
 
-def test_classifiers_are_not_random(bundle):
+def test_classifiers_are_not_random(bundle: Bundle) -> None:
     """The card's accuracies hold on the reference pictures, within sampling error."""
     images = bundle.reference_images.float() / 255
     for name, model in zip(card_names(), (bundle.proxy, *bundle.judges), strict=True):
@@ -42,17 +44,17 @@ def test_classifiers_are_not_random(bundle):
         assert float(hits) == pytest.approx(bundle.card.accuracies[name], abs=0.05)
 
 
-def card_names():
+def card_names() -> tuple[str, ...]:
     return ("proxy", "judge_0", "judge_1")
 
 
-def test_networks_are_frozen_and_computed_in_single_precision(bundle):
+def test_networks_are_frozen_and_computed_in_single_precision(bundle: Bundle) -> None:
     for module in (bundle.denoiser, bundle.proxy, *bundle.judges):
         assert not module.training
         assert all(not p.requires_grad and p.dtype == torch.float32 for p in module.parameters())
 
 
-def test_strong_guidance_does_not_collapse(bundle):
+def test_strong_guidance_does_not_collapse(bundle: Bundle) -> None:
     """Clipping without recomputing the noise would throw w = 6 far off."""
     sampler = bundle.sampler(10)
     latents, labels = draw_latents(60, 5, bundle.denoiser.sample_shape), draw_labels(60, 10)
@@ -66,7 +68,7 @@ def test_strong_guidance_does_not_collapse(bundle):
 
 
 @pytest.mark.parametrize("name", ["denoiser", "proxy", "judge_1", "references"])
-def test_a_damaged_file_is_refused_by_name(copy, name):
+def test_a_damaged_file_is_refused_by_name(copy: Path, name: str) -> None:
     path = copy / f"{name}.safetensors"
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
@@ -75,20 +77,20 @@ def test_a_damaged_file_is_refused_by_name(copy, name):
         load_bundle(copy)
 
 
-def test_a_folder_without_a_card(tmp_path):
+def test_a_folder_without_a_card(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         load_bundle(tmp_path)
 
 
 @pytest.mark.parametrize("change", [{"surprise": 1}, {"chosen": {"constant": 3}}])
-def test_a_card_of_another_kind_is_refused(copy, change):
+def test_a_card_of_another_kind_is_refused(copy: Path, change: dict[str, Any]) -> None:
     values = json.loads((copy / "card.json").read_text())
     (copy / "card.json").write_text(json.dumps(values | change))
     with pytest.raises(ValueError, match="is not a bundle's card"):
         read_card(copy)
 
 
-def test_a_random_proxy_is_refused(copy):
+def test_a_random_proxy_is_refused(copy: Path) -> None:
     values = json.loads((copy / "card.json").read_text())
     values["accuracies"]["proxy"] = 0.1
     (copy / "card.json").write_text(json.dumps(values))

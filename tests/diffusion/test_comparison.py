@@ -2,39 +2,42 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from diffusion.comparison import (
     Arm,
+    BootstrapMethod,
     Interval,
     bootstrap_mean,
     equal_accuracy_difference,
     paired_difference,
     resample_counts,
 )
-from diffusion.metrics import GaussianReference
+from diffusion.metrics import FloatArray, GaussianReference
 
 N = 600
+Scene = tuple[FloatArray, FloatArray, list[Arm], GaussianReference]
 
 
 @pytest.fixture
-def rng():
+def rng() -> np.random.Generator:
     return np.random.default_rng(5)
 
 
-def arm(common, accuracy, shift, threshold):
+def arm(common: FloatArray, accuracy: float, shift: float, threshold: FloatArray) -> Arm:
     """Features off by ``shift``; correct where the latent's common threshold says so."""
-    return Arm.of(threshold < accuracy, common + np.array([shift, 0, 0]))
+    return Arm.of(torch.from_numpy(threshold < accuracy), common + np.array([shift, 0, 0]))
 
 
 @pytest.fixture
-def scene(rng):
+def scene(rng: np.random.Generator) -> Scene:
     common, threshold = rng.standard_normal((N, 3)), rng.random(N)
     constants = [arm(common, a, s, threshold) for a, s in [(0.7, 0.5), (0.8, 1.0), (0.9, 1.5)]]
     return common, threshold, constants, GaussianReference.of(rng.standard_normal((4000, 3)))
 
 
 @pytest.mark.parametrize("method", ["influence", "resample"])
-def test_known_gain_is_found(scene, method):
+def test_known_gain_is_found(scene: Scene, method: BootstrapMethod) -> None:
     common, threshold, constants, reference = scene
     found = equal_accuracy_difference(
         arm(common, 0.85, 1.0, threshold), constants, reference, resamples=400, method=method
@@ -46,7 +49,7 @@ def test_known_gain_is_found(scene, method):
     assert found.frechet - found.constant_frechet == pytest.approx(found.difference.estimate)
 
 
-def test_methods_agree(scene):
+def test_methods_agree(scene: Scene) -> None:
     common, threshold, constants, reference = scene
     one, other = (
         equal_accuracy_difference(
@@ -58,7 +61,7 @@ def test_methods_agree(scene):
     assert one.high - one.low == pytest.approx(other.high - other.low, rel=0.15)
 
 
-def test_a_constant_ties_with_itself(scene):
+def test_a_constant_ties_with_itself(scene: Scene) -> None:
     _, _, constants, reference = scene
     found = equal_accuracy_difference(constants[1], constants, reference)
     assert found.difference.estimate == pytest.approx(0)
@@ -66,7 +69,7 @@ def test_a_constant_ties_with_itself(scene):
     assert found.difference.high == pytest.approx(0, abs=1e-9)
 
 
-def test_dominated_constants_do_not_count(scene):
+def test_dominated_constants_do_not_count(scene: Scene) -> None:
     common, threshold, constants, reference = scene
     worse = arm(common, 0.85, 3.0, threshold)
     subject = arm(common, 0.85, 1.0, threshold)
@@ -74,7 +77,7 @@ def test_dominated_constants_do_not_count(scene):
     assert equal_accuracy_difference(subject, [worse, *constants], reference) == one
 
 
-def test_two_arms_beside_the_constants_are_paired(scene):
+def test_two_arms_beside_the_constants_are_paired(scene: Scene) -> None:
     """Both lie on the same latents, so most of what scatters is common and drops out."""
     common, threshold, constants, reference = scene
     better, worse = (
@@ -90,20 +93,20 @@ def test_two_arms_beside_the_constants_are_paired(scene):
     assert better.minus(better) == Interval(0.0, 0.0, 0.0)
 
 
-def test_accuracy_beyond_the_constants_is_told(scene):
+def test_accuracy_beyond_the_constants_is_told(scene: Scene) -> None:
     common, threshold, constants, reference = scene
     found = equal_accuracy_difference(arm(common, 0.99, 1.5, threshold), constants, reference)
     assert found.outside == 1
     assert found.difference.estimate == pytest.approx(0)
 
 
-def test_paired_difference_uses_the_pairs(rng):
+def test_paired_difference_uses_the_pairs(rng: np.random.Generator) -> None:
     base = rng.standard_normal(N) * 10
     found = paired_difference(base + 0.1 + 0.01 * rng.standard_normal(N), base)
     assert 0.098 < found.low < found.estimate < found.high < 0.103
 
 
-def test_interval_covers(rng):
+def test_interval_covers(rng: np.random.Generator) -> None:
     hits = [
         (found := bootstrap_mean(rng.standard_normal(80), seed=k, resamples=400)).low
         < 0
@@ -114,7 +117,7 @@ def test_interval_covers(rng):
     assert sum(hits) >= 262
 
 
-def test_counts():
+def test_counts() -> None:
     counts = resample_counts(50, 20, seed=1)
     assert counts.shape == (20, 50)
     assert (counts.sum(axis=1) == 50).all()
@@ -122,7 +125,7 @@ def test_counts():
     assert not np.array_equal(counts, resample_counts(50, 20, seed=2))
 
 
-def test_refusals(scene):
+def test_refusals(scene: Scene) -> None:
     common, threshold, constants, reference = scene
     with pytest.raises(ValueError, match="two constants"):
         equal_accuracy_difference(constants[0], constants[:1], reference)

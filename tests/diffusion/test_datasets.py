@@ -3,22 +3,24 @@ from __future__ import annotations
 import gzip
 import hashlib
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
 from diffusion.datasets import Dataset, Split, load_dataset, shrink
 
 
-def write_idx(path, array, magic):
+def write_idx(path: Path, array: NDArray[np.uint8], magic: int) -> None:
     header = struct.pack(f">{1 + array.ndim}i", magic, *array.shape)
     path.write_bytes(gzip.compress(header + array.tobytes()))
 
 
 @pytest.fixture
-def fashion(tmp_path):
+def fashion(tmp_path: Path) -> Path:
     rng = np.random.default_rng(0)
     for prefix, count in (("train", 6), ("t10k", 3)):
         images = rng.integers(0, 256, (count, 28, 28), dtype=np.uint8)
@@ -29,7 +31,7 @@ def fashion(tmp_path):
     return tmp_path
 
 
-def test_idx_files_are_read_and_their_checksums_kept(fashion):
+def test_idx_files_are_read_and_their_checksums_kept(fashion: Path) -> None:
     data = load_dataset("fashion-mnist", fashion)
     assert data.train.images.shape == (6, 1, 28, 28)
     assert data.test.labels.tolist() == [0, 1, 2]
@@ -37,14 +39,14 @@ def test_idx_files_are_read_and_their_checksums_kept(fashion):
     assert data.checksums[path.name] == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_a_file_cut_short_is_refused(fashion):
+def test_a_file_cut_short_is_refused(fashion: Path) -> None:
     path = fashion / "train-images-idx3-ubyte.gz"
     path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes())[:-5]))
     with pytest.raises(ValueError, match="cut short"):
         load_dataset("fashion-mnist", fashion)
 
 
-def test_a_missing_folder_and_an_unknown_name(tmp_path):
+def test_a_missing_folder_and_an_unknown_name(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="point --data"):
         load_dataset("fashion-mnist", tmp_path / "nowhere")
     with pytest.raises(ValueError, match="'mnist': use one of"):
@@ -53,7 +55,7 @@ def test_a_missing_folder_and_an_unknown_name(tmp_path):
         load_dataset("cifar10", tmp_path)
 
 
-def test_a_folder_of_pictures(tmp_path):
+def test_a_folder_of_pictures(tmp_path: Path) -> None:
     for split in ("train", "test"):
         for name, shade in (("dark", 10), ("light", 240)):
             (tmp_path / split / name).mkdir(parents=True)
@@ -64,13 +66,13 @@ def test_a_folder_of_pictures(tmp_path):
     assert data.train.images[:, 0, 0, 0].tolist() == [10, 240]
 
 
-def make(size):
+def make(size: int) -> Dataset:
     images = torch.arange(size * size, dtype=torch.uint8).reshape(1, 1, size, size)
     split = Split(images, torch.tensor([0]))
     return Dataset("x", ("only",), split, split, {})
 
 
-def test_shrinking_frames_and_averages():
+def test_shrinking_frames_and_averages() -> None:
     small = shrink(make(6), 4).train.images[0, 0]
     assert small.shape == (4, 4)
     # 6 x 6 is framed to 8 x 8; the block in the corner holds three zeros and pixel 0.
@@ -79,13 +81,13 @@ def test_shrinking_frames_and_averages():
     assert torch.equal(shrink(make(4), 4).train.images, make(4).train.images)
 
 
-def test_what_cannot_be_framed_is_refused():
+def test_what_cannot_be_framed_is_refused() -> None:
     with pytest.raises(ValueError, match="cannot be framed"):
         shrink(make(5), 4)
     with pytest.raises(ValueError, match="4 x 4 cannot be framed to a multiple of 16"):
         shrink(make(4), 16)
 
 
-def test_images_and_labels_must_fit():
+def test_images_and_labels_must_fit() -> None:
     with pytest.raises(ValueError, match="differ"):
         Split(torch.zeros(3, 1, 2, 2), torch.zeros(2))

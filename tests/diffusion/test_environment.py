@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 from torch.testing import assert_close
 
 from diffusion.environment import (
@@ -17,35 +20,46 @@ from diffusion.environment import (
 )
 from diffusion.episodes import play, play_schedule
 from diffusion.rewards import PAPER_REWARD, RewardConfig
+from diffusion.sampler import GuidedSampler
 from diffusion.schedules import constant
+from tests.diffusion.conftest import GaussianMixtureDenoiser, LinearClassifier
 
 N = 6
 BUSY = RewardConfig(lambda_act=0.3, lambda_guidance=0.2, lambda_tv=0.4)
 """Every term weighs something."""
 
 
+Start = tuple[Tensor, Tensor]
+"""Latents and labels."""
+Build = Callable[..., GuidanceEnvironment]
+
+
 @pytest.fixture
-def start():
+def start() -> Start:
     return draw_latents(N, 0, (1, 16, 16)), draw_labels(N, 4)
 
 
 @pytest.fixture
-def build(sampler, proxy):
-    def make(reward=BUSY, cfg_base=3.0, **options):
+def build(sampler: GuidedSampler, proxy: LinearClassifier) -> Build:
+    def make(
+        reward: RewardConfig = BUSY, cfg_base: float = 3.0, **options: Any
+    ) -> GuidanceEnvironment:
         return GuidanceEnvironment(sampler, proxy, reward, cfg_base, **options)
 
     return make
 
 
-def act(step, states):
+def act(step: int, states: Tensor) -> Tensor:
     return torch.linspace(-2.5, 2.5, states.shape[0]) * (1 if step % 2 else -0.5)
 
 
-def negative_square_error(images, references):
+def negative_square_error(images: Tensor, references: Tensor) -> Tensor:
     return (images - references).square().mean(dim=(1, 2, 3))
 
 
-def test_state_against_the_known_denoiser_and_classifier(build, start, denoiser, proxy):
+def test_state_against_the_known_denoiser_and_classifier(
+    build: Build, start: Start, denoiser: GaussianMixtureDenoiser, proxy: LinearClassifier
+) -> None:
     latents, labels = start
     state = build().reset(latents, labels)
     noise = denoiser.predict(latents, 800, labels)[1]
@@ -69,7 +83,7 @@ def test_state_against_the_known_denoiser_and_classifier(build, start, denoiser,
     assert_close(state, wanted, atol=1e-5, rtol=1e-4)
 
 
-def test_noise_and_confidence_are_not_formulas_in_the_latent(build, start):
+def test_noise_and_confidence_are_not_formulas_in_the_latent(build: Build, start: Start) -> None:
     """Other labels on the same latents change the noise's columns and p, not the latent's."""
     latents, labels = start
     environment = build()
@@ -78,7 +92,7 @@ def test_noise_and_confidence_are_not_formulas_in_the_latent(build, start):
     assert changed.tolist() == [False, False, True, True, False, True]
 
 
-def test_previous_action_in_the_state_is_the_clipped_one(build, start):
+def test_previous_action_in_the_state_is_the_clipped_one(build: Build, start: Start) -> None:
     environment = build()
     environment.reset(*start)
     result = environment.step(torch.tensor([-9.0, -2, -1, 0, 1, 9]))
@@ -87,7 +101,9 @@ def test_previous_action_in_the_state_is_the_clipped_one(build, start):
     assert result.terms["action"][0] == pytest.approx(-0.3 / 5 * 4)
 
 
-def test_one_forward_per_step_and_none_after_the_last(build, start, denoiser):
+def test_one_forward_per_step_and_none_after_the_last(
+    build: Build, start: Start, denoiser: GaussianMixtureDenoiser
+) -> None:
     environment = build()
     environment.reset(*start)
     for step in range(environment.num_steps):
@@ -96,7 +112,9 @@ def test_one_forward_per_step_and_none_after_the_last(build, start, denoiser):
     assert denoiser.calls == environment.num_steps
 
 
-def test_full_episode_ends_with_the_terminal_reward(build, start, proxy):
+def test_full_episode_ends_with_the_terminal_reward(
+    build: Build, start: Start, proxy: LinearClassifier
+) -> None:
     environment = build()
     environment.reset(*start)
     results = [environment.step(torch.zeros(N)) for _ in range(environment.num_steps)]
@@ -112,14 +130,16 @@ def test_full_episode_ends_with_the_terminal_reward(build, start, proxy):
         assert_close(result.reward, sum(result.terms.values()))
 
 
-def test_confidence_gains_sum_to_the_rise_of_confidence(build, start):
+def test_confidence_gains_sum_to_the_rise_of_confidence(build: Build, start: Start) -> None:
     environment = build(RewardConfig(beta=0.7))
     episode = play(environment, *start, act)
     rise = episode.log_probability.exp() - episode.states[0, :, 5]
     assert_close(episode.terms["step_gain"], 0.7 * rise, atol=1e-5, rtol=1e-4)
 
 
-def test_episode_equals_the_sampler_under_the_same_guidance(build, start, sampler, denoiser):
+def test_episode_equals_the_sampler_under_the_same_guidance(
+    build: Build, start: Start, sampler: GuidedSampler, denoiser: GaussianMixtureDenoiser
+) -> None:
     environment = build()
     episode = play(environment, *start, act)
     assert_close(episode.images, denoiser.decode(sampler.sample(*start, episode.guidance)))
@@ -128,13 +148,13 @@ def test_episode_equals_the_sampler_under_the_same_guidance(build, start, sample
     assert_close(again.guidance, episode.guidance)
 
 
-def test_episodes_do_not_depend_on_the_batch(build, start):
+def test_episodes_do_not_depend_on_the_batch(build: Build, start: Start) -> None:
     whole, parts = (play(build(), *start, lambda i, s: s[:, 5] - 0.5, batch_size=b) for b in (N, 4))
     for field in dataclasses.fields(whole):
         assert_close(getattr(whole, field.name), getattr(parts, field.name), atol=1e-5, rtol=1e-4)
 
 
-def test_latents_depend_on_seed_and_episode_alone():
+def test_latents_depend_on_seed_and_episode_alone() -> None:
     whole = draw_latents(10, 3, (1, 4, 4))
     assert torch.equal(draw_latents(4, 3, (1, 4, 4), first=6), whole[6:])
     assert not torch.equal(draw_latents(10, 4, (1, 4, 4)), whole)
@@ -144,13 +164,13 @@ def test_latents_depend_on_seed_and_episode_alone():
     assert not torch.equal(draw_latents(1, 2**32, (1, 4, 4)), draw_latents(1, 0, (1, 4, 4)))
 
 
-def test_latents_are_standard_normal():
+def test_latents_are_standard_normal() -> None:
     latents = draw_latents(1000, 0, (1, 16, 16))
     assert abs(latents.mean()) < 5 / 256000**0.5
     assert abs(latents.var() - 1) < 5 * (2 / 256000) ** 0.5
 
 
-CHANGED = {
+CHANGED: dict[str, Any] = {
     "alpha": 2.0, "log_cap": 0.3, "beta": 0.9, "step_gain": "ssim", "lambda_act": 0.1,
     "lambda_act_mode": "step", "lambda_guidance": 0.5, "guidance_price": "square",
     "guidance_center": 2.0, "lambda_tv": 0.1,
@@ -158,7 +178,7 @@ CHANGED = {
 
 
 @pytest.mark.parametrize("field", [f.name for f in dataclasses.fields(RewardConfig)])
-def test_every_reward_field_changes_the_reward(build, start, field):
+def test_every_reward_field_changes_the_reward(build: Build, start: Start, field: str) -> None:
     one = play(build(BUSY), *start, act)
     other = play(build(dataclasses.replace(BUSY, **{field: CHANGED[field]})), *start, act)
     assert_close(one.images, other.images)
@@ -168,12 +188,16 @@ def test_every_reward_field_changes_the_reward(build, start, field):
 @pytest.mark.parametrize(
     "option", [{"cfg_base": 4.0}, {"guidance_range": (2.0, 4.0)}, {"action_limit": 1.0}]
 )
-def test_every_option_changes_the_guidance(build, start, option):
+def test_every_option_changes_the_guidance(
+    build: Build, start: Start, option: dict[str, Any]
+) -> None:
     one, other = play(build(), *start, act), play(build(**option), *start, act)
     assert not torch.allclose(one.guidance, other.guidance)
 
 
-def test_gains_towards_the_picture_under_the_base_guidance(build, start, sampler, denoiser):
+def test_gains_towards_the_picture_under_the_base_guidance(
+    build: Build, start: Start, sampler: GuidedSampler, denoiser: GaussianMixtureDenoiser
+) -> None:
     base = denoiser.decode(sampler.sample(*start, 3.0))
     lpips_like = build(RewardConfig(step_gain="lpips", beta=1.0), distance=negative_square_error)
     lpips_like.reset(*start)
@@ -188,10 +212,11 @@ def test_gains_towards_the_picture_under_the_base_guidance(build, start, sampler
     assert (still.terms["step_gain"] > 0).all()
 
 
-def test_states_can_train_a_network(build, start):
+def test_states_can_train_a_network(build: Build, start: Start) -> None:
     """Nothing in a state may forbid a policy's gradient."""
     layer = torch.nn.Linear(6, 1)
     layer(build().reset(*start)).sum().backward()
+    assert layer.weight.grad is not None
     assert layer.weight.grad.abs().sum() > 0
 
 
@@ -202,7 +227,9 @@ def test_states_can_train_a_network(build, start):
     actions=st.lists(st.floats(-1e6, 1e6, width=32), min_size=N, max_size=N),
     base=st.floats(1, 12), limit=st.floats(0.01, 20),
 )  # fmt: skip
-def test_guidance_and_reward_stay_in_range(build, actions, base, limit):
+def test_guidance_and_reward_stay_in_range(
+    build: Build, actions: list[float], base: float, limit: float
+) -> None:
     environment = build(PAPER_REWARD, base, action_limit=limit)
     environment.reset(draw_latents(N, 0, (1, 16, 16)), draw_labels(N, 4))
     for _ in range(environment.num_steps):
@@ -215,7 +242,9 @@ def test_guidance_and_reward_stay_in_range(build, actions, base, limit):
         assert torch.isfinite(result.reward).all()
 
 
-def test_refusals(build, sampler, proxy, start):
+def test_refusals(
+    build: Build, sampler: GuidedSampler, proxy: LinearClassifier, start: Start
+) -> None:
     latents, labels = start
     environment = build()
     with pytest.raises(EpisodeError, match="call reset"):
@@ -249,7 +278,7 @@ def test_refusals(build, sampler, proxy, start):
         GuidanceEnvironment(sampler, proxy.train(), BUSY, 3.0)
 
 
-def test_constant_schedule_is_action_zero_at_the_base(build, start):
+def test_constant_schedule_is_action_zero_at_the_base(build: Build, start: Start) -> None:
     one = play_schedule(build(), *start, constant(5, 3.0))
     other = play(build(), *start, lambda _, s: torch.zeros(s.shape[0]))
     assert_close(one.returns, other.returns)

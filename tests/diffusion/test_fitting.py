@@ -1,37 +1,46 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 import diffusion.bundle
-from diffusion import fitting, optimisation
-from diffusion.bundle import load_bundle
+from diffusion import fitting, headroom, optimisation
+from diffusion.bundle import RewardChoice, load_bundle
 from diffusion.datasets import Dataset, Split
+from diffusion.denoisers import PixelDenoiser, PixelDenoiserConfig
 from diffusion.fitting import FitConfig, fit_bundle, split_in_halves
+from diffusion.headroom import Candidate, FormResult
 from diffusion.optimisation import Recipe, run_training
+from diffusion.rewards import PRICE_FORMS, RewardConfig
 
 torch.set_num_threads(1)
 
 
 @pytest.fixture
-def clock(monkeypatch):
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process clock that ticks one second per look, so that budgets count steps."""
     ticks = iter(range(10**9))
-    monkeypatch.setattr(optimisation.time, "process_time", lambda: float(next(ticks)))
+    monkeypatch.setattr(time, "process_time", lambda: float(next(ticks)))
     monkeypatch.setattr(optimisation, "SAVE_EVERY", 4)
 
 
-def train(work, seconds, follow=lambda _step: None):
+def train(
+    work: Path, seconds: float, follow: Callable[[int], None] = lambda _step: None
+) -> dict[str, Tensor]:
     torch.manual_seed(1)
     model = nn.Linear(3, 1)
 
-    def loss(generator):
+    def loss(generator: torch.Generator) -> Tensor:
         x = torch.randn(8, 3, generator=generator)
-        return (model(x) - x.sum(1, keepdim=True)).square().mean()
+        error: Tensor = model(x) - x.sum(1, keepdim=True)
+        return error.square().mean()
 
     recipe = Recipe("line", 0.05, 0.01, seconds, seed=2)
     run_training(recipe, {"model": model}, loss, follow, work, lambda _line: None)
@@ -42,10 +51,10 @@ class Killed(Exception):
     pass
 
 
-def test_training_goes_on_where_it_was_killed(clock, tmp_path):
+def test_training_goes_on_where_it_was_killed(clock: None, tmp_path: Path) -> None:
     undisturbed = train(tmp_path / "a", 20)
 
-    def kill(step):
+    def kill(step: int) -> None:
         if step == 10:
             raise Killed
 
@@ -56,25 +65,25 @@ def test_training_goes_on_where_it_was_killed(clock, tmp_path):
         assert torch.equal(value, resumed[name])
 
 
-def test_finished_training_is_not_repeated(clock, tmp_path):
+def test_finished_training_is_not_repeated(clock: None, tmp_path: Path) -> None:
     first = train(tmp_path, 12)
     assert torch.equal(train(tmp_path, 12)["weight"], first["weight"])
 
 
-def test_the_learning_rate_falls_over_the_budget():
+def test_the_learning_rate_falls_over_the_budget() -> None:
     recipe = Recipe("x", 1.0, 0.0, 100.0, 0)
     assert recipe.rate_at(0, 0.0) < 0.01
     assert recipe.rate_at(1000, 0.0) == pytest.approx(1.01)
     assert recipe.rate_at(1000, 100.0) == pytest.approx(0.01)
 
 
-def test_proxy_and_judges_see_different_halves():
+def test_proxy_and_judges_see_different_halves() -> None:
     one, other = split_in_halves(101, 3)
     assert sorted([*one.tolist(), *other.tolist()]) == list(range(101))
     assert len(one) == 50
 
 
-def stripes(count, seed):
+def stripes(count: int, seed: int) -> Split:
     """Three classes of stripes that any classifier can tell apart."""
     rng = np.random.default_rng(seed)
     labels = np.arange(count) % 3
@@ -85,18 +94,18 @@ def stripes(count, seed):
     return Split(images, torch.from_numpy(labels))
 
 
-def test_a_small_bundle_from_start_to_end(tmp_path, monkeypatch):
+def test_a_small_bundle_from_start_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The parts are real; a few CPU-seconds of training only cannot make them good."""
     monkeypatch.setattr(fitting, "REQUIRED_ACCURACY", 0.2)
     monkeypatch.setattr(diffusion.bundle, "MINIMUM_ACCURACY", 0.2)
     monkeypatch.setattr(fitting, "SNAPSHOT_EVERY", 1)
-    monkeypatch.setattr(fitting.headroom, "grid", small_grid)
-    monkeypatch.setattr(fitting.headroom, "choose", choose_first)
+    monkeypatch.setattr(headroom, "grid", small_grid)
+    monkeypatch.setattr(headroom, "choose", choose_first)
     data = Dataset("stripes", ("down", "across", "both"), stripes(240, 0), stripes(120, 1), {})
     config = FitConfig(
         denoiser_minutes=0.02, classifier_minutes=0.05, headroom_latents=24, curve_latents=12
     )
-    lines = []
+    lines: list[str] = []
     card = fit_bundle(data, tmp_path, config, lines.append)
     bundle = load_bundle(tmp_path)
     assert bundle.card == card
@@ -108,20 +117,16 @@ def test_a_small_bundle_from_start_to_end(tmp_path, monkeypatch):
     assert any(line.startswith("curve: step") for line in lines)
 
 
-def small_grid():
-    from diffusion.headroom import Candidate
-
+def small_grid() -> list[Candidate]:
     return [Candidate(g) for g in (1.0, 2.0, 4.0)] + [Candidate(1.0, 2.0), Candidate(2.0, 2.0)]
 
 
-def choose_first(results):
-    from diffusion.bundle import RewardChoice
-    from diffusion.rewards import PRICE_FORMS
-
+def choose_first(results: list[FormResult]) -> tuple[RewardConfig, float, RewardChoice]:
     return PRICE_FORMS[results[0].form], 2.5, RewardChoice(2.0, 1.0, 2.0)
 
 
-def test_weak_classifiers_are_refused(tmp_path):
+def test_weak_classifiers_are_refused(tmp_path: Path) -> None:
     data = Dataset("x", ("a", "b", "c"), stripes(12, 0), stripes(12, 1), {})
+    denoiser = PixelDenoiser(PixelDenoiserConfig(num_classes=3))
     with pytest.raises(ValueError, match=r"below 0\.88 test accuracy: \{'proxy': 0\.5\}"):
-        fitting.assemble(data, None, {}, {"proxy": 0.5}, tmp_path, FitConfig(), print)
+        fitting.assemble(data, denoiser, {}, {"proxy": 0.5}, tmp_path, FitConfig(), print)

@@ -18,7 +18,7 @@ from diffusion.headroom import (
 from diffusion.rewards import PRICE_FORMS
 
 
-def result(form, gain, frechet, inside=True):
+def result(form: str, gain: float, frechet: float, inside: bool = True) -> FormResult:
     return FormResult(
         form,
         Candidate(3.0),
@@ -29,7 +29,7 @@ def result(form, gain, frechet, inside=True):
     )
 
 
-def test_the_rule_of_the_model_card():
+def test_the_rule_of_the_model_card() -> None:
     forms = list(PRICE_FORMS)
     results = [result(forms[0], 0.1, 0.5), result(forms[1], 0.05, -1.0), result(forms[2], -0.1, -9)]
     reward, base, chosen = choose(results)
@@ -38,18 +38,18 @@ def test_the_rule_of_the_model_card():
     assert (chosen.constant, chosen.rule_low, chosen.rule_slope) == (3.0, 2.0, 3.0)
 
 
-def test_a_constant_at_the_edge_is_refused():
+def test_a_constant_at_the_edge_is_refused() -> None:
     results = [result(form, 0.1, -1.0, inside=False) for form in PRICE_FORMS]
     with pytest.raises(ValueError, match="inside the grid"):
         choose(results)
 
 
-def test_nothing_to_learn_is_refused():
+def test_nothing_to_learn_is_refused() -> None:
     with pytest.raises(ValueError, match="no price form has a rule that beats"):
         choose([result(form, -0.01, -1.0) for form in PRICE_FORMS])
 
 
-def trials(best):
+def trials(best: float) -> list[Trial]:
     """Returns peak at the constant `best`; rules gain .1 more, most of all 2 + 3 (1 - p)."""
     rng = np.random.default_rng(0)
     features, luck = rng.standard_normal((80, 4)), rng.standard_normal(80) * 0.01
@@ -71,7 +71,7 @@ def trials(best):
     return made
 
 
-def test_the_best_are_found_and_compared():
+def test_the_best_are_found_and_compared() -> None:
     references = np.random.default_rng(1).standard_normal((200, 4))
     for found in compare_forms(trials(best=3.0), references):
         assert found.constant == Candidate(3.0)
@@ -80,12 +80,12 @@ def test_the_best_are_found_and_compared():
         assert found.gain.estimate == pytest.approx(0.1, abs=0.02)
 
 
-def test_the_edge_is_noticed():
+def test_the_edge_is_noticed() -> None:
     references = np.random.default_rng(1).standard_normal((200, 4))
     assert not any(r.inside for r in compare_forms(trials(best=CONSTANT_GRID[-1]), references))
 
 
-def test_the_table_has_a_row_per_candidate():
+def test_the_table_has_a_row_per_candidate() -> None:
     rows = table_rows(
         trials(3.0), np.random.default_rng(1).standard_normal((200, 4)), torch.arange(80) % 4
     )
@@ -94,7 +94,7 @@ def test_the_table_has_a_row_per_candidate():
     assert len(rows[0]) == len(rows[1]) == 6 + len(PRICE_FORMS)
 
 
-def test_a_candidate_follows_the_proxy():
+def test_a_candidate_follows_the_proxy() -> None:
     state = torch.zeros(2, 6)
     state[:, 5] = torch.tensor([1.0, 0.0])
     assert Candidate(2.0, 3.0).guidance(state).tolist() == [2.0, 5.0]

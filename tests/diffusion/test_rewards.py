@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -19,7 +20,7 @@ from diffusion.rewards import (
 weights = st.floats(0, 10)
 
 
-def test_presets():
+def test_presets() -> None:
     assert (PAPER_REWARD.alpha, PAPER_REWARD.beta, PAPER_REWARD.lambda_act) == (1.0, 0.2, 5e-3)
     assert PAPER_REWARD.log_cap is None
     assert PAPER_REWARD.lambda_act_mode == "step"
@@ -29,18 +30,18 @@ def test_presets():
     assert DEFAULT_REWARD in PRICE_FORMS.values()
 
 
-def test_round_trip_through_a_mapping():
+def test_round_trip_through_a_mapping() -> None:
     for reward in (DEFAULT_REWARD, PAPER_REWARD, *PRICE_FORMS.values()):
         assert RewardConfig(**dataclasses.asdict(reward)) == reward
 
 
-def test_terminal_is_capped():
+def test_terminal_is_capped() -> None:
     log_p = torch.tensor([0.95, 0.9, 0.5]).log()
     assert torch.allclose(DEFAULT_REWARD.terminal(log_p).exp(), torch.tensor([0.9, 0.9, 0.5]))
     assert torch.equal(PAPER_REWARD.terminal(log_p), log_p)
 
 
-def test_costs_by_hand():
+def test_costs_by_hand() -> None:
     reward = RewardConfig(lambda_act=0.5, lambda_guidance=0.2, guidance_center=2.0)
     assert reward.action_cost(torch.tensor([2.0]), 4).item() == pytest.approx(-0.5)
     every = dataclasses.replace(reward, lambda_act_mode="step")
@@ -50,7 +51,7 @@ def test_costs_by_hand():
     assert square.guidance_cost(torch.tensor([5.0]), 4).item() == pytest.approx(-0.45)
 
 
-def test_total_variation_by_hand():
+def test_total_variation_by_hand() -> None:
     board = torch.tensor([[0.0, 1.0], [1.0, 0.0]]).reshape(1, 1, 2, 2)
     ramp = torch.tensor([[0.0, 0.5], [0.0, 0.5]]).reshape(1, 1, 2, 2)
     assert total_variation(torch.cat([board, ramp])).tolist() == [2.0, 0.5]
@@ -70,10 +71,13 @@ rewards = st.builds(
 
 
 @given(rewards, st.floats(-60, 0), st.floats(-2, 2), st.floats(1, 12), st.integers(1, 100))
-def test_every_term_is_at_most_zero_and_bounded(reward, log_p, action, guidance, steps):
-    def value(term):
+def test_every_term_is_at_most_zero_and_bounded(
+    reward: RewardConfig, log_p: float, action: float, guidance: float, steps: int
+) -> None:
+    def value(term: torch.Tensor) -> float:
         return term.item()
 
+    assert reward.log_cap is not None
     terminal = value(reward.terminal(torch.tensor([log_p])))
     assert -60.01 * reward.alpha <= terminal <= reward.alpha * math.log(reward.log_cap) + 1e-4
     share = steps if reward.lambda_act_mode == "mean" else 1
@@ -92,7 +96,7 @@ def test_every_term_is_at_most_zero_and_bounded(reward, log_p, action, guidance,
         {"guidance_price": "cube"}, {"guidance_center": math.nan},
     ],
 )  # fmt: skip
-def test_refusals_name_field_and_value(wrong):
+def test_refusals_name_field_and_value(wrong: dict[str, Any]) -> None:
     (name, value), = wrong.items()  # fmt: skip
     with pytest.raises(ValueError, match=f"{name} is .*{value}"):
         RewardConfig(**wrong)

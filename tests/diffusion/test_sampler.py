@@ -3,15 +3,17 @@ from __future__ import annotations
 import pytest
 import torch
 from diffusers import UNet2DModel
+from torch import Tensor
 from torch.testing import assert_close
 
 from diffusion.environment import draw_labels, draw_latents
 from diffusion.sampler import GuidedSampler, NoisePrediction
+from tests.diffusion.conftest import GaussianMixtureDenoiser, LinearClassifier
 
 N = 6
 
 
-def start(count=N, seed=0):
+def start(count: int = N, seed: int = 0) -> tuple[Tensor, Tensor]:
     return draw_latents(count, seed, (1, 16, 16)), draw_labels(count, 4)
 
 
@@ -22,7 +24,7 @@ class UNetDenoiser:
     sample_shape = (1, 16, 16)
     prediction_type = "epsilon"
 
-    def __init__(self):
+    def __init__(self) -> None:
         torch.manual_seed(3)
         self.net = UNet2DModel(
             sample_size=16, in_channels=1, out_channels=1, block_out_channels=(8, 16),
@@ -33,22 +35,22 @@ class UNetDenoiser:
         self.forwards = 0
         self.net.register_forward_hook(self._count)
 
-    def _count(self, *_):
+    def _count(self, *_: object) -> None:
         self.forwards += 1
 
-    def predict(self, latents, timesteps, labels):
+    def predict(self, latents: Tensor, timesteps: int, labels: Tensor) -> tuple[Tensor, Tensor]:
         twice = torch.cat([latents, latents])
         classes = torch.cat([torch.full_like(labels, 4), labels])
         return tuple(self.net(twice, timesteps, class_labels=classes).sample.chunk(2))
 
-    def decode(self, latents):
+    def decode(self, latents: Tensor) -> Tensor:
         return ((latents + 1) / 2).clamp(0, 1)
 
-    def encode(self, images):
+    def encode(self, images: Tensor) -> Tensor:
         return images * 2 - 1
 
 
-def test_per_image_guidance_equals_separate_runs():
+def test_per_image_guidance_equals_separate_runs() -> None:
     denoiser = UNetDenoiser()
     sampler = GuidedSampler(denoiser, num_steps=3)
     latents, labels = start()
@@ -62,7 +64,7 @@ def test_per_image_guidance_equals_separate_runs():
     assert (together[0] - together[4]).abs().max() > 0.1
 
 
-def test_schedule_per_step_equals_schedule_per_step_and_image(sampler):
+def test_schedule_per_step_equals_schedule_per_step_and_image(sampler: GuidedSampler) -> None:
     latents, labels = start()
     schedule = torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0])
     assert_close(
@@ -74,14 +76,16 @@ def test_schedule_per_step_equals_schedule_per_step_and_image(sampler):
     ).abs().max() > 1e-3
 
 
-def test_guidance_one_is_conditional_and_zero_unconditional(sampler):
+def test_guidance_one_is_conditional_and_zero_unconditional(sampler: GuidedSampler) -> None:
     latents, labels = start()
     prediction = sampler.predict(latents, 0, labels)
     assert_close(prediction.guided(torch.ones(N)), prediction.eps_cond)
     assert_close(prediction.guided(torch.zeros(N)), prediction.eps_uncond)
 
 
-def test_step_recomputes_the_noise_from_the_clipped_picture(sampler, denoiser):
+def test_step_recomputes_the_noise_from_the_clipped_picture(
+    sampler: GuidedSampler, denoiser: GaussianMixtureDenoiser
+) -> None:
     latents, labels = start()
     step, guidance = 2, torch.full((N,), 9.0)
     prediction = sampler.predict(latents, step, labels)
@@ -96,23 +100,26 @@ def test_step_recomputes_the_noise_from_the_clipped_picture(sampler, denoiser):
     )
 
 
-def test_no_clipping_trap_at_high_guidance(make_denoiser, proxy):
+def test_no_clipping_trap_at_high_guidance(
+    make_denoiser: type[GaussianMixtureDenoiser], proxy: LinearClassifier
+) -> None:
     """Keeping the unclipped noise would push pictures off; the accuracy at w = 6 stays."""
-    sampler = GuidedSampler(make_denoiser(spread=0.5), num_steps=10)
+    denoiser = make_denoiser(spread=0.5)
+    sampler = GuidedSampler(denoiser, num_steps=10)
     latents, labels = start(200)
 
-    def accuracy(guidance):
+    def accuracy(guidance: float) -> float:
         clean = sampler.sample(latents, labels, guidance)
-        return float((proxy(sampler.denoiser.decode(clean)).argmax(1) == labels).float().mean())
+        return float((proxy(denoiser.decode(clean)).argmax(1) == labels).float().mean())
 
     assert accuracy(6.0) >= accuracy(1.0) - 0.01
     # The picture must not leave the data either: a mean of the right class, not a saturated one.
     clean = sampler.sample(latents, labels, 6.0)
-    error = (clean - sampler.denoiser.means[labels]).square().mean().sqrt()
+    error = (clean - denoiser.means[labels]).square().mean().sqrt()
     assert error < 0.6
 
 
-def test_samples_have_the_known_distribution(denoiser):
+def test_samples_have_the_known_distribution(denoiser: GaussianMixtureDenoiser) -> None:
     sampler = GuidedSampler(denoiser, num_steps=50, clip_sample=False)
     latents, _ = start(400)
     labels = torch.zeros(400, dtype=torch.int64)
@@ -122,7 +129,9 @@ def test_samples_have_the_known_distribution(denoiser):
 
 
 @pytest.mark.parametrize("kind", ["v_prediction", "sample"])
-def test_prediction_types_give_the_same_noise_and_samples(make_denoiser, kind):
+def test_prediction_types_give_the_same_noise_and_samples(
+    make_denoiser: type[GaussianMixtureDenoiser], kind: str
+) -> None:
     latents, labels = start()
     one, other = (GuidedSampler(make_denoiser(k), num_steps=5) for k in ("epsilon", kind))
     noises = [s.predict(latents, 1, labels).eps_cond for s in (one, other)]
@@ -132,16 +141,20 @@ def test_prediction_types_give_the_same_noise_and_samples(make_denoiser, kind):
     )
 
 
-def test_one_forward_per_step(sampler, denoiser):
+def test_one_forward_per_step(sampler: GuidedSampler, denoiser: GaussianMixtureDenoiser) -> None:
     sampler.sample(*start(), 2.0)
     assert denoiser.calls == sampler.num_steps
 
 
-def test_timesteps_fall_and_stay_in_range(sampler):
+def test_timesteps_fall_and_stay_in_range(sampler: GuidedSampler) -> None:
     assert list(sampler.timesteps) == [800, 600, 400, 200, 0]
 
 
-def test_refusals(denoiser, sampler, make_denoiser):
+def test_refusals(
+    denoiser: GaussianMixtureDenoiser,
+    sampler: GuidedSampler,
+    make_denoiser: type[GaussianMixtureDenoiser],
+) -> None:
     latents, labels = start()
     with pytest.raises(ValueError, match="num_steps is 0"):
         GuidedSampler(denoiser, num_steps=0)

@@ -11,13 +11,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 
 from calibration import DeviceSnapshot, confusion_matrices, noise_model
+from policy.backend import FloatArray
 
 READOUT_LAYER = 5
 """Gates (rz sx rz sx rz) of the layer that the client adds to every measured qubit."""
 MAX_ACTIVE = 9
+
+Bits = NDArray[np.bool_]
+Amplitudes = NDArray[np.complex128]
+Registers = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ def execute(params: dict[str, Any], snapshot: DeviceSnapshot, seed: int) -> Exec
     return Executed(_result_text(model, outcomes), circuits, circuits * program.shots)
 
 
-def _result_text(model: Any, outcomes: list[dict[str, np.ndarray]]) -> str:
+def _result_text(model: Any, outcomes: list[Registers]) -> str:
     from ibm_quantum_schemas.common import CompressedTensorModel
     from ibm_quantum_schemas.executor.version_2_0 import models
 
@@ -61,7 +67,7 @@ def _result_text(model: Any, outcomes: list[dict[str, np.ndarray]]) -> str:
         passthrough_data=model.quantum_program.passthrough_data,
         semantic_role=model.quantum_program.semantic_role,
     )
-    return result.model_dump_json()
+    return str(result.model_dump_json())
 
 
 def without_numbers(text: str) -> str:
@@ -74,12 +80,12 @@ def without_numbers(text: str) -> str:
         for name, tensor in item.results.items():
             spoiled = np.full(tensor.to_numpy().shape, np.nan)
             item.results[name] = CompressedTensorModel.from_numpy(spoiled)
-    return result.model_dump_json()
+    return str(result.model_dump_json())
 
 
 def _run_item(
     item: Any, shots: int, snapshot: DeviceSnapshot, generator: np.random.Generator
-) -> dict[str, np.ndarray]:
+) -> Registers:
     """Registers of bits, (*shape, shots, bits), and what the samplex gave besides parameters."""
     from qiskit_ibm_runtime.fake_provider.executor.broadcast_sample import broadcast_sample
 
@@ -102,11 +108,11 @@ def _run_item(
 
 def measured_bits(
     circuit: QuantumCircuit,
-    rows: np.ndarray,
+    rows: FloatArray,
     shots: int,
     snapshot: DeviceSnapshot,
     generator: np.random.Generator,
-) -> np.ndarray:
+) -> Bits:
     """Bits (rows, shots, clbits) that the device reads."""
     gates, read = _split(circuit)
     active = sorted(qubit for qubit, ops in gates.items() if _carries_work(ops))
@@ -149,8 +155,8 @@ def _carries_work(operations: list[Any]) -> bool:
 
 
 def _joint_probabilities(
-    circuit: QuantumCircuit, rows: np.ndarray, active: list[int], snapshot: DeviceSnapshot
-) -> np.ndarray:
+    circuit: QuantumCircuit, rows: FloatArray, active: list[int], snapshot: DeviceSnapshot
+) -> FloatArray:
     """Probabilities (rows, 2^active) of what is read; the first active qubit is the lowest bit."""
     from qiskit_aer import AerSimulator
     from qiskit_aer.library import SaveProbabilities
@@ -183,7 +189,7 @@ def _on_active(circuit: QuantumCircuit, active: list[int]) -> QuantumCircuit:
     return small
 
 
-def _read_out(probabilities: np.ndarray, active: list[int], snapshot: DeviceSnapshot) -> np.ndarray:
+def _read_out(probabilities: FloatArray, active: list[int], snapshot: DeviceSnapshot) -> FloatArray:
     n = len(active)
     tensor = probabilities.reshape(-1, *([2] * n))
     for place, matrix in enumerate(confusion_matrices(snapshot, active)):
@@ -193,8 +199,8 @@ def _read_out(probabilities: np.ndarray, active: list[int], snapshot: DeviceSnap
 
 
 def _draw(
-    probabilities: np.ndarray, shots: int, width: int, generator: np.random.Generator
-) -> np.ndarray:
+    probabilities: FloatArray, shots: int, width: int, generator: np.random.Generator
+) -> Bits:
     """Bits (rows, shots, width), every shot drawn on its own."""
     edges = np.cumsum(probabilities.clip(min=0), axis=1)
     edges /= edges[:, -1:]
@@ -202,17 +208,18 @@ def _draw(
     strings = np.array(
         [np.searchsorted(edge, chance) for edge, chance in zip(edges, chances, strict=True)]
     )
-    return (strings[..., None] >> np.arange(width) & 1).astype(bool)
+    bits: Bits = (strings[..., None] >> np.arange(width) & 1).astype(bool)
+    return bits
 
 
 def _idle_ones(
-    circuit: QuantumCircuit, rows: np.ndarray, gates: dict[int, list[Any]]
-) -> np.ndarray:
+    circuit: QuantumCircuit, rows: FloatArray, gates: dict[int, list[Any]]
+) -> FloatArray:
     """P(1) (rows, qubits) of qubits with one-qubit gates alone, without noise."""
     columns = {parameter: k for k, parameter in enumerate(circuit.parameters)}
     ones = np.zeros((len(rows), len(gates)))
     for place, operations in enumerate(gates.values()):
-        state = np.zeros((len(rows), 2), dtype=complex)
+        state: Amplitudes = np.zeros((len(rows), 2), dtype=complex)
         state[:, 0] = 1
         for item in operations:
             state = _turned(state, item.operation, rows, columns)
@@ -221,10 +228,12 @@ def _idle_ones(
 
 
 def _turned(
-    state: np.ndarray, operation: Any, rows: np.ndarray, columns: dict[Any, int]
-) -> np.ndarray:
+    state: Amplitudes, operation: Any, rows: FloatArray, columns: dict[Any, int]
+) -> Amplitudes:
     if operation.name == "rz":
         (angle,) = operation.params
         phase = rows[:, columns[angle]] if angle in columns else np.full(len(rows), float(angle))
-        return state * np.exp(1j * np.stack([-phase / 2, phase / 2], axis=1))
-    return state @ operation.to_matrix().T
+        turned: Amplitudes = state * np.exp(1j * np.stack([-phase / 2, phase / 2], axis=1))
+    else:
+        turned = state @ operation.to_matrix().T
+    return turned

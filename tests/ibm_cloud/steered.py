@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from policy import RingCircuit
+from policy.backend import FloatArray
 from qhw.backends.device import Position
 from qhw.backends.device_opening import Requester, open_device
 from qhw.cache import Cache
@@ -64,7 +65,7 @@ def die_at(point: str, occurrence: int) -> None:
     setattr(owner, name, dying)
 
 
-def run(folder: Path, run_id: str) -> np.ndarray:
+def run(folder: Path, run_id: str) -> FloatArray:
     """Three steps; the values (STEPS, 1, ROWS, n)."""
     backend = open_device(
         BackendConfig(name="ibm_nairobi", shots=256, mitigation="none"),

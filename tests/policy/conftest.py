@@ -2,49 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 
-from policy import Cost, Estimate, RingCircuit, StateScaler
+from policy import Cost, Estimate, RingActor, RingCircuit, StateScaler
+from policy.backend import FloatArray
+from policy.circuit import Encoding, Entanglement
 
 torch.set_num_threads(1)
 
+Shape = tuple[int, int, Encoding, Entanglement]
+"""The fields of a `RingCircuit`, in order."""
+Simulate = Callable[[RingCircuit, Tensor, Tensor], Tensor]
+ENCODINGS: tuple[Encoding, ...] = ("dense", "paper", "linear", "reupload")
+ENTANGLEMENTS: tuple[Entanglement, ...] = ("ring", "line", "full", "none")
 
-def ry(angle):
+
+def ry(angle: Tensor) -> Tensor:
     c, s = torch.cos(angle / 2), torch.sin(angle / 2)
     return torch.stack([torch.stack([c, -s], -1), torch.stack([s, c], -1)], -2) + 0j
 
 
-def rx(angle):
+def rx(angle: Tensor) -> Tensor:
     c, s = torch.cos(angle / 2) + 0j, torch.sin(angle / 2) * -1j
     return torch.stack([torch.stack([c, s], -1), torch.stack([s, c], -1)], -2)
 
 
-def rz(angle):
+def rz(angle: Tensor) -> Tensor:
     down = torch.cos(angle / 2) - 1j * torch.sin(angle / 2)
     zero = torch.zeros_like(down)
     return torch.stack([torch.stack([down, zero], -1), torch.stack([zero, down.conj()], -1)], -2)
 
 
-def turn(state, gate, qubit):
+def turn(state: Tensor, gate: Tensor, qubit: int) -> Tensor:
     """Apply a gate (2, 2) or (B, 2, 2) to a qubit; axis 1 + qubit of state (B, 2, ..., 2)."""
     moved = state.movedim(1 + qubit, 1)
     flat = gate @ moved.reshape(*moved.shape[:2], -1)
     return flat.reshape(moved.shape).movedim(1, 1 + qubit)
 
 
-def cnot(state, control, target):
+def cnot(state: Tensor, control: int, target: int) -> Tensor:
     moved = state.movedim((1 + control, 1 + target), (1, 2))
     flipped = torch.stack([moved[:, 0], moved[:, 1].flip(1)], 1)
     return flipped.movedim((1, 2), (1 + control, 1 + target))
 
 
-def expectation_values(circuit, angles, weights):
+def expectation_values(circuit: RingCircuit, angles: Tensor, weights: Tensor) -> Tensor:
     """<Z_i> (B, n) of the paper's circuit, gate by gate."""
     n, rows = circuit.num_qubits, angles.shape[0]
-    state = torch.zeros((rows, *[2] * n), dtype=torch.complex128)
-    state[(slice(None), *[0] * n)] = 1
+    state = torch.zeros((rows, 2**n), dtype=torch.complex128)
+    state[:, 0] = 1
+    state = state.reshape(rows, *[2] * n)
     for layer in range(circuit.depth):
         if layer == 0 or circuit.encoding == "reupload":
             for qubit in range(n):
@@ -68,7 +80,7 @@ def expectation_values(circuit, angles, weights):
     )
 
 
-def pairs(circuit):
+def pairs(circuit: RingCircuit) -> list[tuple[int, int]]:
     """CNOTs of a layer, written out again from the definition."""
     n = circuit.num_qubits
     if n == 1 or circuit.entanglement == "none":
@@ -78,13 +90,25 @@ def pairs(circuit):
     return [(i, (i + 1) % n) for i in range(n if circuit.entanglement == "ring" else n - 1)]
 
 
+def gradient_of(tensor: Tensor) -> Tensor:
+    assert tensor.grad is not None
+    return tensor.grad
+
+
+def last_layer(actor: RingActor) -> nn.Linear:
+    layer = actor.head[-1]
+    assert isinstance(layer, nn.Linear)
+    return layer
+
+
 class StateVectorBackend:
     """Counts what it is asked for; `offset` makes values leave [-1, 1] as mitigation may."""
 
-    def __init__(self, circuit, offset=0.0):
-        self.circuit, self.offset, self.calls = circuit, offset, []
+    def __init__(self, circuit: RingCircuit, offset: float = 0.0) -> None:
+        self.circuit, self.offset = circuit, offset
+        self.calls: list[tuple[int, int]] = []
 
-    def evaluate(self, angles, weights):
+    def evaluate(self, angles: FloatArray, weights: FloatArray) -> Estimate:
         self.calls.append((len(weights), len(angles)))
         values = [
             expectation_values(self.circuit, torch.from_numpy(angles), row).numpy()
@@ -97,44 +121,46 @@ class StateVectorBackend:
 class DifferentiableStateVector(StateVectorBackend):
     """The same with torch's derivative."""
 
-    def vjp(self, angles, weights, upstream):
+    def vjp(self, angles: FloatArray, weights: FloatArray, upstream: FloatArray) -> FloatArray:
         w = torch.from_numpy(weights).requires_grad_()
         x = torch.from_numpy(angles)
         (expectation_values(self.circuit, x, w) * torch.from_numpy(upstream)).sum().backward()
-        return w.grad.numpy()
+        return gradient_of(w).numpy()
 
-    def angle_vjp(self, angles, weights, upstream):
+    def angle_vjp(
+        self, angles: FloatArray, weights: FloatArray, upstream: FloatArray
+    ) -> FloatArray:
         x = torch.from_numpy(angles).requires_grad_()
         values = expectation_values(self.circuit, x, torch.from_numpy(weights))
         (values * torch.from_numpy(upstream)).sum().backward()
-        return x.grad.numpy()
+        return gradient_of(x).numpy()
 
 
 @pytest.fixture
-def simulate():
+def simulate() -> Simulate:
     return expectation_values
 
 
 @pytest.fixture
-def open_state_vector():
+def open_state_vector() -> type[StateVectorBackend]:
     return StateVectorBackend
 
 
 @pytest.fixture
-def open_differentiable():
+def open_differentiable() -> type[DifferentiableStateVector]:
     return DifferentiableStateVector
 
 
 @pytest.fixture
-def scaler():
+def scaler() -> StateScaler:
     return StateScaler([0.5, 1.0, 1.0, 0.9, 0.0, 0.6], [0.3, 0.1, 0.1, 0.2, 0.5, 0.3])
 
 
 @pytest.fixture
-def generator():
+def generator() -> torch.Generator:
     return torch.Generator().manual_seed(3)
 
 
 @pytest.fixture
-def ring():
+def ring() -> RingCircuit:
     return RingCircuit()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -13,13 +14,17 @@ from policy import (
     RingActor,
     RingCircuit,
     ScheduleActor,
+    StateScaler,
     count_parameters,
 )
+from tests.policy.conftest import StateVectorBackend, gradient_of, last_layer
+
+MakeRing = Callable[..., RingActor]
 
 
 @pytest.fixture
-def make_ring(scaler, open_state_vector):
-    def make(circuit=None, seed=0):
+def make_ring(scaler: StateScaler, open_state_vector: type[StateVectorBackend]) -> MakeRing:
+    def make(circuit: RingCircuit | None = None, seed: int = 0) -> RingActor:
         circuit = circuit or RingCircuit()
         generator = torch.Generator().manual_seed(seed)
         return RingActor(circuit, open_state_vector(circuit), ParameterShift(), scaler, generator)
@@ -27,14 +32,16 @@ def make_ring(scaler, open_state_vector):
     return make
 
 
-def test_the_papers_parameter_counts(make_ring, scaler, generator):
+def test_the_papers_parameter_counts(
+    make_ring: MakeRing, scaler: StateScaler, generator: torch.Generator
+) -> None:
     assert count_parameters(make_ring()) == 2498
     assert count_parameters(make_ring(RingCircuit(encoding="linear"))) == 2526
     assert count_parameters(MlpActor(scaler, generator)) == 9282
     assert count_parameters(MlpActor.matched(scaler, generator)) == pytest.approx(2498, rel=0.02)
 
 
-def test_circuit_weights_start_uniform(make_ring):
+def test_circuit_weights_start_uniform(make_ring: MakeRing) -> None:
     weights = torch.cat([make_ring(seed=k).circuit_weights.detach() for k in range(60)])
     assert weights.abs().max() <= math.pi
     # The Kolmogorov-Smirnov distance to the uniform law; 2.6 / sqrt(N) is p < 1e-5.
@@ -43,45 +50,48 @@ def test_circuit_weights_start_uniform(make_ring):
     assert np.abs(ordered - steps).max() < 2.6 / math.sqrt(len(ordered))
 
 
-def test_the_first_action_is_zero_with_sigma_as_documented(make_ring):
+def test_the_first_action_is_zero_with_sigma_as_documented(make_ring: MakeRing) -> None:
     distribution = make_ring().distribution(torch.rand(5, 6))
     assert torch.equal(distribution.mean, torch.zeros(5))
     assert torch.allclose(distribution.scale, torch.full((5,), 0.6))
 
 
-def test_log_sigma_is_clamped(make_ring):
+def test_log_sigma_is_clamped(make_ring: MakeRing) -> None:
     actor = make_ring()
     for raw, expected in ((-9.0, -3.0), (4.0, 0.5)):
         with torch.no_grad():
-            actor.head[-1].bias[1] = raw
+            last_layer(actor).bias[1] = raw
         assert torch.allclose(
             actor.distribution(torch.rand(2, 6)).scale.log(), torch.tensor(expected)
         )
 
 
-def test_log_probabilities_are_of_unclipped_actions(make_ring):
+def test_log_probabilities_are_of_unclipped_actions(make_ring: MakeRing) -> None:
     distribution = make_ring().distribution(torch.rand(1, 6))
     far = torch.tensor([5.0])
     by_hand = -0.5 * (5 / 0.6) ** 2 - math.log(0.6) - 0.5 * math.log(2 * math.pi)
     assert float(distribution.log_prob(far).detach()) == pytest.approx(by_hand, rel=1e-5)
 
 
-def test_a_backend_of_another_circuit_is_refused(scaler, generator, open_state_vector):
+def test_a_backend_of_another_circuit_is_refused(
+    scaler: StateScaler, generator: torch.Generator, open_state_vector: type[StateVectorBackend]
+) -> None:
     with pytest.raises(ValueError, match="open anew"):
         RingActor(
             RingCircuit(), open_state_vector(RingCircuit(3)), ParameterShift(), scaler, generator
         )
 
 
-def test_the_linear_encoder_learns_through_the_circuit(make_ring):
+def test_the_linear_encoder_learns_through_the_circuit(make_ring: MakeRing) -> None:
     actor = make_ring(RingCircuit(encoding="linear"))
     with torch.no_grad():
-        actor.head[-1].weight += 0.1
+        last_layer(actor).weight += 0.1
     actor.action_mean(torch.rand(3, 6)).sum().backward()
-    assert actor.encoder.linear.weight.grad.abs().min() > 0
+    assert actor.encoder.linear is not None
+    assert gradient_of(actor.encoder.linear.weight).abs().min() > 0
 
 
-def test_a_schedule_follows_the_time_feature():
+def test_a_schedule_follows_the_time_feature() -> None:
     actor = ScheduleActor(torch.tensor([0.5, -1.0, 2.0]), torch.tensor([0.9, 0.5, 0.1]))
     state = torch.zeros(3, 6)
     state[:, 0] = torch.tensor([0.52, 0.1, 0.9])
@@ -90,7 +100,7 @@ def test_a_schedule_follows_the_time_feature():
         ScheduleActor(torch.zeros(3), torch.zeros(2))
 
 
-def test_the_confidence_rule_by_hand():
+def test_the_confidence_rule_by_hand() -> None:
     state = torch.zeros(2, 6)
     state[:, 5] = torch.tensor([1.0, 0.25])
     assert ConfidenceRule(2.0, 4.0, 3.0).action_mean(state).tolist() == [-1.0, 2.0]

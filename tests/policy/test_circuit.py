@@ -1,23 +1,26 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from qiskit.quantum_info import SparsePauliOp, Statevector
 
 from policy import RingCircuit
+from tests.policy.conftest import ENCODINGS, ENTANGLEMENTS, Shape, Simulate
 
-SHAPES = [
+SHAPES: list[Shape] = [
     (n, depth, encoding, entanglement)
     for n, depth in [(2, 2), (3, 1), (3, 3), (4, 2)]
-    for encoding in ("dense", "paper", "linear", "reupload")
-    for entanglement in ("ring", "line", "full", "none")
+    for encoding in ENCODINGS
+    for entanglement in ENTANGLEMENTS
     if 2 * n >= 6 or encoding in ("paper", "linear")
 ]
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_the_qiskit_circuit_is_the_papers(shape, simulate):
+def test_the_qiskit_circuit_is_the_papers(shape: Shape, simulate: Simulate) -> None:
     circuit = RingCircuit(*shape)
     rng = np.random.default_rng(1)
     angles = rng.uniform(-3, 3, (1, circuit.num_angles))
@@ -34,18 +37,18 @@ def test_the_qiskit_circuit_is_the_papers(shape, simulate):
     assert np.abs(np.array(measured) - expected).max() < 1e-12
 
 
-def test_every_rotation_has_its_own_parameter(ring):
+def test_every_rotation_has_its_own_parameter(ring: RingCircuit) -> None:
     built = ring.quantum_circuit()
     rotations = [gate for gate in built.data if gate.operation.params]
     assert len(rotations) == len(built.parameters) == ring.num_angles + ring.num_weights == 40
 
 
-def test_the_ring_closes():
+def test_the_ring_closes() -> None:
     assert RingCircuit(4, 1).pairs == ((0, 1), (1, 2), (2, 3), (3, 0))
     assert RingCircuit(1, 1, "linear").pairs == ()
 
 
-def test_the_digest_tells_structures_apart():
+def test_the_digest_tells_structures_apart() -> None:
     digests = {RingCircuit(*shape).digest for shape in SHAPES}
     assert len(digests) == len(SHAPES)
     assert RingCircuit(3, 1).digest == RingCircuit(3, 1).digest
@@ -61,6 +64,6 @@ def test_the_digest_tells_structures_apart():
         ({"entanglement": "star"}, "'star'"),
     ],
 )
-def test_impossible_circuits_are_refused(arguments, told):
+def test_impossible_circuits_are_refused(arguments: dict[str, Any], told: str) -> None:
     with pytest.raises(ValueError, match=told):
         RingCircuit(**arguments)

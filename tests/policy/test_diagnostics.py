@@ -18,19 +18,23 @@ HEALTHY = {
 }
 
 
-def test_health_is_silent():
+def test_health_is_silent() -> None:
     assert set(HEALTHY) == set(LIMITS)
     assert advice(HEALTHY) == []
 
 
 @pytest.mark.parametrize("name", LIMITS)
-def test_every_limit_speaks_once(name):
+def test_every_limit_speaks_once(name: str) -> None:
     limit = LIMITS[name]
-    value = limit.low - 1 if limit.low is not None else limit.high + 1
+    if limit.low is not None:
+        value = limit.low - 1
+    else:
+        assert limit.high is not None
+        value = limit.high + 1
     (line,) = advice({**HEALTHY, name: value})
     assert line.startswith(f"{name} = ")
     assert limit.advice in line
 
 
-def test_unknown_names_are_skipped():
+def test_unknown_names_are_skipped() -> None:
     assert advice({"policy_loss": 1e9}) == []

@@ -1,23 +1,45 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
 
-from policy import Adjoint, ParameterShift, PrunedShift, RingCircuit, Spsa, expectations
+from policy import (
+    Adjoint,
+    Cost,
+    GradientRule,
+    ParameterShift,
+    PrunedShift,
+    RingCircuit,
+    Spsa,
+    expectations,
+)
+from policy.backend import FloatArray
+from tests.policy.conftest import (
+    ENCODINGS,
+    ENTANGLEMENTS,
+    DifferentiableStateVector,
+    Shape,
+    StateVectorBackend,
+    gradient_of,
+)
 
 DRAWS = 120
-SHAPES = [
+SHAPES: list[Shape] = [
     (n, depth, encoding, entanglement)
     for n in (2, 3, 4)
     for depth in (1, 2, 3)
-    for encoding in ("dense", "paper", "linear", "reupload")
-    for entanglement in ("ring", "line", "full", "none")
+    for encoding in ENCODINGS
+    for entanglement in ENTANGLEMENTS
     if 2 * n >= 6 or encoding in ("paper", "linear")
 ]
 
 
-def draw(circuit, rows=2, seed=0):
+def draw(
+    circuit: RingCircuit, rows: int = 2, seed: int = 0
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     rng = np.random.default_rng(seed)
     return (
         rng.uniform(-3, 3, (rows, circuit.num_angles)),
@@ -26,15 +48,24 @@ def draw(circuit, rows=2, seed=0):
     )
 
 
-def through_torch(circuit, backend, rule, angles, weights, upstream):
+def through_torch(
+    circuit: RingCircuit,
+    backend: StateVectorBackend,
+    rule: GradientRule,
+    angles: FloatArray,
+    weights: FloatArray,
+    upstream: FloatArray,
+) -> tuple[FloatArray, FloatArray]:
     x = torch.from_numpy(angles).requires_grad_()
     w = torch.from_numpy(weights).requires_grad_()
     (expectations(x, w, backend, rule) * torch.from_numpy(upstream)).sum().backward()
-    return x.grad.numpy(), w.grad.numpy()
+    return gradient_of(x).numpy(), gradient_of(w).numpy()
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_parameter_shift_is_the_exact_derivative(shape, open_differentiable):
+def test_parameter_shift_is_the_exact_derivative(
+    shape: Shape, open_differentiable: type[DifferentiableStateVector]
+) -> None:
     circuit = RingCircuit(*shape)
     backend = open_differentiable(circuit)
     angles, weights, upstream = draw(circuit)
@@ -45,19 +76,25 @@ def test_parameter_shift_is_the_exact_derivative(shape, open_differentiable):
     assert np.abs(found[1] - by_weights).max() < 1e-10
 
 
-def test_adjoint_is_the_backends_own(ring, open_differentiable):
+def test_adjoint_is_the_backends_own(
+    ring: RingCircuit, open_differentiable: type[DifferentiableStateVector]
+) -> None:
     backend = open_differentiable(ring)
     angles, weights, upstream = draw(ring)
     gradient = Adjoint().weight_gradient(backend, angles, weights, upstream).weights
     assert np.array_equal(gradient, backend.vjp(angles, weights, upstream))
 
 
-def test_adjoint_needs_a_backend_that_can(ring, open_state_vector):
+def test_adjoint_needs_a_backend_that_can(
+    ring: RingCircuit, open_state_vector: type[StateVectorBackend]
+) -> None:
     with pytest.raises(ValueError, match="cannot differentiate itself"):
         Adjoint().weight_gradient(open_state_vector(ring), *draw(ring))
 
 
-def test_pruned_shift_is_the_full_one_on_its_weights(ring, open_state_vector):
+def test_pruned_shift_is_the_full_one_on_its_weights(
+    ring: RingCircuit, open_state_vector: type[StateVectorBackend]
+) -> None:
     angles, weights, upstream = draw(ring)
     full = ParameterShift().weight_gradient(open_state_vector(ring), angles, weights, upstream)
     backend = open_state_vector(ring)
@@ -73,7 +110,9 @@ def test_pruned_shift_is_the_full_one_on_its_weights(ring, open_state_vector):
 
 
 @pytest.mark.parametrize("rule", ["pruned", "spsa"])
-def test_random_rules_are_right_on_average(rule, open_state_vector):
+def test_random_rules_are_right_on_average(
+    rule: str, open_state_vector: type[StateVectorBackend]
+) -> None:
     circuit = RingCircuit(3, 1)
     angles, weights, upstream = draw(circuit)
     full = ParameterShift().weight_gradient(open_state_vector(circuit), angles, weights, upstream)
@@ -88,11 +127,13 @@ def test_random_rules_are_right_on_average(rule, open_state_vector):
     assert {call[0] for call in backend.calls} == ({12} if rule == "pruned" else {2})
 
 
-def test_rows_without_upstream_gradient_cost_nothing(ring, open_state_vector):
+def test_rows_without_upstream_gradient_cost_nothing(
+    ring: RingCircuit, open_state_vector: type[StateVectorBackend]
+) -> None:
     backend = open_state_vector(ring)
     angles, weights, upstream = draw(ring, rows=5)
     upstream[[1, 3]] = 0
-    seen = []
+    seen: list[tuple[str, Cost]] = []
     x, w = torch.from_numpy(angles), torch.from_numpy(weights).requires_grad_()
     values = expectations(x, w, backend, ParameterShift(), lambda *told: seen.append(told))
     (values * torch.from_numpy(upstream)).sum().backward()
@@ -100,16 +141,20 @@ def test_rows_without_upstream_gradient_cost_nothing(ring, open_state_vector):
     assert [(phase, cost.circuits) for phase, cost in seen] == [("forward", 5), ("weights", 192)]
 
 
-def test_no_upstream_gradient_at_all_asks_nothing(ring, open_state_vector):
+def test_no_upstream_gradient_at_all_asks_nothing(
+    ring: RingCircuit, open_state_vector: type[StateVectorBackend]
+) -> None:
     backend = open_state_vector(ring)
     angles, weights, _ = draw(ring)
     w = torch.from_numpy(weights).requires_grad_()
     (expectations(torch.from_numpy(angles), w, backend, ParameterShift()) * 0).sum().backward()
     assert len(backend.calls) == 1
-    assert torch.equal(w.grad, torch.zeros_like(w))
+    assert torch.equal(gradient_of(w), torch.zeros_like(w))
 
 
-def test_mitigated_values_may_leave_the_range(ring, open_state_vector):
+def test_mitigated_values_may_leave_the_range(
+    ring: RingCircuit, open_state_vector: type[StateVectorBackend]
+) -> None:
     angles, weights, _ = draw(ring)
     backend = open_state_vector(ring, offset=3.0)
     values = expectations(
@@ -119,6 +164,8 @@ def test_mitigated_values_may_leave_the_range(ring, open_state_vector):
 
 
 @pytest.mark.parametrize("make", [lambda g: PrunedShift(0.0, g), lambda g: Spsa(g, 0.0)])
-def test_impossible_settings_are_refused(make):
+def test_impossible_settings_are_refused(
+    make: Callable[[np.random.Generator], GradientRule],
+) -> None:
     with pytest.raises(ValueError, match=r"is 0\.0: choose"):
         make(np.random.default_rng(0))

@@ -1,26 +1,33 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
 from torch.optim import SGD, Adam
 
 from policy import (
+    Actor,
     Critic,
     MlpActor,
     ParameterShift,
     PpoConfig,
+    PpoDiagnostics,
     RingActor,
     RingCircuit,
     Rollout,
+    StateScaler,
     update,
 )
 from policy.ppo import Minibatch, minibatch_losses
+from tests.policy.conftest import StateVectorBackend, gradient_of, last_layer
+
+Parts = tuple[RingActor, Critic]
 
 
 @pytest.fixture
-def parts(scaler, open_state_vector):
+def parts(scaler: StateScaler, open_state_vector: type[StateVectorBackend]) -> Parts:
     circuit = RingCircuit(3, 1)
     generator = torch.Generator().manual_seed(2)
     backend = open_state_vector(circuit)
@@ -28,7 +35,7 @@ def parts(scaler, open_state_vector):
     return actor, Critic(scaler, generator)
 
 
-def roll_out(actor, critic, steps=4, count=6):
+def roll_out(actor: Actor, critic: Critic, steps: int = 4, count: int = 6) -> Rollout:
     """Noise for rewards, so that advantages differ."""
     generator = torch.Generator().manual_seed(9)
     states = torch.rand((steps, count, 6), generator=generator)
@@ -51,7 +58,9 @@ def roll_out(actor, critic, steps=4, count=6):
     )
 
 
-def run(actor, critic, rollout, rate=0.01, **settings):
+def run(
+    actor: Actor, critic: Critic, rollout: Rollout, rate: float = 0.01, **settings: Any
+) -> PpoDiagnostics:
     config = PpoConfig(**{"epochs": 1, "minibatches": 1, **settings})
     optimizers = Adam(actor.parameters(), lr=rate), Adam(critic.parameters(), lr=rate)
     return update(actor, critic, *optimizers, rollout, config, torch.Generator().manual_seed(0))
@@ -60,15 +69,17 @@ def run(actor, critic, rollout, rate=0.01, **settings):
 class Fixed(MlpActor):
     """Means given, sigma 1."""
 
-    def __init__(self, scaler, generator, means):
+    def __init__(
+        self, scaler: StateScaler, generator: torch.Generator, means: torch.Tensor
+    ) -> None:
         super().__init__(scaler, generator)
         self.means = means
 
-    def parameters_of(self, state):
+    def parameters_of(self, state: torch.Tensor) -> torch.Tensor:
         return torch.stack([self.means, torch.zeros_like(self.means)], dim=1)
 
 
-def test_losses_by_hand(scaler, generator):
+def test_losses_by_hand(scaler: StateScaler, generator: torch.Generator) -> None:
     actor = Fixed(scaler, generator, torch.tensor([0.0, 1.0, 0.5]))
     critic = Critic(scaler, generator)
     states, actions = torch.rand(3, 6), torch.tensor([0.0, 0.0, 0.5])
@@ -87,7 +98,7 @@ def test_losses_by_hand(scaler, generator):
     assert losses.ratio.tolist() == pytest.approx([1.0, math.exp(0.3), math.exp(-0.3)], rel=1e-5)
 
 
-def test_only_the_first_minibatch_leaves_the_circuit_still(parts):
+def test_only_the_first_minibatch_leaves_the_circuit_still(parts: Parts) -> None:
     actor, critic = parts
     rollout = roll_out(actor, critic)
     before = actor.circuit_weights.detach().clone()
@@ -99,7 +110,7 @@ def test_only_the_first_minibatch_leaves_the_circuit_still(parts):
     assert bool((actor.circuit_weights != before).all())
 
 
-def test_everything_moves_in_one_update(parts):
+def test_everything_moves_in_one_update(parts: Parts) -> None:
     actor, critic = parts
     before = {name: p.detach().clone() for name, p in actor.named_parameters()}
     before_critic = [p.detach().clone() for p in critic.parameters()]
@@ -110,7 +121,7 @@ def test_everything_moves_in_one_update(parts):
         assert not torch.equal(parameter, old)
 
 
-def test_advantages_stay_with_their_transitions(scaler):
+def test_advantages_stay_with_their_transitions(scaler: StateScaler) -> None:
     """A rewarded half of the states: the mean action must move towards what was rewarded there."""
     generator = torch.Generator().manual_seed(1)
     actor, critic = MlpActor(scaler, generator), Critic(scaler, generator)
@@ -129,10 +140,12 @@ def test_advantages_stay_with_their_transitions(scaler):
     assert mean[200:].min() > 0.01
 
 
-def test_without_entropy_clipped_rows_have_no_circuit_gradient(parts):
+def test_without_entropy_clipped_rows_have_no_circuit_gradient(parts: Parts) -> None:
     actor, critic = parts
+    backend = actor.backend
+    assert isinstance(backend, StateVectorBackend)
     with torch.no_grad():
-        actor.head[-1].weight += 0.2
+        last_layer(actor).weight += 0.2
     rollout = roll_out(actor, critic)
     flat = rollout.states.flatten(0, 1)
     part = Minibatch(
@@ -144,15 +157,16 @@ def test_without_entropy_clipped_rows_have_no_circuit_gradient(parts):
     )
     for into_circuit, expected in ((True, 2), (False, 1)):
         config = PpoConfig(entropy_into_circuit=into_circuit)
-        actor.backend.calls.clear()
+        backend.calls.clear()
         actor.zero_grad()
         losses = minibatch_losses(actor, critic, part, config)
         (losses.policy - 0.01 * losses.entropy).backward()
-        assert len(actor.backend.calls) == expected
-        assert actor.head[-1].weight.grad.abs().sum() > 0  # the entropy still trains the head
+        assert len(backend.calls) == expected
+        # The entropy still trains the head.
+        assert gradient_of(last_layer(actor).weight).abs().sum() > 0
 
 
-def test_the_critic_is_explained(scaler, generator):
+def test_the_critic_is_explained(scaler: StateScaler, generator: torch.Generator) -> None:
     actor, critic = MlpActor(scaler, generator), Critic(scaler, generator)
     rollout = roll_out(actor, critic)
     found = run(actor, critic, rollout)
@@ -161,7 +175,7 @@ def test_the_critic_is_explained(scaler, generator):
     assert found.approximate_kl == pytest.approx(0.0, abs=1e-6)
 
 
-def test_a_diverged_policy_is_reported(scaler, generator):
+def test_a_diverged_policy_is_reported(scaler: StateScaler, generator: torch.Generator) -> None:
     actor, critic = MlpActor(scaler, generator), Critic(scaler, generator)
     rollout = roll_out(actor, critic)
     with torch.no_grad():
@@ -179,13 +193,13 @@ def test_a_diverged_policy_is_reported(scaler, generator):
         )
 
 
-def test_more_minibatches_than_transitions_are_refused(parts):
+def test_more_minibatches_than_transitions_are_refused(parts: Parts) -> None:
     actor, critic = parts
     with pytest.raises(ValueError, match="25 minibatches of 24 transitions"):
         run(actor, critic, roll_out(actor, critic), minibatches=25)
 
 
 @pytest.mark.parametrize("settings", [{"clip": 0.0}, {"clip": 1.0}, {"epochs": 0}])
-def test_impossible_settings_are_refused(settings):
+def test_impossible_settings_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=str(next(iter(settings.values())))):
         PpoConfig(**settings)

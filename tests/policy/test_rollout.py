@@ -6,7 +6,7 @@ import torch
 from policy import Rollout, gae
 
 
-def test_gae_by_hand():
+def test_gae_by_hand() -> None:
     rewards = torch.tensor([[1.0], [0.0], [2.0]])
     values = torch.tensor([[0.5], [0.2], [0.1]])
     dones = torch.tensor([[0.0], [0.0], [1.0]])
@@ -17,7 +17,7 @@ def test_gae_by_hand():
     assert targets[:, 0].tolist() == pytest.approx([2.08576, 1.458, 2.0])
 
 
-def test_an_episode_ends_where_done_says():
+def test_an_episode_ends_where_done_says() -> None:
     rewards = torch.tensor([[1.0], [4.0]])
     values = torch.tensor([[0.5], [3.0]])
     first_ends = torch.tensor([[1.0], [0.0]])
@@ -26,21 +26,21 @@ def test_an_episode_ends_where_done_says():
     assert advantages[:, 0].tolist() == pytest.approx([0.5, 2.0])
 
 
-def test_advantages_carry_no_gradient():
+def test_advantages_carry_no_gradient() -> None:
     values = torch.rand(4, 2, requires_grad=True)
     advantages, targets = gae(torch.rand(4, 2), values, torch.zeros(2), torch.zeros(4, 2), 0.9, 0.9)
     assert not advantages.requires_grad
     assert not targets.requires_grad
 
 
-def make(**changes):
+def make(**changes: torch.Tensor) -> Rollout:
     columns = {name: torch.zeros(3, 2) for name in ("actions", "log_probs", "values", "rewards")}
     dones = torch.zeros(3, 2)
     dones[-1] = 1
     return Rollout(**{"states": torch.zeros(3, 2, 6), "dones": dones, **columns, **changes})
 
 
-def test_returns_and_size():
+def test_returns_and_size() -> None:
     rollout = make(rewards=torch.tensor([[1.0, 0.0], [2.0, 0.5], [0.0, 0.5]]))
     assert rollout.returns.tolist() == [3.0, 1.0]
     assert rollout.size == 6
@@ -54,6 +54,6 @@ def test_returns_and_size():
         ({"dones": torch.zeros(3, 2)}, "collect whole episodes"),
     ],
 )
-def test_rollouts_that_do_not_fit_are_refused(changes, told):
+def test_rollouts_that_do_not_fit_are_refused(changes: dict[str, torch.Tensor], told: str) -> None:
     with pytest.raises(ValueError, match=told):
         make(**changes)

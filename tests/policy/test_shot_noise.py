@@ -5,24 +5,28 @@ from __future__ import annotations
 import pytest
 import torch
 
-from policy import ParameterShift, RingActor, RingCircuit, Rollout
+from policy import ParameterShift, RingActor, RingCircuit, Rollout, StateScaler
 from policy.shot_noise import ShotNoise, shot_noise
+from tests.policy.conftest import StateVectorBackend, last_layer
 
 STEPS, COUNT, ERROR = 40, 200, 0.02
 
 
 @pytest.fixture
-def actor(scaler, generator, open_state_vector):
+def actor(
+    scaler: StateScaler, generator: torch.Generator, open_state_vector: type[StateVectorBackend]
+) -> RingActor:
     circuit = RingCircuit(3, 1)
     actor = RingActor(circuit, open_state_vector(circuit), ParameterShift(), scaler, generator)
     with torch.no_grad():
-        actor.head[-1].weight[0] += 0.3 * torch.randn(
-            actor.head[-1].weight[0].shape, generator=generator
-        )
+        row = last_layer(actor).weight[0]
+        row += 0.3 * torch.randn(row.shape, generator=generator)
     return actor
 
 
-def measured_once(actor, generator, error=ERROR):
+def measured_once(
+    actor: RingActor, generator: torch.Generator, error: float = ERROR
+) -> tuple[Rollout, torch.Tensor]:
     """A rollout under noisy features, and the true features behind it."""
     shape = (STEPS, COUNT, 3)
     true = 2 * torch.rand(shape, generator=generator) - 1
@@ -46,7 +50,9 @@ def measured_once(actor, generator, error=ERROR):
     return rollout, true
 
 
-def test_the_ratios_spread_is_that_of_a_second_measurement(actor, generator) -> None:
+def test_the_ratios_spread_is_that_of_a_second_measurement(
+    actor: RingActor, generator: torch.Generator
+) -> None:
     rollout, true = measured_once(actor, generator)
     second = true + ERROR * torch.randn(true.shape, generator=generator)
     with torch.no_grad():
@@ -57,8 +63,11 @@ def test_the_ratios_spread_is_that_of_a_second_measurement(actor, generator) -> 
     assert told.ratio_spread == pytest.approx(found, rel=0.08)
 
 
-def test_the_noise_on_mu_is_that_of_a_measurement(actor, generator) -> None:
+def test_the_noise_on_mu_is_that_of_a_measurement(
+    actor: RingActor, generator: torch.Generator
+) -> None:
     rollout, true = measured_once(actor, generator)
+    assert rollout.features is not None
     with torch.no_grad():
         exact = actor.distribution_of(true.flatten(0, 1))
         noisy = actor.distribution_of(rollout.features.flatten(0, 1))
@@ -68,7 +77,9 @@ def test_the_noise_on_mu_is_that_of_a_measurement(actor, generator) -> None:
     assert told.mu_noise == pytest.approx(found, rel=0.08)
 
 
-def test_exact_features_have_no_noise_to_tell_of(actor, generator) -> None:
+def test_exact_features_have_no_noise_to_tell_of(
+    actor: RingActor, generator: torch.Generator
+) -> None:
     assert shot_noise(actor, measured_once(actor, generator, error=0.0)[0]) is None
 
 

@@ -10,7 +10,8 @@ from pydantic import BaseModel
 
 from qhw.config import RunConfig, merge, parse_config
 from qhw.errors import ConfigError, UnknownNameError
-from qhw.training import Trainer, describe
+from qhw.trainer import Trainer
+from qhw.training import describe
 
 SMALL: dict[str, Any] = {
     "backend": {"name": "aer"},

@@ -10,7 +10,7 @@ from policy import RingActor
 from qhw.config import parse_config
 from qhw.errors import CheckpointError
 from qhw.runs import create_run
-from qhw.training import Trainer
+from qhw.trainer import Trainer
 
 SMALL: dict[str, Any] = {
     "backend": {"name": "aer"},
@@ -93,8 +93,8 @@ def test_a_resumed_run_equals_an_undisturbed_one_bit_for_bit(rule: str, tmp_path
     resumed = [second.advance() for _ in range(2)]
     for mine, theirs in zip(resumed, records[1:], strict=True):
         assert without_seconds(mine) == without_seconds(theirs)
-    for mine, theirs in zip(second.actor.parameters(), whole.actor.parameters(), strict=True):
-        assert torch.equal(mine, theirs)
+    for own, other in zip(second.actor.parameters(), whole.actor.parameters(), strict=True):
+        assert torch.equal(own, other)
 
 
 def test_a_checkpoint_of_another_shape_is_refused() -> None:

@@ -10,6 +10,7 @@ from qiskit_aer.noise import NoiseModel
 from qiskit_aer.primitives import EstimatorV2
 
 from policy import RingCircuit
+from policy.backend import FloatArray
 from qhw.backends.aer import AerBackend, NoisyAerBackend
 from qhw.backends.names import fake_classes
 from qhw.backends.opening import open_backend, open_snapshot
@@ -21,7 +22,7 @@ QUICK = TranspileOptions(seeds=1)
 
 def draw(
     circuit: RingCircuit, inputs: int, sets: int, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[FloatArray, FloatArray]:
     rng = np.random.default_rng(seed)
     return (
         rng.uniform(-3, 3, (inputs, circuit.num_angles)),
@@ -60,9 +61,9 @@ def full_device(
     device: str,
     circuit: QuantumCircuit,
     outputs: tuple[int, ...],
-    angles: np.ndarray,
-    weights: np.ndarray,
-) -> np.ndarray:
+    angles: FloatArray,
+    weights: FloatArray,
+) -> FloatArray:
     """The vendor's estimator on every qubit of the device, its read-out error multiplied in."""
     backend = fake_classes()[device]()
     options = {"method": "density_matrix", "noise_model": NoiseModel.from_backend(backend)}
@@ -75,7 +76,7 @@ def full_device(
     columns = np.stack([values[parameter.name] for parameter in circuit.parameters], axis=1)
     result = estimator.run([(circuit, [observables], columns[:, None])], precision=0).result()
     error = [backend.target["measure"][(qubit,)].error for qubit in outputs]
-    expected: np.ndarray = result[0].data.evs * (1 - 2 * np.array(error))
+    expected: FloatArray = result[0].data.evs * (1 - 2 * np.array(error))
     return expected
 
 

@@ -9,9 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from click.testing import Result
 from qiskit import QuantumCircuit
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from qhw.cli_jobs import jobs_app
 from qhw.errors import ConfigError, HardwareError, QhwError, UnknownNameError
@@ -271,7 +270,8 @@ def test_a_collected_result_answers_the_resumed_run(ledger: Ledger, fake: Fake) 
     output = jobs("collect")
     assert f"{job_id} rollout/1/7/0: done, 2.1 QPU s; kept" in output
     entry = kept(ledger, job_id)
-    assert (entry.state, entry.usage_seconds) == ("done", pytest.approx(2.0672))
+    assert entry.state == "done"
+    assert entry.usage_seconds == pytest.approx(2.0672)
     assert "fake_fez" in ledger.calibration(entry.calibration_digest)
     clock = SteppedClock()
     runner = PatientRunner(fake.runner, Patience(), clock, random.Random(0))

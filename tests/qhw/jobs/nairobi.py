@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from policy import RingCircuit
+from policy.backend import FloatArray
 from qhw.backends.device import DeviceBackend, Position
 from qhw.backends.device_opening import Requester, open_device
 from qhw.cache import Cache
@@ -43,7 +44,7 @@ def open_nairobi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Op
 
 def ask_at(
     backend: DeviceBackend, step: int, journal: bytes, rows: int = 2, turn: float = 0.0
-) -> np.ndarray:
+) -> FloatArray:
     """Evaluate at a step of the phase `images`; the same step asks the same."""
     rng = np.random.default_rng(step)
     angles = rng.uniform(-1, 1, (rows, CIRCUIT.num_angles)) + turn

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,8 +19,9 @@ def test_usage_is_two_seconds_and_a_third_of_a_millisecond_per_shot() -> None:
 @pytest.mark.parametrize("option", ["max_qpu_seconds", "max_jobs", "max_cost"])
 @pytest.mark.parametrize("value", [0, -5, math.nan, math.inf])
 def test_a_limit_must_be_above_zero(option: str, value: float) -> None:
+    limits: dict[str, Any] = {option: value}
     with pytest.raises(ConfigError, match="--" + option.replace("_", "-")) as caught:
-        Limits(**{option: value})
+        Limits(**limits)
     assert f"{value:g}" in caught.value.message
 
 
@@ -61,7 +63,8 @@ def test_jobs_are_counted() -> None:
 def test_the_sums_are_the_ledgers() -> None:
     budget = Budget(Limits(max_qpu_seconds=100, max_cost=80), dollars_per_second=1.6)
     budget.recount(17.5, 2)
-    assert budget.spent == Spent(17.5, 2, pytest.approx(28.0))
+    assert (budget.spent.qpu_seconds, budget.spent.jobs) == (17.5, 2)
+    assert budget.spent.dollars == pytest.approx(28.0)
     assert budget.remaining_seconds == pytest.approx(80 / 1.6 - 17.5)
 
 

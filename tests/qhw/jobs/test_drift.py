@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from policy.backend import FloatArray
 from qhw.backends.device import DeviceBackend
 from qhw.backends.device_opening import Requester
 from qhw.backends.mitigation.affine import AffineMap
@@ -43,7 +44,7 @@ def open_backend(open_nairobi: OpenNairobi, said: list[str]) -> Open:
     return opening
 
 
-def ask(backend: DeviceBackend, step: int) -> np.ndarray:
+def ask(backend: DeviceBackend, step: int) -> FloatArray:
     return ask_at(backend, step, json.dumps(backend.random_state()).encode())
 
 

@@ -18,6 +18,7 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
 
 from policy import RingCircuit
+from policy.backend import FloatArray
 from qhw.backends.aer import NoisyAerBackend
 from qhw.backends.transpilation import TranspiledCircuit, TranspileOptions, transpile_for
 from qhw.errors import BackendUnavailableError, CredentialsError, HardwareError, JobFailedError
@@ -45,7 +46,7 @@ def small_request(rows: int = 3, shots: int = 64, *tags: str) -> JobRequest:
 
 
 def ring_request(
-    circuit: RingCircuit, transpiled: TranspiledCircuit, angles: np.ndarray, weights: np.ndarray
+    circuit: RingCircuit, transpiled: TranspiledCircuit, angles: FloatArray, weights: FloatArray
 ) -> JobRequest:
     values = {f"angle[{i}]": angles[:, i] for i in range(circuit.num_angles)}
     values |= {f"weight[{i}]": np.full(len(angles), w) for i, w in enumerate(weights[0])}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -359,7 +360,7 @@ def test_a_job_that_ran_too_long_has_failed(small_cloud: Cloud, runner: IbmRunne
 
 def test_an_unknown_job(small_cloud: Cloud, runner: IbmRunner) -> None:
     for action in (runner.report, runner.calibration):
-        assert "d-unknown" in raised(lambda action=action: action("d-unknown")).message
+        assert "d-unknown" in raised(partial(action, "d-unknown")).message
     assert "not found" in raised(lambda: runner.cancel("d-unknown")).message
 
 

@@ -14,9 +14,11 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from qhw.errors import LedgerError
 from qhw.jobs.clock import SteppedClock
@@ -128,7 +130,7 @@ def test_results_come_back_bit_for_bit(ledger: Ledger) -> None:
     ],
     ids=["nan", "inf", "one dimension", "float32", "object"],
 )
-def test_what_is_not_a_result_is_refused(ledger: Ledger, array: np.ndarray) -> None:
+def test_what_is_not_a_result_is_refused(ledger: Ledger, array: NDArray[Any]) -> None:
     entry = submitted(ledger, UNIT, "job-1")
     with pytest.raises(LedgerError, match="Result 0 cannot be stored"):
         ledger.done(entry.id, [PubValues(array, np.zeros((1, 1)))], JobReport("job-1", "done"), "")

@@ -25,7 +25,7 @@ from qhw.errors import (
 from qhw.jobs.clock import SteppedClock
 from qhw.jobs.patience import Patience, PatientRunner, wait_for
 from qhw.jobs.request import JobRequest, Pub
-from qhw.jobs.runner import JobReport, JobRunner
+from qhw.jobs.runner import JobReport, JobRunner, PlanLimits
 
 IMPATIENT = Patience(call_seconds=0.05, submit_seconds=0.05)
 
@@ -83,6 +83,7 @@ def eventually(condition: Callable[[], bool]) -> None:
 
 
 BUSY = RetryableError("busy", "wait")
+OPEN = PlanLimits("open")
 
 
 def test_a_passing_failure_is_asked_again_after_growing_waits() -> None:
@@ -97,7 +98,7 @@ def test_a_passing_failure_is_asked_again_after_growing_waits() -> None:
 def test_the_waits_are_those_of_the_seed() -> None:
     clocks = [SteppedClock(), SteppedClock()]
     for clock in clocks:
-        patient(Scripted(limits=[BUSY, BUSY, "open"]), clock=clock).limits()
+        patient(Scripted(limits=[BUSY, BUSY, OPEN]), clock=clock).limits()
     assert clocks[0].slept == clocks[1].slept
 
 
@@ -112,8 +113,8 @@ def test_waits_stay_below_the_longest() -> None:
 
 def test_being_asked_too_often_waits_long_at_once() -> None:
     clock = SteppedClock()
-    scripted = Scripted(limits=[RateLimitedError("429", "wait"), "open"])
-    assert patient(scripted, clock=clock).limits() == "open"
+    scripted = Scripted(limits=[RateLimitedError("429", "wait"), OPEN])
+    assert patient(scripted, clock=clock).limits() == OPEN
     assert clock.slept[0] >= 15
 
 
@@ -159,8 +160,9 @@ def test_a_call_that_hangs_ends_at_its_deadline(gate: threading.Event) -> None:
 
 
 def test_a_call_that_hung_once_is_asked_again(gate: threading.Event) -> None:
-    scripted = Scripted(find=[gate.wait, ["found"]])
-    assert patient(scripted, IMPATIENT).find("tag") == ["found"]
+    found = [JobReport("d1", "done")]
+    scripted = Scripted(find=[gate.wait, found])
+    assert patient(scripted, IMPATIENT).find("tag") == found
 
 
 def test_a_timeout_inside_the_client_is_not_our_deadline() -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from policy.backend import FloatArray
 from qhw.backends.device import DeviceBackend, Position
 from qhw.backends.device_opening import Requester
 from qhw.errors import (
@@ -23,6 +24,7 @@ from qhw.errors import (
 )
 from qhw.jobs.clock import SteppedClock
 from qhw.jobs.patience import Patience
+from qhw.jobs.request import JobRequest
 from qhw.jobs.unit import Unit
 from qhw.jobs.work import Progress, WorkSettings
 from tests.ibm_cloud.cloud import Cloud, Fault
@@ -63,7 +65,7 @@ def open_backend(open_nairobi: OpenNairobi, clock: SteppedClock) -> Open:
     return opening
 
 
-def ask(backend: DeviceBackend, step: int = 0, rows: int = 2, turn: float = 0.0) -> np.ndarray:
+def ask(backend: DeviceBackend, step: int = 0, rows: int = 2, turn: float = 0.0) -> FloatArray:
     return ask_at(backend, step, b"state", rows, turn)
 
 
@@ -150,19 +152,19 @@ def test_a_submission_that_hangs_is_found_when_it_was_accepted(
 
 
 def test_a_job_found_twice_is_cancelled_and_written_down(
-    small_cloud: Cloud, open_backend: Open
+    small_cloud: Cloud, open_backend: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A proxy sent the POST twice: the platform has two jobs with the unit's tag."""
     backend = open_backend()
     submit = backend.work.runner.runner.submit
 
-    def twice(request):  # type: ignore[no-untyped-def]
+    def twice(request: JobRequest) -> str:
         small_cloud.queue_polls = 3
         submit(request)
         small_cloud.queue_polls = 0
         return submit(request)
 
-    backend.work.runner.runner.submit = twice
+    monkeypatch.setattr(backend.work.runner.runner, "submit", twice)
     ask(backend)
     assert sorted(job.state for job in small_cloud.jobs.values()) == ["Cancelled", "Completed"]
     (double,) = backend.work.ledger.duplicates("run")
@@ -431,14 +433,14 @@ def test_what_was_given_up_is_sent_when_the_platform_is_back(
 
 
 def test_what_was_refused_before_it_left_is_not_counted(
-    small_cloud: Cloud, open_backend: Open
+    small_cloud: Cloud, open_backend: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backend = open_backend()
 
     def unseen(request: object) -> str:
         raise BackendUnavailableError("ibm_nairobi is none of this account's", "Take another.")
 
-    backend.work.runner.runner.submit = unseen
+    monkeypatch.setattr(backend.work.runner.runner, "submit", unseen)
     with pytest.raises(BackendUnavailableError):
         ask(backend)
     assert backend.work.ledger.spent("run").jobs == 0

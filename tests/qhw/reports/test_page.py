@@ -11,7 +11,7 @@ import pytest
 from qhw.errors import DataError
 from qhw.reports.page import render
 from qhw.reports.sections import SECTIONS, in_order, not_acquired, title_of
-from qhw.studies.finding import Column, Finding, Gallery, GalleryRow, Table, write_finding
+from qhw.studies.finding import Column, Figure, Finding, Gallery, GalleryRow, Table, write_finding
 from tests.qhw.reports.findings import EVIL, evil, gallery, realistic, shots, task, write_report
 
 VOID = {"meta", "link", "img"}
@@ -122,7 +122,9 @@ def test_every_drawing_has_an_alternative_text(page: Outline) -> None:
 def test_readings_notes_and_provenance_are_shown(page: Outline) -> None:
     plain = page.text.replace("\N{NO-BREAK SPACE}", " ")
     for finding in realistic():
-        for part in (*finding.figures, *finding.tables, *finding.galleries):
+        parts: tuple[Figure | Table | Gallery, ...]
+        parts = (*finding.figures, *finding.tables, *finding.galleries)
+        for part in parts:
             assert part.reading in plain
         for note in finding.notes:
             assert note in plain

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from qhw.studies.claims import claim
+from qhw.studies.claims import Said, claim
 from qhw.studies.finding import Finding
 
 SENTENCE = "Noise halves the return."
@@ -20,7 +20,7 @@ def test_one_training_seed_refuses_the_claim_and_tells_of_the_one_controller() -
 
 def test_several_seeds_allow_it() -> None:
     said = claim(SENTENCE, 2, "such controllers")
-    assert said == (SENTENCE, None, None)
+    assert said == Said(SENTENCE, None, None)
     Finding(study="some", question="?", answer=said.answer, refusal=said.refusal)
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from rich.console import Console
 
 from calibration import DeviceSnapshot
+from policy.backend import FloatArray
 from qhw.backends.opening import open_snapshot
 from qhw.config import parse_config
 from qhw.errors import CheckpointError, DataError, MitigationError
 from qhw.evaluation import compare_arms
+from qhw.outcomes import PairedLatents, evaluation_latents
 from qhw.paid import Display
 from qhw.runs import RunDirectory
 from qhw.snapshots import SnapshotStore
@@ -48,22 +51,22 @@ def condition(scope: Scope, setting: Setting, latents: int = 40) -> Condition:
 
 
 def test_the_same_latents_everywhere(scope: Scope) -> None:
+    asked: list[Condition | HandMade]
     asked = [condition(scope, each) for each in (NOISELESS, NOISY, SAMPLED)]
-    made = [HandMade(scope.runs[0], kind, 40) for kind in ("constant", "rule")]
-    seen: list[np.ndarray] = []
-    original = playing.evaluation_latents
+    asked += [HandMade(scope.runs[0], kind, 40) for kind in ("constant", "rule")]
+    seen: list[FloatArray] = []
 
-    def watched(*arguments: object) -> object:
-        paired = original(*arguments)  # type: ignore[arg-type]
+    def watched(*arguments: Any) -> PairedLatents:
+        paired = evaluation_latents(*arguments)
         seen.append(np.concatenate([paired.latents.flatten().numpy(), paired.labels.numpy()]))
         return paired
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(playing, "evaluation_latents", watched)
-        acquire_conditions(scope, [*asked, *made])
+        acquire_conditions(scope, asked)
     assert len(seen) == 5
     assert all(np.array_equal(each, seen[0]) for each in seen)
-    assert all(len(played(scope, each).returns) == 40 for each in [*asked, *made])
+    assert all(len(played(scope, each).returns) == 40 for each in asked)
 
 
 def test_the_numbers_are_those_of_the_evaluation(scope: Scope) -> None:

@@ -31,8 +31,9 @@ def test_the_divergence_is_that_of_torch() -> None:
     mu, other_mu = rng.standard_normal((2, 50))
     sigma, other_sigma = rng.uniform(0.1, 1, (2, 50))
     found = normal_divergence(mu, sigma, other_mu, other_sigma)
-    pair = [Normal(*map(torch.from_numpy, each)) for each in ((mu, sigma), (other_mu, other_sigma))]
-    assert found == pytest.approx(kl_divergence(*pair).numpy())
+    mine = Normal(torch.from_numpy(mu), torch.from_numpy(sigma))
+    other = Normal(torch.from_numpy(other_mu), torch.from_numpy(other_sigma))
+    assert found == pytest.approx(kl_divergence(mine, other).numpy())
     assert normal_divergence(mu, sigma, mu, sigma) == pytest.approx(np.zeros(50))
 
 

@@ -123,7 +123,8 @@ def measured(error: float, scatter: float, repeats: int = 50) -> Measured:
     ideal = rng.uniform(-1, 1, (400, 2))
     values = ideal + error + scatter * rng.standard_normal((1, repeats, 400, 2))
     nothing = np.zeros((1, repeats, 400))
-    visits = Visits(*[np.zeros(1)] * 2, ideal, *[np.zeros(400)] * 4)
+    none, column = np.zeros(1), np.zeros(400)
+    visits = Visits(none, none, ideal, column, column, column, np.zeros((400, 2)))
     return Measured([visits], {Key("d", "none", 64): Noisy(values, *[nothing] * 3)}, {})
 
 

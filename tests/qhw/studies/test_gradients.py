@@ -92,7 +92,7 @@ def test_repetitions_in_one_call_are_gradients_of_the_minibatch() -> None:
 
 
 def test_inputs_fit_every_depth() -> None:
-    angles = np.arange(12.0).reshape(2, 6)
+    angles = np.arange(12, dtype=np.float64).reshape(2, 6)
     deep = RingCircuit(3, 2, "reupload")
     assert _angles(deep, angles).shape == (2, deep.num_angles)
     assert np.array_equal(_angles(RingCircuit(3, 4), np.tile(angles, (1, 2))), angles)

@@ -26,7 +26,7 @@ FloatArray = NDArray[np.float64]
 def squares_of(changes: dict[str, float], scatter: float) -> dict[Key, FloatArray]:
     """Mitigations that change the squares of 100 states by these amounts on average."""
     rng = np.random.default_rng(5)
-    squares = {Key("d", "none", 1024): np.full((1, 100), 1.0)}
+    squares: dict[Key, FloatArray] = {Key("d", "none", 1024): np.full((1, 100), 1.0)}
     for method, change in changes.items():
         noise = rng.standard_normal((1, 100))
         noise = (noise - noise.mean()) / noise.std(ddof=1)

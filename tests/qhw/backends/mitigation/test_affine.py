@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from policy import RingCircuit
+from policy.backend import FloatArray
 from qhw.backends.mitigation.affine import AffineMap
 from qhw.backends.mitigation.fitting import (
     CALIBRATION_CIRCUITS,
@@ -26,7 +27,7 @@ WHERE = {
 }
 
 
-def draw_ideal(rng: np.random.Generator, rows: int = CALIBRATION_CIRCUITS) -> np.ndarray:
+def draw_ideal(rng: np.random.Generator, rows: int = CALIBRATION_CIRCUITS) -> FloatArray:
     return rng.normal(0.05, 0.25, (rows, len(SLOPE))).clip(-1, 1)
 
 

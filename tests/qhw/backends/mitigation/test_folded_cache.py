@@ -15,10 +15,11 @@ from qhw.backends.transpilation import list_entries
 from qhw.cache import Cache
 from qhw.errors import CacheError, MitigationError
 from qhw.jobs.request import circuit_digest
+from tests.qhw.backends.mitigation.conftest import Layout
 
 
 def test_a_circuit_is_folded_once(
-    layout: Any, circuit: RingCircuit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    layout: Layout, circuit: RingCircuit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     snapshot, transpiled = layout("fake_fez")
     made = folded_for(circuit, snapshot, transpiled, 3, tmp_path)
@@ -34,7 +35,7 @@ def test_a_circuit_is_folded_once(
 
 
 def test_scales_and_layouts_have_entries_of_their_own(
-    layout: Any, circuit: RingCircuit, tmp_path: Path
+    layout: Layout, circuit: RingCircuit, tmp_path: Path
 ) -> None:
     for device in ("fake_fez", "fake_lima"):
         for scale in (3, 5):
@@ -45,7 +46,7 @@ def test_scales_and_layouts_have_entries_of_their_own(
 
 @pytest.mark.parametrize("suffix", [".qpy", ".json"])
 def test_damage_is_set_aside_and_mended(
-    layout: Any, circuit: RingCircuit, tmp_path: Path, suffix: str
+    layout: Layout, circuit: RingCircuit, tmp_path: Path, suffix: str
 ) -> None:
     snapshot, transpiled = layout("fake_fez")
     folded_for(circuit, snapshot, transpiled, 3, tmp_path)
@@ -88,7 +89,7 @@ def test_folded_circuits_are_counted_apart_and_cleared(tmp_path: Path) -> None:
 
 
 def test_a_cache_that_cannot_be_written_is_reported(
-    layout: Any, circuit: RingCircuit, tmp_path: Path
+    layout: Layout, circuit: RingCircuit, tmp_path: Path
 ) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from policy import RingCircuit
+from policy.backend import FloatArray
 from qhw.backends.mitigation.affine import AffineMap
 from qhw.backends.mitigation.fitting import (
     CALIBRATION_SHOTS,
@@ -21,7 +22,7 @@ SLOPE, NOISE, MISFIT = 0.8, 0.015, 0.005
 
 def draw(
     rng: np.random.Generator, rows: int, slope: float = SLOPE
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Measured, errors and ideal (rows, 4) of a device with this slope."""
     ideal = rng.normal(0.0, 0.25, (rows, 4)).clip(-1, 1)
     measured = slope * ideal + rng.normal(0, np.hypot(NOISE, MISFIT), ideal.shape)

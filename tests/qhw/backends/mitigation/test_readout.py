@@ -8,16 +8,17 @@ import pytest
 
 from calibration import DeviceSnapshot, confusion_matrices
 from policy import RingCircuit
+from policy.backend import FloatArray
 from qhw.backends.aer import NoisyAerBackend
 from qhw.backends.mitigation.readout import ReadoutInversion, measurement_circuits
 from qhw.errors import MitigationError
 
 
-def read(z: np.ndarray, p01: np.ndarray, p10: np.ndarray) -> np.ndarray:
+def read(z: FloatArray, p01: FloatArray, p10: FloatArray) -> FloatArray:
     """What is read of <Z>, from the confusion matrices' definition."""
     ones = (1 - z) / 2
     seen = ones * (1 - p10) + (1 - ones) * p01
-    result: np.ndarray = 1 - 2 * seen
+    result: FloatArray = 1 - 2 * seen
     return result
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from policy import Adjoint, DifferentiableBackend, ParameterShift, RingCircuit
+from policy.backend import FloatArray
 from qhw.backends.mitigation.fitting import calibration_inputs, evaluate_rows, ideal_values
 from qhw.backends.mitigation.method import Unmitigated
 from qhw.backends.mitigation.simulated import MitigatedBackend, mitigated
@@ -21,7 +22,7 @@ def rmse(backend: Any, circuit: RingCircuit) -> float:
     return float(np.sqrt((off**2).mean()))
 
 
-def inputs(circuit: RingCircuit, rows: int = 4) -> tuple[np.ndarray, np.ndarray]:
+def inputs(circuit: RingCircuit, rows: int = 4) -> tuple[FloatArray, FloatArray]:
     rng = np.random.default_rng(5)
     return (
         rng.uniform(-3, 3, (rows, circuit.num_angles)),

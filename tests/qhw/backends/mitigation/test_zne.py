@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from policy.backend import FloatArray
 from qhw.backends.mitigation.readout import ReadoutInversion
 from qhw.backends.mitigation.zne import ZeroNoise, extrapolation_weights
 from qhw.errors import MitigationError
@@ -10,18 +11,18 @@ from qhw.errors import MitigationError
 SCALES = [(1, 3), (1, 3, 5), (1, 5, 9), (1, 3, 5, 7)]
 
 
-def draw(scales: tuple[int, ...]) -> np.ndarray:
+def draw(scales: tuple[int, ...]) -> FloatArray:
     return np.random.default_rng(1).uniform(-1, 1, (len(scales), 6, 2))
 
 
-def of_mitiq(factory: object, scales: tuple[int, ...], values: np.ndarray) -> np.ndarray:
+def of_mitiq(factory: object, scales: tuple[int, ...], values: FloatArray) -> FloatArray:
     """Mitiq's extrapolation, one list of values at a time."""
     flat = values.reshape(len(scales), -1)
     columns = [_one(factory, scales, column) for column in flat.T]
     return np.array(columns).reshape(values.shape[1:])
 
 
-def _one(factory: object, scales: tuple[int, ...], column: np.ndarray) -> float:
+def _one(factory: object, scales: tuple[int, ...], column: FloatArray) -> float:
     from mitiq.zne.inference import LinearFactory, PolyFactory, RichardsonFactory
 
     floats = [float(scale) for scale in scales]
