@@ -38,7 +38,7 @@ from qhw.sampling import play_policy
 from qhw.sole_use import sole_use
 from qhw.threads import for_pictures, one_thread
 from qhw.trainer import Trainer
-from qhw.trainer_of_run import open_trainer, require_ledger
+from qhw.trainer_of_run import RESUME, open_trainer, require_ledger
 
 RANDOM_SEED = 8_191
 BEST_CONSTANT = 2
@@ -76,7 +76,7 @@ def evaluate_held(
     *,
     full: bool = False,
     backend: ExpectationBackend | None = None,
-    command: str = "train --resume",
+    command: str = RESUME,
 ) -> list[Row]:
     """As `evaluate_run`, for whoever has the run to itself already; `command` goes on with it."""
     console = Console()

@@ -14,12 +14,15 @@ from qhw.runs import RunDirectory
 from qhw.tables import from_here
 from qhw.trainer import Trainer
 
+RESUME = "train --resume"
+"""What goes on with a training, before the run's path."""
+
 
 def open_trainer(
     run: RunDirectory,
     backend: ExpectationBackend | None = None,
     display: Display | None = None,
-    command: str = "train --resume",
+    command: str = RESUME,
 ) -> Trainer:
     """Build a run's trainer, with the backend the run was started with.
 

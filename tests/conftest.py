@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,13 +22,17 @@ settings.load_profile("repeatable")
 
 
 @pytest.fixture(autouse=True, scope="session")
-def repeatable_local_jobs() -> Iterator[None]:
-    """A fake device draws by the request, and anew if it is made again: no test passes by luck."""
+def own_seed() -> Iterator[Callable[[LocalRunner, SpooledJob], int]]:
+    """A fake device draws by the request, and anew if it is made again: no test passes by luck.
+
+    Yields what it draws by outside of tests.
+    """
     from qhw.jobs.local import LocalRunner
 
     with pytest.MonkeyPatch.context() as patch:
+        own = LocalRunner._seed
         patch.setattr(LocalRunner, "_seed", _seed_by_request)
-        yield
+        yield own
 
 
 def _seed_by_request(runner: LocalRunner, job: SpooledJob) -> int:

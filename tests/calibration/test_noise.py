@@ -49,7 +49,7 @@ def test_rz_is_free(fez: DeviceSnapshot) -> None:
     assert "rz" not in noise_model(fez, [0, 1]).noise_instructions
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(scale=st.floats(0, 200).filter(lambda scale: scale != 1))
 def test_scaled_noise_stays_physical(few: DeviceSnapshot, scale: float) -> None:
     scaled = scale_noise(few, scale)

@@ -220,9 +220,7 @@ def test_states_can_train_a_network(build: Build, start: Start) -> None:
     assert layer.weight.grad.abs().sum() > 0
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     actions=st.lists(st.floats(-1e6, 1e6, width=32), min_size=N, max_size=N),
     base=st.floats(1, 12), limit=st.floats(0.01, 20),

@@ -108,8 +108,6 @@ def test_the_device_is_asked_at_every_kth_step(trained: RunDirectory) -> None:
 
 @settings(
     max_examples=5,
-    deadline=None,
-    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(

@@ -5,6 +5,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from qiskit import QuantumCircuit
 
 from calibration import DeviceSnapshot
-from policy import RingCircuit
+from policy import ExpectationBackend, RingCircuit
 from policy.backend import FloatArray
 from qhw.backends.aer import NoisyAerBackend
 from qhw.backends.compiled import CompiledNoisyBackend
@@ -59,21 +60,23 @@ def request(
     return JobRequest((pub(transpiled, rows, seed),), shots, tags=tags)
 
 
+def exact_values(backend: ExpectationBackend, rows: FloatArray) -> FloatArray:
+    """Values (rows, n) without sampling; columns stand in the order of names: angles first."""
+    angles, weights = np.split(rows, [CIRCUIT.num_angles], axis=1)
+    pairs = zip(angles[:, np.newaxis], weights[:, np.newaxis], strict=True)
+    return np.stack([backend.evaluate(*pair).values[0, 0] for pair in pairs])
+
+
 def test_values_are_the_noisy_backends_within_sampling_error(
     runner: LocalRunner, transpiled: TranspiledCircuit, snapshot: DeviceSnapshot
 ) -> None:
     asked = request(transpiled, rows=40)
     values = runner.collect(runner.submit(asked), asked.shapes)[0]
-    rows = asked.pubs[0].parameters
-    # Columns stand in the order of names: angles before weights.
-    angles, weights = rows[:, : CIRCUIT.num_angles], rows[:, CIRCUIT.num_angles :]
     for exact in (
         NoisyAerBackend(CIRCUIT, snapshot, transpiled),
         CompiledNoisyBackend(CIRCUIT, snapshot, transpiled),
     ):
-        expected = np.stack(
-            [exact.evaluate(angles[i : i + 1], weights[i : i + 1]).values[0, 0] for i in range(40)]
-        )
+        expected = exact_values(exact, asked.pubs[0].parameters)
         z = (values.values - expected) / np.sqrt((1 - expected**2) / SHOTS)
         assert np.abs(z).max() < 5
         assert 0.7 < z.std() < 1.3
@@ -95,20 +98,13 @@ def test_a_circuit_is_run_as_it_is_folded_ones_too(
     asked = JobRequest(tuple(pubs), 100_000, max_seconds=3600)
     plain, noisier = runner.collect(runner.submit(asked), asked.shapes)
     expected_plain, expected = (
-        np.stack([_exact(snapshot, each, row) for row in rows]) for each in (transpiled, longer)
+        exact_values(NoisyAerBackend(CIRCUIT, snapshot, each), rows)
+        for each in (transpiled, longer)
     )
     assert np.square(expected).mean() < 0.95 * np.square(expected_plain).mean()
     assert np.abs((plain.values - expected_plain) / plain.standard_errors).max() < 5
     assert np.abs((noisier.values - expected) / noisier.standard_errors).max() < 5
     assert np.abs((noisier.values - expected_plain) / noisier.standard_errors).max() > 10
-
-
-def _exact(snapshot: DeviceSnapshot, transpiled: TranspiledCircuit, row: FloatArray) -> FloatArray:
-    """Expectation values of one row, without sampling; angles stand before weights."""
-    angles, weights = np.split(row[np.newaxis], [CIRCUIT.num_angles], axis=1)
-    exact = NoisyAerBackend(CIRCUIT, snapshot, transpiled).evaluate(angles, weights)
-    values: FloatArray = exact.values[0, 0]
-    return values
 
 
 def test_circuits_without_parameters_read_out_errors(
@@ -148,9 +144,13 @@ def test_a_job_lives_on_disk_and_gives_the_same_answer_ever_after(
 
 
 def test_random_numbers_follow_from_the_id(
-    runner: LocalRunner, transpiled: TranspiledCircuit, tmp_path: Path
+    runner: LocalRunner,
+    transpiled: TranspiledCircuit,
+    own_seed: Callable[[LocalRunner, SpooledJob], int],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A process that died while computing is replaced by one that draws the same."""
+    monkeypatch.setattr(LocalRunner, "_seed", own_seed)
     asked = request(transpiled, rows=2000, shots=16)
     job_id = runner.submit(asked)
     values = runner.collect(job_id, asked.shapes)[0].values

@@ -315,7 +315,7 @@ class Counting:
         return Estimate(values, np.zeros_like(values), Cost(circuits=values[..., 0].size))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     steps=st.integers(2, 4),
     environments=st.integers(1, 5),
