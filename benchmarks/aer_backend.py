@@ -24,9 +24,8 @@ from benchmarks.timing import interleaved, significant, write_result
 from calibration import noise_model
 from policy import RingCircuit
 from qhw.backends.aer import AerBackend, NoisyAerBackend
-from qhw.backends.names import fake_classes
-from qhw.backends.opening import open_snapshot
 from qhw.backends.transpilation import TranspileOptions, reduced, transpile_for
+from qhw.known import fake_classes, open_snapshot
 
 Rows = NDArray[np.float64]
 DEVICE = "fake_brisbane"

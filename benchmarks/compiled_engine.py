@@ -29,9 +29,8 @@ from policy import ParameterShift, RingCircuit
 from policy.backend import FloatArray
 from qhw.backends.aer import NoisyAerBackend
 from qhw.backends.compiled import CompiledBackend, CompiledNoisyBackend
-from qhw.backends.names import fake_classes
-from qhw.backends.opening import open_snapshot
 from qhw.backends.transpilation import TranspileOptions, transpile_for
+from qhw.known import fake_classes, open_snapshot
 
 BATCH, LOOP_SAMPLES, UPDATE_SAMPLES = 64, 4, 2048
 DEVICES = ("fake_brisbane", "fake_fez")

@@ -19,8 +19,8 @@ from benchmarks.compiled_engine import draw
 from benchmarks.timing import significant, write_result
 from policy import RingCircuit
 from qhw.backends.compiled import CompiledNoisyBackend
-from qhw.backends.opening import open_snapshot
 from qhw.backends.transpilation import TranspileOptions, transpile_for
+from qhw.known import open_snapshot
 
 DEVICE, BATCH = "fake_brisbane", 2048
 

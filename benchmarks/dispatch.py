@@ -26,8 +26,8 @@ from policy import ParameterShift, RingCircuit
 from qhw.backends.compiled import CompiledNoisyBackend
 from qhw.backends.compiled import backend as compiled_backend
 from qhw.backends.compiled.engine import chain_matrices, single_chains
-from qhw.backends.opening import open_snapshot
 from qhw.backends.transpilation import TranspileOptions, transpile_for
+from qhw.known import open_snapshot
 
 DEVICE, BATCH, ROUNDS = "fake_brisbane", 64, 51
 

@@ -93,7 +93,7 @@ def main() -> None:
     try:
         app()
     except QhwError as error:
-        from qhw.tables import folded
+        from qhw.console import folded
 
         typer.secho(folded(f"Error: {error.message}"), err=True, fg=typer.colors.RED)
         typer.echo(folded(error.hint), err=True)

@@ -134,7 +134,7 @@ def _queue(typed: int | None, device: str | None) -> int | None:
     from rich.console import Console
 
     from qhw.errors import HardwareError
-    from qhw.jobs.ibm_account import has_credentials
+    from qhw.known import has_credentials
 
     if typed is not None or not (device or "").startswith("ibm_") or not has_credentials():
         return typed

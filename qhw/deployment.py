@@ -18,18 +18,19 @@ from diffusion.metrics import psnr, ssim
 from qhw import plots
 from qhw.backends.device_opening import Requester
 from qhw.config import RunConfig, is_device
+from qhw.console import from_here, plain_table, print_facts
 from qhw.deployment_record import (
     DeploymentRecord,
     finish,
     open_record,
     write_record,
 )
+from qhw.files import write_json
 from qhw.outcomes import EYES, Judges, PairedLatents, evaluation_latents
 from qhw.paid import Display, paid_session
-from qhw.runs import RunDirectory, open_run, write_json
+from qhw.runs import RunDirectory, open_run
 from qhw.sampling import play_policy, prepare_device
 from qhw.sole_use import sole_use
-from qhw.tables import from_here, plain_table, print_facts
 from qhw.threads import for_pictures, one_thread
 from qhw.trainer import Trainer
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from qhw.backends.mitigation.method import MethodName
+from qhw.console import from_here
 from qhw.errors import ConfigError
-from qhw.runs import write_json
-from qhw.tables import from_here
+from qhw.files import write_json
 
 FILE = "deployment.json"
 

@@ -28,12 +28,12 @@ from diffusion.headroom import Candidate
 from diffusion.schedules import random_matched
 from policy import ExpectationBackend, advice
 from qhw.baselines import Baselines
-from qhw.cache import Cache
 from qhw.config import is_device
 from qhw.evaluation_table import Row, View, print_comparison
+from qhw.files import Cache, write_json
 from qhw.outcomes import EYES, Judges, Outcome, evaluation_latents
 from qhw.paid import Display, paid_session
-from qhw.runs import RunDirectory, write_json
+from qhw.runs import RunDirectory
 from qhw.sampling import play_policy
 from qhw.sole_use import sole_use
 from qhw.threads import for_pictures, one_thread

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from diffusion.comparison import Interval
-from qhw.tables import plain_table, print_facts, signed
+from qhw.console import plain_table, print_facts, signed
 
 TITLES = {
     "proxy": "the proxy, which gave the reward",

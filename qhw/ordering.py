@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from qhw.backends.refusing import refuse_unknown
 from qhw.config import PRESETS, RunConfig, is_device, load_config, merge, parse_config
 from qhw.errors import ConfigError, UnknownNameError
+from qhw.known import refuse_unknown
 from qhw.runs import RunDirectory, open_run
 from qhw.sole_use import sole_use
 

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import platformdirs
 
-from qhw.backends.names import LIVE_DEVICES, RETIRED_DEVICES
 from qhw.config import CircuitConfig, RunConfig, is_device
 from qhw.errors import BackendUnavailableError, ConfigError, UnknownNameError
 from qhw.jobs.budget import Limits
@@ -24,6 +23,7 @@ from qhw.jobs.planned import (
     TrainingShape,
 )
 from qhw.jobs.quotes import Quote, quote_run, quote_training
+from qhw.known import LIVE_DEVICES, RETIRED_DEVICES
 
 ASSUMED_DEVICE = LIVE_DEVICES[0]
 """Stands for any device where none is named."""

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from qhw.config import RunConfig, dump_config, load_config, parse_config
 from qhw.errors import CheckpointError, UnknownNameError
+from qhw.files import replace_file, write_json
 from qhw.sole_use import LOCK_FILE
 
 if TYPE_CHECKING:
@@ -223,22 +224,6 @@ def list_runs(root: Path) -> list[RunDirectory]:
     """All runs below `root`, oldest first; by name where the file system's clock sees a tie."""
     configs = sorted(root.glob("*/config.toml"), key=lambda path: (path.stat().st_mtime_ns, path))
     return [RunDirectory(path.parent) for path in configs if not path.parent.is_symlink()]
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Replace a file in one step, so that a reader sees the old or the new one, never a half."""
-    # Its own name in each process: two may keep the same calibration at once.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON atomically, readable by a person."""
-    replace_file(path, (json.dumps(value, indent=2) + "\n").encode())
 
 
 def _point_latest_to(root: Path, path: Path) -> None:

@@ -15,10 +15,10 @@ from pathlib import Path
 import platformdirs
 
 from calibration import DeviceSnapshot
-from qhw.backends.refusing import refuse_unknown
 from qhw.config import is_device
 from qhw.errors import ConfigError, DataError, UnknownNameError
-from qhw.runs import replace_file
+from qhw.files import replace_file
+from qhw.known import refuse_unknown
 
 LATEST = "latest"
 
@@ -169,7 +169,7 @@ def device_snapshot(device: str) -> DeviceSnapshot:
             "Take a device: `qhw devices` lists them.",
         )
     if device.startswith("fake_"):
-        from qhw.backends.opening import open_snapshot
+        from qhw.known import open_snapshot
 
         return open_snapshot(device)
     from qhw.jobs.reopening import reopen

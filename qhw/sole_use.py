@@ -8,8 +8,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from qhw.console import from_here
 from qhw.errors import BusyError
-from qhw.tables import from_here
 
 LOCK_FILE = "lock"
 

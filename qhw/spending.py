@@ -9,10 +9,10 @@ from typing import Any
 
 from rich.console import Console
 
+from qhw.console import plain_table
+from qhw.files import write_json
 from qhw.jobs.budget import Budget
 from qhw.jobs.ledger import Entry, Ledger
-from qhw.runs import write_json
-from qhw.tables import plain_table
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from rich.console import Console
 
 from policy import ExpectationBackend
 from qhw.backends.device_opening import Requester
+from qhw.console import from_here
 from qhw.errors import ConfigError, LedgerError
 from qhw.paid import Display
 from qhw.runs import RunDirectory
-from qhw.tables import from_here
 from qhw.trainer import Trainer
 
 RESUME = "train --resume"

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from policy import ExpectationBackend, count_parameters
 from qhw.backends.mitigation.refusal import refuse_for_gradients
 from qhw.config import RunConfig
+from qhw.console import from_here, print_facts
 from qhw.errors import QhwError
 from qhw.evaluation import evaluate_held
 from qhw.journal import unpack
@@ -19,7 +20,6 @@ from qhw.paid import Display, paid_session
 from qhw.planning import refuse_endless_jobs
 from qhw.runs import RunDirectory, create_run, open_run
 from qhw.sole_use import sole_use
-from qhw.tables import from_here, print_facts
 from qhw.threads import one_thread
 from qhw.trainer import TRAINING, Trainer
 from qhw.trainer_of_run import open_trainer, require_ledger

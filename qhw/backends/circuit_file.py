@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qhw.runs import replace_file, write_json
+from qhw.files import replace_file, write_json
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit

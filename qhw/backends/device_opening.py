@@ -13,15 +13,15 @@ import platformdirs
 
 from policy import RingCircuit
 from qhw.backends.mitigation.method import MethodName
-from qhw.backends.refusing import refuse_unknown
-from qhw.cache import Cache
 from qhw.config import BackendConfig, HardwareConfig
 from qhw.errors import ConfigError
+from qhw.files import Cache
 from qhw.jobs.budget import Budget, Limits
 from qhw.jobs.clock import Clock, SystemClock
 from qhw.jobs.default_mitigation import DEFAULT_SHOTS, default_mitigation
 from qhw.jobs.patience import Patience
 from qhw.jobs.work import Progress, WorkSettings
+from qhw.known import refuse_unknown
 
 if TYPE_CHECKING:
     from calibration import DeviceSnapshot

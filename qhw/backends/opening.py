@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Literal
 from policy import ExpectationBackend, RingCircuit
 from qhw.backends.backend import Backend
 from qhw.backends.mitigation.method import MethodName
-from qhw.backends.names import BACKEND_NAMES, fake_classes
-from qhw.backends.refusing import refuse_unknown
-from qhw.cache import Cache
-from qhw.errors import BackendUnavailableError, ConfigError, UnknownNameError
+from qhw.errors import BackendUnavailableError, ConfigError
+from qhw.files import Cache
+from qhw.known import BACKEND_NAMES, open_snapshot, refuse_unknown
 
 if TYPE_CHECKING:
     from calibration import DeviceSnapshot
@@ -198,17 +197,3 @@ def _choose(pair: _Pair, engine: Engine, verdicts: Path) -> Backend:
         return fallback
     backend.verdict = checked(backend, pair.exact, verdicts)
     return backend
-
-
-def open_snapshot(device: str) -> DeviceSnapshot:
-    """Take the snapshot of a device that ships with the vendor's package.
-
-    Raises:
-        UnknownNameError: If there is none of this name.
-    """
-    from calibration import DeviceSnapshot
-
-    classes = fake_classes()
-    if device not in classes:
-        raise UnknownNameError.nearest("device", device, classes, "qhw devices")
-    return DeviceSnapshot.from_backend(classes[device]())

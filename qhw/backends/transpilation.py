@@ -24,7 +24,7 @@ from calibration.layout import Operation
 from policy import RingCircuit
 from qhw.backends.circuit_file import qpy_bytes, read_circuit, write_circuit
 from qhw.errors import CacheError, ConfigError
-from qhw.runs import replace_file, write_json
+from qhw.files import replace_file, write_json
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit

@@ -11,7 +11,7 @@ from rich.table import Table
 from qhw.comparing.policies import EqualAccuracy, Metric
 from qhw.comparing.result import Comparison
 from qhw.comparing.settings import Difference
-from qhw.tables import listing, plain_table, print_facts, signed
+from qhw.console import listing, plain_table, print_facts, signed
 
 OUTSIDE = 0.05
 ONE_SEED_EACH = (

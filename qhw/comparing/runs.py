@@ -16,21 +16,21 @@ from rich.console import Console
 
 from diffusion.episodes import Episode
 from qhw import plots
-from qhw.backends.refusing import refuse_unknown
 from qhw.baselines import Baselines
-from qhw.cache import Cache
 from qhw.comparing.policies import alikeness, counts_of, equal_accuracy, metrics
 from qhw.comparing.printed import print_runs
 from qhw.comparing.result import Comparison
 from qhw.comparing.settings import differences
 from qhw.config import RunConfig, is_device
+from qhw.console import from_here
 from qhw.errors import ConfigError
+from qhw.files import Cache, write_json
+from qhw.known import refuse_unknown
 from qhw.ordering import deployed_config
 from qhw.outcomes import Judges, Outcome, PairedLatents, evaluation_latents
 from qhw.paid import Display
-from qhw.runs import RunDirectory, open_run, write_json
+from qhw.runs import RunDirectory, open_run
 from qhw.sampling import play_policy
-from qhw.tables import from_here
 from qhw.threads import for_pictures, one_thread
 from qhw.trainer import Trainer
 from qhw.trainer_of_run import open_trainer

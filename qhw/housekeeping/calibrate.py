@@ -17,12 +17,11 @@ from qhw.backends.transpilation import (
     two_qubit_pairs,
 )
 from qhw.backends.uncalibrated import told_uncalibrated
-from qhw.cache import Cache
 from qhw.config import HardwareConfig
+from qhw.console import from_here, plain_table, told_moment
+from qhw.files import Cache
 from qhw.housekeeping.circuit_choice import ChosenCircuit
-from qhw.housekeeping.moments import told_moment
 from qhw.snapshots import KeptSnapshot, SnapshotStore, device_snapshot
-from qhw.tables import from_here, plain_table
 
 MOST_LAYOUTS = 5
 

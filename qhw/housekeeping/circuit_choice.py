@@ -10,9 +10,9 @@ from typing import Any
 from calibration import DeviceSnapshot
 from policy import RingCircuit
 from qhw.backends.transpilation import TranspiledCircuit, TranspileOptions, kept_layout, pinned
-from qhw.cache import Cache
 from qhw.config import CircuitConfig, parse_config
 from qhw.errors import ConfigError
+from qhw.files import Cache
 from qhw.runs import open_run
 
 

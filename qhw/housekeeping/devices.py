@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from policy import RingCircuit
-from qhw.backends.names import CREDENTIALS, LIVE_DEVICES, fake_device_names
-from qhw.cache import Cache
+from qhw.console import listing, told_moment
 from qhw.errors import QhwError
-from qhw.housekeeping.moments import told_moment
-from qhw.jobs.ibm_account import LiveDevice, has_credentials
+from qhw.files import Cache
+from qhw.jobs.ibm_account import LiveDevice
 from qhw.jobs.ledger import Ledger
 from qhw.jobs.ledger_queries import PAID_PREFIX
 from qhw.jobs.patience import PatientRunner, answer_within
 from qhw.jobs.reopening import OPENING_SECONDS, patiently
-from qhw.tables import listing
+from qhw.known import CREDENTIALS, LIVE_DEVICES, fake_device_names, has_credentials
 
 if TYPE_CHECKING:
     from qiskit_ibm_runtime import QiskitRuntimeService

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from qhw.cache import Cache
+from qhw.console import listing
 from qhw.errors import LedgerError
-from qhw.tables import listing
+from qhw.files import Cache
 
 PACKAGES = ("qhw", "policy", "diffusion", "calibration")
 CREDENTIAL_VARIABLES = ("QISKIT_IBM_TOKEN", "QISKIT_IBM_INSTANCE")
@@ -85,7 +85,7 @@ def _check_bundle() -> Check:
 
 def _check_credentials() -> Check:
     """Where the client would find a token; never the token."""
-    from qhw.jobs.ibm_account import has_credentials
+    from qhw.known import has_credentials
 
     if not has_credentials():
         return Check("IBM credentials", True, "none: simulators only")

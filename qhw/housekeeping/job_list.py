@@ -7,8 +7,8 @@ from itertools import groupby
 
 from rich.console import Console
 
+from qhw.console import moment
 from qhw.housekeeping.job_choice import PENDING, find_run
-from qhw.housekeeping.moments import moment
 from qhw.jobs.ledger import Duplicate, Entry, Group, Ledger, owner_alive
 
 RECENT = 20

@@ -34,13 +34,12 @@ from qhw.backends.mitigation.probe import PROBE_CIRCUITS
 from qhw.backends.mitigation.readout import READOUT_CIRCUITS, ReadoutInversion
 from qhw.backends.mitigation.store import affine_to_json
 from qhw.config import BackendConfig, HardwareConfig
+from qhw.console import plain_table, told_moment
 from qhw.errors import ConfigError
-from qhw.housekeeping.moments import told_moment
+from qhw.files import write_json
 from qhw.jobs.budget import qpu_seconds
 from qhw.paid import Display, paid_session
-from qhw.runs import write_json
 from qhw.sole_use import sole_use
-from qhw.tables import plain_table
 
 SURE = 3.0
 """Standard errors from which on a measured number differs from the published one."""

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from qhw.cache import Cache
+from qhw.console import listing
+from qhw.files import Cache
 from qhw.runs import RunDirectory, list_runs
-from qhw.tables import listing
 
 
 def print_runs(root: Path) -> None:

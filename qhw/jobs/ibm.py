@@ -16,7 +16,6 @@ from qhw.jobs.ibm_account import (
     LiveDevice,
     close_sessions,
     find_device,
-    has_credentials,
     list_devices,
     not_found,
     open_service,
@@ -42,6 +41,7 @@ from qhw.jobs.ibm_reports import report_from
 from qhw.jobs.ibm_repost import watched_post
 from qhw.jobs.request import JobRequest, Shapes
 from qhw.jobs.runner import JobReport, Mode, PlanLimits, PubValues
+from qhw.known import has_credentials
 
 if TYPE_CHECKING:
     from qiskit_ibm_runtime import IBMBackend, QiskitRuntimeService, Session

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from qhw.backends.names import CREDENTIALS, RETIRED_DEVICES, fake_device_names
 from qhw.errors import BackendUnavailableError, CredentialsError, RetryableError
-from qhw.jobs.ibm_faults import (
-    ASK_AGAIN,
-    account_fault,
-    quieten_client,
-    saved_accounts,
-    translated,
-    vendor_faults,
-)
+from qhw.jobs.ibm_faults import ASK_AGAIN, account_fault, quieten_client, translated, vendor_faults
 from qhw.jobs.ibm_repost import forbid_reposts, refuse_other_connections
+from qhw.known import (
+    CREDENTIALS,
+    RETIRED_DEVICES,
+    fake_device_names,
+    has_credentials,
+)
 
 if TYPE_CHECKING:
     from qiskit_ibm_runtime import IBMBackend, QiskitRuntimeService
@@ -37,13 +34,6 @@ class LiveDevice:
     num_qubits: int
     pending_jobs: int
     operational: bool
-
-
-def has_credentials() -> bool:
-    """Whether the client would find an account; asks nobody."""
-    if os.environ.get("QISKIT_IBM_TOKEN"):
-        return True
-    return any(account.get("token") for account in saved_accounts().values())
 
 
 def open_service() -> QiskitRuntimeService:

@@ -6,20 +6,17 @@ the HTTP answer underneath, or that there was none.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 
-from qhw.backends.names import CREDENTIALS
 from qhw.errors import (
     AmbiguousSubmitError,
     CredentialsError,
@@ -29,6 +26,7 @@ from qhw.errors import (
     RetryableError,
 )
 from qhw.jobs.ibm_repost import WatchedPost
+from qhw.known import CREDENTIALS, saved_accounts
 
 PASSING_STATUS = (404, 408, 425)
 """To a GET: the platform answers "not found" for a moment about what it has just made."""
@@ -244,14 +242,3 @@ def _secrets() -> list[str]:
     for account in saved_accounts().values():
         found |= {str(account.get("token") or ""), str(account.get("instance") or "")}
     return sorted((secret for secret in found if len(secret) > 7), key=len, reverse=True)
-
-
-def saved_accounts() -> dict[str, dict[str, Any]]:
-    """What the client's account file holds; nothing if there is none or it cannot be read."""
-    path = Path.home() / ".qiskit" / "qiskit-ibm.json"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    accounts = content.items() if isinstance(content, dict) else ()
-    return {name: account for name, account in accounts if isinstance(account, dict)}

@@ -85,7 +85,7 @@ class LocalRunner:
     @cached_property
     def _device(self) -> SimulatedDevice:
         """Opened when it is first needed: looking jobs up needs no snapshot."""
-        from qhw.backends.opening import open_snapshot
+        from qhw.known import open_snapshot
 
         return SimulatedDevice(self._given or open_snapshot(self.device))
 

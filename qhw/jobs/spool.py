@@ -24,8 +24,8 @@ from filelock import FileLock
 
 from policy.backend import FloatArray
 from qhw.errors import HardwareError
+from qhw.files import replace_file, write_json
 from qhw.jobs.request import JobRequest, Pub, Shapes
-from qhw.runs import replace_file, write_json
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit

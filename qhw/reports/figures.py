@@ -11,6 +11,7 @@ from matplotlib.figure import Figure as Sheet
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
+from qhw.files import replace_file
 from qhw.reports.canvas import FILE, NARROW, WIDE, Canvas, plain_figure
 from qhw.reports.inline import inline_svg
 from qhw.reports.marks import CELLS, cells_are_narrow, draw_bars, draw_cells, draw_lines, lanes
@@ -24,7 +25,6 @@ from qhw.reports.names import (
 from qhw.reports.numbers import number
 from qhw.reports.scales import Scale, axis_label, scale_of
 from qhw.reports.style import LIGHT, settings
-from qhw.runs import replace_file
 from qhw.studies.finding import Figure, Finding
 
 NO_DATES: dict[str, dict[str, None]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}

@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from qhw.errors import DataError
+from qhw.files import replace_file
 from qhw.reports.figures import figure_markup, save_figures
 from qhw.reports.marks import shows_dashes
 from qhw.reports.numbers import number, typeset
@@ -20,7 +21,6 @@ from qhw.reports.pictures import data_uri
 from qhw.reports.sections import in_order, not_acquired, title_of
 from qhw.reports.style import DARK, LIGHT, Palette
 from qhw.reports.tables import ShownTable, numbers_of, save_tables, shown
-from qhw.runs import replace_file
 from qhw.studies.claims import ADVICE
 from qhw.studies.finding import Finding, Gallery, read_finding
 

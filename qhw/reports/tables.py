@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from qhw.files import replace_file
 from qhw.reports.marks import ends_of
 from qhw.reports.numbers import MISSING, common_digits, interval, small
 from qhw.reports.scales import axis_label
-from qhw.runs import replace_file
 from qhw.studies.finding import Cell, Column, Estimate, Figure, Finding, Table
 
 MANY_ROWS = 24

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from policy.circuit import RingCircuit
 from qhw.errors import MitigationError
-from qhw.runs import replace_file
+from qhw.files import replace_file
 from qhw.studies.groups import subject
 from qhw.studies.study import Arrays, Scope, kept, read_arrays
 from qhw.studies.visited import (

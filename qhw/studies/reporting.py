@@ -12,10 +12,11 @@ from typing import Any, Literal, get_args
 
 from rich.console import Console
 
-from qhw.backends.names import fake_classes
-from qhw.backends.refusing import refuse_unknown
+from qhw.console import from_here
 from qhw.errors import ConfigError, DataError, InterruptedWorkError, UnknownNameError
-from qhw.runs import RunDirectory, write_json
+from qhw.files import write_json
+from qhw.known import fake_classes, refuse_unknown
+from qhw.runs import RunDirectory
 from qhw.sole_use import sole_use
 from qhw.studies.catalogue import STUDIES
 from qhw.studies.claims import ADVICE
@@ -23,7 +24,6 @@ from qhw.studies.conditions import newest_update
 from qhw.studies.finding import Finding, write_finding
 from qhw.studies.groups import group_runs
 from qhw.studies.study import Scope
-from qhw.tables import from_here
 
 Step = Literal["acquire", "analyse", "render"]
 STEPS: tuple[Step, ...] = get_args(Step)
@@ -221,7 +221,7 @@ def _refuse_small(scope: Scope) -> None:
     Raises:
         ConfigError: With the numbers of qubits.
     """
-    from qhw.backends.opening import open_snapshot
+    from qhw.known import open_snapshot
 
     wanted = scope.runs[0].config.actor.circuit.qubits
     there = open_snapshot(scope.device).num_qubits

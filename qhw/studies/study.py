@@ -11,7 +11,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from qhw.runs import RunDirectory, replace_file
+from qhw.files import replace_file
+from qhw.runs import RunDirectory
 from qhw.studies.finding import Finding
 
 Arrays = Mapping[str, NDArray[np.float64]]

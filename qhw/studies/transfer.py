@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qhw.errors import DataError
-from qhw.runs import write_json
+from qhw.files import write_json
 from qhw.studies.bootstrap import Bootstrap, hierarchical_bootstrap, paired_difference
 from qhw.studies.claims import claim
 from qhw.studies.conditions import NOISELESS, FloatArray, Setting
@@ -158,7 +158,7 @@ def _devices(scope: Scope) -> list[str]:
 
 def _dates(scope: Scope) -> list[str]:
     """Kept snapshots of the report's device whose numbers are not the ones it is played with."""
-    from qhw.backends.opening import open_snapshot
+    from qhw.known import open_snapshot
     from qhw.snapshots import SnapshotStore
 
     own = open_snapshot(scope.device).calibration_digest

@@ -514,7 +514,7 @@ def _named(devices: dict[str, str] | None) -> dict[str, str]:
 @lru_cache(maxsize=4)
 def _published(fake: str) -> tuple[dict[str, Any], dict[str, Any], DeviceSnapshot]:
     """Configuration and calibration as the platform words them, and the snapshot of both."""
-    from qhw.backends.names import fake_classes
+    from qhw.known import fake_classes
 
     device = fake_classes()[fake]()
     folder = Path(device.dirname)

@@ -21,8 +21,8 @@ from policy import RingCircuit
 from policy.backend import FloatArray
 from qhw.backends.device import Position
 from qhw.backends.device_opening import Requester, open_device
-from qhw.cache import Cache
 from qhw.config import BackendConfig, HardwareConfig
+from qhw.files import Cache
 from qhw.jobs.ibm import IbmRunner
 from qhw.jobs.ledger import Ledger
 from qhw.jobs.work import WorkSettings

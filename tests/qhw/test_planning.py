@@ -16,13 +16,13 @@ from policy import RingCircuit
 from policy.circuit import ENCODINGS
 from qhw import planning
 from qhw.backends import device_opening
-from qhw.backends.names import fake_classes, fake_device_names
 from qhw.cli_plan import plan_app
 from qhw.config import CircuitConfig, RunConfig, merge, parse_config
 from qhw.errors import BackendUnavailableError, ConfigError, QhwError, UnknownNameError
 from qhw.jobs.budget import Limits
 from qhw.jobs.planned import Method, StoredMap
 from qhw.jobs.quotes import Quote
+from qhw.known import fake_classes, fake_device_names
 from qhw.planning import named_device, plan_run, plan_training
 from qhw.quote_table import print_quote
 from tests.ibm_cloud.cloud import Cloud, Fault

@@ -42,7 +42,7 @@ def folded_for(
         snapshot: The device; the answer's score is under its calibration.
         transpiled: The circuit in the device's gates.
         scale: Odd, 1 or more; at 1 the circuit itself is returned.
-        cache_dir: `qhw.cache.Cache.folded`.
+        cache_dir: `qhw.files.Cache.folded`.
 
     Raises:
         MitigationError: If it cannot be folded.

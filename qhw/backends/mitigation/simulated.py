@@ -124,7 +124,7 @@ class Simulation:
         open_at: Opens the unmitigated backend of a circuit in its gates.
         shots: Per circuit; None for exact values.
         seed: Of the bit strings.
-        folded: Folder of folded circuits; see `qhw.cache.Cache.folded`.
+        folded: Folder of folded circuits; see `qhw.files.Cache.folded`.
     """
 
     circuit: RingCircuit

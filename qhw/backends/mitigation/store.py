@@ -13,8 +13,8 @@ import numpy as np
 from qhw.backends.mitigation.affine import AffineMap
 from qhw.backends.transpilation import TranspiledCircuit
 from qhw.errors import MitigationError
+from qhw.files import replace_file
 from qhw.jobs.request import circuit_digest
-from qhw.runs import replace_file
 
 _ARRAYS = ("slope", "intercept", "residual", "covariance")
 _FACTS = ("circuits", "shots", "date", "calibration_digest", "device", "key")

@@ -12,10 +12,10 @@ from qiskit_aer.primitives import EstimatorV2
 from policy import RingCircuit
 from policy.backend import FloatArray
 from qhw.backends.aer import AerBackend, NoisyAerBackend
-from qhw.backends.names import fake_classes
-from qhw.backends.opening import open_backend, open_snapshot
+from qhw.backends.opening import open_backend
 from qhw.backends.transpilation import TranspileOptions, transpile_for
 from qhw.errors import BackendUnavailableError, ConfigError, UnknownNameError
+from qhw.known import fake_classes, open_snapshot
 
 QUICK = TranspileOptions(seeds=1)
 

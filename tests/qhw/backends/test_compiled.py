@@ -15,10 +15,11 @@ from qhw.backends.compiled import CompiledBackend, CompiledNoisyBackend, TooLarg
 from qhw.backends.compiled.backend import shared_base
 from qhw.backends.compiled.checking import EngineMismatchError, Verdict, checked, compare
 from qhw.backends.compiled.transfer import CompileError, Transfer, linear
-from qhw.backends.opening import open_backend, open_snapshot
+from qhw.backends.opening import open_backend
 from qhw.backends.transpilation import TranspiledCircuit, TranspileOptions, transpile_for
-from qhw.cache import Cache
 from qhw.errors import ConfigError
+from qhw.files import Cache
+from qhw.known import open_snapshot
 
 QUICK = TranspileOptions(seeds=1)
 SHAPES = [

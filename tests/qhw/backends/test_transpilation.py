@@ -11,9 +11,9 @@ from filelock import FileLock
 from calibration import DeviceSnapshot
 from policy import RingCircuit
 from qhw.backends import transpilation
-from qhw.backends.opening import open_snapshot
 from qhw.backends.transpilation import TranspileOptions, list_entries, transpile_for
 from qhw.errors import CacheError, ConfigError
+from qhw.known import open_snapshot
 
 QUICK = TranspileOptions(seeds=2)
 CIRCUIT = RingCircuit(3, 1)

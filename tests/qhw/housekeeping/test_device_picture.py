@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from calibration import DeviceSnapshot
-from qhw.backends.opening import open_snapshot
 from qhw.housekeeping.device_picture import (
     OUTLINE,
     Layout,
@@ -18,6 +17,7 @@ from qhw.housekeeping.device_picture import (
     save_picture,
 )
 from qhw.housekeeping.device_positions import _distances, couplings, positions
+from qhw.known import open_snapshot
 
 LAYOUT = Layout((0, 1, 3), ((0, 1), (1, 3)), "the circuit's qubits")
 

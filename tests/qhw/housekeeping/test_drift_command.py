@@ -7,7 +7,6 @@ import pytest
 from typer.testing import CliRunner
 
 from calibration import DeviceSnapshot, scale_noise
-from qhw.backends.opening import open_snapshot
 from qhw.backends.transpilation import (
     TranspileOptions,
     list_entries,
@@ -15,11 +14,12 @@ from qhw.backends.transpilation import (
     transpile_for,
     two_qubit_pairs,
 )
-from qhw.cache import Cache
 from qhw.cli import app
 from qhw.errors import ConfigError
+from qhw.files import Cache
 from qhw.housekeeping.circuit_choice import choose_circuit
 from qhw.housekeeping.drift import print_drift
+from qhw.known import open_snapshot
 from tests.ibm_cloud.cloud import Cloud
 
 CIRCUIT = {"qubits": 3, "depth": 1}

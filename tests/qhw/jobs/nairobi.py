@@ -12,8 +12,8 @@ from policy import RingCircuit
 from policy.backend import FloatArray
 from qhw.backends.device import DeviceBackend, Position
 from qhw.backends.device_opening import Requester, open_device
-from qhw.cache import Cache
 from qhw.config import BackendConfig, HardwareConfig
+from qhw.files import Cache
 
 CIRCUIT = RingCircuit(3, 1)
 OpenNairobi = Callable[..., DeviceBackend]

@@ -17,13 +17,13 @@ from policy import ExpectationBackend, RingCircuit
 from policy.backend import FloatArray
 from qhw.backends.aer import NoisyAerBackend
 from qhw.backends.compiled import CompiledNoisyBackend
-from qhw.backends.opening import open_snapshot
 from qhw.backends.transpilation import TranspiledCircuit, TranspileOptions, transpile_for
 from qhw.errors import ConfigError, HardwareError, JobFailedError, MitigationError, RetryableError
 from qhw.jobs.clock import SteppedClock
 from qhw.jobs.local import LocalRunner, local_jobs_folder
 from qhw.jobs.request import JobRequest, Pub
 from qhw.jobs.spool import SpooledJob
+from qhw.known import open_snapshot
 
 DEVICE = "fake_manila"
 SHOTS = 4096

@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from qhw.config import merge, parse_config
-from qhw.runs import RunDirectory, create_run, write_json
+from qhw.files import write_json
+from qhw.runs import RunDirectory, create_run
 from qhw.studies import conditions
 from qhw.studies.conditions import EYES, Condition, HandMade, facts_path, path_of
 from qhw.studies.study import Scope, write_arrays

@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 from qiskit_ibm_runtime.fake_provider import FakeNairobiV2
 
-from qhw.backends.opening import open_snapshot
 from qhw.config import merge
 from qhw.deployment import Order, deploy
 from qhw.errors import DataError
+from qhw.files import write_json
 from qhw.jobs import local
+from qhw.known import open_snapshot
 from qhw.ordering import order_deployment
-from qhw.runs import RunDirectory, write_json
+from qhw.runs import RunDirectory
 from qhw.snapshots import SnapshotStore
 from qhw.studies import probing
 from qhw.studies.finding import Estimate

@@ -7,9 +7,10 @@ import pytest
 
 from calibration import DeviceSnapshot
 from policy import RingCircuit
-from qhw.backends.opening import open_backend, open_snapshot
+from qhw.backends.opening import open_backend
 from qhw.backends.transpilation import TranspiledCircuit, TranspileOptions, transpile_for
-from qhw.cache import Cache
+from qhw.files import Cache
+from qhw.known import open_snapshot
 
 Layout = Callable[[str], tuple[DeviceSnapshot, TranspiledCircuit]]
 

@@ -12,8 +12,8 @@ from qhw.backends.mitigation import folded_cache
 from qhw.backends.mitigation.folded_cache import folded_for
 from qhw.backends.opening import open_backend
 from qhw.backends.transpilation import list_entries
-from qhw.cache import Cache
 from qhw.errors import CacheError, MitigationError
+from qhw.files import Cache
 from qhw.jobs.request import circuit_digest
 from tests.qhw.backends.mitigation.conftest import Layout
 
@@ -63,7 +63,7 @@ import sys
 from pathlib import Path
 from policy import RingCircuit
 from qhw.backends.opening import open_backend
-from qhw.cache import Cache
+from qhw.files import Cache
 
 kept = Cache(Path(sys.argv[1]))
 open_backend("aer_noisy", RingCircuit(3, 1), device="fake_lima", mitigation="zne", cache=kept)

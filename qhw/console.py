@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import textwrap
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,3 +61,16 @@ def signed(interval: Interval, digits: int = 3) -> str:
     shown = digits - (max(abs(number) for number in numbers) >= 10)
     estimate, low, high = (f"{number:+.{shown}f}" for number in numbers)
     return f"{estimate} [{low}, {high}]"
+
+
+def moment(seconds: float) -> str:
+    """A time on our own clock, such as `2026-08-01 12:03:44 UTC`."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def told_moment(stamp: str) -> str:
+    """A platform's date in the same form; verbatim if it is in no form that is known."""
+    try:
+        return moment(datetime.fromisoformat(stamp).timestamp())
+    except ValueError:
+        return stamp

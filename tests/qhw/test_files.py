@@ -6,7 +6,7 @@ import pytest
 
 from policy import RingCircuit
 from qhw.backends.opening import open_backend
-from qhw.cache import Cache
+from qhw.files import Cache
 
 
 def test_what_is_kept_is_counted_and_cleared(tmp_path: Path) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 
@@ -60,3 +63,19 @@ class Cache:
             if part.exists():
                 shutil.rmtree(part)
         return counts
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Replace a file in one step, so that a reader sees the old or the new one, never a half."""
+    # Its own name in each process: two may keep the same calibration at once.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON atomically, readable by a person."""
+    replace_file(path, (json.dumps(value, indent=2) + "\n").encode())
