@@ -56,3 +56,28 @@ def _recorded_digest(stem: Path) -> str:
         return str(json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))["sha256"])
     except (json.JSONDecodeError, KeyError):
         return ""
+
+
+PARAMETER_DECIMALS = 9
+"""Angles that agree to 1e-9 rad are the same question."""
+
+
+def circuit_digest(circuit: QuantumCircuit) -> str:
+    """Identity of a circuit's gates, qubits and parameters, 16 hexadecimal digits."""
+    operations = [
+        (
+            item.operation.name,
+            [circuit.find_bit(qubit).index for qubit in item.qubits],
+            [_parameter(value) for value in item.operation.params],
+        )
+        for item in circuit.data
+    ]
+    text = json.dumps([circuit.num_qubits, operations])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _parameter(value: Any) -> str:
+    """A gate's angle in a form that survives storage: numbers rounded, expressions as text."""
+    if isinstance(value, (int, float)):
+        return repr(round(float(value), PARAMETER_DECIMALS) + 0.0)
+    return str(value)

@@ -17,7 +17,7 @@ import numpy as np
 
 from calibration import DeviceSnapshot
 from policy import RingCircuit
-from qhw.backends.mitigation.affine import AffineMap
+from qhw.backends.mitigation.affine import AffineMap, AffineStore, affine_key
 from qhw.backends.mitigation.fitting import (
     CALIBRATION_CIRCUITS,
     CALIBRATION_SHOTS,
@@ -25,13 +25,13 @@ from qhw.backends.mitigation.fitting import (
     calibration_inputs,
     fit_affine,
     ideal_values,
+    probe_inputs,
+    still_fits,
 )
 from qhw.backends.mitigation.folded_cache import folded_for
 from qhw.backends.mitigation.keeping import correction_from_json, correction_to_json
 from qhw.backends.mitigation.method import MethodName, Mitigation, Unmitigated
-from qhw.backends.mitigation.probe import probe_inputs, still_fits
 from qhw.backends.mitigation.readout import ReadoutInversion, measurement_circuits
-from qhw.backends.mitigation.store import AffineStore, affine_key
 from qhw.backends.mitigation.zne import ZeroNoise
 from qhw.backends.pubs import parameterised
 from qhw.backends.transpilation import TranspiledCircuit

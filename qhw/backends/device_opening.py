@@ -124,8 +124,12 @@ def _transpiled(
     circuit: RingCircuit, snapshot: DeviceSnapshot, folder: Path | None, cache: Cache
 ) -> TranspiledCircuit:
     """The circuit the run began with, or the cache's."""
-    from qhw.backends.transpilation import TranspileOptions, pinned, transpile_for
-    from qhw.backends.uncalibrated import refuse_uncalibrated
+    from qhw.backends.transpilation import (
+        TranspileOptions,
+        pinned,
+        refuse_uncalibrated,
+        transpile_for,
+    )
 
     def make() -> TranspiledCircuit:
         made = transpile_for(circuit, snapshot, TranspileOptions(), cache.transpiled)
@@ -144,7 +148,7 @@ def _mitigation(
 ) -> DeviceMitigation:
     """The method that was named, or the one that the budget allows."""
     from qhw.backends.device_mitigation import DeviceMitigation
-    from qhw.backends.mitigation.store import AffineStore
+    from qhw.backends.mitigation.affine import AffineStore
 
     name, reason = choose_mitigation(backend, hardware, requester.mitigation)
     store = AffineStore(affine_folder())

@@ -114,7 +114,7 @@ class _Simulated:
 
     def open_at(self, transpiled: TranspiledCircuit, shots: int | None, seed: int) -> Backend:
         """The backend of this circuit, laid out already, perhaps folded."""
-        from qhw.backends.uncalibrated import told_uncalibrated
+        from qhw.backends.transpilation import told_uncalibrated
 
         pair = _noisy(self.circuit, self.snapshot, transpiled, self.noise_scale, shots, seed)
         backend = _choose(pair, self.engine, self.cache.verdicts)

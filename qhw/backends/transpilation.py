@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from calibration import DeviceSnapshot, expected_error, quiet_region
+from calibration import DeviceSnapshot, expected_error, quiet_region, uncalibrated
 from calibration.layout import Operation
 from policy import RingCircuit
 from qhw.backends.circuit_file import qpy_bytes, read_circuit, write_circuit
-from qhw.errors import CacheError, ConfigError
+from qhw.errors import BackendUnavailableError, CacheError, ConfigError
 from qhw.files import replace_file, write_json
 
 if TYPE_CHECKING:
@@ -380,3 +380,31 @@ def reduced(circuit: QuantumCircuit, active: Sequence[int]) -> QuantumCircuit:
         qubits = [position[circuit.find_bit(q).index] for q in item.qubits]
         small.append(item.operation, qubits)
     return small
+
+
+def told_uncalibrated(snapshot: DeviceSnapshot, transpiled: TranspiledCircuit) -> str:
+    """Which of a circuit's gates are published with an error of 100 %; empty if none is."""
+    lost = uncalibrated(snapshot, operations(transpiled.circuit))
+    if not lost:
+        return ""
+    name, qubits = lost[0]
+    more = f" and {len(lost) - 1} more of the circuit's gates" if len(lost) > 1 else ""
+    return (
+        f"{snapshot.name} publishes an error of 100 % for {name} on "
+        f"{'-'.join(map(str, qubits))}{more}: not calibrated, and no layout that was tried does "
+        "without such gates"
+    )
+
+
+def refuse_uncalibrated(snapshot: DeviceSnapshot, transpiled: TranspiledCircuit) -> None:
+    """Refuse to pay for answers that mean nothing.
+
+    Raises:
+        BackendUnavailableError: If the circuit uses such a gate.
+    """
+    told = told_uncalibrated(snapshot, transpiled)
+    if told:
+        raise BackendUnavailableError(
+            f"{told}.",
+            "Wait for the device's next calibration, or take another: `qhw devices` ranks them.",
+        )

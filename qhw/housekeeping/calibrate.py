@@ -13,10 +13,10 @@ from qhw.backends.transpilation import (
     TranspiledCircuit,
     TranspileOptions,
     ranked_layouts,
+    told_uncalibrated,
     transpile_for,
     two_qubit_pairs,
 )
-from qhw.backends.uncalibrated import told_uncalibrated
 from qhw.config import HardwareConfig
 from qhw.console import from_here, plain_table, told_moment
 from qhw.files import Cache

@@ -28,11 +28,9 @@ from policy.backend import FloatArray
 from qhw.backends.device import DeviceBackend
 from qhw.backends.device_mitigation import DeviceMitigation
 from qhw.backends.device_opening import Requester, open_device, spending_limits
-from qhw.backends.mitigation.affine import AffineMap
-from qhw.backends.mitigation.fitting import CALIBRATION_CIRCUITS, CALIBRATION_SHOTS
-from qhw.backends.mitigation.probe import PROBE_CIRCUITS
+from qhw.backends.mitigation.affine import AffineMap, affine_to_json
+from qhw.backends.mitigation.fitting import CALIBRATION_CIRCUITS, CALIBRATION_SHOTS, PROBE_CIRCUITS
 from qhw.backends.mitigation.readout import READOUT_CIRCUITS, ReadoutInversion
-from qhw.backends.mitigation.store import affine_to_json
 from qhw.config import BackendConfig, HardwareConfig
 from qhw.console import plain_table, told_moment
 from qhw.errors import ConfigError

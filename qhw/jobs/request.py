@@ -9,19 +9,18 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from policy.backend import FloatArray
+from qhw.backends.circuit_file import PARAMETER_DECIMALS, circuit_digest
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
 
 NATIVE_TWIRLS = 32
 """Random flips of the read-out that the platform's own mitigation divides the shots over."""
-PARAMETER_DECIMALS = 9
-"""Angles that agree to 1e-9 rad are the same question."""
 Shapes = tuple[tuple[int, int], ...]
 """(rows, n) of each PUB's values."""
 
@@ -118,24 +117,3 @@ class JobRequest:
     def tagged(self, *tags: str) -> JobRequest:
         """The same request with other tags."""
         return replace(self, tags=tags)
-
-
-def circuit_digest(circuit: QuantumCircuit) -> str:
-    """Identity of a circuit's gates, qubits and parameters, 16 hexadecimal digits."""
-    operations = [
-        (
-            item.operation.name,
-            [circuit.find_bit(qubit).index for qubit in item.qubits],
-            [_parameter(value) for value in item.operation.params],
-        )
-        for item in circuit.data
-    ]
-    text = json.dumps([circuit.num_qubits, operations])
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _parameter(value: Any) -> str:
-    """A gate's angle in a form that survives storage: numbers rounded, expressions as text."""
-    if isinstance(value, (int, float)):
-        return repr(round(float(value), PARAMETER_DECIMALS) + 0.0)
-    return str(value)

@@ -20,8 +20,9 @@ from qhw.backends.aer import (
     saving_probabilities,
     sign_matrix,
 )
+from qhw.backends.circuit_file import circuit_digest
 from qhw.errors import HardwareError
-from qhw.jobs.request import Pub, circuit_digest
+from qhw.jobs.request import Pub
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit

@@ -17,8 +17,8 @@ from qhw.backends.mitigation.fitting import (
     calibration_inputs,
     evaluate_rows,
     ideal_values,
+    probe_inputs,
 )
-from qhw.backends.mitigation.probe import probe_inputs
 from qhw.backends.transpilation import TranspileOptions, kept_layout, pinned
 from qhw.files import Cache, write_json
 from qhw.jobs.ledger import Entry, Ledger

@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING
 
 from calibration import DeviceSnapshot, expected_error
 from policy import RingCircuit
-from qhw.backends.circuit_file import read_circuit, write_circuit
+from qhw.backends.circuit_file import circuit_digest, read_circuit, write_circuit
 from qhw.backends.mitigation.folding import fold, refuse_scale
 from qhw.backends.transpilation import TranspiledCircuit
 from qhw.errors import CacheError
-from qhw.jobs.request import circuit_digest
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit

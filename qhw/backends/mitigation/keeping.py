@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from qhw.backends.mitigation.affine import AffineMap
+from qhw.backends.mitigation.affine import AffineMap, affine_from_json, affine_to_json
 from qhw.backends.mitigation.method import Mitigation
 from qhw.backends.mitigation.readout import ReadoutInversion
-from qhw.backends.mitigation.store import affine_from_json, affine_to_json
 from qhw.backends.mitigation.zne import ZeroNoise
 
 

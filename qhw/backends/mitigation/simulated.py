@@ -13,7 +13,7 @@ from calibration import DeviceSnapshot
 from policy import Cost, DifferentiableBackend, Estimate, RingCircuit
 from policy.backend import FloatArray
 from qhw.backends.backend import Backend
-from qhw.backends.mitigation.affine import AffineMap
+from qhw.backends.mitigation.affine import AffineMap, affine_key
 from qhw.backends.mitigation.fitting import (
     CALIBRATION_SHOTS,
     calibration_inputs,
@@ -24,7 +24,6 @@ from qhw.backends.mitigation.fitting import (
 from qhw.backends.mitigation.folded_cache import folded_for
 from qhw.backends.mitigation.method import MethodName, Mitigation
 from qhw.backends.mitigation.readout import ReadoutInversion
-from qhw.backends.mitigation.store import affine_key
 from qhw.backends.mitigation.zne import ZeroNoise
 from qhw.backends.transpilation import TranspiledCircuit
 from qhw.errors import MitigationError

@@ -9,8 +9,13 @@ from calibration import DeviceSnapshot
 from policy import RingCircuit
 from qhw.backends.device_opening import Requester, open_device
 from qhw.backends.opening import open_backend
-from qhw.backends.transpilation import TranspiledCircuit, TranspileOptions, transpile_for
-from qhw.backends.uncalibrated import refuse_uncalibrated, told_uncalibrated
+from qhw.backends.transpilation import (
+    TranspiledCircuit,
+    TranspileOptions,
+    refuse_uncalibrated,
+    told_uncalibrated,
+    transpile_for,
+)
 from qhw.config import BackendConfig, HardwareConfig
 from qhw.errors import BackendUnavailableError
 from qhw.known import open_snapshot

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from policy import RingCircuit
+from qhw.backends.circuit_file import circuit_digest
 from qhw.backends.mitigation import folded_cache
 from qhw.backends.mitigation.folded_cache import folded_for
 from qhw.backends.opening import open_backend
 from qhw.backends.transpilation import list_entries
 from qhw.errors import CacheError, MitigationError
 from qhw.files import Cache
-from qhw.jobs.request import circuit_digest
 from tests.qhw.backends.mitigation.conftest import Layout
 
 

@@ -10,12 +10,14 @@ from policy.backend import FloatArray
 from qhw.backends.mitigation.affine import AffineMap
 from qhw.backends.mitigation.fitting import (
     CALIBRATION_SHOTS,
+    PROBE_CIRCUITS,
     calibration_inputs,
     evaluate_rows,
     fit_affine,
     ideal_values,
+    probe_inputs,
+    still_fits,
 )
-from qhw.backends.mitigation.probe import PROBE_CIRCUITS, probe_inputs, still_fits
 
 SLOPE, NOISE, MISFIT = 0.8, 0.015, 0.005
 

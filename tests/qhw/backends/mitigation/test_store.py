@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qhw.backends.mitigation.affine import AffineMap
-from qhw.backends.mitigation.store import AffineStore, affine_key
+from qhw.backends.mitigation.affine import AffineMap, AffineStore, affine_key
 from qhw.errors import MitigationError
 
 
