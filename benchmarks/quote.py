@@ -26,7 +26,7 @@ from qhw.quote_table import print_quote
 
 ROUNDS = 11
 LIMIT = 1e6
-COMMAND = "from qhw.cli_plan import plan_app; plan_app()"
+COMMAND = "from qhw.cli.plan import plan_app; plan_app()"
 ARGUMENTS = ["train", "--backend", "ibm_fez", "--max-qpu-seconds", f"{LIMIT:g}"]
 PRESETS: dict[str, dict[str, Any]] = {
     "default": {},

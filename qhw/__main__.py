@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from qhw.cli import main
+from qhw.cli.app import main
 
 main()

@@ -16,7 +16,7 @@ from policy import RingCircuit
 from policy.circuit import ENCODINGS
 from qhw import planning
 from qhw.backends import device_opening
-from qhw.cli_plan import plan_app
+from qhw.cli.plan import plan_app
 from qhw.config import CircuitConfig, RunConfig, merge, parse_config
 from qhw.errors import BackendUnavailableError, ConfigError, QhwError, UnknownNameError
 from qhw.jobs.budget import Limits

@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 
 from diffusion.comparison import Interval, ScoredArm
 from qhw.assembly import open_bundle
-from qhw.cli_compare import compare
+from qhw.cli.compare import compare
 from qhw.comparing.policies import EqualAccuracy, Metric, alikeness, counts_of, metrics
 from qhw.comparing.printed import print_runs
 from qhw.comparing.result import Comparison

@@ -9,7 +9,7 @@ import pytest
 
 from calibration import DeviceSnapshot
 from qhw.backends.device_opening import affine_folder
-from qhw.cli_calibration import calibrate as command
+from qhw.cli.calibration import calibrate as command
 from qhw.config import HardwareConfig
 from qhw.errors import BudgetReachedError, ConfigError
 from qhw.housekeeping.calibrate import Measuring, calibrate, print_kept

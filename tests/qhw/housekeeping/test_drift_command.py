@@ -14,7 +14,7 @@ from qhw.backends.transpilation import (
     transpile_for,
     two_qubit_pairs,
 )
-from qhw.cli import app
+from qhw.cli.app import app
 from qhw.errors import ConfigError
 from qhw.files import Cache
 from qhw.housekeeping.circuit_choice import choose_circuit

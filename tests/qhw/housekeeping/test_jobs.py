@@ -12,7 +12,7 @@ import pytest
 from qiskit import QuantumCircuit
 from typer.testing import CliRunner, Result
 
-from qhw.cli_jobs import jobs_app
+from qhw.cli.jobs import jobs_app
 from qhw.errors import ConfigError, HardwareError, QhwError, UnknownNameError
 from qhw.jobs.budget import Budget, Limits
 from qhw.jobs.clock import SteppedClock, SystemClock

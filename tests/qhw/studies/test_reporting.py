@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from qhw.cli_report import report_app
+from qhw.cli.report import report_app
 from qhw.errors import (
     ConfigError,
     DataError,

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from qhw import __version__
-from qhw.cli_calibration import calibrate, drift
-from qhw.cli_compare import compare
-from qhw.cli_jobs import jobs_app
-from qhw.cli_plan import plan_app
-from qhw.cli_report import report_app
+from qhw.cli.calibration import calibrate, drift
+from qhw.cli.compare import compare
+from qhw.cli.jobs import jobs_app
+from qhw.cli.plan import plan_app
+from qhw.cli.report import report_app
 
 if TYPE_CHECKING:
     from qhw.runs import RunDirectory

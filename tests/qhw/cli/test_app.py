@@ -20,7 +20,7 @@ def qhw(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_start_imports_nothing_heavy(option: str) -> None:
     code = (
         "import sys\n"
-        "from qhw.cli import app\n"
+        "from qhw.cli.app import app\n"
         f"try: app([{option!r}])\n"
         "except SystemExit as end: assert not end.code, end.code\n"
         "heavy = {'torch', 'qiskit', 'diffusers', 'mitiq', 'scipy'} & set(sys.modules)\n"

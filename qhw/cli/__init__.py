@@ -1,0 +1,1 @@
+"""What is typed: options, help, and one call of a command each."""
