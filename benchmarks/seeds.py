@@ -18,11 +18,10 @@ import numpy as np
 from scipy import stats
 
 from benchmarks.timing import significant, write_result
+from qhw.commands.evaluate import BEST_CONSTANT, Row, evaluate_run
+from qhw.commands.train import train_run
 from qhw.config import parse_config
-from qhw.evaluation import BEST_CONSTANT, evaluate_run
-from qhw.evaluation_table import Row
 from qhw.runs import RunDirectory, create_run
-from qhw.training import train_run
 
 SEEDS = range(5)
 LATENTS = 2000

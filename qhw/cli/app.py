@@ -205,7 +205,7 @@ def train(
 
 def _train(run_directory: RunDirectory, tensorboard: bool) -> None:
     """Import torch only when everything that was typed has been found good."""
-    from qhw.training import train_run
+    from qhw.commands.train import train_run
 
     train_run(run_directory, tensorboard=tensorboard)
 
@@ -263,7 +263,7 @@ def run(
     }
     path = run_path or runs / "latest"
     config = order_deployment(path, settings, hardware, resume=resume, fresh=fresh)
-    from qhw.deployment import Order, deploy
+    from qhw.commands.run import Order, deploy
 
     deploy(path, config, Order(images, seed, query_every, resume, fresh))
 
@@ -296,7 +296,7 @@ def evaluate(
         "on_drift": on_drift,
     }
     run, count = order_evaluation(run_path or runs / "latest", latents, limits)
-    from qhw.evaluation import evaluate_run
+    from qhw.commands.evaluate import evaluate_run
 
     evaluate_run(run, count, full=True)
 
@@ -304,7 +304,7 @@ def evaluate(
 @app.command("runs")
 def list_all_runs(runs: RunsOption = Path("runs")) -> None:
     """List the runs."""
-    from qhw.housekeeping.runs_and_cache import print_runs
+    from qhw.commands.runs_and_cache import print_runs
 
     print_runs(runs)
 
@@ -312,7 +312,7 @@ def list_all_runs(runs: RunsOption = Path("runs")) -> None:
 @app.command()
 def devices() -> None:
     """List the account's live devices, and the snapshots that need no account."""
-    from qhw.housekeeping.devices import print_devices
+    from qhw.commands.devices import print_devices
 
     print_devices()
 
@@ -320,7 +320,7 @@ def devices() -> None:
 @app.command()
 def doctor() -> None:
     """Check the installation: versions, GPU, weights, credentials, folders."""
-    from qhw.housekeeping.doctor import print_checks
+    from qhw.commands.doctor import print_checks
 
     print_checks()
 
@@ -337,7 +337,7 @@ def fit(
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
     """Train a denoiser, a proxy and two judges, measure the head-room, write a bundle."""
-    from qhw.fitting import fit_and_report
+    from qhw.commands.fit import fit_and_report
 
     fit_and_report(dataset, data, out, size=size, minutes=minutes, seed=seed)
 
@@ -345,7 +345,7 @@ def fit(
 @cache_app.command("ls")
 def cache_ls() -> None:
     """Show the cached circuits, their hits, and why the last miss happened."""
-    from qhw.housekeeping.runs_and_cache import print_cache
+    from qhw.commands.runs_and_cache import print_cache
 
     print_cache()
 
@@ -353,7 +353,7 @@ def cache_ls() -> None:
 @cache_app.command("clear")
 def cache_clear() -> None:
     """Delete everything in the cache; it is made anew when it is needed."""
-    from qhw.housekeeping.runs_and_cache import clear_cache
+    from qhw.commands.runs_and_cache import clear_cache
 
     clear_cache()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from qhw.housekeeping.calibrate import Measuring
+    from qhw.commands.calibrate import Measuring
 
 RunOption = Annotated[
     Path | None, typer.Option("--run", help="The circuit of this run; the default one without it.")
@@ -59,7 +59,7 @@ def calibrate(
     from qhw.errors import ConfigError
 
     if listed:
-        from qhw.housekeeping.calibrate import print_kept
+        from qhw.commands.calibrate import print_kept
 
         print_kept(device)
         return
@@ -75,8 +75,8 @@ def calibrate(
         "price": price,
     }
     measuring = _measuring(device, limits, measure=measure)
-    from qhw.housekeeping.calibrate import calibrate as take
-    from qhw.housekeeping.circuit_choice import choose_circuit
+    from qhw.commands.calibrate import calibrate as take
+    from qhw.commands.circuit_choice import choose_circuit
 
     circuit = {
         "qubits": qubits,
@@ -105,8 +105,8 @@ def drift(
     A and B are files, devices (fake_fez, or ibm_fez as it is now), or kept snapshots such as
     ibm_fez@2026-11-20 or ibm_fez@latest; `qhw calibrate --list` lists those.
     """
-    from qhw.housekeeping.circuit_choice import choose_circuit
-    from qhw.housekeeping.drift import DRIFTED, print_drift
+    from qhw.commands.circuit_choice import choose_circuit
+    from qhw.commands.drift import DRIFTED, print_drift
 
     circuit = {
         "qubits": qubits,
@@ -138,7 +138,7 @@ def _measuring(device: str, limits: dict[str, Any], *, measure: bool) -> Measuri
         return None
     if not is_device(device):
         return None
-    from qhw.housekeeping.calibrate import Measuring
+    from qhw.commands.calibrate import Measuring
 
     settings: dict[str, Any] = {"backend": {"name": device}}
     hardware = parse_config(merge(settings, {"hardware": typed})).hardware

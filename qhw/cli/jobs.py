@@ -29,7 +29,7 @@ def list_jobs(
     ] = False,
 ) -> None:
     """List the jobs, newest last."""
-    from qhw.housekeeping.job_list import print_jobs
+    from qhw.commands.jobs_list import print_jobs
 
     print_jobs(run, everything)
 
@@ -37,7 +37,7 @@ def list_jobs(
 @jobs_app.command()
 def show(job: JobArgument) -> None:
     """Show all that is known of one job."""
-    from qhw.housekeeping.job_details import print_job
+    from qhw.commands.jobs_show import print_job
 
     print_job(job)
 
@@ -45,7 +45,7 @@ def show(job: JobArgument) -> None:
 @jobs_app.command()
 def collect(job: OptionalJob = None, run: RunOption = None) -> None:
     """Keep the results of jobs that have ended; whoever resumes their run finds them."""
-    from qhw.housekeeping.job_endings import collect_jobs
+    from qhw.commands.jobs_settle import collect_jobs
 
     collect_jobs(job, run)
 
@@ -57,7 +57,7 @@ def cancel(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Cancel a job, or all pending jobs of a run, on the platform."""
-    from qhw.housekeeping.job_endings import cancel_jobs
+    from qhw.commands.jobs_settle import cancel_jobs
 
     if not cancel_jobs(job, run, (lambda _: True) if yes else typer.confirm):
         typer.echo("Nothing was cancelled.")

@@ -165,8 +165,8 @@ def _hardware(
 def _print(quote: Quote, settings: RunConfig, named: str | None) -> None:
     from rich.console import Console
 
+    from qhw.commands.plan import print_quote
     from qhw.planning import limits_of
-    from qhw.quote_table import print_quote
 
     console = Console()
     device = settings.backend.name

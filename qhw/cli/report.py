@@ -40,8 +40,8 @@ def noise(
     ] = None,
 ) -> None:
     """Tell what a device's noise does to trained controllers; goes on where it was stopped."""
+    from qhw.commands.report import checked_steps, report_noise
     from qhw.runs import open_run
-    from qhw.studies.reporting import checked_steps, report_noise
 
     steps = checked_steps(step)
     runs = [open_run(path) for path in run_paths]

@@ -22,9 +22,9 @@ from qhw.assembly import make_backend, open_bundle, ring_circuit
 from qhw.backends.backend import Backend
 from qhw.backends.opening import open_backend
 from qhw.baselines import Baselines
+from qhw.commands.evaluate import best_constant
 from qhw.config import RunConfig, parse_config
 from qhw.errors import MitigationError
-from qhw.evaluation import best_constant
 from qhw.files import Cache, write_json
 from qhw.outcomes import Judges, Outcome, PairedLatents, evaluation_latents
 from qhw.sampling import play_policy

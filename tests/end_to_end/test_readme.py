@@ -45,7 +45,7 @@ def test_every_command_works(tmp_path: Path) -> None:
     execute([sys.executable, "-m", "qhw", "train", "--backend", "aer_noisy", *SMALL], tmp_path)
     for command in COMMANDS:
         if command.startswith("qhw report"):
-            continue  # minutes long; tests/qhw/studies/test_reporting.py runs it on a tiny run
+            continue  # minutes long; tests/qhw/commands/test_report.py runs it on a tiny run
         words = command.replace("2000", "20").split()
         assert words[0] == "qhw"
         told = execute([sys.executable, "-m", *words], tmp_path)

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import torch
 
+from qhw.commands.train import train_run
 from qhw.config import parse_config
 from qhw.errors import ConfigError, DriftError
 from qhw.ordering import resumed
 from qhw.runs import create_run
-from qhw.training import train_run
 from tests.ibm_cloud.cloud import Cloud
 
 SETTINGS: dict[str, Any] = {

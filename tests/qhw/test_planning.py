@@ -17,6 +17,7 @@ from policy.circuit import ENCODINGS
 from qhw import planning
 from qhw.backends import device_opening
 from qhw.cli.plan import plan_app
+from qhw.commands.plan import print_quote
 from qhw.config import CircuitConfig, RunConfig, merge, parse_config
 from qhw.errors import BackendUnavailableError, ConfigError, QhwError, UnknownNameError
 from qhw.jobs.budget import Limits
@@ -24,7 +25,6 @@ from qhw.jobs.planned import Method, StoredMap
 from qhw.jobs.quotes import Quote
 from qhw.known import fake_classes, fake_device_names
 from qhw.planning import named_device, plan_run, plan_training
-from qhw.quote_table import print_quote
 from tests.ibm_cloud.cloud import Cloud, Fault
 
 

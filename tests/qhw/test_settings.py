@@ -8,10 +8,10 @@ import pytest
 import torch
 from pydantic import BaseModel
 
+from qhw.commands.train import describe
 from qhw.config import RunConfig, merge, parse_config
 from qhw.errors import ConfigError, UnknownNameError
 from qhw.trainer import Trainer
-from qhw.training import describe
 
 SMALL: dict[str, Any] = {
     "backend": {"name": "aer"},

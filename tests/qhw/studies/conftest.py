@@ -11,13 +11,13 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from qhw.commands.train import train_run
 from qhw.config import merge, parse_config
 from qhw.files import write_json
 from qhw.runs import RunDirectory, create_run
 from qhw.studies import conditions
 from qhw.studies.conditions import EYES, Condition, HandMade, facts_path, path_of
 from qhw.studies.study import Scope, write_arrays
-from qhw.training import train_run
 
 TINY: dict[str, Any] = {
     "actor": {"circuit": {"qubits": 3, "depth": 1}},

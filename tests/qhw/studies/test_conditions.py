@@ -12,9 +12,9 @@ from rich.console import Console
 
 from calibration import DeviceSnapshot
 from policy.backend import FloatArray
+from qhw.commands.evaluate import compare_arms
 from qhw.config import parse_config
 from qhw.errors import CheckpointError, DataError, MitigationError
-from qhw.evaluation import compare_arms
 from qhw.known import open_snapshot
 from qhw.outcomes import PairedLatents, evaluation_latents
 from qhw.paid import Display

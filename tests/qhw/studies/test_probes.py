@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from qiskit_ibm_runtime.fake_provider import FakeNairobiV2
 
+from qhw.commands.run import Order, deploy
 from qhw.config import merge
-from qhw.deployment import Order, deploy
 from qhw.errors import DataError
 from qhw.files import write_json
 from qhw.jobs import local

@@ -8,21 +8,27 @@ RUN_A/compare-RUN_B/
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.table import Table
 
 from diffusion.episodes import Episode
 from qhw import plots
 from qhw.baselines import Baselines
-from qhw.comparing.policies import alikeness, counts_of, equal_accuracy, metrics
-from qhw.comparing.printed import print_runs
-from qhw.comparing.result import Comparison
-from qhw.comparing.settings import differences
+from qhw.comparing.policies import (
+    EqualAccuracy,
+    Metric,
+    alikeness,
+    counts_of,
+    equal_accuracy,
+    metrics,
+)
 from qhw.config import RunConfig, is_device
-from qhw.console import from_here
+from qhw.console import from_here, listing, plain_table, print_facts, signed
 from qhw.errors import ConfigError
 from qhw.files import Cache, write_json
 from qhw.known import refuse_unknown
@@ -209,3 +215,152 @@ def _save_pictures(
 
 def _command(first: Path, second: Path) -> str:
     return f"qhw compare {from_here(first)} {from_here(second)}"
+
+
+UNSET, ABSENT = "default", "does not apply"
+
+CIRCUIT_SECTIONS = ("backend", "gradient", "hardware")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One setting that differs, each value as it is written."""
+
+    setting: str
+    first: str
+    second: str
+
+
+def differences(first: RunConfig, second: RunConfig) -> list[Difference]:
+    """The settings in which two runs differ, in the order of the configuration.
+
+    A setting that does not apply to one run at all is listed only if the other run chose it.
+    """
+    mine, theirs = _flat(first), _flat(second)
+    chosen = _flat(first, chosen=True) | _flat(second, chosen=True)
+    return [
+        Difference(name, mine.get(name, ABSENT), theirs.get(name, ABSENT))
+        for name in dict.fromkeys((*mine, *theirs))
+        if mine.get(name) != theirs.get(name)
+        and (name in chosen or (name in mine and name in theirs))
+    ]
+
+
+def _flat(config: RunConfig, *, chosen: bool = False) -> dict[str, str]:
+    """Dotted name to value; what a classical actor does not use is left out."""
+    values = config.model_dump(mode="json", exclude_unset=chosen)
+    if config.actor.kind != "ring":
+        values.get("actor", {}).pop("circuit", None)
+        values = {name: part for name, part in values.items() if name not in CIRCUIT_SECTIONS}
+    return _dotted(values, "")
+
+
+def _dotted(values: dict[str, Any], prefix: str) -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            flat |= _dotted(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = UNSET if value is None else str(value)
+    return flat
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What `compare.json` holds and the tables show.
+
+    Attributes:
+        latents: That both policies played.
+        settings: Those that differ.
+        metrics: Of both, and their paired differences.
+        equal_accuracy: Both beside constant guidance, one row for each eye.
+        alike: How alike the pictures of the same latent are: name to estimate, low and high.
+        returns_compared: Whether both were rewarded alike, so that returns can be compared.
+    """
+
+    latents: int
+    settings: list[Difference]
+    metrics: list[Metric]
+    equal_accuracy: list[EqualAccuracy]
+    alike: dict[str, Any]
+    returns_compared: bool
+
+
+OUTSIDE = 0.05
+
+ONE_SEED_EACH = (
+    "One training seed each: this compares two policies, not the two methods that made them. For "
+    "methods, train several seeds of both."
+)
+
+HOW_TO_READ = (
+    "B minus A is paired over the same latents; intervals are 95 %: one that holds 0 does not tell "
+    "A from B, and of twenty one misses by chance. log p and accuracy: higher is better; Frechet: "
+    "lower is better, the larger the fewer the latents, and fair between A and B only at equal "
+    "accuracy, so the second table sets each beside constant guidance of its own accuracy: below 0 "
+    "is better than any constant, and B minus A below 0 says that B gains more. * an accuracy lies "
+    "outside the constants' range, so the nearest constant is compared."
+)
+
+NO_RETURNS = "The runs were rewarded differently, so their returns are not compared."
+
+
+def print_runs(
+    console: Console, facts: tuple[dict[str, Any], dict[str, Any]], comparison: Comparison
+) -> None:
+    """Print who is compared, the differing settings, both tables, and how to read them."""
+    for letter, told in zip("AB", facts, strict=True):
+        console.print(
+            f"{letter}: {told['run']}, seed {told['seed']}, {told['updates']} updates, "
+            f"played on {_played_on(told['backend'])}"
+        )
+    console.print(settings_table(comparison.settings))
+    console.print(metrics_table(comparison.metrics, comparison.latents))
+    if not comparison.returns_compared:
+        console.print(NO_RETURNS, style="yellow")
+    console.print(equal_accuracy_table(comparison.equal_accuracy))
+    alike = {
+        name: f"{i['estimate']:.3f} [{i['low']:.3f}, {i['high']:.3f}]"
+        for name, i in comparison.alike.items()
+    }
+    console.print("B's pictures against A's, latent by latent:")
+    print_facts(console, alike)
+    console.print(HOW_TO_READ)
+    console.print(ONE_SEED_EACH, style="bold")
+
+
+def _played_on(backend: Any) -> str:
+    if not isinstance(backend, dict):
+        return str(backend)
+    shown = {name: backend[name] for name in ("device", "noise scale", "shots") if name in backend}
+    return ", ".join([backend["backend"], *(f"{name} {value}" for name, value in shown.items())])
+
+
+def settings_table(settings: Sequence[Difference]) -> Table | str:
+    """The settings that differ."""
+    if not settings:
+        return "Both runs have the same settings."
+    table = listing("setting that differs", "A", "B")
+    for each in settings:
+        table.add_row(each.setting, each.first, each.second)
+    return table
+
+
+def metrics_table(metrics: Sequence[Metric], latents: int) -> Table:
+    """All metrics, one per line."""
+    table = plain_table(f"The same {latents} latents", "A", "B", "B minus A")
+    for each in metrics:
+        numbers = (f"{value:.3f}" for value in (each.first, each.second))
+        table.add_row(each.name, *numbers, signed(each.difference))
+    return table
+
+
+def equal_accuracy_table(rows: Sequence[EqualAccuracy]) -> Table:
+    """Each policy beside the constants, one eye per line."""
+    title = "Frechet distance minus the constants' at equal accuracy"
+    table = plain_table(title, "A", "B", "B minus A")
+    for row in rows:
+        mark = "*" if row.outside > OUTSIDE else " "
+        found = (signed(each, 2) for each in (row.first, row.second, row.difference))
+        table.add_row(row.eye + mark, *found)
+    return table

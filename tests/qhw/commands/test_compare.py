@@ -21,17 +21,21 @@ from typer.testing import CliRunner
 from diffusion.comparison import Interval, ScoredArm
 from qhw.assembly import open_bundle
 from qhw.cli.compare import compare
+from qhw.commands.compare import (
+    Comparison,
+    ComparisonOrder,
+    Difference,
+    compare_runs,
+    differences,
+    print_runs,
+)
+from qhw.commands.train import describe
 from qhw.comparing.policies import EqualAccuracy, Metric, alikeness, counts_of, metrics
-from qhw.comparing.printed import print_runs
-from qhw.comparing.result import Comparison
-from qhw.comparing.runs import ComparisonOrder, compare_runs
-from qhw.comparing.settings import Difference, differences
 from qhw.config import parse_config
 from qhw.errors import ConfigError, QhwError, UnknownNameError
 from qhw.outcomes import EYES, Outcome, Score
 from qhw.runs import RunDirectory, create_run
 from qhw.trainer import Trainer
-from qhw.training import describe
 
 SMALL: dict[str, Any] = {
     "actor": {"circuit": {"qubits": 3, "depth": 1}},

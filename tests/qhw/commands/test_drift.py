@@ -15,10 +15,10 @@ from qhw.backends.transpilation import (
     two_qubit_pairs,
 )
 from qhw.cli.app import app
+from qhw.commands.circuit_choice import choose_circuit
+from qhw.commands.drift import print_drift
 from qhw.errors import ConfigError
 from qhw.files import Cache
-from qhw.housekeeping.circuit_choice import choose_circuit
-from qhw.housekeeping.drift import print_drift
 from qhw.known import open_snapshot
 from tests.ibm_cloud.cloud import Cloud
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from qhw.backends.mitigation.refusal import refuse_for_gradients
+from qhw.commands.train import refuse_for_gradients
 from qhw.config import parse_config
 from qhw.errors import ConfigError, MitigationError
 

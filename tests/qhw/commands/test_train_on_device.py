@@ -14,6 +14,8 @@ import torch
 from policy import RingActor
 from qhw.backends.device import DeviceBackend
 from qhw.backends.device_opening import spending_limits
+from qhw.commands.evaluate import evaluate_run
+from qhw.commands.train import train_run
 from qhw.config import merge, parse_config
 from qhw.errors import (
     BudgetReachedError,
@@ -22,7 +24,6 @@ from qhw.errors import (
     LedgerError,
     MitigationError,
 )
-from qhw.evaluation import evaluate_run
 from qhw.jobs.ledger import Ledger
 from qhw.jobs.planned import MitigationPlan, TrainingShape
 from qhw.jobs.quotes import quote_training
@@ -33,7 +34,6 @@ from qhw.runs import RunDirectory, create_run
 from qhw.sole_use import sole_use
 from qhw.trainer import Trainer
 from qhw.trainer_of_run import open_trainer
-from qhw.training import train_run
 
 SMALL: dict[str, Any] = {
     "actor": {"circuit": {"qubits": 3, "depth": 1}},

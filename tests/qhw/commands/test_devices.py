@@ -8,8 +8,8 @@ import pytest
 
 from policy import RingCircuit
 from qhw.backends import transpilation
+from qhw.commands.devices import print_devices
 from qhw.errors import CredentialsError, HardwareError
-from qhw.housekeeping.devices import print_devices
 from qhw.jobs.clock import SteppedClock
 from qhw.jobs.ledger import Intent, Ledger
 from qhw.jobs.unit import Unit

@@ -8,10 +8,9 @@ from itertools import groupby
 
 from rich.console import Console
 
+from qhw.commands.jobs_list import find_pending, find_run, work
+from qhw.commands.jobs_show import standing
 from qhw.errors import BackendUnavailableError, ConfigError, HardwareError, RetryableError
-from qhw.housekeeping.job_choice import find_pending, find_run
-from qhw.housekeeping.job_details import standing
-from qhw.housekeeping.job_list import work
 from qhw.jobs.clock import Clock, SystemClock
 from qhw.jobs.ledger import Entry, Ledger, owner_alive
 from qhw.jobs.patience import wait_for

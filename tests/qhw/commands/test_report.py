@@ -10,6 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from qhw.cli.report import report_app
+from qhw.commands import report as reporting
+from qhw.commands.report import STEPS, checked_steps, report_noise
 from qhw.errors import (
     ConfigError,
     DataError,
@@ -18,12 +20,11 @@ from qhw.errors import (
     UnknownNameError,
 )
 from qhw.runs import RunDirectory
-from qhw.studies import catalogue, playing, reporting
+from qhw.studies import catalogue, playing
 from qhw.studies.catalogue import Entry
 from qhw.studies.conditions import all_facts
 from qhw.studies.cost import Cost
 from qhw.studies.finding import read_finding
-from qhw.studies.reporting import STEPS, checked_steps, report_noise
 from qhw.studies.study import Scope
 from tests.qhw.studies.conftest import made_up_run
 

@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.table import Table
 
+from qhw.commands.jobs_list import cost, find_job, work
 from qhw.console import moment, told_moment
 from qhw.errors import BackendUnavailableError, HardwareError
-from qhw.housekeeping.job_choice import find_job
-from qhw.housekeeping.job_list import cost, work
 from qhw.jobs.ledger import Duplicate, Entry, Ledger, owner_alive
 from qhw.jobs.reopening import reopen
 from qhw.jobs.runner import JobReport

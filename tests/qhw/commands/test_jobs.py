@@ -187,7 +187,7 @@ def test_an_intent_and_an_open_session_are_explained(
     ledger.intend(UNIT, INTENT, None)
     ledger.group_opened("s1", "session", "ibm_fez", RUN)
     assert "s1" not in jobs("list"), "its process is at work"
-    monkeypatch.setattr("qhw.housekeeping.job_list.owner_alive", lambda _: False)
+    monkeypatch.setattr("qhw.commands.jobs_list.owner_alive", lambda _: False)
     output = jobs("list")
     assert "1 intent without a job" in output
     assert "session s1 on ibm_fez was left open: `qhw jobs cancel --run 3f2a9c1e`" in output

@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from qhw.backends.device_opening import spending_limits
+from qhw.commands.run import Order, deploy
+from qhw.commands.train import train_run
 from qhw.config import RunConfig, merge, parse_config
-from qhw.deployment import Order, deploy
 from qhw.errors import (
     BudgetReachedError,
     BusyError,
@@ -27,7 +28,6 @@ from qhw.ordering import deployed_config, order_deployment
 from qhw.planning import plan_run
 from qhw.runs import RunDirectory, create_run
 from qhw.sole_use import sole_use
-from qhw.training import train_run
 from tests.ibm_cloud.cloud import TOKEN, Cloud
 from tests.ibm_cloud.fixtures import paid_cloud, small_cloud
 

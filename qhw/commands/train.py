@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from policy import ExpectationBackend, count_parameters
-from qhw.backends.mitigation.refusal import refuse_for_gradients
+from qhw.backends.mitigation.zne import NO_GRADIENTS
+from qhw.commands.evaluate import evaluate_held
 from qhw.config import RunConfig
 from qhw.console import from_here, print_facts
-from qhw.errors import QhwError
-from qhw.evaluation import evaluate_held
+from qhw.errors import MitigationError, QhwError
 from qhw.journal import unpack
 from qhw.paid import Display, paid_session
 from qhw.planning import refuse_endless_jobs
@@ -170,3 +170,23 @@ def _write_events(writer: Any, record: dict[str, Any]) -> None:
     for name, value in record.items():
         if isinstance(value, float):
             writer.add_scalar(name, value, record["update"])
+
+
+WITHOUT_CIRCUIT_GRADIENTS = frozenset({"frozen"})
+"""Gradient rules that do not differentiate the circuit."""
+
+
+def refuse_for_gradients(config: RunConfig) -> None:
+    """Refuse to train through zero-noise extrapolation; using it to deploy a policy is fine.
+
+    Raises:
+        MitigationError: With the reason.
+    """
+    if config.actor.kind != "ring" or config.backend.mitigation != "zne":
+        return
+    if config.gradient.rule in WITHOUT_CIRCUIT_GRADIENTS:
+        return
+    raise MitigationError(
+        f"--mitigation zne with the gradient rule {config.gradient.rule!r}: {NO_GRADIENTS}",
+        "Take --mitigation affine or readout, or --gradient frozen; `qhw run` may use zne.",
+    )

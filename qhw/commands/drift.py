@@ -11,9 +11,9 @@ from rich.table import Table
 from calibration import Change, DeviceSnapshot, Drift, compare
 from calibration.drift import KINDS, RELAXATION, TITLES, Kind, Thresholds, Verdict, place_name
 from qhw.backends.circuit_drift import CircuitDrift, circuit_drift
+from qhw.commands.circuit_choice import ChosenCircuit
 from qhw.console import listing, plain_table, told_moment
 from qhw.errors import ConfigError
-from qhw.housekeeping.circuit_choice import ChosenCircuit
 from qhw.snapshots import find_snapshot
 
 MOST_ROWS = 15

@@ -17,10 +17,10 @@ from qhw.backends.transpilation import (
     transpile_for,
     two_qubit_pairs,
 )
+from qhw.commands.circuit_choice import ChosenCircuit
 from qhw.config import HardwareConfig
 from qhw.console import from_here, plain_table, told_moment
 from qhw.files import Cache
-from qhw.housekeeping.circuit_choice import ChosenCircuit
 from qhw.snapshots import KeptSnapshot, SnapshotStore, device_snapshot
 
 MOST_LAYOUTS = 5
@@ -55,7 +55,7 @@ def calibrate(
     """
     console = Console()
     if measuring is not None:
-        from qhw.housekeeping.measuring import refuse_unlimited
+        from qhw.commands.measure import refuse_unlimited
 
         refuse_unlimited(device, measuring.hardware)
     with console.status(f"reading the calibration of {device}"):
@@ -77,7 +77,7 @@ def calibrate(
         console.print(f"{told}.", style="yellow", highlight=False)
     _draw(console, snapshot, chosen, taken, out)
     if measuring is not None:
-        from qhw.housekeeping.measuring import measure
+        from qhw.commands.measure import measure
 
         measure(console, chosen.circuit, device, measuring.hardware, measuring.command)
 
@@ -161,7 +161,7 @@ def _draw(
     taken: TranspiledCircuit,
     out: Path,
 ) -> None:
-    from qhw.housekeeping.device_picture import Layout, draw_device, save_picture
+    from qhw.commands.device_picture import Layout, draw_device, save_picture
 
     pairs = two_qubit_pairs(taken)
     layout = Layout(taken.active_qubits, pairs, f"the circuit's qubits ({chosen.title})")

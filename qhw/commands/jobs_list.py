@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import groupby
 
 from rich.console import Console
 
 from qhw.console import moment
-from qhw.housekeeping.job_choice import PENDING, find_run
-from qhw.jobs.ledger import Duplicate, Entry, Group, Ledger, owner_alive
+from qhw.errors import UnknownNameError
+from qhw.jobs.ledger import Duplicate, Entry, EntryState, Group, Ledger, owner_alive
 
 RECENT = 20
 """Jobs shown without --all; what has not ended is always shown."""
@@ -119,3 +119,59 @@ def _advice(shown: Sequence[Entry], known: int, groups: Sequence[Group]) -> Iter
 
 def _jobs(number: int, name: str) -> str:
     return f"{number} {name}{'s' if number > 1 else ''}"
+
+
+PENDING: tuple[EntryState, ...] = ("intent", "submitted")
+
+
+def find_job(ledger: Ledger, typed: str) -> Entry | Duplicate:
+    """The attempt that became a job, or the job that was found to do its work a second time.
+
+    Args:
+        ledger: Where it is written down.
+        typed: Its id, or the beginning of it.
+
+    Raises:
+        UnknownNameError: If there is none, or more than one.
+    """
+    known: dict[str, Entry | Duplicate] = {
+        double.report.job_id: double for double in ledger.duplicates()
+    }
+    known |= {entry.job_id: entry for entry in ledger.entries() if entry.job_id}
+    return known[_only("job", typed, known)]
+
+
+def find_run(ledger: Ledger, typed: str) -> str:
+    """The id of a run that has sent something.
+
+    Raises:
+        UnknownNameError: If there is none, or more than one.
+    """
+    return _only("run with jobs", typed, {entry.unit.run: None for entry in ledger.entries()})
+
+
+def find_pending(ledger: Ledger, job: str | None, run: str | None) -> list[Entry]:
+    """What has not ended as far as the ledger knows: of one job, of one run, or all of it.
+
+    Raises:
+        UnknownNameError: If there is no such job or run.
+    """
+    if job is not None:
+        found = find_job(ledger, job)
+        return [found] if isinstance(found, Entry) and found.state in PENDING else []
+    chosen = None if run is None else find_run(ledger, run)
+    return ledger.entries(run=chosen, states=PENDING)
+
+
+def _only(kind: str, typed: str, known: Collection[str]) -> str:
+    """The one id that begins as typed."""
+    fitting = [typed] if typed in known else [name for name in known if name.startswith(typed)]
+    if not fitting:
+        raise UnknownNameError.nearest(kind, typed, known, "qhw jobs list --all")
+    if len(fitting) > 1:
+        raise UnknownNameError(
+            f"{typed!r} is the beginning of {len(fitting)} ids: {', '.join(fitting[:3])}"
+            f"{' and others' if len(fitting) > 3 else ''}.",
+            "Type more of it.",
+        )
+    return fitting[0]

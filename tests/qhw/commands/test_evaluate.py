@@ -10,8 +10,7 @@ import torch
 from rich.console import Console
 
 from diffusion.comparison import Interval
-from qhw.evaluation import shuffled
-from qhw.evaluation_table import Row, View, print_comparison
+from qhw.commands.evaluate import Row, View, print_comparison, shuffled
 
 WIDE = Interval(-10.123, -11.123, -12.123)
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from qhw.housekeeping.doctor import PACKAGES, Check, all_checks
-from qhw.housekeeping.runs_and_cache import print_cache, print_runs
+from qhw.commands.doctor import PACKAGES, Check, all_checks
+from qhw.commands.runs_and_cache import print_cache, print_runs
 from qhw.jobs.ledger import Ledger
 
 

@@ -1,1 +1,0 @@
-"""Look at what is there, and tidy it: runs, caches, devices, jobs, the installation."""
