@@ -21,8 +21,8 @@ from typing import Any
 
 from benchmarks.timing import significant, write_result
 from policy import RingActor
-from qhw.backends.device import DeviceBackend
 from qhw.config import parse_config
+from qhw.devices.backend import DeviceBackend
 from qhw.jobs.clock import SystemClock
 from qhw.jobs.ibm import IbmRunner
 from qhw.jobs.local import LocalRunner

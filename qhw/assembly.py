@@ -25,9 +25,9 @@ from policy import (
     StateScaler,
 )
 from qhw.backends.backend import Adopted, Backend
-from qhw.backends.device_opening import Requester, open_device
 from qhw.backends.opening import open_backend
 from qhw.config import CircuitConfig, EnvironmentConfig, GradientConfig, RunConfig, is_device
+from qhw.devices.opening import Requester, open_device
 from qhw.errors import BundleError, ConfigError, UnknownNameError
 from qhw.seeding import stream_seed
 

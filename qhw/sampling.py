@@ -9,7 +9,7 @@ from torch import Tensor
 
 from diffusion.episodes import Episode, Playing, play
 from policy import Actor
-from qhw.backends.device import DeviceBackend, Position
+from qhw.devices.backend import DeviceBackend, Position
 from qhw.journal import pack, unpack
 from qhw.outcomes import PairedLatents
 from qhw.runs import Checkpoint

@@ -30,9 +30,9 @@ from policy import (
 from policy.shot_noise import TOLERABLE
 from qhw import assembly
 from qhw.backends.backend import Backend
-from qhw.backends.device import DeviceBackend, Position
-from qhw.backends.device_opening import Requester
 from qhw.config import PpoSection, RunConfig
+from qhw.devices.backend import DeviceBackend, Position
+from qhw.devices.opening import Requester
 from qhw.errors import CheckpointError, ConfigError
 from qhw.journal import pack
 from qhw.meter import Meter

@@ -7,10 +7,10 @@ from typing import Any
 from rich.console import Console
 
 from policy import ExpectationBackend
-from qhw.backends.device_opening import Requester
 from qhw.console import from_here
+from qhw.devices.opening import Requester
+from qhw.devices.session import Display
 from qhw.errors import ConfigError, LedgerError
-from qhw.paid import Display
 from qhw.runs import RunDirectory
 from qhw.trainer import Trainer
 

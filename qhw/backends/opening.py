@@ -63,7 +63,7 @@ def open_backend(
     if name not in BACKEND_NAMES:
         raise BackendUnavailableError(
             f"{name!r} takes jobs; only {' and '.join(BACKEND_NAMES)} are opened here.",
-            f"Take `qhw.backends.device_opening.open_device`, or a snapshot's noise: `--backend "
+            f"Take `qhw.devices.opening.open_device`, or a snapshot's noise: `--backend "
             f"aer_noisy --device fake_{name.removeprefix('ibm_').removeprefix('fake_')}`.",
         )
     kept = cache or Cache.of_user()

@@ -20,8 +20,8 @@ from qhw.backends.transpilation import (
 from qhw.commands.circuit_choice import ChosenCircuit
 from qhw.config import HardwareConfig
 from qhw.console import from_here, plain_table, told_moment
+from qhw.devices.snapshots import KeptSnapshot, SnapshotStore, device_snapshot
 from qhw.files import Cache
-from qhw.snapshots import KeptSnapshot, SnapshotStore, device_snapshot
 
 MOST_LAYOUTS = 5
 

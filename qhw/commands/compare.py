@@ -29,12 +29,12 @@ from qhw.comparing.policies import (
 )
 from qhw.config import RunConfig, is_device
 from qhw.console import from_here, listing, plain_table, print_facts, signed
+from qhw.devices.session import Display
 from qhw.errors import ConfigError
 from qhw.files import Cache, write_json
 from qhw.known import refuse_unknown
 from qhw.ordering import deployed_config
 from qhw.outcomes import Judges, Outcome, PairedLatents, evaluation_latents
-from qhw.paid import Display
 from qhw.runs import RunDirectory, open_run
 from qhw.sampling import play_policy
 from qhw.threads import for_pictures, one_thread

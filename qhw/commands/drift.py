@@ -10,11 +10,11 @@ from rich.table import Table
 
 from calibration import Change, DeviceSnapshot, Drift, compare
 from calibration.drift import KINDS, RELAXATION, TITLES, Kind, Thresholds, Verdict, place_name
-from qhw.backends.circuit_drift import CircuitDrift, circuit_drift
 from qhw.commands.circuit_choice import ChosenCircuit
 from qhw.console import listing, plain_table, told_moment
+from qhw.devices.drift import CircuitDrift, circuit_drift
+from qhw.devices.snapshots import find_snapshot
 from qhw.errors import ConfigError
-from qhw.snapshots import find_snapshot
 
 MOST_ROWS = 15
 DRIFTED = 4
@@ -36,7 +36,7 @@ def print_drift(before: str, after: str, chosen: ChosenCircuit, *, everything: b
     """Print what moved between two snapshots, worst first, and what follows for a circuit.
 
     Args:
-        before: The earlier snapshot; see `qhw.snapshots`.
+        before: The earlier snapshot; see `qhw.devices.snapshots`.
         after: The later one.
         chosen: The circuit that the verdict is about.
         everything: Whether the tables show the whole device. The verdict is about the circuit all

@@ -33,9 +33,9 @@ from policy import ExpectationBackend, advice
 from qhw.baselines import Baselines
 from qhw.config import is_device
 from qhw.console import plain_table, print_facts, signed
+from qhw.devices.session import Display, paid_session
 from qhw.files import Cache, write_json
 from qhw.outcomes import EYES, Judges, Outcome, evaluation_latents
-from qhw.paid import Display, paid_session
 from qhw.runs import RunDirectory
 from qhw.sampling import play_policy
 from qhw.sole_use import sole_use

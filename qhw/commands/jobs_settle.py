@@ -214,7 +214,7 @@ def _give_up(ledger: Ledger, entry: Entry, clock: Clock) -> str:
 
 def _close_groups(console: Console, ledger: Ledger, run_id: str) -> None:
     """Close sessions and batches whose process died."""
-    from qhw.backends.device_opening import close_orphans
+    from qhw.devices.opening import close_orphans
 
     before = ledger.open_groups(run_id)
     if not before:

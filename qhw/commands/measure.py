@@ -25,18 +25,18 @@ from rich.table import Table
 
 from policy import RingCircuit
 from policy.backend import FloatArray
-from qhw.backends.device import DeviceBackend
-from qhw.backends.device_mitigation import DeviceMitigation
-from qhw.backends.device_opening import Requester, open_device, spending_limits
 from qhw.backends.mitigation.affine import AffineMap, affine_to_json
 from qhw.backends.mitigation.fitting import CALIBRATION_CIRCUITS, CALIBRATION_SHOTS, PROBE_CIRCUITS
 from qhw.backends.mitigation.readout import READOUT_CIRCUITS, ReadoutInversion
 from qhw.config import BackendConfig, HardwareConfig
 from qhw.console import plain_table, told_moment
+from qhw.devices.backend import DeviceBackend
+from qhw.devices.mitigation import DeviceMitigation
+from qhw.devices.opening import Requester, open_device, spending_limits
+from qhw.devices.session import Display, paid_session
 from qhw.errors import ConfigError
 from qhw.files import write_json
 from qhw.jobs.budget import qpu_seconds
-from qhw.paid import Display, paid_session
 from qhw.sole_use import sole_use
 
 SURE = 3.0

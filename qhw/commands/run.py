@@ -19,14 +19,14 @@ from diffusion.headroom import Candidate, play_candidate, wide_environment
 from diffusion.lpips_distance import LpipsDistance
 from diffusion.metrics import psnr, ssim
 from qhw import plots
-from qhw.backends.device_opening import Requester
 from qhw.backends.mitigation.method import MethodName
 from qhw.config import RunConfig, is_device
 from qhw.console import from_here, plain_table, print_facts
+from qhw.devices.opening import Requester
+from qhw.devices.session import Display, paid_session
 from qhw.errors import ConfigError
 from qhw.files import write_json
 from qhw.outcomes import EYES, Judges, PairedLatents, evaluation_latents
-from qhw.paid import Display, paid_session
 from qhw.runs import RunDirectory, open_run
 from qhw.sampling import play_policy, prepare_device
 from qhw.sole_use import sole_use

@@ -14,9 +14,9 @@ from qhw.backends.mitigation.zne import NO_GRADIENTS
 from qhw.commands.evaluate import evaluate_held
 from qhw.config import RunConfig
 from qhw.console import from_here, print_facts
+from qhw.devices.session import Display, paid_session
 from qhw.errors import MitigationError, QhwError
 from qhw.journal import unpack
-from qhw.paid import Display, paid_session
 from qhw.planning import refuse_endless_jobs
 from qhw.runs import RunDirectory, create_run, open_run
 from qhw.sole_use import sole_use

@@ -105,7 +105,7 @@ def _work_of(run: RunDirectory) -> list[Work]:
 
 
 def _bill(run: RunDirectory, path: Path) -> list[Work]:
-    """Lines of a `cost.json`; see `qhw.spending`."""
+    """Lines of a `cost.json`; see `qhw.devices.bill`."""
     device = run.config.backend.name if path.parent == run.path else path.parent.name
     told = json.loads(path.read_text(encoding="utf-8"))
     price = told["dollars per second"] if device.startswith("ibm_") else 0.0

@@ -115,7 +115,7 @@ def repeats_of(scope: Scope) -> int:
 @lru_cache(maxsize=4)
 def snapshot_of(device: str) -> DeviceSnapshot:
     """A device's snapshot, read once."""
-    from qhw.snapshots import find_snapshot
+    from qhw.devices.snapshots import find_snapshot
 
     return find_snapshot(device)
 

@@ -24,12 +24,12 @@ from qhw.backends.opening import open_backend
 from qhw.baselines import Baselines
 from qhw.commands.evaluate import best_constant
 from qhw.config import RunConfig, parse_config
+from qhw.devices.snapshots import find_snapshot
 from qhw.errors import MitigationError
 from qhw.files import Cache, write_json
 from qhw.outcomes import Judges, Outcome, PairedLatents, evaluation_latents
 from qhw.sampling import play_policy
 from qhw.seeding import stream_seed
-from qhw.snapshots import find_snapshot
 from qhw.studies.conditions import (
     NOISELESS,
     SHOWN_LATENTS,

@@ -20,11 +20,11 @@ from qhw.backends.mitigation.fitting import (
     probe_inputs,
 )
 from qhw.backends.transpilation import TranspileOptions, kept_layout, pinned
+from qhw.devices.snapshots import SnapshotStore, read_snapshot
 from qhw.files import Cache, write_json
 from qhw.jobs.ledger import Entry, Ledger
 from qhw.known import open_snapshot
 from qhw.runs import RunDirectory
-from qhw.snapshots import SnapshotStore, read_snapshot
 from qhw.studies.probes import STAND_IN, ProbeJob, probe_path
 from qhw.studies.study import Arrays, Scope, kept
 

@@ -158,8 +158,8 @@ def _devices(scope: Scope) -> list[str]:
 
 def _dates(scope: Scope) -> list[str]:
     """Kept snapshots of the report's device whose numbers are not the ones it is played with."""
+    from qhw.devices.snapshots import SnapshotStore
     from qhw.known import open_snapshot
-    from qhw.snapshots import SnapshotStore
 
     own = open_snapshot(scope.device).calibration_digest
     kept = [each for each in SnapshotStore.of_user().of(scope.device) if each.digest != own]

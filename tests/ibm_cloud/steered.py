@@ -19,9 +19,9 @@ import numpy as np
 
 from policy import RingCircuit
 from policy.backend import FloatArray
-from qhw.backends.device import Position
-from qhw.backends.device_opening import Requester, open_device
 from qhw.config import BackendConfig, HardwareConfig
+from qhw.devices.backend import Position
+from qhw.devices.opening import Requester, open_device
 from qhw.files import Cache
 from qhw.jobs.ibm import IbmRunner
 from qhw.jobs.ledger import Ledger

@@ -15,10 +15,10 @@ from typer.testing import CliRunner
 from policy import RingCircuit
 from policy.circuit import ENCODINGS
 from qhw import planning
-from qhw.backends import device_opening
 from qhw.cli.plan import plan_app
 from qhw.commands.plan import print_quote
 from qhw.config import CircuitConfig, RunConfig, merge, parse_config
+from qhw.devices import opening as device_opening
 from qhw.errors import BackendUnavailableError, ConfigError, QhwError, UnknownNameError
 from qhw.jobs.budget import Limits
 from qhw.jobs.planned import Method, StoredMap

@@ -7,7 +7,6 @@ import pytest
 
 from calibration import DeviceSnapshot
 from policy import RingCircuit
-from qhw.backends.device_opening import Requester, open_device
 from qhw.backends.opening import open_backend
 from qhw.backends.transpilation import (
     TranspiledCircuit,
@@ -17,6 +16,7 @@ from qhw.backends.transpilation import (
     transpile_for,
 )
 from qhw.config import BackendConfig, HardwareConfig
+from qhw.devices.opening import Requester, open_device
 from qhw.errors import BackendUnavailableError
 from qhw.known import open_snapshot
 

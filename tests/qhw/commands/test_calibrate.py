@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from calibration import DeviceSnapshot
-from qhw.backends.device_opening import affine_folder
 from qhw.cli.calibration import calibrate as command
 from qhw.commands.calibrate import Measuring, calibrate, print_kept
 from qhw.commands.circuit_choice import choose_circuit
 from qhw.commands.measure import measurements_folder
 from qhw.config import HardwareConfig
+from qhw.devices.opening import affine_folder
+from qhw.devices.snapshots import SnapshotStore
 from qhw.errors import BudgetReachedError, ConfigError
 from qhw.jobs.ledger import Ledger
-from qhw.snapshots import SnapshotStore
 from tests.ibm_cloud.cloud import TOKEN, Cloud
 
 CIRCUIT = {"qubits": 3, "depth": 1}

@@ -11,10 +11,10 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from qhw.backends.device_opening import spending_limits
 from qhw.commands.run import Order, deploy
 from qhw.commands.train import train_run
 from qhw.config import RunConfig, merge, parse_config
+from qhw.devices.opening import spending_limits
 from qhw.errors import (
     BudgetReachedError,
     BusyError,
@@ -295,7 +295,7 @@ def test_a_session_is_closed_even_if_the_bill_cannot_be_written(
     def full(*_: object) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("qhw.paid.report_spending", full)
+    monkeypatch.setattr("qhw.devices.session.report_spending", full)
     config = order(trained, {"max_jobs": 9, "mode": "session"}, name="ibm_nairobi")
     with pytest.raises(OSError, match="no space"):
         deploy(trained.path, config, Order(images=2, fresh=True))

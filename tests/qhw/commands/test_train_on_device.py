@@ -12,11 +12,11 @@ import pytest
 import torch
 
 from policy import RingActor
-from qhw.backends.device import DeviceBackend
-from qhw.backends.device_opening import spending_limits
 from qhw.commands.evaluate import evaluate_run
 from qhw.commands.train import train_run
 from qhw.config import merge, parse_config
+from qhw.devices.backend import DeviceBackend
+from qhw.devices.opening import spending_limits
 from qhw.errors import (
     BudgetReachedError,
     BusyError,

@@ -10,9 +10,9 @@ import pytest
 
 from policy import RingCircuit
 from policy.backend import FloatArray
-from qhw.backends.device import DeviceBackend, Position
-from qhw.backends.device_opening import Requester, open_device
 from qhw.config import BackendConfig, HardwareConfig
+from qhw.devices.backend import DeviceBackend, Position
+from qhw.devices.opening import Requester, open_device
 from qhw.files import Cache
 
 CIRCUIT = RingCircuit(3, 1)

@@ -27,10 +27,10 @@ from policy import (
     update,
 )
 from policy.backend import FloatArray, Question
-from qhw.backends.device_mitigation import ZNE_SCALES as DEVICE_ZNE_SCALES
 from qhw.backends.mitigation.fitting import CALIBRATION_CIRCUITS
 from qhw.backends.mitigation.fitting import CALIBRATION_SHOTS as FITTING_SHOTS
 from qhw.backends.mitigation.fitting import PROBE_CIRCUITS as PROBE_SIZE
+from qhw.devices.mitigation import ZNE_SCALES as DEVICE_ZNE_SCALES
 from qhw.errors import ConfigError, MitigationError
 from qhw.jobs import planned
 from qhw.jobs.budget import Budget, Limits, qpu_seconds

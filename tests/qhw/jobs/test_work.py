@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from policy.backend import FloatArray
-from qhw.backends.device import DeviceBackend, Position
-from qhw.backends.device_opening import Requester
+from qhw.devices.backend import DeviceBackend, Position
+from qhw.devices.opening import Requester
 from qhw.errors import (
     AmbiguousSubmitError,
     BackendUnavailableError,

@@ -14,12 +14,12 @@ from calibration import DeviceSnapshot
 from policy.backend import FloatArray
 from qhw.commands.evaluate import compare_arms
 from qhw.config import parse_config
+from qhw.devices.session import Display
+from qhw.devices.snapshots import SnapshotStore
 from qhw.errors import CheckpointError, DataError, MitigationError
 from qhw.known import open_snapshot
 from qhw.outcomes import PairedLatents, evaluation_latents
-from qhw.paid import Display
 from qhw.runs import RunDirectory
-from qhw.snapshots import SnapshotStore
 from qhw.studies import playing
 from qhw.studies.conditions import (
     NOISELESS,

@@ -15,13 +15,13 @@ from qiskit_ibm_runtime.fake_provider import FakeNairobiV2
 
 from qhw.commands.run import Order, deploy
 from qhw.config import merge
+from qhw.devices.snapshots import SnapshotStore
 from qhw.errors import DataError
 from qhw.files import write_json
 from qhw.jobs import local
 from qhw.known import open_snapshot
 from qhw.ordering import order_deployment
 from qhw.runs import RunDirectory
-from qhw.snapshots import SnapshotStore
 from qhw.studies import probing
 from qhw.studies.finding import Estimate
 from qhw.studies.model_vs_device import BEST_CASE, ModelVsDevice

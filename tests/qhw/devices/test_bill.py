@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from qhw.devices.bill import PhaseSpending, _explanation
 from qhw.jobs.budget import Budget, Limits
-from qhw.spending import PhaseSpending, _explanation
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from policy.backend import FloatArray
-from qhw.backends.device import DeviceBackend
-from qhw.backends.device_opening import Requester
 from qhw.backends.mitigation.affine import AffineMap
-from qhw.backends.mitigation.keeping import correction_to_json
 from qhw.backends.mitigation.readout import ReadoutInversion
 from qhw.backends.mitigation.zne import ZeroNoise
 from qhw.config import parse_config
+from qhw.devices.backend import DeviceBackend
+from qhw.devices.mitigation import correction_to_json
+from qhw.devices.opening import Requester
 from qhw.errors import ConfigError, DriftError
 from qhw.jobs.clock import SteppedClock
 from tests.ibm_cloud.cloud import Cloud

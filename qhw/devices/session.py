@@ -10,11 +10,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from qhw.backends.device import DeviceBackend
+from qhw.devices.backend import DeviceBackend
+from qhw.devices.bill import report_spending
 from qhw.errors import InterruptedWorkError, QhwError
 from qhw.jobs.ledger import Ledger
 from qhw.jobs.work import KEPT, Progress
-from qhw.spending import report_spending
 
 
 class Display:

@@ -25,9 +25,9 @@ from qhw.known import refuse_unknown
 
 if TYPE_CHECKING:
     from calibration import DeviceSnapshot
-    from qhw.backends.device import DeviceBackend
-    from qhw.backends.device_mitigation import DeviceMitigation
     from qhw.backends.transpilation import TranspiledCircuit
+    from qhw.devices.backend import DeviceBackend
+    from qhw.devices.mitigation import DeviceMitigation
     from qhw.jobs.ledger import Ledger
     from qhw.jobs.runner import JobRunner
     from qhw.jobs.work import PaidWork
@@ -83,8 +83,8 @@ def open_device(
         CredentialsError: If the account cannot be used.
         ConfigError: If a limit is missing or out of range.
     """
-    from qhw.backends.device import DeviceBackend
-    from qhw.backends.device_drift import DriftWatch
+    from qhw.devices.backend import DeviceBackend
+    from qhw.devices.drift import DriftWatch
 
     refuse_unknown(backend.name)
     kept = cache or Cache.of_user()
@@ -147,8 +147,8 @@ def _mitigation(
     laid_out: tuple[RingCircuit, TranspiledCircuit, DeviceSnapshot],
 ) -> DeviceMitigation:
     """The method that was named, or the one that the budget allows."""
-    from qhw.backends.device_mitigation import DeviceMitigation
     from qhw.backends.mitigation.affine import AffineStore
+    from qhw.devices.mitigation import DeviceMitigation
 
     name, reason = choose_mitigation(backend, hardware, requester.mitigation)
     store = AffineStore(affine_folder())

@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from qhw.backends.mitigation.keeping import correction_from_json, correction_to_json
 from qhw.backends.mitigation.method import Mitigation, Unmitigated
 from qhw.backends.mitigation.readout import ReadoutInversion
 from qhw.backends.mitigation.zne import ZeroNoise
+from qhw.devices.mitigation import correction_from_json, correction_to_json
 
 READOUT = ReadoutInversion(np.array([0.01, 1 / 3]), np.array([0.02, 0.1]), "measured now", 4096)
 

@@ -17,7 +17,13 @@ import numpy as np
 
 from calibration import DeviceSnapshot
 from policy import RingCircuit
-from qhw.backends.mitigation.affine import AffineMap, AffineStore, affine_key
+from qhw.backends.mitigation.affine import (
+    AffineMap,
+    AffineStore,
+    affine_from_json,
+    affine_key,
+    affine_to_json,
+)
 from qhw.backends.mitigation.fitting import (
     CALIBRATION_CIRCUITS,
     CALIBRATION_SHOTS,
@@ -29,12 +35,11 @@ from qhw.backends.mitigation.fitting import (
     still_fits,
 )
 from qhw.backends.mitigation.folded_cache import folded_for
-from qhw.backends.mitigation.keeping import correction_from_json, correction_to_json
 from qhw.backends.mitigation.method import MethodName, Mitigation, Unmitigated
 from qhw.backends.mitigation.readout import ReadoutInversion, measurement_circuits
 from qhw.backends.mitigation.zne import ZeroNoise
-from qhw.backends.pubs import parameterised
 from qhw.backends.transpilation import TranspiledCircuit
+from qhw.devices.pubs import parameterised
 from qhw.jobs.request import Pub
 from qhw.jobs.work import Answer
 
@@ -230,3 +235,42 @@ class DeviceMitigation:
     @cached_property
     def _key(self) -> str:
         return affine_key(self.transpiled)
+
+
+def correction_to_json(ready: Mitigation | None) -> dict[str, Any] | None:
+    """What `correction_from_json` takes; None where nothing was measured or read for it."""
+    if isinstance(ready, AffineMap):
+        return {"affine": affine_to_json(ready)}
+    if isinstance(ready, ReadoutInversion):
+        return {"readout": _readout_to_json(ready)}
+    if isinstance(ready, ZeroNoise) and ready.readout is not None:
+        return {"scales": list(ready.scales), "readout": _readout_to_json(ready.readout)}
+    return None
+
+
+def correction_from_json(kept: dict[str, Any] | None) -> Mitigation | None:
+    """The same correction, bit for bit."""
+    if kept is None:
+        return None
+    if "affine" in kept:
+        return affine_from_json(kept["affine"])
+    readout = _readout_from_json(kept["readout"])
+    return ZeroNoise(tuple(kept["scales"]), readout) if "scales" in kept else readout
+
+
+def _readout_to_json(readout: ReadoutInversion) -> dict[str, Any]:
+    return {
+        "p01": readout.p01.tolist(),
+        "p10": readout.p10.tolist(),
+        "source": readout.source,
+        "shots": readout.shots,
+    }
+
+
+def _readout_from_json(kept: dict[str, Any]) -> ReadoutInversion:
+    return ReadoutInversion(
+        np.array(kept["p01"], dtype=np.float64),
+        np.array(kept["p10"], dtype=np.float64),
+        kept["source"],
+        kept["shots"],
+    )

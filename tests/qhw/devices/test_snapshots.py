@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from calibration import DeviceSnapshot
+from qhw.devices.snapshots import SnapshotStore, find_snapshot
 from qhw.errors import BackendUnavailableError, ConfigError, DataError, UnknownNameError
 from qhw.known import open_snapshot
-from qhw.snapshots import SnapshotStore, find_snapshot
 from tests.ibm_cloud.cloud import Cloud
 
 
