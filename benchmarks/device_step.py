@@ -24,8 +24,8 @@ from policy import RingActor
 from qhw.config import parse_config
 from qhw.devices.backend import DeviceBackend
 from qhw.jobs.clock import SystemClock
-from qhw.jobs.ibm import IbmRunner
-from qhw.jobs.local import LocalRunner
+from qhw.jobs.ibm.runner import IbmRunner
+from qhw.jobs.local.runner import LocalRunner
 from qhw.runs import create_run
 from qhw.trainer import Trainer
 from qhw.trainer_of_run import open_trainer

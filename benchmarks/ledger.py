@@ -21,9 +21,9 @@ import numpy as np
 
 from benchmarks.timing import significant, write_result
 from qhw.jobs.clock import SystemClock
-from qhw.jobs.ledger import Intent, Ledger
+from qhw.jobs.ledger.ledger import Intent, Ledger
+from qhw.jobs.request import Unit
 from qhw.jobs.runner import JobReport, PubValues
-from qhw.jobs.unit import Unit
 
 ROUNDS = 500
 ROWS, WIDTH = 64, 4

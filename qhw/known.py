@@ -91,7 +91,7 @@ def refuse_unknown(name: str, device: str | None = None) -> None:
 def refuse_without_account(name: str) -> None:
     """Say what to take instead of a device that no account can open.
 
-    With an account, the platform itself is asked; see `qhw.jobs.ibm_account.find_device`.
+    With an account, the platform itself is asked; see `qhw.jobs.ibm.account.find_device`.
 
     Raises:
         BackendUnavailableError: If there are no credentials.

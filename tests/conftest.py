@@ -10,8 +10,8 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
-    from qhw.jobs.local import LocalRunner
-    from qhw.jobs.spool import SpooledJob
+    from qhw.jobs.local.runner import LocalRunner
+    from qhw.jobs.local.store import SpooledJob
 
 # Two test processes share two cores. numpy reads it when it is first imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -27,7 +27,7 @@ def own_seed() -> Iterator[Callable[[LocalRunner, SpooledJob], int]]:
 
     Yields what it draws by outside of tests.
     """
-    from qhw.jobs.local import LocalRunner
+    from qhw.jobs.local.runner import LocalRunner
 
     with pytest.MonkeyPatch.context() as patch:
         own = LocalRunner._seed

@@ -14,9 +14,8 @@ from policy import RingCircuit
 from qhw.console import listing, told_moment
 from qhw.errors import QhwError
 from qhw.files import Cache
-from qhw.jobs.ibm_account import LiveDevice
-from qhw.jobs.ledger import Ledger
-from qhw.jobs.ledger_queries import PAID_PREFIX
+from qhw.jobs.ibm.account import LiveDevice
+from qhw.jobs.ledger.ledger import PAID_PREFIX, Ledger
 from qhw.jobs.patience import PatientRunner, answer_within
 from qhw.jobs.reopening import OPENING_SECONDS, patiently
 from qhw.known import CREDENTIALS, LIVE_DEVICES, fake_device_names, has_credentials
@@ -79,7 +78,7 @@ def _print_snapshots(console: Console) -> None:
 
 def _print_account(console: Console, circuit: RingCircuit) -> None:
     """Print what could be learned, even if not all could."""
-    from qhw.jobs.ibm_account import list_devices, open_service
+    from qhw.jobs.ibm.account import list_devices, open_service
 
     with console.status("opening the IBM account"):
         service = answer_within(OPENING_SECONDS, "opening the IBM account", open_service)
@@ -116,8 +115,8 @@ def _surveys(
 
 
 def _runner(service: QiskitRuntimeService, name: str) -> PatientRunner:
-    from qhw.jobs.ibm import IbmRunner
-    from qhw.jobs.ibm_account import find_device
+    from qhw.jobs.ibm.account import find_device
+    from qhw.jobs.ibm.runner import IbmRunner
 
     def opened() -> IbmRunner:
         return IbmRunner(service, find_device(service, name), "job", lambda _: None)

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from qhw.console import moment
 from qhw.errors import UnknownNameError
-from qhw.jobs.ledger import Duplicate, Entry, EntryState, Group, Ledger, owner_alive
+from qhw.jobs.ledger.ledger import Duplicate, Entry, EntryState, Group, Ledger, owner_alive
 
 RECENT = 20
 """Jobs shown without --all; what has not ended is always shown."""

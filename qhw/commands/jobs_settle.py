@@ -12,11 +12,11 @@ from qhw.commands.jobs_list import find_pending, find_run, work
 from qhw.commands.jobs_show import standing
 from qhw.errors import BackendUnavailableError, ConfigError, HardwareError, RetryableError
 from qhw.jobs.clock import Clock, SystemClock
-from qhw.jobs.ledger import Entry, Ledger, owner_alive
+from qhw.jobs.ledger.ledger import Entry, Ledger, owner_alive
 from qhw.jobs.patience import wait_for
+from qhw.jobs.reconciling import drop, find_lost, in_other_hands, unknown_jobs, write_end
 from qhw.jobs.reopening import reopen
 from qhw.jobs.runner import JobRunner
-from qhw.jobs.settling import drop, find_lost, in_other_hands, unknown_jobs, write_end
 from qhw.jobs.work import WorkSettings
 
 CANCEL_SECONDS = 60.0
@@ -214,7 +214,7 @@ def _give_up(ledger: Ledger, entry: Entry, clock: Clock) -> str:
 
 def _close_groups(console: Console, ledger: Ledger, run_id: str) -> None:
     """Close sessions and batches whose process died."""
-    from qhw.devices.opening import close_orphans
+    from qhw.jobs.reconciling import close_orphans
 
     before = ledger.open_groups(run_id)
     if not before:

@@ -21,15 +21,14 @@ from qhw.devices.mitigation import DeviceMitigation
 from qhw.devices.pubs import parameterised
 from qhw.errors import ConfigError
 from qhw.jobs.budget import LONGEST_EXECUTION, qpu_seconds
-from qhw.jobs.request import JobRequest, Pub
+from qhw.jobs.request import JobRequest, Pub, Unit
 from qhw.jobs.runner import PubValues
-from qhw.jobs.unit import Unit
 from qhw.jobs.work import Answer, PaidWork
 
 
 @dataclass(frozen=True)
 class Position:
-    """Where in a run an evaluation stands; see `qhw.jobs.unit.Unit`."""
+    """Where in a run an evaluation stands; see `qhw.jobs.request.Unit`."""
 
     phase: str
     update: int

@@ -12,7 +12,7 @@ from rich.console import Console
 from qhw.console import plain_table
 from qhw.files import write_json
 from qhw.jobs.budget import Budget
-from qhw.jobs.ledger import Entry, Ledger
+from qhw.jobs.ledger.ledger import Entry, Ledger
 
 
 @dataclass(frozen=True)

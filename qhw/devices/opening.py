@@ -20,6 +20,7 @@ from qhw.jobs.budget import Budget, Limits
 from qhw.jobs.clock import Clock, SystemClock
 from qhw.jobs.default_mitigation import DEFAULT_SHOTS, default_mitigation
 from qhw.jobs.patience import Patience
+from qhw.jobs.reconciling import close_orphans
 from qhw.jobs.work import Progress, WorkSettings
 from qhw.known import refuse_unknown
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from qhw.backends.transpilation import TranspiledCircuit
     from qhw.devices.backend import DeviceBackend
     from qhw.devices.mitigation import DeviceMitigation
-    from qhw.jobs.ledger import Ledger
+    from qhw.jobs.ledger.ledger import Ledger
     from qhw.jobs.runner import JobRunner
     from qhw.jobs.work import PaidWork
 
@@ -101,7 +102,7 @@ def open_device(
 
 def _paid_work(backend: BackendConfig, hardware: HardwareConfig, requester: Requester) -> PaidWork:
     """The device with its ledger and what is left of its budget."""
-    from qhw.jobs.ledger import Ledger
+    from qhw.jobs.ledger.ledger import Ledger
     from qhw.jobs.patience import PatientRunner
     from qhw.jobs.work import PaidWork
 
@@ -187,7 +188,7 @@ def open_runner(
 ) -> JobRunner:
     """The device itself: IBM's, or the local one."""
     if backend.name.startswith("fake_"):
-        from qhw.jobs.local import LocalRunner
+        from qhw.jobs.local.runner import LocalRunner
 
         if hardware.mode != "job":
             raise ConfigError(
@@ -196,23 +197,12 @@ def open_runner(
                 "Leave --mode out.",
             )
         return LocalRunner(backend.name)
-    from qhw.jobs.ibm import IbmRunner
+    from qhw.jobs.ibm.runner import IbmRunner
 
     def write_down(group_id: str) -> None:
         ledger.group_opened(group_id, hardware.mode, backend.name, run_id)
 
     return IbmRunner.open(backend.name, hardware.mode, write_down)
-
-
-def close_orphans(ledger: Ledger, run_id: str) -> None:
-    """Close sessions and batches that a process of this run left open when it died."""
-    from qhw.jobs.ibm import close_group
-    from qhw.jobs.owner import owner_alive
-
-    for group in ledger.open_groups(run_id):
-        if not owner_alive(group.owner):
-            close_group(group.id)
-            ledger.group_closed(group.id)
 
 
 def affine_folder() -> Path:

@@ -23,10 +23,10 @@ def reopen(device: str, clock: Clock | None = None) -> PatientRunner:
         BackendUnavailableError: If the device is not there any more.
     """
     if device.startswith("fake_"):
-        from qhw.jobs.local import LocalRunner
+        from qhw.jobs.local.runner import LocalRunner
 
         return patiently(LocalRunner(device), clock, WHILE_COMPUTED)
-    from qhw.jobs.ibm import IbmRunner
+    from qhw.jobs.ibm.runner import IbmRunner
 
     runner = answer_within(OPENING_SECONDS, f"opening {device}", lambda: IbmRunner.open(device))
     return patiently(runner, clock)

@@ -25,12 +25,9 @@ from qhw.errors import (
 )
 from qhw.jobs.budget import Budget, qpu_seconds
 from qhw.jobs.clock import Clock
-from qhw.jobs.ledger import Entry, Intent, Ledger
-from qhw.jobs.ledger_queries import PAID_PREFIX
+from qhw.jobs.ledger.ledger import PAID_PREFIX, Entry, Intent, Ledger
 from qhw.jobs.patience import PatientRunner, wait_for
-from qhw.jobs.request import JobRequest
-from qhw.jobs.runner import JobReport, PlanLimits, PubValues
-from qhw.jobs.settling import (
+from qhw.jobs.reconciling import (
     drop,
     find_lost,
     in_other_hands,
@@ -38,7 +35,8 @@ from qhw.jobs.settling import (
     unknown_jobs,
     write_end,
 )
-from qhw.jobs.unit import Unit, digest_tag
+from qhw.jobs.request import JobRequest, Unit, digest_tag
+from qhw.jobs.runner import JobReport, PlanLimits, PubValues
 
 TOOL_TAG = "qhw"
 KEPT = "kept"

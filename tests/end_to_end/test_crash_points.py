@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qhw.jobs.ledger import Ledger
-from qhw.jobs.unit import Unit
+from qhw.jobs.ledger.ledger import Ledger
+from qhw.jobs.request import Unit
 from tests.ibm_cloud.cloud import TOKEN
 from tests.ibm_cloud.fixtures import remote_cloud
 from tests.ibm_cloud.remote import RemoteCloud

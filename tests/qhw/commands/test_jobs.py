@@ -16,12 +16,11 @@ from qhw.cli.jobs import jobs_app
 from qhw.errors import ConfigError, HardwareError, QhwError, UnknownNameError
 from qhw.jobs.budget import Budget, Limits
 from qhw.jobs.clock import SteppedClock, SystemClock
-from qhw.jobs.ledger import Entry, Intent, Ledger
-from qhw.jobs.local import LocalRunner
+from qhw.jobs.ledger.ledger import Entry, Intent, Ledger
+from qhw.jobs.local.runner import LocalRunner
 from qhw.jobs.patience import Patience, PatientRunner
-from qhw.jobs.request import JobRequest, Pub
+from qhw.jobs.request import JobRequest, Pub, Unit
 from qhw.jobs.runner import JobReport, JobRunner, PubValues
-from qhw.jobs.unit import Unit
 from qhw.jobs.work import PaidWork
 from tests.ibm_cloud.cloud import TOKEN, Cloud
 
@@ -111,8 +110,8 @@ def kept(ledger: Ledger, job_id: str) -> Entry:
 
 def orphaned(monkeypatch: pytest.MonkeyPatch) -> None:
     """Intents written from here on are those of a process that has ended."""
-    monkeypatch.setattr("qhw.jobs.ledger_rows.this_owner", lambda: GONE)
-    monkeypatch.setattr("qhw.jobs.settling.owner_alive", lambda _: False)
+    monkeypatch.setattr("qhw.jobs.ledger.ledger.this_owner", lambda: GONE)
+    monkeypatch.setattr("qhw.jobs.reconciling.owner_alive", lambda _: False)
 
 
 # --- list --------------------------------------------------------------------------------------
@@ -331,7 +330,7 @@ def test_what_fails_does_not_keep_the_rest(ledger: Ledger, fake: Fake) -> None:
 def test_an_intent_in_other_hands_is_not_touched(
     ledger: Ledger, fake: Fake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("qhw.jobs.ledger_rows.this_owner", lambda: GONE)
+    monkeypatch.setattr("qhw.jobs.ledger.ledger.this_owner", lambda: GONE)
     with Ledger.of_user(SystemClock()) as now:
         intended(now, UNIT, "fake_fez", fake.request)
     assert "is being sent by process elsewhere" in refused(HardwareError, "collect").message
@@ -376,8 +375,8 @@ def test_a_whole_run(ledger: Ledger, fake: Fake, monkeypatch: pytest.MonkeyPatch
     other = sent(ledger, fake.runner, fake.request, replace(UNIT, run="bb" * 8))
     ledger.group_opened("s1", "batch", "ibm_fez", RUN)
     closed: list[str] = []
-    monkeypatch.setattr("qhw.jobs.owner.owner_alive", lambda _: False)
-    monkeypatch.setattr("qhw.jobs.ibm.close_group", closed.append)
+    monkeypatch.setattr("qhw.jobs.ledger.owner.owner_alive", lambda _: False)
+    monkeypatch.setattr("qhw.jobs.ibm.runner.close_group", closed.append)
     assert "The batch s1 is closed" in jobs("cancel", "--run", "3f2a", "--yes")
     assert [kept(ledger, job_id).state for job_id in mine] == ["failed", "failed"]
     assert kept(ledger, other).state == "submitted"
@@ -409,7 +408,7 @@ def test_cancel_wants_to_know_what() -> None:
 
 @pytest.fixture
 def nairobi(small_cloud: Cloud) -> tuple[Cloud, JobRunner]:
-    from qhw.jobs.ibm import IbmRunner
+    from qhw.jobs.ibm.runner import IbmRunner
 
     return small_cloud, IbmRunner.open("ibm_nairobi")
 

@@ -22,7 +22,7 @@ from qhw.errors import (
     HardwareError,
     InterruptedWorkError,
 )
-from qhw.jobs.ledger import Ledger
+from qhw.jobs.ledger.ledger import Ledger
 from qhw.jobs.work import PaidWork
 from qhw.ordering import deployed_config, order_deployment
 from qhw.planning import plan_run

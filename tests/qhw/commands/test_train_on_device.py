@@ -24,7 +24,7 @@ from qhw.errors import (
     LedgerError,
     MitigationError,
 )
-from qhw.jobs.ledger import Ledger
+from qhw.jobs.ledger.ledger import Ledger
 from qhw.jobs.planned import MitigationPlan, TrainingShape
 from qhw.jobs.quotes import quote_training
 from qhw.jobs.work import PaidWork

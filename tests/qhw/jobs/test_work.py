@@ -24,8 +24,7 @@ from qhw.errors import (
 )
 from qhw.jobs.clock import SteppedClock
 from qhw.jobs.patience import Patience
-from qhw.jobs.request import JobRequest
-from qhw.jobs.unit import Unit
+from qhw.jobs.request import JobRequest, Unit
 from qhw.jobs.work import Progress, WorkSettings
 from tests.ibm_cloud.cloud import Cloud, Fault
 from tests.qhw.jobs.nairobi import CIRCUIT, OpenNairobi, ask_at
@@ -297,7 +296,7 @@ def test_a_session_left_open_by_a_dead_process_is_closed(
 ) -> None:
     ask(open_backend(mode="session"), 0)
     (left,) = paid_cloud.open_sessions
-    monkeypatch.setattr("qhw.jobs.owner.owner_alive", lambda owner: False)
+    monkeypatch.setattr("qhw.jobs.ledger.owner.owner_alive", lambda owner: False)
     open_backend(mode="session")
     assert left not in paid_cloud.open_sessions
 
@@ -309,7 +308,7 @@ def test_another_live_process_keeps_its_intent(
     with pytest.raises(AmbiguousSubmitError):
         ask(open_backend(settings=WorkSettings(attempts=1)))
     small_cloud.faults.clear()
-    monkeypatch.setattr("qhw.jobs.settling.this_owner", lambda: "elsewhere:1:1")
+    monkeypatch.setattr("qhw.jobs.reconciling.this_owner", lambda: "elsewhere:1:1")
     with pytest.raises(LedgerError, match="Another process"):
         ask(open_backend())
     assert small_cloud.requests(*POST) == 1

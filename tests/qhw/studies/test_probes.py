@@ -18,7 +18,7 @@ from qhw.config import merge
 from qhw.devices.snapshots import SnapshotStore
 from qhw.errors import DataError
 from qhw.files import write_json
-from qhw.jobs import local
+from qhw.jobs.local import runner as local
 from qhw.known import open_snapshot
 from qhw.ordering import order_deployment
 from qhw.runs import RunDirectory

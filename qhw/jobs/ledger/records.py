@@ -13,9 +13,8 @@ from typing import Literal
 import numpy as np
 
 from qhw.errors import LedgerError
-from qhw.jobs.request import Shapes
+from qhw.jobs.request import Shapes, Unit
 from qhw.jobs.runner import JobReport, Mode, PubValues
-from qhw.jobs.unit import Unit
 
 EntryState = Literal["intent", "submitted", "done", "failed", "superseded"]
 

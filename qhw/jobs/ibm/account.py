@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from qhw.errors import BackendUnavailableError, CredentialsError, RetryableError
-from qhw.jobs.ibm_faults import ASK_AGAIN, account_fault, quieten_client, translated, vendor_faults
-from qhw.jobs.ibm_repost import forbid_reposts, refuse_other_connections
+from qhw.jobs.ibm.faults import ASK_AGAIN, account_fault, quieten_client, translated, vendor_faults
+from qhw.jobs.ibm.single_post import forbid_reposts, refuse_other_connections
 from qhw.known import (
     CREDENTIALS,
     RETIRED_DEVICES,

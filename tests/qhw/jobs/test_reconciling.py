@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from qhw.jobs.clock import SteppedClock
-from qhw.jobs.ledger import Entry, Intent, Ledger
+from qhw.jobs.ledger.ledger import Entry, Intent, Ledger
+from qhw.jobs.reconciling import find_lost
+from qhw.jobs.request import Unit
 from qhw.jobs.runner import JobReport, JobState
-from qhw.jobs.settling import find_lost
-from qhw.jobs.unit import Unit
 
 UNIT = Unit("run", "images", 0, 0, 0)
 

@@ -20,9 +20,9 @@ from qhw.backends.compiled import CompiledNoisyBackend
 from qhw.backends.transpilation import TranspiledCircuit, TranspileOptions, transpile_for
 from qhw.errors import ConfigError, HardwareError, JobFailedError, MitigationError, RetryableError
 from qhw.jobs.clock import SteppedClock
-from qhw.jobs.local import LocalRunner, local_jobs_folder
+from qhw.jobs.local.runner import LocalRunner, local_jobs_folder
+from qhw.jobs.local.store import SpooledJob
 from qhw.jobs.request import JobRequest, Pub
-from qhw.jobs.spool import SpooledJob
 from qhw.known import open_snapshot
 
 DEVICE = "fake_manila"
@@ -161,7 +161,7 @@ def test_random_numbers_follow_from_the_id(
 
 def replayed(runner: LocalRunner, asked: JobRequest, job_id: str) -> SpooledJob:
     """The job as it was before it ended, its inputs put back."""
-    from qhw.jobs import spool
+    from qhw.jobs.local import store as spool
 
     spool._write_inputs(runner._spool.folder / job_id, asked)
     return runner._spool.read(job_id)
@@ -320,7 +320,7 @@ def test_a_half_written_job_is_not_seen(runner: LocalRunner, transpiled: Transpi
 def test_while_another_process_computes_a_job_runs(
     runner: LocalRunner, transpiled: TranspiledCircuit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("qhw.jobs.local.COMPUTE_SECONDS", 0.01)
+    monkeypatch.setattr("qhw.jobs.local.runner.COMPUTE_SECONDS", 0.01)
     asked = request(transpiled)
     job_id = runner.submit(asked)
     with runner._spool.lock(job_id, 1):
@@ -336,7 +336,7 @@ COLLECT = """
 import sys
 from pathlib import Path
 import numpy as np
-from qhw.jobs.local import LocalRunner
+from qhw.jobs.local.runner import LocalRunner
 from qhw.jobs.request import JobRequest
 
 runner = LocalRunner("fake_manila", Path(sys.argv[1]))
@@ -372,7 +372,7 @@ import os, signal, sys
 from pathlib import Path
 import numpy as np
 from qiskit import QuantumCircuit
-from qhw.jobs.local import LocalRunner
+from qhw.jobs.local.runner import LocalRunner
 from qhw.jobs.request import JobRequest, Pub
 
 circuit = QuantumCircuit(5)

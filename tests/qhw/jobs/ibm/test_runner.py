@@ -22,8 +22,8 @@ from policy.backend import FloatArray
 from qhw.backends.aer import NoisyAerBackend
 from qhw.backends.transpilation import TranspiledCircuit, TranspileOptions, transpile_for
 from qhw.errors import BackendUnavailableError, CredentialsError, HardwareError, JobFailedError
-from qhw.jobs.ibm import IbmRunner, close_group, has_credentials, live_devices, open_snapshot
-from qhw.jobs.ibm_repost import SinglePostAdapter, refuse_other_connections
+from qhw.jobs.ibm.runner import IbmRunner, close_group, has_credentials, live_devices, open_snapshot
+from qhw.jobs.ibm.single_post import SinglePostAdapter, refuse_other_connections
 from qhw.jobs.request import JobRequest, Pub
 from qhw.jobs.runner import Mode
 from tests.ibm_cloud.cloud import Cloud
@@ -332,7 +332,7 @@ def test_the_place_where_the_repost_is_switched_off_has_not_moved() -> None:
         assert retry.is_retry("POST", 503)
         with pytest.raises(HardwareError, match="sent twice"):
             refuse_other_connections(client)
-    from qhw.jobs.ibm_repost import forbid_reposts
+    from qhw.jobs.ibm.single_post import forbid_reposts
 
     forbid_reposts()
     client = session.RetrySession("http://127.0.0.1:1")
@@ -347,8 +347,8 @@ def test_the_place_where_the_repost_is_switched_off_has_not_moved() -> None:
 
 CHILD = """
 import os, signal, sys
-from tests.qhw.jobs.test_ibm import small_request
-from qhw.jobs.ibm import IbmRunner
+from tests.qhw.jobs.ibm.test_runner import small_request
+from qhw.jobs.ibm.runner import IbmRunner
 runner = IbmRunner.open("ibm_nairobi")
 print(runner.submit(small_request(2, 16, "killed")), flush=True)
 os.kill(os.getpid(), signal.SIGKILL)

@@ -25,7 +25,7 @@ from qhw.errors import (
     RateLimitedError,
     RetryableError,
 )
-from qhw.jobs.ibm_repost import WatchedPost
+from qhw.jobs.ibm.single_post import WatchedPost
 from qhw.known import CREDENTIALS, saved_accounts
 
 PASSING_STATUS = (404, 408, 425)

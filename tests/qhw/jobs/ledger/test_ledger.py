@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 
 from qhw.errors import LedgerError
 from qhw.jobs.clock import SteppedClock
-from qhw.jobs.ledger import Entry, Intent, Ledger, Spent, owner_alive, this_owner
-from qhw.jobs.ledger_file import SCHEMA_VERSION, LedgerFile
+from qhw.jobs.ledger.file import SCHEMA_VERSION, LedgerFile
+from qhw.jobs.ledger.ledger import Entry, Intent, Ledger, Spent, owner_alive, this_owner
+from qhw.jobs.request import Unit
 from qhw.jobs.runner import JobReport, PubValues
-from qhw.jobs.unit import Unit
 
 UNIT = Unit("run-a", "rollout", 1, 7, 0)
 INTENT = Intent("d" * 32, "ibm_fez", "", ((60, 4), (4, 4)), shots=100, quoted_seconds=4.0)
@@ -555,9 +555,9 @@ import sys
 from pathlib import Path
 import numpy as np
 from qhw.jobs.clock import SystemClock
-from qhw.jobs.ledger import Intent, Ledger
+from qhw.jobs.ledger.ledger import Intent, Ledger
 from qhw.jobs.runner import JobReport, PubValues
-from qhw.jobs.unit import Unit
+from qhw.jobs.request import Unit
 path, run, part, count = sys.argv[1:]
 intent = Intent("d", "ibm_fez", "", ((64, 4),), 100, 4.0)
 pubs = [PubValues(np.full((64, 4), 0.25), np.zeros((64, 4)))]
@@ -668,7 +668,7 @@ def test_a_pid_that_is_used_again_is_another_process() -> None:
 
 def test_a_process_that_was_killed_is_not_alive_even_before_it_is_reaped() -> None:
     process = subprocess.Popen(
-        [sys.executable, "-c", "from qhw.jobs.owner import *; print(this_owner()); input()"],
+        [sys.executable, "-c", "from qhw.jobs.ledger.owner import *; print(this_owner()); input()"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -690,7 +690,7 @@ def test_a_process_of_another_host_is_taken_to_be_alive() -> None:
 def test_without_proc_a_process_is_asked_by_signal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("qhw.jobs.owner.PROC", tmp_path)
+    monkeypatch.setattr("qhw.jobs.ledger.owner.PROC", tmp_path)
     assert this_owner().endswith(f":{os.getpid()}:0")
     assert owner_alive(this_owner())
     ended = subprocess.Popen([sys.executable, "-c", ""])

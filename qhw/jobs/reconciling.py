@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from qhw.jobs.ledger import Entry, Ledger, owner_alive, this_owner
+from typing import TYPE_CHECKING
+
+from qhw.jobs.ledger.ledger import Entry, Ledger, owner_alive, this_owner
 from qhw.jobs.runner import JobReport, JobRunner, JobState
+
+if TYPE_CHECKING:
+    from qhw.jobs.ledger.ledger import Ledger
+    from qhw.jobs.runner import JobRunner
 
 BEST_FIRST: tuple[JobState, ...] = ("done", "running", "queued", "failed", "cancelled")
 """Which of several jobs of one unit is worth most."""
@@ -75,3 +81,14 @@ def write_end(
         return
     values = runner.collect(entry.job_id, entry.shapes)
     ledger.done(entry.id, values, report, runner.calibration(entry.job_id))
+
+
+def close_orphans(ledger: Ledger, run_id: str) -> None:
+    """Close sessions and batches that a process of this run left open when it died."""
+    from qhw.jobs.ibm.runner import close_group
+    from qhw.jobs.ledger.owner import owner_alive
+
+    for group in ledger.open_groups(run_id):
+        if not owner_alive(group.owner):
+            close_group(group.id)
+            ledger.group_closed(group.id)

@@ -25,11 +25,11 @@ from qhw.errors import (
     RateLimitedError,
     RetryableError,
 )
-from qhw.jobs import ibm_repost
-from qhw.jobs.ibm import IbmRunner, live_devices
-from qhw.jobs.ibm_faults import scrub, submit_fault
+from qhw.jobs.ibm import single_post as ibm_repost
+from qhw.jobs.ibm.faults import scrub, submit_fault
+from qhw.jobs.ibm.runner import IbmRunner, live_devices
 from tests.ibm_cloud.cloud import CRN, TOKEN, Cloud, Fault
-from tests.qhw.jobs.test_ibm import small_request
+from tests.qhw.jobs.ibm.test_runner import small_request
 
 STALL = 5.0
 """Seconds that a call may take when something is wrong; the client alone takes 15 to 60."""

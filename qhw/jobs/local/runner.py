@@ -25,10 +25,10 @@ from qhw.backends.aer import shot_errors
 from qhw.errors import ConfigError, HardwareError, JobFailedError, MitigationError, RetryableError
 from qhw.jobs.budget import qpu_seconds
 from qhw.jobs.clock import Clock, SystemClock
+from qhw.jobs.local.device import SimulatedDevice
+from qhw.jobs.local.store import ID_PREFIX, Ending, Spool, SpooledJob
 from qhw.jobs.request import JobRequest, Shapes
 from qhw.jobs.runner import JobReport, JobState, Mode, PlanLimits, PubValues
-from qhw.jobs.simulated import SimulatedDevice
-from qhw.jobs.spool import ID_PREFIX, Ending, Spool, SpooledJob
 
 COMPUTE_SECONDS = 600.0
 """How long to wait for another process that computes the same job."""

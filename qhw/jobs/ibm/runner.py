@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from calibration import DeviceSnapshot
 from qhw.errors import CredentialsError, HardwareError, JobFailedError, RetryableError
-from qhw.jobs.ibm_account import (
+from qhw.jobs.ibm.account import (
     LiveDevice,
     close_sessions,
     find_device,
@@ -21,24 +21,26 @@ from qhw.jobs.ibm_account import (
     open_service,
     plan_of,
 )
-from qhw.jobs.ibm_estimator import estimator_options, estimator_pub, values_from
-from qhw.jobs.ibm_faults import (
+from qhw.jobs.ibm.client import (
+    UNREADABLE,
+    calibration_of,
+    cancel_job,
+    estimator_options,
+    estimator_pub,
+    metrics_of,
+    report_from,
+    result_of,
+    tagged_ids,
+    values_from,
+)
+from qhw.jobs.ibm.faults import (
     ASK_AGAIN,
     scrub,
     submit_fault,
     translated,
     vendor_faults,
 )
-from qhw.jobs.ibm_jobs import (
-    UNREADABLE,
-    calibration_of,
-    cancel_job,
-    metrics_of,
-    result_of,
-    tagged_ids,
-)
-from qhw.jobs.ibm_reports import report_from
-from qhw.jobs.ibm_repost import watched_post
+from qhw.jobs.ibm.single_post import watched_post
 from qhw.jobs.request import JobRequest, Shapes
 from qhw.jobs.runner import JobReport, Mode, PlanLimits, PubValues
 from qhw.known import has_credentials

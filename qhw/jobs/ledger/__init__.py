@@ -1,0 +1,1 @@
+"""Everything that was ever submitted, in one SQLite file."""

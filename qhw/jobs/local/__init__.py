@@ -1,0 +1,1 @@
+"""A snapshot that takes jobs as a device does, without a network."""
