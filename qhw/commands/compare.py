@@ -17,9 +17,14 @@ from rich.console import Console
 from rich.table import Table
 
 from diffusion.episodes import Episode
-from qhw import plots
-from qhw.baselines import Baselines
-from qhw.comparing.policies import (
+from qhw.config import RunConfig, is_device
+from qhw.console import from_here, listing, plain_table, print_facts, signed
+from qhw.devices.session import Display
+from qhw.errors import ConfigError
+from qhw.evaluation import plots
+from qhw.evaluation.baselines import Baselines
+from qhw.evaluation.judges import Judges, Outcome, PairedLatents, evaluation_latents
+from qhw.evaluation.pairs import (
     EqualAccuracy,
     Metric,
     alikeness,
@@ -27,16 +32,11 @@ from qhw.comparing.policies import (
     equal_accuracy,
     metrics,
 )
-from qhw.config import RunConfig, is_device
-from qhw.console import from_here, listing, plain_table, print_facts, signed
-from qhw.devices.session import Display
-from qhw.errors import ConfigError
+from qhw.evaluation.playing import play_policy
 from qhw.files import Cache, write_json
 from qhw.known import refuse_unknown
 from qhw.ordering import deployed_config
-from qhw.outcomes import Judges, Outcome, PairedLatents, evaluation_latents
 from qhw.runs import RunDirectory, open_run
-from qhw.sampling import play_policy
 from qhw.threads import for_pictures, one_thread
 from qhw.trainer import Trainer
 from qhw.trainer_of_run import open_trainer

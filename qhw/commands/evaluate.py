@@ -30,14 +30,14 @@ from diffusion.episodes import play_schedule
 from diffusion.headroom import Candidate
 from diffusion.schedules import random_matched
 from policy import ExpectationBackend, advice
-from qhw.baselines import Baselines
 from qhw.config import is_device
 from qhw.console import plain_table, print_facts, signed
 from qhw.devices.session import Display, paid_session
+from qhw.evaluation.baselines import Baselines, best_constant
+from qhw.evaluation.judges import EYES, Judges, Outcome, evaluation_latents
+from qhw.evaluation.playing import play_policy
 from qhw.files import Cache, write_json
-from qhw.outcomes import EYES, Judges, Outcome, evaluation_latents
 from qhw.runs import RunDirectory
-from qhw.sampling import play_policy
 from qhw.sole_use import sole_use
 from qhw.threads import for_pictures, one_thread
 from qhw.trainer import Trainer
@@ -142,20 +142,6 @@ def compare_arms(trainer: Trainer, latents: int, *, full: bool, display: Display
         )
         for name, arm in arms.items()
     ]
-
-
-def best_constant(trainer: Trainer, constants: dict[str, Outcome]) -> tuple[str, Outcome]:
-    """The constant to beat, with its name.
-
-    Under the bundle's own reward it is the one chosen on other latents; under another reward, or
-    another number of steps, the best in hindsight, which favours the constant.
-    """
-    card, environment = trainer.bundle.card, trainer.environment
-    if environment.reward == card.reward and environment.num_steps == card.num_steps:
-        name = f"constant {card.chosen.constant:g}"
-        return f"{name}, the best", constants[name]
-    name = max(constants, key=lambda each: constants[each].returns.mean())
-    return f"{name}, hindsight", constants[name]
 
 
 def gap_advice(rows: list[Row]) -> list[str]:

@@ -10,9 +10,9 @@ from diffusion.bundle import load_bundle
 from diffusion.datasets import load_dataset
 from diffusion.fitting import FitConfig, fit_bundle
 from diffusion.headroom import Candidate, wide_environment
-from qhw.baselines import FOLDER, Baselines
 from qhw.errors import BundleError, DataError
-from qhw.outcomes import Judges, evaluation_latents
+from qhw.evaluation.baselines import FOLDER, Baselines
+from qhw.evaluation.judges import Judges, evaluation_latents
 from qhw.threads import for_pictures, one_thread
 
 DENOISER_SHARE = 4 / 7

@@ -18,17 +18,17 @@ from diffusion.episodes import Episode
 from diffusion.headroom import Candidate, play_candidate, wide_environment
 from diffusion.lpips_distance import LpipsDistance
 from diffusion.metrics import psnr, ssim
-from qhw import plots
 from qhw.backends.mitigation.method import MethodName
 from qhw.config import RunConfig, is_device
 from qhw.console import from_here, plain_table, print_facts
 from qhw.devices.opening import Requester
 from qhw.devices.session import Display, paid_session
 from qhw.errors import ConfigError
+from qhw.evaluation import plots
+from qhw.evaluation.judges import EYES, Judges, PairedLatents, evaluation_latents
+from qhw.evaluation.playing import play_policy, prepare_device
 from qhw.files import write_json
-from qhw.outcomes import EYES, Judges, PairedLatents, evaluation_latents
 from qhw.runs import RunDirectory, open_run
-from qhw.sampling import play_policy, prepare_device
 from qhw.sole_use import sole_use
 from qhw.threads import for_pictures, one_thread
 from qhw.trainer import Trainer

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from xml.etree import ElementTree
 
+from qhw.errors import DataError
 from qhw.reports.style import LIGHT
 
 SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
@@ -59,3 +62,24 @@ def themed(style: str) -> str:
     for role, shade in LIGHT.roles().items():
         style = style.replace(shade, f"var(--{role})")
     return style
+
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+def data_uri(png: str) -> str:
+    """Address of a PNG given in base64.
+
+    Raises:
+        DataError: If it is none.
+    """
+    try:
+        content = base64.b64decode(png, validate=True)
+    except binascii.Error:
+        content = b""
+    if not content.startswith(SIGNATURE):
+        raise DataError(
+            f"A gallery holds {png[:40]!r}, which is no PNG in base64.",
+            "Analyse again: `qhw report noise ... --step analyse`.",
+        )
+    return f"data:image/png;base64,{png}"

@@ -15,9 +15,9 @@ from markupsafe import Markup, escape
 from qhw.errors import DataError
 from qhw.files import replace_file
 from qhw.reports.figures import figure_markup, save_figures
+from qhw.reports.inline import data_uri
 from qhw.reports.marks import shows_dashes
 from qhw.reports.numbers import number, typeset
-from qhw.reports.pictures import data_uri
 from qhw.reports.sections import in_order, not_acquired, title_of
 from qhw.reports.style import DARK, LIGHT, Palette
 from qhw.reports.tables import ShownTable, numbers_of, save_tables, shown

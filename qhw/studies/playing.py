@@ -21,14 +21,13 @@ from diffusion.metrics import psnr, ssim
 from qhw.assembly import make_backend, open_bundle, ring_circuit
 from qhw.backends.backend import Backend
 from qhw.backends.opening import open_backend
-from qhw.baselines import Baselines
-from qhw.commands.evaluate import best_constant
 from qhw.config import RunConfig, parse_config
 from qhw.devices.snapshots import find_snapshot
 from qhw.errors import MitigationError
+from qhw.evaluation.baselines import Baselines, best_constant
+from qhw.evaluation.judges import Judges, Outcome, PairedLatents, evaluation_latents
+from qhw.evaluation.playing import play_policy
 from qhw.files import Cache, write_json
-from qhw.outcomes import Judges, Outcome, PairedLatents, evaluation_latents
-from qhw.sampling import play_policy
 from qhw.seeding import stream_seed
 from qhw.studies.conditions import (
     NOISELESS,

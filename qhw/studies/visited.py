@@ -123,8 +123,8 @@ class Policy:
         }
 
     def _states(self, count: int) -> Tensor:
-        from qhw.outcomes import evaluation_latents
-        from qhw.sampling import play_policy
+        from qhw.evaluation.judges import evaluation_latents
+        from qhw.evaluation.playing import play_policy
         from qhw.threads import for_pictures, one_thread
 
         with one_thread(), for_pictures():

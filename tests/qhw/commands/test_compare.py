@@ -30,10 +30,10 @@ from qhw.commands.compare import (
     print_runs,
 )
 from qhw.commands.train import describe
-from qhw.comparing.policies import EqualAccuracy, Metric, alikeness, counts_of, metrics
 from qhw.config import parse_config
 from qhw.errors import ConfigError, QhwError, UnknownNameError
-from qhw.outcomes import EYES, Outcome, Score
+from qhw.evaluation.judges import EYES, Outcome, Score
+from qhw.evaluation.pairs import EqualAccuracy, Metric, alikeness, counts_of, metrics
 from qhw.runs import RunDirectory, create_run
 from qhw.trainer import Trainer
 

@@ -17,8 +17,8 @@ from qhw.config import parse_config
 from qhw.devices.session import Display
 from qhw.devices.snapshots import SnapshotStore
 from qhw.errors import CheckpointError, DataError, MitigationError
+from qhw.evaluation.judges import PairedLatents, evaluation_latents
 from qhw.known import open_snapshot
-from qhw.outcomes import PairedLatents, evaluation_latents
 from qhw.runs import RunDirectory
 from qhw.studies import playing
 from qhw.studies.conditions import (

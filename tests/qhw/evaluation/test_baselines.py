@@ -8,9 +8,9 @@ import pytest
 
 from diffusion.bundle import Bundle, load_bundle
 from diffusion.headroom import CONSTANT_GRID, Candidate, wide_environment
-from qhw.baselines import Baselines
 from qhw.errors import BundleError
-from qhw.outcomes import Judges, Outcome, evaluation_latents
+from qhw.evaluation.baselines import Baselines
+from qhw.evaluation.judges import Judges, Outcome, evaluation_latents
 
 FEW = 20
 

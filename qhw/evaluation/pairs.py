@@ -19,7 +19,7 @@ from diffusion.comparison import (
 )
 from diffusion.lpips_distance import LpipsDistance
 from diffusion.metrics import psnr, ssim
-from qhw.outcomes import EYES, Outcome
+from qhw.evaluation.judges import EYES, Outcome
 
 EYE_TITLES = {"proxy": "proxy", "judge_0": "judge 1", "judge_1": "judge 2"}
 FloatArray = NDArray[np.float64]

@@ -22,13 +22,16 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from diffusion.bundle import Bundle
-from diffusion.comparison import ScoredArm
+from diffusion.comparison import (
+    ScoredArm,
+)
 from diffusion.environment import GuidanceEnvironment
 from diffusion.episodes import Episode, play_schedule
 from diffusion.headroom import CONSTANT_GRID, Candidate, play_candidate, wide_environment
 from diffusion.schedules import baseline_schedules
 from qhw.errors import BundleError
-from qhw.outcomes import EYES, Judges, Outcome, PairedLatents, Score
+from qhw.evaluation.judges import EYES, Judges, Outcome, PairedLatents, Score
+from qhw.trainer import Trainer
 
 FOLDER = "baselines"
 
@@ -153,3 +156,17 @@ def read_outcome(path: Path) -> Outcome:
         for eye in EYES
     }
     return Outcome(columns["returns"], columns["guidance"], scores)
+
+
+def best_constant(trainer: Trainer, constants: dict[str, Outcome]) -> tuple[str, Outcome]:
+    """The constant to beat, with its name.
+
+    Under the bundle's own reward it is the one chosen on other latents; under another reward, or
+    another number of steps, the best in hindsight, which favours the constant.
+    """
+    card, environment = trainer.bundle.card, trainer.environment
+    if environment.reward == card.reward and environment.num_steps == card.num_steps:
+        name = f"constant {card.chosen.constant:g}"
+        return f"{name}, the best", constants[name]
+    name = max(constants, key=lambda each: constants[each].returns.mean())
+    return f"{name}, hindsight", constants[name]

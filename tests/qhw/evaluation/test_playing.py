@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
+from qhw.evaluation.playing import _Device
 from qhw.journal import pack
 from qhw.meter import Meter
 from qhw.runs import Checkpoint
-from qhw.sampling import _Device
 
 
 class Environment:

@@ -10,8 +10,8 @@ from torch import Tensor
 from diffusion.episodes import Episode, Playing, play
 from policy import Actor
 from qhw.devices.backend import DeviceBackend, Position
+from qhw.evaluation.judges import PairedLatents
 from qhw.journal import pack, unpack
-from qhw.outcomes import PairedLatents
 from qhw.runs import Checkpoint
 from qhw.trainer import Trainer
 

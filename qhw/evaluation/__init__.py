@@ -1,0 +1,1 @@
+"""Playing policies on paired latents, and judging the pictures."""
