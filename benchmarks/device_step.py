@@ -26,7 +26,7 @@ from qhw.devices.backend import DeviceBackend
 from qhw.jobs.clock import SystemClock
 from qhw.jobs.ibm.runner import IbmRunner
 from qhw.jobs.local.runner import LocalRunner
-from qhw.runs import create_run
+from qhw.runs.directory import create_run
 from qhw.trainer import Trainer
 from qhw.trainer_of_run import open_trainer
 from tests.ibm_cloud.cloud import Cloud

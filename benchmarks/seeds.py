@@ -21,7 +21,7 @@ from benchmarks.timing import significant, write_result
 from qhw.commands.evaluate import BEST_CONSTANT, Row, evaluate_run
 from qhw.commands.train import train_run
 from qhw.config import parse_config
-from qhw.runs import RunDirectory, create_run
+from qhw.runs.directory import RunDirectory, create_run
 
 SEEDS = range(5)
 LATENTS = 2000

@@ -87,7 +87,7 @@ def plan_run(
     """Quote `qhw run`.
 
     Args:
-        config: The run's settings on a device; see `qhw.ordering`. Its limits decide the default
+        config: The run's settings on a device; see `qhw.runs.settings`. Its limits decide the default
             mitigation.
         images: Pictures in lockstep.
         query_every: The device is asked at every such step.

@@ -34,10 +34,9 @@ from qhw.config import PpoSection, RunConfig
 from qhw.devices.backend import DeviceBackend, Position
 from qhw.devices.opening import Requester
 from qhw.errors import CheckpointError, ConfigError
-from qhw.journal import pack
 from qhw.meter import Meter
-from qhw.optimizer_state import optimizer_tensors, restore_optimizer
-from qhw.runs import Checkpoint
+from qhw.runs.checkpoint import optimizer_tensors, pack, restore_optimizer
+from qhw.runs.directory import Checkpoint
 from qhw.seeding import Streams, stream_seed
 from qhw.stages import Collecting, Updating, prefixed, section
 from qhw.threads import for_pictures

@@ -11,7 +11,7 @@ from qhw.console import from_here
 from qhw.devices.opening import Requester
 from qhw.devices.session import Display
 from qhw.errors import ConfigError, LedgerError
-from qhw.runs import RunDirectory
+from qhw.runs.directory import RunDirectory
 from qhw.trainer import Trainer
 
 RESUME = "train --resume"

@@ -19,7 +19,7 @@ from qhw.cli.plan import plan_app
 from qhw.cli.report import report_app
 
 if TYPE_CHECKING:
-    from qhw.runs import RunDirectory
+    from qhw.runs.directory import RunDirectory
 
 app = typer.Typer(
     help="Train a small quantum circuit to steer a diffusion model, under a device's noise.",
@@ -156,8 +156,8 @@ def train(
 ) -> None:
     """Train a controller with PPO, evaluate it on paired latents, print the table."""
     from qhw.config import merge
-    from qhw.ordering import order_training, resumed
-    from qhw.runs import create_run
+    from qhw.runs.directory import create_run
+    from qhw.runs.settings import order_training, resumed
 
     options: dict[str, Any] = {
         "seed": seed,
@@ -241,7 +241,7 @@ def run(
     runs: RunsOption = Path("runs"),
 ) -> None:
     """Sample with a trained controller beside the best constant, on the same latents."""
-    from qhw.ordering import order_deployment
+    from qhw.runs.settings import order_deployment
 
     settings = {
         "name": backend,
@@ -286,7 +286,7 @@ def evaluate(
 
     On a device, limits are the run's in all: what its training spent counts.
     """
-    from qhw.ordering import order_evaluation
+    from qhw.runs.settings import order_evaluation
 
     limits = {
         "max_qpu_seconds": max_qpu_seconds,

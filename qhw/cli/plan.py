@@ -67,8 +67,8 @@ def train(
 ) -> None:
     """Quote a training on a device."""
     from qhw.config import merge
-    from qhw.ordering import training_settings
     from qhw.planning import named_device, plan_training
+    from qhw.runs.settings import training_settings
 
     options: dict[str, Any] = {
         "actor": {
@@ -112,9 +112,9 @@ def run(
     runs: RunsOption = Path("runs"),
 ) -> None:
     """Quote pictures made on a device with a trained controller."""
-    from qhw.ordering import deployed_config
     from qhw.planning import named_device, plan_run
-    from qhw.runs import open_run
+    from qhw.runs.directory import open_run
+    from qhw.runs.settings import deployed_config
 
     own = open_run(run_path or runs / "latest").config
     named = {

@@ -41,7 +41,7 @@ def noise(
 ) -> None:
     """Tell what a device's noise does to trained controllers; goes on where it was stopped."""
     from qhw.commands.report import checked_steps, report_noise
-    from qhw.runs import open_run
+    from qhw.runs.directory import open_run
 
     steps = checked_steps(step)
     runs = [open_run(path) for path in run_paths]

@@ -13,7 +13,7 @@ from qhw.backends.transpilation import TranspiledCircuit, TranspileOptions, kept
 from qhw.config import CircuitConfig, parse_config
 from qhw.errors import ConfigError
 from qhw.files import Cache
-from qhw.runs import open_run
+from qhw.runs.directory import open_run
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,8 @@ from qhw.evaluation.pairs import (
 from qhw.evaluation.playing import play_policy
 from qhw.files import Cache, write_json
 from qhw.known import refuse_unknown
-from qhw.ordering import deployed_config
-from qhw.runs import RunDirectory, open_run
+from qhw.runs.directory import RunDirectory, open_run
+from qhw.runs.settings import deployed_config
 from qhw.threads import for_pictures, one_thread
 from qhw.trainer import Trainer
 from qhw.trainer_of_run import open_trainer

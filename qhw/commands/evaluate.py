@@ -37,8 +37,8 @@ from qhw.evaluation.baselines import Baselines, best_constant
 from qhw.evaluation.judges import EYES, Judges, Outcome, evaluation_latents
 from qhw.evaluation.playing import play_policy
 from qhw.files import Cache, write_json
-from qhw.runs import RunDirectory
-from qhw.sole_use import sole_use
+from qhw.runs.directory import RunDirectory
+from qhw.runs.lock import sole_use
 from qhw.threads import for_pictures, one_thread
 from qhw.trainer import Trainer
 from qhw.trainer_of_run import RESUME, open_trainer, require_ledger

@@ -37,7 +37,7 @@ from qhw.devices.session import Display, paid_session
 from qhw.errors import ConfigError
 from qhw.files import write_json
 from qhw.jobs.budget import qpu_seconds
-from qhw.sole_use import sole_use
+from qhw.runs.lock import sole_use
 
 SURE = 3.0
 """Standard errors from which on a measured number differs from the published one."""

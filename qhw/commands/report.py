@@ -16,8 +16,8 @@ from qhw.console import from_here
 from qhw.errors import ConfigError, DataError, InterruptedWorkError, UnknownNameError
 from qhw.files import write_json
 from qhw.known import fake_classes, refuse_unknown
-from qhw.runs import RunDirectory
-from qhw.sole_use import sole_use
+from qhw.runs.directory import RunDirectory
+from qhw.runs.lock import sole_use
 from qhw.studies.catalogue import STUDIES
 from qhw.studies.claims import ADVICE
 from qhw.studies.conditions import newest_update

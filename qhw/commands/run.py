@@ -28,8 +28,8 @@ from qhw.evaluation import plots
 from qhw.evaluation.judges import EYES, Judges, PairedLatents, evaluation_latents
 from qhw.evaluation.playing import play_policy, prepare_device
 from qhw.files import write_json
-from qhw.runs import RunDirectory, open_run
-from qhw.sole_use import sole_use
+from qhw.runs.directory import RunDirectory, open_run
+from qhw.runs.lock import sole_use
 from qhw.threads import for_pictures, one_thread
 from qhw.trainer import Trainer
 
@@ -79,7 +79,7 @@ def deploy(run_path: Path, config: RunConfig, order: Order) -> None:
 
     Args:
         run_path: A trained run.
-        config: Its settings with the backend to sample on; see `qhw.ordering.deployed_config`.
+        config: Its settings with the backend to sample on; see `qhw.runs.settings.deployed_config`.
         order: What to make.
 
     Raises:

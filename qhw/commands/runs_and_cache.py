@@ -9,7 +9,7 @@ from rich.console import Console
 
 from qhw.console import listing
 from qhw.files import Cache
-from qhw.runs import RunDirectory, list_runs
+from qhw.runs.directory import RunDirectory, list_runs
 
 
 def print_runs(root: Path) -> None:

@@ -16,10 +16,10 @@ from qhw.config import RunConfig
 from qhw.console import from_here, print_facts
 from qhw.devices.session import Display, paid_session
 from qhw.errors import MitigationError, QhwError
-from qhw.journal import unpack
 from qhw.planning import refuse_endless_jobs
-from qhw.runs import RunDirectory, create_run, open_run
-from qhw.sole_use import sole_use
+from qhw.runs.checkpoint import unpack
+from qhw.runs.directory import RunDirectory, create_run, open_run
+from qhw.runs.lock import sole_use
 from qhw.threads import one_thread
 from qhw.trainer import TRAINING, Trainer
 from qhw.trainer_of_run import open_trainer, require_ledger

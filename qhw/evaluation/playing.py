@@ -11,8 +11,8 @@ from diffusion.episodes import Episode, Playing, play
 from policy import Actor
 from qhw.devices.backend import DeviceBackend, Position
 from qhw.evaluation.judges import PairedLatents
-from qhw.journal import pack, unpack
-from qhw.runs import Checkpoint
+from qhw.runs.checkpoint import pack, unpack
+from qhw.runs.directory import Checkpoint
 from qhw.trainer import Trainer
 
 

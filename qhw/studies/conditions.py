@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qhw.errors import CheckpointError, DataError
-from qhw.runs import RunDirectory
+from qhw.runs.directory import RunDirectory
 from qhw.studies.study import Scope, read_arrays
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import Any
 from qhw.config import is_device
 from qhw.errors import DataError
 from qhw.jobs.budget import DOLLARS_PER_SECOND
-from qhw.runs import RunDirectory
+from qhw.runs.directory import RunDirectory
 from qhw.studies.conditions import all_facts, newest_update
 from qhw.studies.finding import Cell, Column, Finding, Table
 from qhw.studies.study import Scope

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qhw.runs import RunDirectory
+from qhw.runs.directory import RunDirectory
 from qhw.studies.bootstrap import Bootstrap, hierarchical_bootstrap
 from qhw.studies.conditions import (
     Condition,

@@ -8,7 +8,7 @@ from typing import Any
 
 from qhw.config import RunConfig
 from qhw.errors import CheckpointError, ConfigError
-from qhw.runs import RunDirectory
+from qhw.runs.directory import RunDirectory
 from qhw.studies.conditions import bundle_digest, newest_update
 
 UNIMPORTANT = ("seed", "torch_device", "evaluation", "hardware", "start_from")

@@ -24,7 +24,7 @@ from qhw.devices.snapshots import SnapshotStore, read_snapshot
 from qhw.files import Cache, write_json
 from qhw.jobs.ledger.ledger import Entry, Ledger
 from qhw.known import open_snapshot
-from qhw.runs import RunDirectory
+from qhw.runs.directory import RunDirectory
 from qhw.studies.probes import STAND_IN, ProbeJob, probe_path
 from qhw.studies.study import Arrays, Scope, kept
 

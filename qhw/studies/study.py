@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qhw.files import replace_file
-from qhw.runs import RunDirectory
+from qhw.runs.directory import RunDirectory
 from qhw.studies.finding import Finding
 
 Arrays = Mapping[str, NDArray[np.float64]]

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from policy.circuit import RingCircuit
 from qhw.errors import DataError
-from qhw.runs import RunDirectory
+from qhw.runs.directory import RunDirectory
 from qhw.studies.conditions import NOISELESS, newest_update
 from qhw.studies.groups import subject
 from qhw.studies.study import Arrays, Scope, kept, read_arrays

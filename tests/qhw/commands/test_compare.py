@@ -34,7 +34,7 @@ from qhw.config import parse_config
 from qhw.errors import ConfigError, QhwError, UnknownNameError
 from qhw.evaluation.judges import EYES, Outcome, Score
 from qhw.evaluation.pairs import EqualAccuracy, Metric, alikeness, counts_of, metrics
-from qhw.runs import RunDirectory, create_run
+from qhw.runs.directory import RunDirectory, create_run
 from qhw.trainer import Trainer
 
 SMALL: dict[str, Any] = {

@@ -19,7 +19,7 @@ from qhw.errors import (
     QhwError,
     UnknownNameError,
 )
-from qhw.runs import RunDirectory
+from qhw.runs.directory import RunDirectory
 from qhw.studies import catalogue, playing
 from qhw.studies.catalogue import Entry
 from qhw.studies.conditions import all_facts

@@ -24,10 +24,10 @@ from qhw.errors import (
 )
 from qhw.jobs.ledger.ledger import Ledger
 from qhw.jobs.work import PaidWork
-from qhw.ordering import deployed_config, order_deployment
 from qhw.planning import plan_run
-from qhw.runs import RunDirectory, create_run
-from qhw.sole_use import sole_use
+from qhw.runs.directory import RunDirectory, create_run
+from qhw.runs.lock import sole_use
+from qhw.runs.settings import deployed_config, order_deployment
 from tests.ibm_cloud.cloud import TOKEN, Cloud
 from tests.ibm_cloud.fixtures import paid_cloud, small_cloud
 

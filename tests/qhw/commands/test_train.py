@@ -9,7 +9,7 @@ import torch
 from policy import RingActor
 from qhw.config import parse_config
 from qhw.errors import CheckpointError
-from qhw.runs import create_run
+from qhw.runs.directory import create_run
 from qhw.trainer import Trainer
 
 SMALL: dict[str, Any] = {

@@ -28,10 +28,10 @@ from qhw.jobs.ledger.ledger import Ledger
 from qhw.jobs.planned import MitigationPlan, TrainingShape
 from qhw.jobs.quotes import quote_training
 from qhw.jobs.work import PaidWork
-from qhw.ordering import order_evaluation, resumed, training_settings
 from qhw.planning import training_shape
-from qhw.runs import RunDirectory, create_run
-from qhw.sole_use import sole_use
+from qhw.runs.directory import RunDirectory, create_run
+from qhw.runs.lock import sole_use
+from qhw.runs.settings import order_evaluation, resumed, training_settings
 from qhw.trainer import Trainer
 from qhw.trainer_of_run import open_trainer
 

@@ -11,8 +11,8 @@ import torch
 from qhw.commands.train import train_run
 from qhw.config import parse_config
 from qhw.errors import ConfigError, DriftError
-from qhw.ordering import resumed
-from qhw.runs import create_run
+from qhw.runs.directory import create_run
+from qhw.runs.settings import resumed
 from tests.ibm_cloud.cloud import Cloud
 
 SETTINGS: dict[str, Any] = {

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 
 from qhw.evaluation.playing import _Device
-from qhw.journal import pack
 from qhw.meter import Meter
-from qhw.runs import Checkpoint
+from qhw.runs.checkpoint import pack
+from qhw.runs.directory import Checkpoint
 
 
 class Environment:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from qhw.commands.train import train_run
 from qhw.config import merge, parse_config
 from qhw.files import write_json
-from qhw.runs import RunDirectory, create_run
+from qhw.runs.directory import RunDirectory, create_run
 from qhw.studies import conditions
 from qhw.studies.conditions import EYES, Condition, HandMade, facts_path, path_of
 from qhw.studies.study import Scope, write_arrays

@@ -19,7 +19,7 @@ from qhw.devices.snapshots import SnapshotStore
 from qhw.errors import CheckpointError, DataError, MitigationError
 from qhw.evaluation.judges import PairedLatents, evaluation_latents
 from qhw.known import open_snapshot
-from qhw.runs import RunDirectory
+from qhw.runs.directory import RunDirectory
 from qhw.studies import playing
 from qhw.studies.conditions import (
     NOISELESS,

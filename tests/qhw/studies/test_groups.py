@@ -12,7 +12,7 @@ import pytest
 
 from qhw.config import parse_config
 from qhw.errors import CheckpointError, ConfigError
-from qhw.runs import RunDirectory, create_run
+from qhw.runs.directory import RunDirectory, create_run
 from qhw.studies.groups import group_runs, training_name
 from tests.qhw.studies.conftest import TINY, made_up_run
 

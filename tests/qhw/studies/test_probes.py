@@ -20,8 +20,8 @@ from qhw.errors import DataError
 from qhw.files import write_json
 from qhw.jobs.local import runner as local
 from qhw.known import open_snapshot
-from qhw.ordering import order_deployment
-from qhw.runs import RunDirectory
+from qhw.runs.directory import RunDirectory
+from qhw.runs.settings import order_deployment
 from qhw.studies import probing
 from qhw.studies.finding import Estimate
 from qhw.studies.model_vs_device import BEST_CASE, ModelVsDevice

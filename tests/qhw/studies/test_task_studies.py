@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from qhw.errors import DataError
 from qhw.files import write_json
-from qhw.runs import RunDirectory
+from qhw.runs.directory import RunDirectory
 from qhw.studies.conditions import Condition, HandMade, Setting, facts_path, path_of
 from qhw.studies.finding import Estimate, Finding, Table
 from qhw.studies.gathered import Gathered, hand_made

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from qhw.runs import RunDirectory
+from qhw.runs.directory import RunDirectory
 from qhw.studies import by_shots, gradient_measurements, gradients, noisy, plateaus, visited
 from qhw.studies.catalogue import find_study
 from qhw.studies.study import Scope

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from qhw.errors import BusyError
-from qhw.sole_use import sole_use
+from qhw.runs.lock import sole_use
 
 
 def test_a_second_user_is_refused_until_the_first_has_gone(tmp_path: Path) -> None:

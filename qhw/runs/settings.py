@@ -9,8 +9,8 @@ from typing import Any
 from qhw.config import PRESETS, RunConfig, is_device, load_config, merge, parse_config
 from qhw.errors import ConfigError, UnknownNameError
 from qhw.known import refuse_unknown
-from qhw.runs import RunDirectory, open_run
-from qhw.sole_use import sole_use
+from qhw.runs.directory import RunDirectory, open_run
+from qhw.runs.lock import sole_use
 
 LIMITS = ("max_qpu_seconds", "max_jobs", "max_cost")
 """Settings of a device that hold for one run and are not handed on to the next."""

@@ -8,7 +8,7 @@ import torch
 
 from qhw.config import parse_config
 from qhw.errors import CheckpointError, UnknownNameError
-from qhw.runs import Checkpoint, RunDirectory, create_run, list_runs, open_run
+from qhw.runs.directory import Checkpoint, RunDirectory, create_run, list_runs, open_run
 
 
 @pytest.fixture

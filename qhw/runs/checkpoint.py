@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 
+from torch import Tensor
+from torch.optim import Optimizer
+
 from qhw.errors import CheckpointError
-from qhw.runs import Checkpoint
+from qhw.runs.directory import Checkpoint
 
 
 def pack(checkpoint: Checkpoint) -> bytes:
@@ -37,3 +40,22 @@ def unpack(content: bytes) -> Checkpoint:
             "Start a new run with `--from` this one; what was paid for stays in the ledger.",
         ) from error
     return Checkpoint(state.pop("update"), tensors, state)
+
+
+def optimizer_tensors(name: str, optimizer: Optimizer) -> dict[str, Tensor]:
+    """The state of every parameter, under `name/`."""
+    state = optimizer.state_dict()["state"]
+    return {
+        f"{name}/{index}.{key}": value
+        for index, values in state.items()
+        for key, value in values.items()
+    }
+
+
+def restore_optimizer(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Take up what `optimizer_tensors` gave, without its prefix."""
+    states: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        index, name = key.split(".", 1)
+        states.setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": states})

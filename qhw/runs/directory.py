@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 from qhw.config import RunConfig, dump_config, load_config, parse_config
 from qhw.errors import CheckpointError, UnknownNameError
 from qhw.files import replace_file, write_json
-from qhw.sole_use import LOCK_FILE
+from qhw.runs.lock import LOCK_FILE
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -12,7 +12,7 @@ import torch
 
 from qhw.config import parse_config
 from qhw.errors import CheckpointError
-from qhw.runs import Checkpoint, create_run
+from qhw.runs.directory import Checkpoint, create_run
 
 
 @contextmanager
