@@ -20,9 +20,9 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks.timing import significant, write_result
+from qhw.budget.planning import limits_of, plan_training
 from qhw.commands.plan import print_quote
 from qhw.config import merge, parse_config
-from qhw.planning import limits_of, plan_training
 
 ROUNDS = 11
 LIMIT = 1e6

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from qhw.budget.quote import Quote
     from qhw.config import RunConfig
-    from qhw.jobs.quotes import Quote
 
 plan_app = typer.Typer(
     help="Quote QPU time and money before anything is sent.", no_args_is_help=True
@@ -66,8 +66,8 @@ def train(
     max_cost: CostOption = None,
 ) -> None:
     """Quote a training on a device."""
+    from qhw.budget.planning import named_device, plan_training
     from qhw.config import merge
-    from qhw.planning import named_device, plan_training
     from qhw.runs.settings import training_settings
 
     options: dict[str, Any] = {
@@ -112,7 +112,7 @@ def run(
     runs: RunsOption = Path("runs"),
 ) -> None:
     """Quote pictures made on a device with a trained controller."""
-    from qhw.planning import named_device, plan_run
+    from qhw.budget.planning import named_device, plan_run
     from qhw.runs.directory import open_run
     from qhw.runs.settings import deployed_config
 
@@ -165,8 +165,8 @@ def _hardware(
 def _print(quote: Quote, settings: RunConfig, named: str | None) -> None:
     from rich.console import Console
 
+    from qhw.budget.planning import limits_of
     from qhw.commands.plan import print_quote
-    from qhw.planning import limits_of
 
     console = Console()
     device = settings.backend.name

@@ -28,6 +28,7 @@ from policy.backend import FloatArray
 from qhw.backends.mitigation.affine import AffineMap, affine_to_json
 from qhw.backends.mitigation.fitting import CALIBRATION_CIRCUITS, CALIBRATION_SHOTS, PROBE_CIRCUITS
 from qhw.backends.mitigation.readout import READOUT_CIRCUITS, ReadoutInversion
+from qhw.budget.limits import qpu_seconds
 from qhw.config import BackendConfig, HardwareConfig
 from qhw.console import plain_table, told_moment
 from qhw.devices.backend import DeviceBackend
@@ -36,7 +37,6 @@ from qhw.devices.opening import Requester, open_device, spending_limits
 from qhw.devices.session import Display, paid_session
 from qhw.errors import ConfigError
 from qhw.files import write_json
-from qhw.jobs.budget import qpu_seconds
 from qhw.runs.lock import sole_use
 
 SURE = 3.0

@@ -5,9 +5,9 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
+from qhw.budget.limits import OPEN_PLAN_SECONDS, Limits
+from qhw.budget.quote import SECONDS_PER_QUEUED_JOB, Quote, Stop
 from qhw.console import plain_table
-from qhw.jobs.budget import OPEN_PLAN_SECONDS, Limits
-from qhw.jobs.quotes import SECONDS_PER_QUEUED_JOB, Quote, Stop
 
 HOUR = 3600.0
 DAY = 24 * HOUR

@@ -11,12 +11,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from policy import ExpectationBackend, count_parameters
 from qhw.backends.mitigation.zne import NO_GRADIENTS
+from qhw.budget.planning import refuse_endless_jobs
 from qhw.commands.evaluate import evaluate_held
 from qhw.config import RunConfig
 from qhw.console import from_here, print_facts
 from qhw.devices.session import Display, paid_session
 from qhw.errors import MitigationError, QhwError
-from qhw.planning import refuse_endless_jobs
 from qhw.runs.checkpoint import unpack
 from qhw.runs.directory import RunDirectory, create_run, open_run
 from qhw.runs.lock import sole_use

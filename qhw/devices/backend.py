@@ -16,11 +16,11 @@ import numpy as np
 from policy import Cost, Estimate, RingCircuit
 from policy.backend import FloatArray, Question, checked_shapes
 from qhw.backends.transpilation import TranspiledCircuit
+from qhw.budget.limits import LONGEST_EXECUTION, qpu_seconds
 from qhw.devices.drift import DriftWatch
 from qhw.devices.mitigation import DeviceMitigation
 from qhw.devices.pubs import parameterised
 from qhw.errors import ConfigError
-from qhw.jobs.budget import LONGEST_EXECUTION, qpu_seconds
 from qhw.jobs.request import JobRequest, Pub, Unit
 from qhw.jobs.runner import PubValues
 from qhw.jobs.work import Answer, PaidWork

@@ -9,9 +9,9 @@ from typing import Any
 
 from rich.console import Console
 
+from qhw.budget.limits import Budget
 from qhw.console import plain_table
 from qhw.files import write_json
-from qhw.jobs.budget import Budget
 from qhw.jobs.ledger.ledger import Entry, Ledger
 
 

@@ -13,12 +13,12 @@ import platformdirs
 
 from policy import RingCircuit
 from qhw.backends.mitigation.method import MethodName
+from qhw.budget.limits import Budget, Limits
+from qhw.budget.planned_jobs import DEFAULT_SHOTS, default_mitigation
 from qhw.config import BackendConfig, HardwareConfig
 from qhw.errors import ConfigError
 from qhw.files import Cache
-from qhw.jobs.budget import Budget, Limits
 from qhw.jobs.clock import Clock, SystemClock
-from qhw.jobs.default_mitigation import DEFAULT_SHOTS, default_mitigation
 from qhw.jobs.patience import Patience
 from qhw.jobs.reconciling import close_orphans
 from qhw.jobs.work import Progress, WorkSettings

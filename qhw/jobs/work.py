@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from policy import Cost
+from qhw.budget.limits import Budget, qpu_seconds
 from qhw.errors import (
     AmbiguousSubmitError,
     BudgetReachedError,
@@ -23,7 +24,6 @@ from qhw.errors import (
     QhwError,
     RetryableError,
 )
-from qhw.jobs.budget import Budget, qpu_seconds
 from qhw.jobs.clock import Clock
 from qhw.jobs.ledger.ledger import PAID_PREFIX, Entry, Intent, Ledger
 from qhw.jobs.patience import PatientRunner, wait_for

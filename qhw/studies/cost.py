@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from qhw.budget.limits import DOLLARS_PER_SECOND
 from qhw.config import is_device
 from qhw.errors import DataError
-from qhw.jobs.budget import DOLLARS_PER_SECOND
 from qhw.runs.directory import RunDirectory
 from qhw.studies.conditions import all_facts, newest_update
 from qhw.studies.finding import Cell, Column, Finding, Table

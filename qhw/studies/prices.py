@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from qhw.budget.limits import DOLLARS_PER_SECOND
+from qhw.budget.planned_jobs import MitigationPlan, RunShape
+from qhw.budget.quote import Quote, quote_run
 from qhw.config import RunConfig
-from qhw.jobs.budget import DOLLARS_PER_SECOND
-from qhw.jobs.planned import MitigationPlan, RunShape
-from qhw.jobs.quotes import Quote, quote_run
 
 if TYPE_CHECKING:
     from qhw.backends.mitigation.method import MethodName

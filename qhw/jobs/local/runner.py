@@ -22,8 +22,8 @@ from filelock import Timeout
 from calibration import DeviceSnapshot
 from policy.backend import FloatArray
 from qhw.backends.aer import shot_errors
+from qhw.budget.limits import qpu_seconds
 from qhw.errors import ConfigError, HardwareError, JobFailedError, MitigationError, RetryableError
-from qhw.jobs.budget import qpu_seconds
 from qhw.jobs.clock import Clock, SystemClock
 from qhw.jobs.local.device import SimulatedDevice
 from qhw.jobs.local.store import ID_PREFIX, Ending, Spool, SpooledJob

@@ -12,9 +12,9 @@ import pytest
 from qiskit import QuantumCircuit
 from typer.testing import CliRunner, Result
 
+from qhw.budget.limits import Budget, Limits
 from qhw.cli.jobs import jobs_app
 from qhw.errors import ConfigError, HardwareError, QhwError, UnknownNameError
-from qhw.jobs.budget import Budget, Limits
 from qhw.jobs.clock import SteppedClock, SystemClock
 from qhw.jobs.ledger.ledger import Entry, Intent, Ledger
 from qhw.jobs.local.runner import LocalRunner

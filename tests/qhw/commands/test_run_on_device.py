@@ -11,6 +11,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from qhw.budget.planning import plan_run
 from qhw.commands.run import Order, deploy
 from qhw.commands.train import train_run
 from qhw.config import RunConfig, merge, parse_config
@@ -24,7 +25,6 @@ from qhw.errors import (
 )
 from qhw.jobs.ledger.ledger import Ledger
 from qhw.jobs.work import PaidWork
-from qhw.planning import plan_run
 from qhw.runs.directory import RunDirectory, create_run
 from qhw.runs.lock import sole_use
 from qhw.runs.settings import deployed_config, order_deployment

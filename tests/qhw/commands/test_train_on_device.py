@@ -12,6 +12,9 @@ import pytest
 import torch
 
 from policy import RingActor
+from qhw.budget.planned_jobs import MitigationPlan, TrainingShape
+from qhw.budget.planning import training_shape
+from qhw.budget.quote import quote_training
 from qhw.commands.evaluate import evaluate_run
 from qhw.commands.train import train_run
 from qhw.config import merge, parse_config
@@ -25,10 +28,7 @@ from qhw.errors import (
     MitigationError,
 )
 from qhw.jobs.ledger.ledger import Ledger
-from qhw.jobs.planned import MitigationPlan, TrainingShape
-from qhw.jobs.quotes import quote_training
 from qhw.jobs.work import PaidWork
-from qhw.planning import training_shape
 from qhw.runs.directory import RunDirectory, create_run
 from qhw.runs.lock import sole_use
 from qhw.runs.settings import order_evaluation, resumed, training_settings

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from qhw.budget.limits import Budget, Limits
 from qhw.devices.bill import PhaseSpending, _explanation
-from qhw.jobs.budget import Budget, Limits
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qhw.budget.limits import Budget, Limits, Spent, qpu_seconds
 from qhw.errors import BudgetReachedError, ConfigError
-from qhw.jobs.budget import Budget, Limits, Spent, qpu_seconds
 
 
 def test_usage_is_two_seconds_and_a_third_of_a_millisecond_per_shot() -> None:

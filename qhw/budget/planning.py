@@ -12,17 +12,18 @@ from pathlib import Path
 
 import platformdirs
 
-from qhw.config import CircuitConfig, RunConfig, is_device
-from qhw.errors import BackendUnavailableError, ConfigError, UnknownNameError
-from qhw.jobs.budget import Limits
-from qhw.jobs.default_mitigation import DEFAULT_SHOTS, default_mitigation
-from qhw.jobs.planned import (
+from qhw.budget.limits import Limits
+from qhw.budget.planned_jobs import (
+    DEFAULT_SHOTS,
     MitigationPlan,
     RunShape,
     StoredMap,
     TrainingShape,
+    default_mitigation,
 )
-from qhw.jobs.quotes import Quote, quote_run, quote_training
+from qhw.budget.quote import Quote, quote_run, quote_training
+from qhw.config import CircuitConfig, RunConfig, is_device
+from qhw.errors import BackendUnavailableError, ConfigError, UnknownNameError
 from qhw.known import LIVE_DEVICES, RETIRED_DEVICES
 
 ASSUMED_DEVICE = LIVE_DEVICES[0]

@@ -14,17 +14,17 @@ from typer.testing import CliRunner
 
 from policy import RingCircuit
 from policy.circuit import ENCODINGS
-from qhw import planning
+from qhw.budget import planning
+from qhw.budget.limits import Limits
+from qhw.budget.planned_jobs import Method, StoredMap
+from qhw.budget.planning import named_device, plan_run, plan_training
+from qhw.budget.quote import Quote
 from qhw.cli.plan import plan_app
 from qhw.commands.plan import print_quote
 from qhw.config import CircuitConfig, RunConfig, merge, parse_config
 from qhw.devices import opening as device_opening
 from qhw.errors import BackendUnavailableError, ConfigError, QhwError, UnknownNameError
-from qhw.jobs.budget import Limits
-from qhw.jobs.planned import Method, StoredMap
-from qhw.jobs.quotes import Quote
 from qhw.known import fake_classes, fake_device_names
-from qhw.planning import named_device, plan_run, plan_training
 from tests.ibm_cloud.cloud import Cloud, Fault
 
 

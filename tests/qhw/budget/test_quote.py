@@ -30,12 +30,18 @@ from policy.backend import FloatArray, Question
 from qhw.backends.mitigation.fitting import CALIBRATION_CIRCUITS
 from qhw.backends.mitigation.fitting import CALIBRATION_SHOTS as FITTING_SHOTS
 from qhw.backends.mitigation.fitting import PROBE_CIRCUITS as PROBE_SIZE
+from qhw.budget import planned_jobs as planned
+from qhw.budget.limits import Budget, Limits, qpu_seconds
+from qhw.budget.planned_jobs import (
+    MitigationPlan,
+    PlannedJob,
+    RunShape,
+    TrainingShape,
+    minibatch_sizes,
+)
+from qhw.budget.quote import Quote, quote_run, quote_training
 from qhw.devices.mitigation import ZNE_SCALES as DEVICE_ZNE_SCALES
 from qhw.errors import ConfigError, MitigationError
-from qhw.jobs import planned
-from qhw.jobs.budget import Budget, Limits, qpu_seconds
-from qhw.jobs.planned import MitigationPlan, PlannedJob, RunShape, TrainingShape, minibatch_sizes
-from qhw.jobs.quotes import Quote, quote_run, quote_training
 
 NONE = MitigationPlan("none")
 
@@ -288,7 +294,7 @@ def test_what_is_refused() -> None:
 
 
 def test_nothing_heavy_is_imported() -> None:
-    script = "import sys, qhw.planning; print({'torch', 'qiskit', 'numpy'} & {*sys.modules})"
+    script = "import sys, qhw.budget.planning; print({'torch', 'qiskit', 'numpy'} & {*sys.modules})"
     told = subprocess.run(
         [sys.executable, "-c", script], check=True, capture_output=True, text=True
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from qhw.jobs.budget import (
+from qhw.budget.limits import (
     DOLLARS_PER_SECOND,
     LONGEST_EXECUTION,
     OPEN_PLAN_SECONDS,
@@ -17,7 +17,7 @@ from qhw.jobs.budget import (
     Spent,
     qpu_seconds,
 )
-from qhw.jobs.planned import (
+from qhw.budget.planned_jobs import (
     AFFINE_CIRCUITS,
     CALIBRATION_SHOTS,
     PROBE_CIRCUITS,

@@ -1,0 +1,1 @@
+"""Limits, quotes and plans: what work will cost before it is sent."""
