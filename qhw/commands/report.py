@@ -19,10 +19,10 @@ from qhw.known import fake_classes, refuse_unknown
 from qhw.runs.directory import RunDirectory
 from qhw.runs.lock import sole_use
 from qhw.studies.catalogue import STUDIES
-from qhw.studies.claims import ADVICE
-from qhw.studies.conditions import newest_update
 from qhw.studies.finding import Finding, write_finding
-from qhw.studies.groups import group_runs
+from qhw.studies.measured.conditions import newest_update
+from qhw.studies.measured.groups import group_runs
+from qhw.studies.statistics.claims import ADVICE
 from qhw.studies.study import Scope
 
 Step = Literal["acquire", "analyse", "render"]

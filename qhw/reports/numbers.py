@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from qhw.studies.finding import Estimate
-from qhw.studies.intervals import digits_of
+from qhw.studies.statistics.intervals import digits_of
 
 MISSING = "–"
 MINUS = "\N{MINUS SIGN}"

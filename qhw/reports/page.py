@@ -18,11 +18,11 @@ from qhw.reports.figures import figure_markup, save_figures
 from qhw.reports.inline import data_uri
 from qhw.reports.marks import shows_dashes
 from qhw.reports.numbers import number, typeset
-from qhw.reports.sections import in_order, not_acquired, title_of
 from qhw.reports.style import DARK, LIGHT, Palette
 from qhw.reports.tables import ShownTable, numbers_of, save_tables, shown
-from qhw.studies.claims import ADVICE
+from qhw.studies.catalogue import in_order, not_acquired, title_of
 from qhw.studies.finding import Finding, Gallery, read_finding
+from qhw.studies.statistics.claims import ADVICE
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,12 @@ from qhw.errors import (
     UnknownNameError,
 )
 from qhw.runs.directory import RunDirectory
-from qhw.studies import catalogue, playing
+from qhw.studies import catalogue
 from qhw.studies.catalogue import Entry
-from qhw.studies.conditions import all_facts
-from qhw.studies.cost import Cost
 from qhw.studies.finding import read_finding
+from qhw.studies.measured import playing
+from qhw.studies.measured.conditions import all_facts
+from qhw.studies.questions.cost import Cost
 from qhw.studies.study import Scope
 from tests.qhw.studies.conftest import made_up_run
 

@@ -10,7 +10,7 @@ import pytest
 
 from qhw.errors import DataError
 from qhw.reports.page import render
-from qhw.reports.sections import SECTIONS, in_order, not_acquired, title_of
+from qhw.studies.catalogue import SECTIONS, in_order, not_acquired, title_of
 from qhw.studies.finding import Column, Figure, Finding, Gallery, GalleryRow, Table, write_finding
 from tests.qhw.reports.findings import EVIL, evil, gallery, realistic, shots, task, write_report
 

@@ -15,8 +15,8 @@ from qhw.commands.train import train_run
 from qhw.config import merge, parse_config
 from qhw.files import write_json
 from qhw.runs.directory import RunDirectory, create_run
-from qhw.studies import conditions
-from qhw.studies.conditions import EYES, Condition, HandMade, facts_path, path_of
+from qhw.studies.measured import conditions
+from qhw.studies.measured.conditions import EYES, Condition, HandMade, facts_path, path_of
 from qhw.studies.study import Scope, write_arrays
 
 TINY: dict[str, Any] = {

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from qhw.runs.directory import RunDirectory
-from qhw.studies import by_shots, gradient_measurements, gradients, noisy, plateaus, visited
 from qhw.studies.catalogue import find_study
+from qhw.studies.measured import gradients as gradient_measurements
+from qhw.studies.measured import noisy, visited
+from qhw.studies.questions import by_shots, gradients, plateaus
 from qhw.studies.study import Scope
 from tests.qhw.studies.conftest import Train
 

@@ -1,0 +1,103 @@
+"""What the conditions of a group of runs came to, side by side: one row per training seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from qhw.runs.directory import RunDirectory
+from qhw.studies.measured.conditions import (
+    Condition,
+    FloatArray,
+    HandMade,
+    Played,
+    Refused,
+    Setting,
+    latents_of,
+    outcome,
+    played,
+)
+from qhw.studies.measured.groups import Group
+from qhw.studies.statistics.bootstrap import Bootstrap, hierarchical_bootstrap
+from qhw.studies.study import Scope
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """A group's conditions.
+
+    Attributes:
+        scope: Of the report.
+        group: Its runs are the rows.
+    """
+
+    scope: Scope
+    group: Group
+
+    @property
+    def seeds(self) -> int:
+        """Training seeds."""
+        return len(self.group.runs)
+
+    @property
+    def told(self) -> str:
+        """Which controllers the numbers are of, as a note says it."""
+        runs = ", ".join(run.name for run in self.group.runs)
+        return f"The controller was {self.group.name} ({runs})."
+
+    def condition(self, run: RunDirectory, setting: Setting) -> Condition:
+        """One run's condition."""
+        return Condition(run, setting, latents_of(self.scope))
+
+    def conditions(self, settings: Sequence[Setting]) -> list[Condition]:
+        """Every run under every setting."""
+        return [self.condition(run, setting) for setting in settings for run in self.group.runs]
+
+    def refusal(self, setting: Setting) -> str:
+        """Why a setting could not be played with some run; empty if it could with all."""
+        for run in self.group.runs:
+            found = outcome(self.scope, self.condition(run, setting))
+            if isinstance(found, Refused):
+                return found.reason
+        return ""
+
+    def first(self, setting: Setting) -> Played:
+        """The first run's."""
+        return played(self.scope, self.condition(self.group.runs[0], setting))
+
+    def columns(self, setting: Setting, pick: Callable[[Played], FloatArray]) -> FloatArray:
+        """One number per seed and latent (S, N)."""
+        runs = self.group.runs
+        rows = [pick(played(self.scope, self.condition(run, setting))) for run in runs]
+        return np.array(rows)
+
+    def returns(self, settings: Sequence[Setting]) -> FloatArray:
+        """Returns (K, S, N)."""
+        return np.array([self.columns(each, lambda found: found.returns) for each in settings])
+
+    def gains(self, settings: Sequence[Setting], over: Played) -> Bootstrap:
+        """Returns minus those of hand-made guidance on the same latents, (K,)."""
+        return hierarchical_bootstrap(self.returns(settings) - over.returns)
+
+
+def hand_made(scope: Scope) -> list[HandMade]:
+    """The constant to beat and the confidence rule."""
+    return [HandMade(scope.runs[0], kind, latents_of(scope)) for kind in ("constant", "rule")]
+
+
+def constant_and_rule(scope: Scope) -> tuple[Played, Played]:
+    """What hand-made guidance came to on the same latents.
+
+    Raises:
+        DataError: If it was not played yet.
+    """
+    constant, rule = hand_made(scope)
+    return played(scope, constant), played(scope, rule)
+
+
+def backend_facts(found: Played) -> dict[str, str | int | float]:
+    """What a condition's numbers came from; device, calibration, layout, engine."""
+    facts: dict[str, str | int | float] = found.facts["backend"]
+    return facts

@@ -1,0 +1,297 @@
+"""The features of visited states under noise, by device, mitigation and shots.
+
+One file holds what was measured on one device with one number of shots, for all training seeds:
+
+data/features/DEVICE-SHOTS-KEY.npz    METHOD/values, /mu, /sigma and /guidance
+data/features/DEVICE-KEY.json         mitigations that do not fit the device, and why
+
+Without mitigation, read-out inversion and affine calibration are made of the same shots; zero-noise
+extrapolation runs two circuits, so each gets half of them. Every repetition has shots of its own
+and, for the affine map, a calibration of its own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policy.circuit import RingCircuit
+from qhw.errors import MitigationError
+from qhw.files import replace_file
+from qhw.studies.measured.groups import subject
+from qhw.studies.measured.visited import (
+    Policy,
+    Visits,
+    acquire_visits,
+    measured_key,
+    read_visits,
+    require,
+    subject_circuit,
+)
+from qhw.studies.study import Arrays, Scope, kept, read_arrays
+
+if TYPE_CHECKING:
+    from calibration import DeviceSnapshot
+    from qhw.backends.backend import Backend
+    from qhw.backends.mitigation.method import MethodName, Mitigation
+
+FloatArray = NDArray[np.float64]
+
+FORMAT = 1
+"""Rises when the columns change, so that older files are not taken for new ones."""
+SHOTS = (64, 256, 1024, 4096, 16_384, None)
+"""Per evaluation, shared by a method's circuits; None for exact values."""
+METHODS: tuple[MethodName, ...] = ("none", "readout", "affine", "zne")
+ZNE_CIRCUITS = 2
+CZ_DEVICE = "fake_marrakesh"
+OTHER_DEVICE = "fake_brisbane"
+QUICK_REPEATS = 6
+FULL_REPEATS = 20
+
+
+class Key(NamedTuple):
+    """A condition; shots None are exact values."""
+
+    device: str
+    method: str
+    shots: int | None
+
+
+@dataclass(frozen=True)
+class Noisy:
+    """What was measured in one condition: S training seeds, R repetitions, N states.
+
+    Attributes:
+        values: (S, R, N, n) mitigated <Z_i>.
+        mu: (S, R, N) mean action that the head makes of them.
+        sigma: (S, R, N).
+        guidance: (S, R, N) of the mean action, after clipping.
+    """
+
+    values: FloatArray
+    mu: FloatArray
+    sigma: FloatArray
+    guidance: FloatArray
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Everything that was measured.
+
+    Attributes:
+        visits: One entry per training seed.
+        conditions: In the order of devices, methods, shots.
+        refused: (device, method) to the reason why it could not be had.
+    """
+
+    visits: Sequence[Visits]
+    conditions: Mapping[Key, Noisy]
+    refused: Mapping[tuple[str, str], str]
+
+    @property
+    def ideal(self) -> FloatArray:
+        """(S, 1, N, n) noiseless features."""
+        return np.array([visits.ideal for visits in self.visits])[:, None]
+
+
+def devices_of(scope: Scope) -> tuple[str, str]:
+    """The report's device and another, with CZ gates wherever the report's is not that one."""
+    other = OTHER_DEVICE if scope.device == CZ_DEVICE else CZ_DEVICE
+    return scope.device, other
+
+
+def repeats_of(scope: Scope) -> int:
+    """Repetitions R of everything that has shots."""
+    return FULL_REPEATS if scope.full else QUICK_REPEATS
+
+
+@lru_cache(maxsize=4)
+def snapshot_of(device: str) -> DeviceSnapshot:
+    """A device's snapshot, read once."""
+    from qhw.devices.snapshots import find_snapshot
+
+    return find_snapshot(device)
+
+
+def open_noisy(
+    circuit: RingCircuit,
+    device: str,
+    shots: int | None,
+    *,
+    seed: int = 0,
+    mitigation: MethodName = "none",
+) -> Backend:
+    """Open the noise of a device.
+
+    Raises:
+        MitigationError: If the mitigation does not fit the device.
+    """
+    from qhw.backends.opening import open_backend
+
+    return open_backend(
+        "aer_noisy",
+        circuit,
+        shots=shots,
+        seed=seed,
+        mitigation=mitigation,
+        snapshot=snapshot_of(device),
+    )
+
+
+def acquire_noisy(scope: Scope) -> None:
+    """Measure every device and number of shots that is not there yet."""
+    acquire_visits(scope)
+    policies: list[Policy] = []
+    for device in devices_of(scope):
+        missing = [shots for shots in SHOTS if not _path(scope, device, shots).exists()]
+        if not missing:
+            continue
+        policies = policies or [Policy(run) for run in subject(scope.runs).runs]
+        bench = _Bench(subject_circuit(scope), device, read_visits(scope), policies)
+        for shots in missing:
+            scope.tell(f"features on {device}, {f'{shots} shots' if shots else 'exact values'}")
+            kept(_path(scope, device, shots), partial(_measured, scope, bench, shots))
+
+
+def _measured(scope: Scope, bench: _Bench, shots: int | None) -> Arrays:
+    """Measure, and write down what was refused before the numbers count as measured."""
+    arrays = bench.measure(shots, repeats_of(scope))
+    text = json.dumps(bench.refused, indent=2) + "\n"
+    replace_file(_refusals(scope, bench.device), text.encode())
+    return arrays
+
+
+def read_noisy(scope: Scope) -> Measured:
+    """Read what was measured.
+
+    Raises:
+        DataError: If something is missing.
+    """
+    conditions: dict[Key, Noisy] = {}
+    refused: dict[tuple[str, str], str] = {}
+    for device in devices_of(scope):
+        told = json.loads(require(_refusals(scope, device)).read_text(encoding="utf-8"))
+        refused |= {(device, method): reason for method, reason in told.items()}
+        files = {shots: read_arrays(require(_path(scope, device, shots))) for shots in SHOTS}
+        for method in METHODS:
+            for shots, arrays in files.items():
+                if f"{method}/values" in arrays:
+                    conditions[Key(device, method, shots)] = _condition(arrays, method)
+    return Measured(read_visits(scope), conditions, refused)
+
+
+def identifier(device: str) -> str:
+    """A device's name as part of an identifier or a file's name."""
+    return "".join(c if c.isascii() and c.isalnum() else "_" for c in device.lower())
+
+
+class _Bench:
+    """One device, ready to measure the states of all training seeds."""
+
+    def __init__(
+        self,
+        circuit: RingCircuit,
+        device: str,
+        visits: Sequence[Visits],
+        policies: Sequence[Policy],
+    ) -> None:
+        self.circuit, self.device = circuit, device
+        self.visits, self.policies = visits, policies
+        self.refused: dict[str, str] = {}
+        self._calibrated: list[Mitigation] = []
+
+    def measure(self, shots: int | None, repeats: int) -> Arrays:
+        """All methods with these shots per evaluation; exact values have one repetition."""
+        count = 1 if shots is None else repeats
+        parts = [self._plain(shots, count), self._extrapolated(shots, count)]
+        arrays: dict[str, FloatArray] = {}
+        for method, values in (item for part in parts for item in part.items()):
+            arrays[f"{method}/values"] = values
+            reactions = [p.react(v) for p, v in zip(self.policies, values, strict=True)]
+            for name in ("mu", "sigma", "guidance"):
+                arrays[f"{method}/{name}"] = np.array([getattr(r, name) for r in reactions])
+        return arrays
+
+    def _plain(self, shots: int | None, count: int) -> dict[str, FloatArray]:
+        """The methods that are made of one measurement, (S, R, N, n) each."""
+        backend = open_noisy(self.circuit, self.device, shots, seed=self._seed(shots))
+        raw = [_evaluate(backend, visits, count) for visits in self.visits]
+        found = {"none": np.array([values for values, _ in raw])}
+        methods: tuple[MethodName, ...] = ("readout", "affine")
+        for method in methods:
+            ways = self._ways(method, shots, count)
+            if ways:
+                found[method] = np.array([_mitigated(ways, *pair) for pair in raw])
+        return found
+
+    def _extrapolated(self, shots: int | None, count: int) -> dict[str, FloatArray]:
+        each = shots and shots // ZNE_CIRCUITS
+        try:
+            backend = open_noisy(
+                self.circuit, self.device, each, seed=self._seed(shots), mitigation="zne"
+            )
+        except MitigationError as error:
+            self.refused["zne"] = error.message
+            return {}
+        return {"zne": np.array([_evaluate(backend, each, count)[0] for each in self.visits])}
+
+    def _ways(self, method: MethodName, shots: int | None, count: int) -> list[Mitigation]:
+        """The method once for each repetition; nothing if it does not fit the device."""
+        try:
+            if method == "affine" and shots is not None:
+                while len(self._calibrated) < count:
+                    self._calibrated.append(self._method(method, shots, len(self._calibrated)))
+                return self._calibrated
+            return [self._method(method, shots, 0)] * count
+        except MitigationError as error:
+            self.refused[method] = error.message
+            return []
+
+    def _method(self, method: MethodName, shots: int | None, number: int) -> Mitigation:
+        from qhw.backends.mitigation.simulated import MitigatedBackend
+
+        opened = open_noisy(self.circuit, self.device, shots, seed=number, mitigation=method)
+        assert isinstance(opened, MitigatedBackend)
+        return opened.method
+
+    def _seed(self, shots: int | None) -> int:
+        from qhw.seeding import stream_seed
+
+        return stream_seed(FORMAT, f"features/{self.device}/{shots}")
+
+
+def _evaluate(backend: Backend, visits: Visits, count: int) -> tuple[FloatArray, FloatArray]:
+    """Values and standard errors (R, N, n) of the visited states, measured R times."""
+    estimate = backend.evaluate(np.tile(visits.angles, (count, 1)), visits.weights[None])
+    shape = (count, *visits.ideal.shape)
+    return estimate.values[0].reshape(shape), estimate.standard_errors[0].reshape(shape)
+
+
+def _mitigated(ways: Sequence[Mitigation], values: FloatArray, errors: FloatArray) -> FloatArray:
+    rows = zip(ways, values, errors, strict=True)
+    return np.array([way.combine([(value, error)])[0] for way, value, error in rows])
+
+
+def _condition(arrays: Mapping[str, FloatArray], method: str) -> Noisy:
+    names = ("values", "mu", "sigma", "guidance")
+    return Noisy(*(arrays[f"{method}/{name}"] for name in names))
+
+
+def _path(scope: Scope, device: str, shots: int | None) -> Path:
+    return scope.data("features") / f"{identifier(device)}-{shots or 'exact'}-{_key(scope)}.npz"
+
+
+def _refusals(scope: Scope, device: str) -> Path:
+    return scope.data("features") / f"{identifier(device)}-{_key(scope)}.json"
+
+
+def _key(scope: Scope) -> str:
+    """Identity of what was measured, beside the device and the shots."""
+    return measured_key(scope, FORMAT, repeats_of(scope))

@@ -1,0 +1,234 @@
+"""Play conditions that were not played yet, each into a file of its own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from diffusion.bundle import Bundle
+from diffusion.environment import GuidanceEnvironment
+from diffusion.episodes import Episode
+from diffusion.headroom import CONSTANT_GRID, Candidate, play_candidate, wide_environment
+from diffusion.lpips_distance import LpipsDistance
+from diffusion.metrics import psnr, ssim
+from qhw.assembly import make_backend, open_bundle, ring_circuit
+from qhw.backends.backend import Backend
+from qhw.backends.opening import open_backend
+from qhw.config import RunConfig, parse_config
+from qhw.devices.snapshots import find_snapshot
+from qhw.errors import MitigationError
+from qhw.evaluation.baselines import Baselines, best_constant
+from qhw.evaluation.judges import Judges, Outcome, PairedLatents, evaluation_latents
+from qhw.evaluation.playing import play_policy
+from qhw.files import Cache, write_json
+from qhw.seeding import stream_seed
+from qhw.studies.measured.conditions import (
+    NOISELESS,
+    SHOWN_LATENTS,
+    Condition,
+    HandMade,
+    Setting,
+    facts_path,
+    known,
+    path_of,
+    pictures_path,
+)
+from qhw.studies.study import Arrays, Scope, read_arrays, write_arrays
+from qhw.threads import for_pictures, one_thread
+from qhw.trainer import Trainer
+
+HIGHEST_PSNR = 100.0
+"""Stands for the infinite ratio of equal pictures, in dB."""
+
+
+def acquire_conditions(scope: Scope, conditions: Iterable[Condition | HandMade]) -> None:
+    """Play what is not there yet; each condition is kept as soon as it is done."""
+    for condition in conditions:
+        if known(scope, condition):
+            continue
+        if isinstance(condition, HandMade):
+            scope.tell(f"hand-made guidance: the {condition.kind}")
+            _play_hand_made(scope, condition)
+            continue
+        if condition.setting != NOISELESS:
+            acquire_conditions(scope, [_noiseless(condition)])
+        scope.tell(f"{condition.run.name} on {condition.setting.name}")
+        _play(scope, condition)
+
+
+@one_thread()
+def _play(scope: Scope, condition: Condition) -> None:
+    """Play one condition; where a mitigation does not fit the device, keep the reason instead."""
+    started = time.perf_counter()
+    scope.data("conditions").mkdir(parents=True, exist_ok=True)
+    config = played_config(condition.run.config, condition.setting)
+    try:
+        backend = _opened(config, condition.setting)
+    except MitigationError as error:
+        write_json(facts_path(scope, condition), {**condition.facts, "refused": error.message})
+        return
+    trainer = Trainer(config, backend)
+    trainer.adopt(condition.run.latest_checkpoint())
+    paired = evaluation_latents(trainer.bundle, condition.latents)
+    with for_pictures():
+        episode = play_policy(trainer, paired, "report")
+        arrays = {
+            **_columns(_judges(config).judge(episode, paired.labels)),
+            **_likeness(scope, condition, episode),
+            "pictures": _array(episode.images[:SHOWN_LATENTS]),
+        }
+    told = {"backend": dict(backend.describe()), "note": backend.note, "cost": trainer.meter.take()}
+    facts = {**condition.facts, **told, "seconds": _since(started)}
+    _keep(scope, condition, arrays, facts)
+
+
+def played_config(config: RunConfig, setting: Setting) -> RunConfig:
+    """A run's settings with the backend of a condition in place of its own."""
+    values = config.model_dump(exclude_unset=True, exclude_none=True)
+    for section in ("backend", "hardware", "gradient"):
+        values.pop(section, None)
+    return parse_config({**values, "backend": setting.backend})
+
+
+def _opened(config: RunConfig, setting: Setting) -> Backend:
+    """The condition's backend.
+
+    Raises:
+        MitigationError: If the mitigation does not fit the device.
+    """
+    circuit = ring_circuit(config.actor.circuit)
+    if "@" not in setting.device:
+        return make_backend(config, circuit)
+    return open_backend(
+        "aer_noisy",
+        circuit,
+        shots=setting.shots,
+        noise_scale=setting.noise_scale,
+        seed=stream_seed(config.seed, "shots"),
+        mitigation=setting.mitigation,
+        snapshot=find_snapshot(setting.device),
+    )
+
+
+def _likeness(scope: Scope, condition: Condition, episode: Episode) -> dict[str, NDArray[Any]]:
+    """How alike the pictures are to the noiseless policy's; its own are kept for the others."""
+    images = episode.images.cpu()
+    if condition.setting == NOISELESS:
+        write_arrays(pictures_path(scope, condition), {"images": _array(images)})
+        return {}
+    path = pictures_path(scope, _noiseless(condition))
+    own = torch.from_numpy(read_arrays(path)["images"]).float()
+    return {
+        "psnr": _array(psnr(images, own).clamp(max=HIGHEST_PSNR)),
+        "ssim": _array(ssim(images, own)),
+        "lpips": _array(_lpips()(images, own)),
+    }
+
+
+def _noiseless(condition: Condition) -> Condition:
+    return Condition(condition.run, NOISELESS, condition.latents)
+
+
+@one_thread()
+def _play_hand_made(scope: Scope, hand_made: HandMade) -> None:
+    started = time.perf_counter()
+    config = hand_made.run.config
+    trainer = Trainer(played_config(config, NOISELESS))
+    paired = evaluation_latents(trainer.bundle, hand_made.latents)
+    cache = Cache.of_user().baselines
+    baselines = Baselines(trainer.bundle, _judges(config), trainer.environment, paired, cache)
+    with for_pictures():
+        name, candidate, outcome = _chosen(hand_made.kind, trainer, baselines)
+        pictures = _hand_made_pictures(trainer, candidate, paired)
+    shown = [trainer.bundle.card.class_names[int(label)] for label in paired.labels[:SHOWN_LATENTS]]
+    facts = {**hand_made.facts, "name": name, "shown": shown, "seconds": _since(started)}
+    scope.data("conditions").mkdir(parents=True, exist_ok=True)
+    _keep(scope, hand_made, {**_columns(outcome), "pictures": pictures}, facts)
+
+
+def _chosen(kind: str, trainer: Trainer, baselines: Baselines) -> tuple[str, Candidate, Outcome]:
+    """The rule, or the constant to beat: in hindsight under another reward than the bundle's."""
+    chosen = trainer.bundle.card.chosen
+    if kind == "rule":
+        rule = Candidate(chosen.rule_low, chosen.rule_slope)
+        name = f"rule {rule.low:g} + {rule.slope:g} (1 - p)"
+        return name, rule, baselines.candidate(rule)
+    grid = [chosen.constant] if _own_reward(trainer) else CONSTANT_GRID
+    candidates = {f"constant {g:g}": Candidate(g) for g in grid}
+    outcomes = {name: baselines.candidate(each) for name, each in candidates.items()}
+    title, outcome = best_constant(trainer, outcomes)
+    return title, candidates[title.partition(",")[0]], outcome
+
+
+def _own_reward(trainer: Trainer) -> bool:
+    """Whether the bundle's constant was chosen under the reward that the run has."""
+    card, environment = trainer.bundle.card, trainer.environment
+    return environment.reward == card.reward and environment.num_steps == card.num_steps
+
+
+def _hand_made_pictures(
+    trainer: Trainer, candidate: Candidate, paired: PairedLatents
+) -> NDArray[np.float64]:
+    shown = slice(SHOWN_LATENTS)
+    environment = _wide(trainer.bundle, trainer.environment)
+    episode = play_candidate(environment, candidate, paired.latents[shown], paired.labels[shown])
+    return _array(episode.images)
+
+
+def _wide(bundle: Bundle, environment: GuidanceEnvironment) -> GuidanceEnvironment:
+    return wide_environment(
+        environment.sampler,
+        bundle.proxy,
+        environment.reward,
+        environment.cfg_base,
+        environment.guidance_range,
+        environment.distance,
+    )
+
+
+def _columns(outcome: Outcome) -> dict[str, NDArray[Any]]:
+    columns: dict[str, NDArray[Any]] = {"returns": outcome.returns, "guidance": outcome.guidance}
+    for eye, score in outcome.scores.items():
+        columns[f"{eye}/log_probability"] = score.log_probability
+        columns[f"{eye}/correct"] = score.arm.correct
+        columns[f"{eye}/effect"] = score.arm.effect
+        columns[f"{eye}/frechet"] = np.array(score.arm.distance)
+    return columns
+
+
+def _keep(
+    scope: Scope, condition: Condition | HandMade, arrays: Arrays, facts: Mapping[str, Any]
+) -> None:
+    """Write the facts first: a condition counts as played once its numbers are there."""
+    write_json(facts_path(scope, condition), facts)
+    write_arrays(path_of(scope, condition), arrays)
+
+
+def _judges(config: RunConfig) -> Judges:
+    return _judges_of(config.environment.bundle)
+
+
+@lru_cache(maxsize=1)
+def _judges_of(bundle: str) -> Judges:
+    return Judges(open_bundle(bundle))
+
+
+@lru_cache(maxsize=1)
+def _lpips() -> LpipsDistance:
+    return LpipsDistance()
+
+
+def _array(tensor: Tensor) -> NDArray[np.float64]:
+    array: NDArray[np.float64] = tensor.detach().cpu().double().numpy()
+    return array
+
+
+def _since(started: float) -> float:
+    return round(time.perf_counter() - started, 2)

@@ -1,0 +1,216 @@
+"""States a trained policy really visits: the noiseless policy played, one step of every episode.
+
+Steps of one episode resemble each other, so one is drawn at random from each: states are then
+independent, and an interval over latents is one over states.
+
+data/visited/RUN-UPDATE-LATENTS.npz
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, fields
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policy.circuit import RingCircuit
+from qhw.errors import DataError
+from qhw.runs.directory import RunDirectory
+from qhw.studies.measured.conditions import NOISELESS, newest_update
+from qhw.studies.measured.groups import subject
+from qhw.studies.study import Arrays, Scope, kept, read_arrays
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FloatArray = NDArray[np.float64]
+
+QUICK_LATENTS = 128
+FULL_LATENTS = 512
+STEP_SEED = 6_421
+
+
+@dataclass(frozen=True)
+class Visits:
+    """N visited states, and what the noiseless policy does there.
+
+    Attributes:
+        angles: (N, A) encoding angles in rad.
+        weights: (P,) trained weights in rad.
+        ideal: (N, n) noiseless <Z_i>.
+        mu: (N,) mean action.
+        sigma: (N,) standard deviation of the action.
+        guidance: (N,) guidance of the mean action, after clipping.
+        sensitivity: (N, n) derivative of mu by each <Z_i>, at the ideal ones.
+    """
+
+    angles: FloatArray
+    weights: FloatArray
+    ideal: FloatArray
+    mu: FloatArray
+    sigma: FloatArray
+    guidance: FloatArray
+    sensitivity: FloatArray
+
+
+@dataclass(frozen=True)
+class Reactions:
+    """What a policy's head makes of features (..., n).
+
+    Attributes:
+        mu: (...) mean action.
+        sigma: (...).
+        guidance: (...) of the mean action, after clipping.
+    """
+
+    mu: FloatArray
+    sigma: FloatArray
+    guidance: FloatArray
+
+
+class Policy:
+    """A trained policy on the noiseless circuit, with the environment it acts in.
+
+    Args:
+        run: A trained run of a ring actor.
+    """
+
+    def __init__(self, run: RunDirectory) -> None:
+        from policy import RingActor
+        from qhw.studies.measured.playing import played_config
+        from qhw.trainer import Trainer
+
+        self.trainer = Trainer(played_config(run.config, NOISELESS))
+        self.trainer.adopt(run.latest_checkpoint())
+        assert isinstance(self.trainer.actor, RingActor)
+        self.actor = self.trainer.actor
+
+    def react(self, features: FloatArray) -> Reactions:
+        """Show the head features (..., n), such as noisy ones."""
+        import torch
+
+        rows = torch.from_numpy(features.reshape(-1, features.shape[-1])).float()
+        with torch.no_grad():
+            normal = self.actor.distribution_of(rows)
+            guidance = self.trainer.environment.guidance_of(normal.mean)
+        shape = features.shape[:-1]
+        columns = (normal.mean, normal.stddev, guidance)
+        return Reactions(*(_array(column).reshape(shape) for column in columns))
+
+    def visit(self, count: int) -> Arrays:
+        """Play episodes, and describe one state of each; see `Visits`."""
+        import torch
+
+        states = self._states(count)
+        with torch.no_grad():
+            angles = _array(self.actor.encoder(states))
+        weights = _array(self.actor.circuit_weights)
+        ideal = self.actor.backend.evaluate(angles, weights[None]).values[0]
+        reactions = self.react(ideal)
+        return {
+            "angles": angles,
+            "weights": weights,
+            "ideal": ideal,
+            "mu": reactions.mu,
+            "sigma": reactions.sigma,
+            "guidance": reactions.guidance,
+            "sensitivity": self._sensitivity(ideal),
+        }
+
+    def _states(self, count: int) -> Tensor:
+        from qhw.evaluation.judges import evaluation_latents
+        from qhw.evaluation.playing import play_policy
+        from qhw.threads import for_pictures, one_thread
+
+        with one_thread(), for_pictures():
+            paired = evaluation_latents(self.trainer.bundle, count)
+            episode = play_policy(self.trainer, paired, "visits")
+        steps = np.random.default_rng(STEP_SEED).integers(len(episode.states), size=count)
+        return episode.states[steps, np.arange(count)].cpu()
+
+    def _sensitivity(self, features: FloatArray) -> FloatArray:
+        import torch
+
+        inputs = torch.from_numpy(features).float().requires_grad_()
+        total = self.actor.distribution_of(inputs).mean.sum()
+        (slopes,) = torch.autograd.grad(total, inputs)
+        return _array(slopes)
+
+
+def subject_circuit(scope: Scope) -> RingCircuit:
+    """The circuit that the report is about."""
+    config = scope.runs[0].config.actor.circuit
+    return RingCircuit(config.qubits, config.depth, config.encoding, config.entanglement)
+
+
+def latents_of(scope: Scope) -> int:
+    """States that are visited: one for each latent."""
+    return FULL_LATENTS if scope.full else QUICK_LATENTS
+
+
+def measured_key(scope: Scope, version: int, *sizes: int) -> str:
+    """Identity of what was measured on the visited states, beside the device and the shots.
+
+    Args:
+        scope: Of the report.
+        version: Of the files' columns.
+        sizes: Of the measurement, such as repetitions.
+    """
+    runs = [(run.id, newest_update(run)) for run in subject(scope.runs).runs]
+    parts = [version, runs, latents_of(scope), *sizes]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
+
+
+def acquire_visits(scope: Scope) -> None:
+    """Play every seed of the subject that was not played yet."""
+    for run in subject(scope.runs).runs:
+        path = _path(scope, run)
+        if not path.exists():
+            scope.tell(f"states that {run.name} visits")
+            kept(path, partial(_visit, run, latents_of(scope)))
+
+
+def _visit(run: RunDirectory, count: int) -> Arrays:
+    return Policy(run).visit(count)
+
+
+def read_visits(scope: Scope) -> list[Visits]:
+    """What was visited, one entry per training seed.
+
+    Raises:
+        DataError: If it was not acquired yet.
+    """
+    return [_read(_path(scope, run)) for run in subject(scope.runs).runs]
+
+
+def require(path: Path) -> Path:
+    """A file that was acquired.
+
+    Raises:
+        DataError: If it was not.
+    """
+    if not path.exists():
+        raise DataError(
+            f"{path} is not there yet.", "Acquire first: `qhw report noise ... --step acquire`."
+        )
+    return path
+
+
+def _read(path: Path) -> Visits:
+    arrays = read_arrays(require(path))
+    return Visits(**{field.name: arrays[field.name] for field in fields(Visits)})
+
+
+def _path(scope: Scope, run: RunDirectory) -> Path:
+    name = f"{run.id}-{newest_update(run):05d}-{latents_of(scope)}.npz"
+    return scope.data("visited") / name
+
+
+def _array(tensor: Tensor) -> FloatArray:
+    array: FloatArray = tensor.detach().cpu().double().numpy()
+    return array

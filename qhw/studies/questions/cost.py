@@ -1,0 +1,298 @@
+"""What the runs and this report took, and what they were made with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qhw.budget.limits import DOLLARS_PER_SECOND
+from qhw.config import is_device
+from qhw.errors import DataError
+from qhw.runs.directory import RunDirectory
+from qhw.studies.finding import Cell, Column, Finding, Table
+from qhw.studies.measured.conditions import all_facts, newest_update
+from qhw.studies.study import Scope
+
+PROVENANCE = "provenance.json"
+REPORT = "this report"
+
+
+class Cost:
+    """Circuits, shots and QPU seconds; seeds, versions, snapshots, digests, commands."""
+
+    name = "cost"
+    question = "What did it take, and what was it made with?"
+
+    def acquire(self, scope: Scope) -> None:
+        """Write down what this report is made with; nothing is measured."""
+        folder = scope.data(self.name)
+        folder.mkdir(parents=True, exist_ok=True)
+        own = RunDirectory(folder)
+        own.write_provenance({"runs": [run.id for run in scope.runs], "full": scope.full})
+
+    def analyse(self, scope: Scope) -> Finding:
+        """Add it all up, out of the runs' files and the conditions'."""
+        path = scope.data(self.name) / PROVENANCE
+        if not path.exists():
+            raise DataError(
+                "What this report was made with was not written down yet.",
+                "Acquire first: `qhw report noise ... --step acquire`.",
+            )
+        report = json.loads(path.read_text(encoding="utf-8"))
+        work = [*(each for run in scope.runs for each in _work_of(run)), _report_work(scope)]
+        return Finding(
+            study=self.name,
+            question=self.question,
+            answer=_answer(work),
+            tables=(_work_table(work), _runs_table(scope.runs), _snapshots_table(scope)),
+            notes=(
+                "QPU seconds are billed ones where the platform told them, else as quoted; dollars "
+                "at the price that was told to the run, "
+                f"${DOLLARS_PER_SECOND:.2f} per QPU second by default. Local stand-ins (fake_*) "
+                "bill as a device would and cost nothing.",
+                "Simulated circuits with exact values have no shots.",
+                "The report's line counts every policy that was played into its folder, for an "
+                "earlier device or version, too. What the sections on features, control and "
+                "gradients simulate is not counted: no controller needs these circuits.",
+            ),
+            provenance={
+                **_flat(report["versions"]),
+                **_report_facts(report),
+                **{f"command of {run.name}": _command(run) for run in scope.runs},
+            },
+        )
+
+
+@dataclass(frozen=True)
+class Work:
+    """One line of the bill.
+
+    Attributes:
+        who: The run, or this report.
+        phase: What for.
+        circuits: With bound parameters.
+        shots: In all; 0 where values are exact.
+        jobs: Sent to a device.
+        qpu_seconds: Of a device.
+        simulated: Seconds of this machine for simulated circuits.
+        price: Dollars per second of a device; 0 where nobody bills.
+    """
+
+    who: str
+    phase: str
+    circuits: int = 0
+    shots: int = 0
+    jobs: int = 0
+    qpu_seconds: float = 0.0
+    simulated: float = 0.0
+    price: float = 0.0
+
+    @property
+    def dollars(self) -> float:
+        """What was billed."""
+        return self.qpu_seconds * self.price
+
+
+def _work_of(run: RunDirectory) -> list[Work]:
+    """Of one run: as the ledger tells where it was on a device, else as the meter counted."""
+    bills = [run.path / "cost.json", *sorted(run.path.glob("samples/*/cost.json"))]
+    paid = [work for path in bills if path.exists() for work in _bill(run, path)]
+    trained = [] if (run.path / "cost.json").exists() else _metered(run)
+    return [*trained, *paid]
+
+
+def _bill(run: RunDirectory, path: Path) -> list[Work]:
+    """Lines of a `cost.json`; see `qhw.devices.bill`."""
+    device = run.config.backend.name if path.parent == run.path else path.parent.name
+    told = json.loads(path.read_text(encoding="utf-8"))
+    price = told["dollars per second"] if device.startswith("ibm_") else 0.0
+    return [
+        Work(
+            run.name,
+            f"{each['phase']}, {device}",
+            each["circuits"],
+            each["shots"],
+            each["jobs"],
+            each["billed_seconds"],
+            price=price,
+        )
+        for each in told["phases"]
+    ]
+
+
+def _metered(run: RunDirectory) -> list[Work]:
+    """Out of the records of its updates: a simulator's, or a device's that left no bill."""
+    device, price = run.config.backend.name, run.config.hardware.price
+    return [
+        Work(
+            run.name,
+            f"training, {phase}",
+            *_counts(costs),
+            int(_sum(costs, "jobs")),
+            _sum(costs, "qpu_seconds"),
+            0.0 if is_device(device) else _sum(costs, "seconds"),
+            price if device.startswith("ibm_") else 0.0,
+        )
+        for phase, costs in _by_phase(record["cost"] for record in run.metrics()).items()
+    ]
+
+
+def _report_work(scope: Scope) -> Work:
+    told = _by_phase(facts["cost"] for facts in all_facts(scope) if "cost" in facts)
+    costs = [cost for each in told.values() for cost in each]
+    return Work(REPORT, "policies played", *_counts(costs), simulated=_sum(costs, "seconds"))
+
+
+def _by_phase(told: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    phases: dict[str, list[dict[str, Any]]] = {}
+    for record in told:
+        for phase, cost in record.items():
+            phases.setdefault(phase, []).append(cost)
+    return phases
+
+
+def _counts(costs: Sequence[dict[str, Any]]) -> tuple[int, int]:
+    return int(_sum(costs, "circuits")), int(_sum(costs, "shots"))
+
+
+def _sum(costs: Sequence[dict[str, Any]], name: str) -> float:
+    return sum(float(cost[name]) for cost in costs)
+
+
+def _answer(work: Sequence[Work]) -> str:
+    """What the runs took and what the report played, apart; and what it was paid with."""
+    runs, report = ([each for each in work if (each.who == REPORT) == own] for own in (False, True))
+    seconds = sum(each.qpu_seconds for each in work if each.price)
+    stand_in = sum(each.qpu_seconds for each in work if not each.price)
+    paid = (
+        f"{seconds:.1f} s of a QPU, ${sum(each.dollars for each in work):.2f}"
+        if seconds
+        else "no time on a QPU"
+    )
+    local = f" Local stand-ins would have billed {stand_in:.1f} s." if stand_in else ""
+    return (
+        f"The runs took {_counted(runs)}; playing their policies for this report took "
+        f"{_counted(report)}: {paid}.{local}"
+    )
+
+
+def _counted(work: Sequence[Work]) -> str:
+    circuits, shots = sum(each.circuits for each in work), sum(each.shots for each in work)
+    return f"{circuits:,} circuits " + (f"and {shots:,} shots" if shots else "with exact values")
+
+
+def _work_table(work: Sequence[Work]) -> Table:
+    return Table(
+        id="work",
+        title="Circuits, shots, time",
+        columns=(
+            Column(name="who"),
+            Column(name="what for"),
+            Column(name="circuits", digits=0),
+            Column(name="shots", digits=0),
+            Column(name="jobs", digits=0),
+            Column(name="QPU time", unit="s", digits=1),
+            Column(name="price", unit="$", digits=2),
+            Column(name="simulation", unit="s", digits=1),
+        ),
+        rows=tuple(
+            (
+                each.who,
+                each.phase,
+                float(each.circuits),
+                float(each.shots),
+                float(each.jobs),
+                each.qpu_seconds,
+                each.dollars,
+                each.simulated,
+            )
+            for each in work
+        ),
+        reading="A circuit is counted once for each set of angles that it was run with.",
+    )
+
+
+def _runs_table(runs: Sequence[RunDirectory]) -> Table:
+    return Table(
+        id="runs",
+        title="The runs",
+        columns=tuple(
+            Column(name=name)
+            for name in (
+                "run",
+                "identity",
+                "seed",
+                "updates",
+                "gradient rule",
+                "begun",
+                "commit",
+                "model",
+            )
+        ),
+        rows=tuple(_run_row(run) for run in runs),
+        reading="Identity is the run's name in the ledger of jobs.",
+    )
+
+
+def _run_row(run: RunDirectory) -> tuple[Cell, ...]:
+    facts = run.read_json(PROVENANCE)
+    return (
+        run.name,
+        run.id,
+        str(facts["seed"]),
+        f"{newest_update(run)} of {run.config.ppo.updates}",
+        facts["gradient_rule"],
+        str(facts["time"]).replace("T", " "),
+        (facts["git_commit"] or "installed")[:12],
+        f"{facts['bundle']['name']} {facts['bundle']['digest'][:12]}",
+    )
+
+
+def _command(run: RunDirectory) -> str:
+    """What trains such a run again."""
+    return " ".join(run.read_json(PROVENANCE)["command"])
+
+
+def _snapshots_table(scope: Scope) -> Table:
+    """Devices that conditions were played on; a device once, however often it was played."""
+    rows: dict[str, tuple[Cell, ...]] = {}
+    for facts in all_facts(scope):
+        told = facts.get("backend", {})
+        if "calibration" in told:
+            rows[told["device"] + told["calibration"]] = (
+                told["device"],
+                told["calibration"],
+                told["structure"],
+                told["layout"],
+                str(told["two-qubit gates"]),
+                told["engine"],
+            )
+    return Table(
+        id="snapshots",
+        title="Device snapshots",
+        columns=tuple(
+            Column(name=name)
+            for name in ("device", "calibration", "structure", "qubits", "2-qubit gates", "engine")
+        ),
+        rows=tuple(rows[key] for key in sorted(rows)),
+        reading=(
+            "Everything that policies were played on into this folder. In brackets the digest of "
+            "all numbers of the calibration."
+        ),
+    )
+
+
+def _report_facts(report: dict[str, Any]) -> dict[str, str | int | float]:
+    return {
+        "acquired": report["time"],
+        "command": " ".join(report["command"]),
+        "python": report["python"],
+        "commit": (report["git_commit"] or "installed")[:12],
+    }
+
+
+def _flat(versions: dict[str, str]) -> dict[str, str | int | float]:
+    return dict(versions)

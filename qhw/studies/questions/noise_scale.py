@@ -1,0 +1,174 @@
+"""How much noise the controller bears: the device's errors, multiplied."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qhw.studies.finding import Axis, Column, Figure, Finding, Reference, Series, Table
+from qhw.studies.measured.conditions import NOISELESS, Setting
+from qhw.studies.measured.gathered import (
+    Gathered,
+    backend_facts,
+    constant_and_rule,
+    hand_made,
+)
+from qhw.studies.measured.groups import subject
+from qhw.studies.statistics.bootstrap import Bootstrap, hierarchical_bootstrap
+from qhw.studies.statistics.claims import claim
+from qhw.studies.statistics.crossing import Crossing, crossing
+from qhw.studies.statistics.intervals import shown
+from qhw.studies.study import Scope
+
+SCALES = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
+
+
+class NoiseScale:
+    """Return against the scale of the device's errors, and where the advantage is gone."""
+
+    name = "noise_scale"
+    question = "How much noise does the controller bear?"
+
+    def acquire(self, scope: Scope) -> None:
+        """Play every scale; scale 0 is the noiseless circuit."""
+        from qhw.studies.measured.playing import acquire_conditions
+
+        gathered = Gathered(scope, subject(scope.runs))
+        acquire_conditions(scope, [*hand_made(scope), *gathered.conditions(_settings(scope))])
+
+    def analyse(self, scope: Scope) -> Finding:
+        """Gain over the best constant by scale, with the break points."""
+        gathered = Gathered(scope, subject(scope.runs))
+        settings = _settings(scope)
+        constant, rule = constant_and_rule(scope)
+        gains = gathered.gains(settings, constant)
+        over_rule = gathered.gains(settings, rule)
+        lost = _breaks(gains)
+        sentence = _sentence(scope.device, gains, lost)
+        said = claim(sentence, gathered.seeds, "how much noise such controllers bear")
+        rule_gain = hierarchical_bootstrap([rule.returns - constant.returns])
+        return Finding(
+            study=self.name,
+            question=self.question,
+            answer=said.answer,
+            refusal=said.refusal,
+            observed=said.observed,
+            figures=(_figure(scope.device, gains, float(rule_gain.value), lost),),
+            tables=(_table(gathered, settings, gains, over_rule),),
+            notes=(
+                gathered.told,
+                gains.flag,
+                _rule_note(over_rule),
+                "Scale 0 is the noiseless circuit. Gate and read-out errors are multiplied by the "
+                "scale, T1 and T2 divided by it.",
+                _caps_note(gathered, settings),
+            ),
+            provenance={**gains.facts, "device": scope.device},
+        )
+
+
+def _settings(scope: Scope) -> list[Setting]:
+    return [Setting(scope.device, scale) if scale else NOISELESS for scale in SCALES]
+
+
+def _breaks(gains: Bootstrap) -> Crossing | None:
+    """Where the gain falls below 0; None if there is none to lose."""
+    if not float(gains.low[0]) > 0:
+        return None
+    return crossing(SCALES, gains.replicates, 0.0, y=gains.value)
+
+
+def _sentence(device: str, gains: Bootstrap, lost: Crossing | None) -> str:
+    noiseless = shown(gains.estimate(0), "{:+.3f}")
+    if lost is None:
+        return (
+            f"There is no advantage that noise could eat: without noise the return is "
+            f"{noiseless} against the best constant's."
+        )
+    own, most = (shown(gains.estimate(k), "{:+.3f}") for k in (SCALES.index(1.0), -1))
+    rest = "" if lost.at else f"; at {SCALES[-1]:g} times them {most} is left"
+    return (
+        f"Over the best constant the controller gains {noiseless} without noise and {own} under "
+        f"{device}'s. The break point, where that is gone, lies {lost.words()} times the device's "
+        f"errors{rest}."
+    )
+
+
+def _rule_note(over_rule: Bootstrap) -> str:
+    if not float(over_rule.low[0]) > 0:
+        noiseless = shown(over_rule.estimate(0), "{:+.3f}")
+        return f"Against the confidence rule there is no advantage to lose: {noiseless} noiseless."
+    lost = crossing(SCALES, over_rule.replicates, 0.0, y=over_rule.value)
+    return f"Where the confidence rule is as good: {lost.words()} times the device's errors."
+
+
+def _figure(device: str, gains: Bootstrap, rule: float, lost: Crossing | None) -> Figure:
+    broken = [] if lost is None or lost.at is None else [(lost.words(), lost.at.value)]
+    return Figure(
+        id="gain_by_noise_scale",
+        title="The controller's advantage as noise grows",
+        kind="lines",
+        x=Axis(label=f"errors of {device}, times"),
+        y=Axis(label="return minus the best constant's"),
+        series=(
+            Series(
+                name="controller",
+                x=SCALES,
+                y=tuple(gains.value.tolist()),
+                low=tuple(gains.low.tolist()),
+                high=tuple(gains.high.tolist()),
+            ),
+        ),
+        references=(
+            Reference(name="best constant", value=0.0),
+            Reference(name="confidence rule", value=rule),
+            *(Reference(name=f"break point {at}", value=x, axis="x") for at, x in broken),
+        ),
+        reading=(
+            "Above 0 the controller earns more than the best constant guidance on the same "
+            "latents; where the line meets 0, noise has eaten its advantage. The band is the 95 % "
+            "interval."
+        ),
+        alternative=(
+            f"Line of the gain over the best constant: {gains.value[0]:+.3f} without noise, "
+            f"{gains.value[-1]:+.3f} at {SCALES[-1]:g} times the errors of {device}."
+        ),
+    )
+
+
+def _table(
+    gathered: Gathered, settings: Sequence[Setting], gains: Bootstrap, over_rule: Bootstrap
+) -> Table:
+    returns = hierarchical_bootstrap(gathered.returns(settings))
+    guidance = [float(gathered.columns(each, lambda p: p.guidance).mean()) for each in settings]
+    return Table(
+        id="noise_scale",
+        title="Return by noise scale",
+        columns=(
+            Column(name="errors, times", digits=1),
+            Column(name="return", digits=3),
+            Column(name="minus the constant's", digits=3),
+            Column(name="minus the rule's", digits=3),
+            Column(name="mean guidance", digits=2),
+        ),
+        rows=tuple(
+            (
+                scale,
+                returns.estimate(row),
+                gains.estimate(row),
+                over_rule.estimate(row),
+                guidance[row],
+            )
+            for row, scale in enumerate(SCALES)
+        ),
+        reading="Every row is the same controller on the same latents; intervals are 95 %.",
+    )
+
+
+def _caps_note(gathered: Gathered, settings: Sequence[Setting]) -> str:
+    """Where the scale is less than it says, on the qubits that carry the circuit."""
+    facts = [(each.noise_scale, backend_facts(gathered.first(each))) for each in settings]
+    caps = [(scale, each.get("noise caps", "none")) for scale, each in facts]
+    told = [f"times {scale:g}: {line}" for scale, line in caps if line != "none"]
+    if not told:
+        return "No error of the circuit's own gates and qubits meets its physical limit."
+    return f"Errors of the circuit's own gates and qubits at their limit: {'; '.join(told)}."

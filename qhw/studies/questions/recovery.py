@@ -1,0 +1,224 @@
+"""Mitigation judged on the task: what a unit of return costs that it gives back.
+
+Every circuit has the same shots, so zero-noise extrapolation, which runs two, costs twice as much.
+What else that money would buy is judged beside it: twice the shots, and no mitigation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from qhw.studies.finding import Cell, Column, Estimate, Table
+from qhw.studies.measured.conditions import FloatArray, Setting
+from qhw.studies.measured.gathered import Gathered
+from qhw.studies.questions.prices import (
+    ASSUMED,
+    PICTURES,
+    calibration_seconds,
+    dollars,
+    picture_seconds,
+    quoted,
+)
+from qhw.studies.statistics.bootstrap import Bootstrap, hierarchical_bootstrap, paired_difference
+from qhw.studies.statistics.holm import holm
+from qhw.studies.statistics.intervals import shown
+from qhw.studies.statistics.power import nothing_seen, sample_size, units_of
+
+if TYPE_CHECKING:
+    from qhw.backends.mitigation.method import MethodName
+
+METHODS: tuple[MethodName, ...] = ("readout", "affine", "zne")
+ALPHA = 0.05
+SHOTS = 1024
+"""Per circuit, with every method and without one."""
+MORE_SHOTS = "twice the shots"
+PLACES = 9
+"""Seconds are rounded to so many, so that a method that costs nothing costs 0."""
+UNIT = 0.01
+"""Return that a price is told for."""
+MATTERS = 0.1
+"""Share of the noiseless gain over the best constant that would be worth seeing."""
+WORTH = "{:.2g}, a tenth of the gain,"
+
+
+def plain(device: str) -> Setting:
+    """What remedies are to improve: shots, and no mitigation."""
+    return Setting(device, shots=SHOTS)
+
+
+def remedies(device: str) -> dict[str, Setting]:
+    """What is tried, by name."""
+    methods = ((name, Setting(device, shots=SHOTS, mitigation=name)) for name in METHODS)
+    return {**dict[str, Setting](methods), MORE_SHOTS: Setting(device, shots=2 * SHOTS)}
+
+
+class Recovered(NamedTuple):
+    """What remedies give back to one kind of controller.
+
+    Attributes:
+        settings: By name; those that could be played, K of them.
+        differences: (K, S, N) return with the remedy minus that without, pair by pair.
+        found: (K,) their means.
+        adjusted: (K,) p-values after Holm.
+        gain: Noiseless gain over the best constant, which says what is large.
+    """
+
+    settings: dict[str, Setting]
+    differences: FloatArray
+    found: Bootstrap
+    adjusted: FloatArray
+    gain: float
+
+    def certain(self, k: int) -> bool:
+        """Whether a difference can be told from chance."""
+        return bool(self.adjusted[k] < ALPHA)
+
+
+def recover(row: Gathered, gain: float) -> Recovered:
+    """Compare all remedies that fit the device; twice the shots always does."""
+    device = row.scope.device
+    settings = {name: each for name, each in remedies(device).items() if not row.refusal(each)}
+    [without] = row.returns([plain(device)])
+    differences = row.returns(list(settings.values())) - without
+    found = hierarchical_bootstrap(differences)
+    return Recovered(settings, differences, found, holm(found.p_value), gain)
+
+
+def recovery_table(rows: Sequence[Gathered], recovered: Sequence[Recovered]) -> Table:
+    """Return recovered by each remedy, and its price."""
+    return Table(
+        id="mitigation",
+        title=f"What mitigation gives back, at {SHOTS} shots per circuit",
+        columns=(
+            Column(name="controller"),
+            Column(name="remedy"),
+            Column(name="return recovered", digits=4),
+            Column(name="p (Holm)", digits=3),
+            Column(name="80 % power takes", digits=0),
+            Column(name="once", unit="QPU s", digits=1),
+            Column(name="per picture", unit="QPU s", digits=2),
+            Column(name="per picture", unit="$", digits=2),
+            Column(name=f"per {UNIT:g} recovered", unit="$", digits=2),
+        ),
+        rows=tuple(
+            (row.group.name, name, *_cells(row, each, k))
+            for row, each in zip(rows, recovered, strict=True)
+            for k, name in enumerate(each.settings)
+        ),
+        reading=(
+            "Recovered: return with the remedy minus return without, both with shots, on the same "
+            "latents. 80 % power: training seeds (latents, where there is one seed) that it takes "
+            "to see a tenth of the noiseless gain. Prices are what the remedy adds; zne runs two "
+            f"circuits. The last column, dollars per picture for {UNIT:g} of return, holds a dash "
+            "where nothing is recovered that can be told from chance."
+        ),
+    )
+
+
+def recovery_sentence(row: Gathered, recovered: Recovered) -> str:
+    """What gives return back, or takes it, how much, and at what price."""
+    told = [
+        f"{name} {_size(recovered, k)}, {_price_words(_prices(row, recovered, k))}"
+        for k, name in enumerate(recovered.settings)
+        if recovered.certain(k)
+    ]
+    if not told:
+        return f"At {SHOTS} shots no mitigation is seen to change the return."
+    return f"At {SHOTS} shots mitigation changes the return: {'; '.join(told)} (Holm)."
+
+
+def recovery_notes(rows: Sequence[Gathered], recovered: Sequence[Recovered]) -> list[str]:
+    """What is seen at equal price, where nothing is seen, and what the prices assume."""
+    device = rows[0].scope.device
+    return [
+        *(note for row, each in zip(rows, recovered, strict=True) for note in _null(row, each)),
+        *(note for row in rows for note in _at_equal_price(row)),
+        f"{ASSUMED} Read-out errors as published; an affine map is fitted once per calibration of "
+        f"{device} and counts in 'once', not per picture; {PICTURES} pictures share a job's two "
+        "seconds.",
+    ]
+
+
+def _cells(row: Gathered, recovered: Recovered, k: int) -> tuple[Cell, ...]:
+    sd = units_of(recovered.differences[k]).sd
+    needed = float(sample_size(sd, MATTERS * recovered.gain)) if recovered.gain else None
+    prices = _prices(row, recovered, k)
+    return recovered.found.estimate(k), float(recovered.adjusted[k]), needed, *prices
+
+
+def _size(recovered: Recovered, k: int) -> str:
+    """A change of return, and how large that is."""
+    change = shown(recovered.found.estimate(k), "{:+.4f}")
+    if recovered.gain <= 0:
+        return change
+    return f"{change}, {abs(recovered.found.value[k]) / recovered.gain:.0%} of the noiseless gain"
+
+
+def _price_words(prices: _Prices) -> str:
+    if prices.dollars == 0:
+        once = f" after {prices.once:.0f} QPU s once" if prices.once else ""
+        return f"at no price per picture{once}"
+    per_unit = "" if prices.per_unit is None else f" (${prices.per_unit.value:.2f} per {UNIT:g})"
+    return f"at ${prices.dollars:.2f} more per picture{per_unit}"
+
+
+def _null(row: Gathered, recovered: Recovered) -> list[str]:
+    """The remedy about which least is known, of those that nothing is seen of."""
+    spreads = {
+        name: units_of(recovered.differences[k])
+        for k, name in enumerate(recovered.settings)
+        if not recovered.certain(k)
+    }
+    if not spreads or not recovered.gain:
+        return []
+    name = max(spreads, key=lambda each: spreads[each].sd)
+    what = f"between {name} and no mitigation ({row.group.name})"
+    worth = MATTERS * abs(recovered.gain)
+    return [nothing_seen(what, spreads[name].sd, worth, *spreads[name][1:], form=WORTH)]
+
+
+def _at_equal_price(row: Gathered) -> list[str]:
+    """Extrapolation against as many shots without it."""
+    tried = remedies(row.scope.device)
+    if row.refusal(tried["zne"]):
+        return []
+    found = paired_difference(*row.returns([tried["zne"], tried[MORE_SHOTS]])).estimate()
+    return [
+        f"At equal price, zne minus twice the shots ({row.group.name}): "
+        f"{shown(found, '{:+.4f}')} of return."
+    ]
+
+
+class _Prices(NamedTuple):
+    """What a remedy adds.
+
+    Attributes:
+        once: QPU seconds per calibration of the device.
+        seconds: QPU seconds per picture.
+        dollars: Per picture.
+        per_unit: Dollars per picture for `UNIT` of return; None where it cannot be told from chance
+            that something is recovered.
+    """
+
+    once: float
+    seconds: float
+    dollars: float
+    per_unit: Estimate | None
+
+
+def _prices(row: Gathered, recovered: Recovered, k: int) -> _Prices:
+    config, setting = row.group.runs[0].config, list(recovered.settings.values())[k]
+    quote = quoted(config, setting.shots or SHOTS, setting.mitigation)
+    more = round(picture_seconds(quote) - picture_seconds(quoted(config, SHOTS)), PLACES)
+    price = dollars(more)
+    per_unit = _per_unit(price, recovered.found.estimate(k)) if recovered.certain(k) else None
+    return _Prices(calibration_seconds(quote), more, price, per_unit)
+
+
+def _per_unit(price: float, recovered: Estimate) -> Estimate | None:
+    if not recovered.low > 0:
+        return None
+    ends = (price * UNIT / part for part in (recovered.value, recovered.high, recovered.low))
+    value, low, high = ends
+    return Estimate(value=value, low=low, high=high)

@@ -1,0 +1,169 @@
+"""The tables of the task: returns, each held-out judge, pictures beside the noiseless ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from qhw.studies.finding import Cell, Column, Estimate, Table
+from qhw.studies.measured.conditions import JUDGES, LIKENESS, NOISELESS, FloatArray, Played, Setting
+from qhw.studies.measured.gathered import Gathered
+from qhw.studies.questions.recovery import plain, remedies
+from qhw.studies.statistics.bootstrap import Bootstrap, hierarchical_bootstrap
+from qhw.studies.study import Scope
+
+_Pick = Callable[[Played], FloatArray]
+_EYE = ((0.0, 1.0), (-math.inf, 0.0), (0.0, math.inf))
+"""Least and most of an accuracy, a log p, and a Frechet distance."""
+_LIKENESS = ((0.0, 100.0), (-1.0, 1.0), (0.0, math.inf))
+"""Least and most of a PSNR, an SSIM, and an LPIPS."""
+
+
+def settings_of(scope: Scope) -> list[Setting]:
+    """Noiseless, under noise, with shots, and with each remedy against noise and shots."""
+    device = scope.device
+    return [NOISELESS, Setting(device), plain(device), *remedies(device).values()]
+
+
+def label(setting: Setting) -> str:
+    """Short name of a setting; the device is named once, on the axis."""
+    if not setting.device:
+        return "noiseless"
+    if setting.shots is None:
+        return "noise, exact"
+    if setting.mitigation == "none":
+        return f"noise, {setting.shots} shots"
+    circuits = "2 x " if setting.mitigation == "zne" else ""
+    return f"noise, {circuits}{setting.shots} shots, {setting.mitigation}"
+
+
+def playable(row: Gathered) -> list[Setting]:
+    """Without mitigations that do not fit the device."""
+    return [each for each in settings_of(row.scope) if not row.refusal(each)]
+
+
+def returns_table(
+    rows: Sequence[Gathered],
+    gains: Sequence[Bootstrap],
+    adjusted: Sequence[FloatArray],
+    constant: Played,
+    rule: Played,
+) -> Table:
+    """Return of every cell, and of hand-made guidance, which runs no circuit."""
+    cells: list[tuple[Cell, ...]] = []
+    for row, found, corrected in zip(rows, gains, adjusted, strict=True):
+        settings = playable(row)
+        returns = hierarchical_bootstrap(row.returns(settings))
+        for k, setting in enumerate(settings):
+            guidance = float(row.columns(setting, lambda each: each.guidance).mean())
+            told = (returns.estimate(k), found.estimate(k), float(corrected[k]), guidance)
+            cells.append((row.group.name, label(setting), *told))
+    for played in (constant, rule):
+        own = hierarchical_bootstrap([played.returns]).estimate()
+        gain = None
+        if played is rule:
+            gain = hierarchical_bootstrap([played.returns - constant.returns]).estimate()
+        cells.append(
+            (str(played.facts["name"]), "no circuit", own, gain, None, played.guidance.mean())
+        )
+    return Table(
+        id="returns",
+        title="Returns",
+        columns=(
+            Column(name="controller"),
+            Column(name="played on"),
+            Column(name="return", digits=3),
+            Column(name="minus the constant's", digits=3),
+            Column(name="p (Holm)", digits=4),
+            Column(name="mean guidance", digits=2),
+        ),
+        rows=tuple(cells),
+        reading="The same latents in every row; intervals are 95 %, differences paired.",
+    )
+
+
+def judge_table(eye: str, rows: Sequence[Gathered], hand_made: Sequence[Played]) -> Table:
+    """One held-out judge's view of every cell."""
+    cells: list[tuple[Cell, ...]] = [
+        (row.group.name, label(setting), *_within(_means(row, setting, _eye_picks(eye)), _EYE))
+        for row in rows
+        for setting in playable(row)
+    ]
+    for played in hand_made:
+        own = [hierarchical_bootstrap([pick(played)]).estimate() for pick in _eye_picks(eye)]
+        cells.append((str(played.facts["name"]), "no circuit", *_within(own, _EYE)))
+    return Table(
+        id=eye,
+        title=f"In the eyes of {JUDGES[eye]}, which never trained or chose anything",
+        columns=(
+            Column(name="controller"),
+            Column(name="played on"),
+            Column(name="accuracy", digits=3),
+            Column(name="log p", unit="nats", digits=3),
+            Column(name="Frechet", digits=2),
+        ),
+        rows=tuple(cells),
+        reading=(
+            "Accuracy and log p of the class that was asked for; Frechet: distance to real "
+            "pictures in this judge's features, lower is better."
+        ),
+    )
+
+
+def likeness_table(rows: Sequence[Gathered]) -> Table:
+    """Pictures under noise beside the noiseless policy's own."""
+    return Table(
+        id="likeness",
+        title="How alike the pictures stay to those of the noiseless circuit",
+        columns=(
+            Column(name="controller"),
+            Column(name="played on"),
+            Column(name="PSNR", unit="dB", digits=1),
+            Column(name="SSIM", digits=4),
+            Column(name="LPIPS", digits=4),
+        ),
+        rows=tuple(
+            (
+                row.group.name,
+                label(setting),
+                *_within(_means(row, setting, _likeness_picks()), _LIKENESS),
+            )
+            for row in rows
+            for setting in playable(row)
+            if setting != NOISELESS
+        ),
+        reading=(
+            "Each picture against the same policy's noiseless picture of the same latent; equal "
+            "pictures have 100 dB (the most that is counted), 1 and 0."
+        ),
+    )
+
+
+def _within(estimates: Sequence[Estimate], limits: Sequence[tuple[float, float]]) -> list[Estimate]:
+    """Intervals, which are stretched for few seeds, cut to what their means can be."""
+    return [
+        each.model_copy(update={"low": max(each.low, least), "high": min(each.high, most)})
+        for each, (least, most) in zip(estimates, limits, strict=True)
+    ]
+
+
+def _means(row: Gathered, setting: Setting, picks: Sequence[_Pick]) -> list[Estimate]:
+    return [hierarchical_bootstrap(row.columns(setting, pick)).estimate() for pick in picks]
+
+
+def _likeness_picks() -> list[_Pick]:
+    return [partial(_likeness, name) for name in LIKENESS]
+
+
+def _likeness(name: str, played: Played) -> FloatArray:
+    return played.likeness[name]
+
+
+def _eye_picks(eye: str) -> tuple[_Pick, _Pick, _Pick]:
+    """Accuracy, log p and Frechet distance; the last to first order in each latent."""
+    return (
+        lambda played: played.correct[eye],
+        lambda played: played.log_probability[eye],
+        lambda played: played.frechet[eye] + played.effect[eye],
+    )

@@ -1,0 +1,304 @@
+"""The controller on devices, and on dates, that it was not trained on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from qhw.errors import DataError
+from qhw.files import write_json
+from qhw.studies.finding import Axis, Column, Figure, Finding, Reference, Series, Table
+from qhw.studies.measured.conditions import NOISELESS, FloatArray, Setting
+from qhw.studies.measured.gathered import (
+    Gathered,
+    backend_facts,
+    constant_and_rule,
+    hand_made,
+)
+from qhw.studies.measured.groups import subject
+from qhw.studies.statistics.bootstrap import Bootstrap, hierarchical_bootstrap, paired_difference
+from qhw.studies.statistics.claims import claim
+from qhw.studies.statistics.holm import holm
+from qhw.studies.statistics.intervals import shown
+from qhw.studies.statistics.power import nothing_seen, units_of
+from qhw.studies.study import Scope
+
+FAMILIES = {
+    "Eagle (ECR)": (
+        "fake_brisbane",
+        "fake_sherbrooke",
+        "fake_kyiv",
+        "fake_osaka",
+        "fake_strasbourg",
+        "fake_cusco",
+    ),
+    "Heron (CZ)": (
+        "fake_torino",
+        "fake_fez",
+        "fake_marrakesh",
+        "fake_kingston",
+        "fake_aachen",
+        "fake_boston",
+    ),
+}
+"""Snapshots by the generation of the chip and its two-qubit gate; they ship with the client."""
+ALPHA = 0.05
+MATTERS = 0.1
+"""Share of the gain on the report's device that would be worth seeing."""
+WORTH = "{:.2g}, a tenth of the gain there,"
+QUICK_PER_FAMILY = 3
+QUICK_DATES = 3
+
+
+class Transfer:
+    """Return on snapshots the controller was not trained on."""
+
+    name = "transfer"
+    question = "Does the controller work on other devices, and on other days?"
+
+    def acquire(self, scope: Scope) -> None:
+        """Play the report's device, those of both families, and kept snapshots of the first."""
+        from qhw.studies.measured.playing import acquire_conditions
+
+        gathered = Gathered(scope, subject(scope.runs))
+        places = _Places(scope.device, tuple(_devices(scope)), tuple(_dates(scope)))
+        places.write(scope)
+        acquire_conditions(scope, [*hand_made(scope), *gathered.conditions(places.settings)])
+
+    def analyse(self, scope: Scope) -> Finding:
+        """Gain over the best constant by device, against that on the report's device."""
+        gathered = Gathered(scope, subject(scope.runs))
+        places = _Places.read(scope)
+        constant, rule = constant_and_rule(scope)
+        returns = gathered.returns(places.settings)
+        gains = hierarchical_bootstrap(returns - constant.returns)
+        home = np.broadcast_to(returns[1], returns.shape)
+        moved = paired_difference(returns, home)
+        sentence = _sentence(places, gains, moved)
+        said = claim(sentence, gathered.seeds, "how such controllers transfer")
+        return Finding(
+            study=self.name,
+            question=self.question,
+            answer=said.answer,
+            refusal=said.refusal,
+            observed=said.observed,
+            figures=(_figure(places, gains, float((rule.returns - constant.returns).mean())),),
+            tables=(_table(gathered, places, gains, moved),),
+            notes=(
+                f"{gathered.told} Nothing is fitted anew on the other devices; the circuit is laid "
+                "out on the best qubits of each.",
+                gains.flag,
+                "Simulated from published calibrations: no crosstalk, no coherent errors.",
+                *_null_note(places, returns, gains, moved),
+                _dates_note(places),
+            ),
+            provenance={**gains.facts, **_calibrations(gathered, places)},
+        )
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Where the policy is played.
+
+    Attributes:
+        home: The report's device.
+        devices: Others, in the order of the families.
+        dates: Kept snapshots of the report's device, as `DEVICE@DATE`.
+    """
+
+    home: str
+    devices: tuple[str, ...]
+    dates: tuple[str, ...]
+
+    @property
+    def settings(self) -> list[Setting]:
+        """Noiseless, at home, elsewhere, on other dates."""
+        return [NOISELESS, *(Setting(name) for name in (self.home, *self.devices, *self.dates))]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the settings, in order."""
+        return tuple(setting.name for setting in self.settings)
+
+    def write(self, scope: Scope) -> None:
+        """Keep what is played: the store of snapshots may grow before it is analysed."""
+        folder = scope.data("transfer")
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / "places.json", [self.home, self.devices, self.dates])
+
+    @classmethod
+    def read(cls, scope: Scope) -> _Places:
+        """What was played.
+
+        Raises:
+            DataError: If nothing was, or another device was at home.
+        """
+        path = scope.data("transfer") / "places.json"
+        kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else [None, [], []]
+        if kept[0] != scope.device:
+            raise DataError(
+                f"Transfer from {scope.device} was not measured yet.",
+                "Acquire first: `qhw report noise ... --step acquire`.",
+            )
+        return cls(scope.device, tuple(kept[1]), tuple(kept[2]))
+
+
+def _devices(scope: Scope) -> list[str]:
+    """Devices of both families on which no run of the report was trained."""
+    backends = [run.config.backend for run in scope.runs]
+    names = (each.device if each.name == "aer_noisy" else each.name for each in backends)
+    seen = {name.replace("ibm_", "fake_") for name in names}
+    seen.add(scope.device)
+    fresh = [[name for name in names if name not in seen] for names in FAMILIES.values()]
+    return [name for names in fresh for name in names[: None if scope.full else QUICK_PER_FAMILY]]
+
+
+def _dates(scope: Scope) -> list[str]:
+    """Kept snapshots of the report's device whose numbers are not the ones it is played with."""
+    from qhw.devices.snapshots import SnapshotStore
+    from qhw.known import open_snapshot
+
+    own = open_snapshot(scope.device).calibration_digest
+    kept = [each for each in SnapshotStore.of_user().of(scope.device) if each.digest != own]
+    return [each.name for each in kept[None if scope.full else -QUICK_DATES :]]
+
+
+def _family(name: str) -> str:
+    device = name.partition("@")[0]
+    return next((family for family, names in FAMILIES.items() if device in names), "")
+
+
+def _sentence(places: _Places, gains: Bootstrap, moved: Bootstrap) -> str:
+    """How many devices keep an advantage, and how many differ from home, Holm over the family."""
+    away = range(2, len(places.settings))
+    of_gains = holm(gains.p_value[2:])
+    better = sum(bool(gains.value[k] > 0 and of_gains[k - 2] < ALPHA) for k in away)
+    differ = _differing(moved)
+    worst = min(away, key=lambda k: float(gains.value[k]))
+    told = ", ".join(f"{places.names[k]} {shown(moved.estimate(k), '{:+.4f}')}" for k in differ)
+    least, home = (shown(gains.estimate(k), "{:+.3f}") for k in (worst, 1))
+    return (
+        f"On {better} of {len(away)} snapshots that it was not trained on, the controller's return "
+        f"is above the best constant's (Holm); the least gain is {least} on {places.names[worst]}, "
+        f"against {home} on {places.home}. "
+        + (
+            f"Paired with {places.home} the return differs on: {told} (Holm)."
+            if differ
+            else f"None is seen to differ from {places.home} (Holm)."
+        )
+        + ("" if places.dates else f" Other days of {places.home} were not there to be played.")
+    )
+
+
+def _differing(moved: Bootstrap) -> list[int]:
+    """Positions of the snapshots that differ from home, Holm over them."""
+    adjusted = holm(moved.p_value[2:])
+    return [k for k in range(2, len(moved.value)) if adjusted[k - 2] < ALPHA]
+
+
+def _null_note(
+    places: _Places, returns: FloatArray, gains: Bootstrap, moved: Bootstrap
+) -> list[str]:
+    """Where no difference is seen: the snapshot about which least is known."""
+    alike = [k for k in range(2, len(returns)) if k not in _differing(moved)]
+    worth = MATTERS * abs(float(gains.value[1]))
+    if not alike or not worth:
+        return []
+    k = max(alike, key=lambda each: units_of(returns[each] - returns[1]).sd)
+    units = units_of(returns[k] - returns[1])
+    what = f"between {places.names[k]} and {places.home}"
+    return [nothing_seen(what, units.sd, worth, *units[1:], form=WORTH)]
+
+
+def _figure(places: _Places, gains: Bootstrap, rule: float) -> Figure:
+    rows: dict[str, list[int]] = {}
+    for k, name in enumerate(places.names):
+        kind = "noiseless" if not k else _kind(places, name)
+        rows.setdefault(kind, []).append(k)
+    return Figure(
+        id="gain_by_device",
+        title="The controller's advantage on other devices",
+        kind="bars",
+        x=Axis(label="snapshot", order=places.names),
+        y=Axis(label="return minus the best constant's"),
+        series=tuple(_series(kind, places, gains, row) for kind, row in rows.items()),
+        references=(
+            Reference(name="best constant", value=0.0),
+            Reference(name="confidence rule", value=rule),
+        ),
+        reading=(
+            "A bar above 0: on that device the controller earns more than the best constant "
+            "guidance. All bars are the same controller on the same latents."
+        ),
+        alternative="Bars of the gain over the best constant: "
+        + ", ".join(f"{name} {gains.value[k]:+.3f}" for k, name in enumerate(places.names))
+        + ".",
+    )
+
+
+def _kind(places: _Places, name: str) -> str:
+    if name == places.home:
+        return "this report's device"
+    if name in places.dates:
+        return "the same device, other days"
+    return _family(name)
+
+
+def _series(kind: str, places: _Places, gains: Bootstrap, rows: Sequence[int]) -> Series:
+    return Series(
+        name=kind,
+        x=tuple(places.names[k] for k in rows),
+        y=tuple(float(gains.value[k]) for k in rows),
+        low=tuple(float(gains.low[k]) for k in rows),
+        high=tuple(float(gains.high[k]) for k in rows),
+    )
+
+
+def _table(gathered: Gathered, places: _Places, gains: Bootstrap, moved: Bootstrap) -> Table:
+    rows = []
+    for k, setting in enumerate(places.settings):
+        facts = backend_facts(gathered.first(setting))
+        rows.append(
+            (
+                setting.name,
+                _family(setting.name) or None,
+                str(facts["calibration"])[:10] if "calibration" in facts else None,
+                float(facts["two-qubit gates"]) if "two-qubit gates" in facts else None,
+                gains.estimate(k),
+                moved.estimate(k) if k != 1 else None,
+            )
+        )
+    return Table(
+        id="transfer",
+        title="Return by snapshot",
+        columns=(
+            Column(name="snapshot"),
+            Column(name="family"),
+            Column(name="calibrated"),
+            Column(name="two-qubit gates", digits=0),
+            Column(name="minus the constant's", digits=3),
+            Column(name="minus at home", digits=3),
+        ),
+        rows=tuple(rows),
+        reading=(
+            f"At home: on {places.home}. Differences are paired over the same latents; intervals "
+            "are 95 %."
+        ),
+    )
+
+
+def _dates_note(places: _Places) -> str:
+    if places.dates:
+        return f"Other days of {places.home}: the circuit stays on the qubits it has today."
+    return (
+        f"No other calibration of {places.home} is kept here, so nothing is said about other days; "
+        f"`qhw calibrate --device {places.home}` keeps one."
+    )
+
+
+def _calibrations(gathered: Gathered, places: _Places) -> dict[str, str]:
+    facts = {each.name: backend_facts(gathered.first(each)) for each in places.settings}
+    return {name: str(told["calibration"]) for name, told in facts.items() if "calibration" in told}

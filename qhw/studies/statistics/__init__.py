@@ -1,0 +1,1 @@
+"""Intervals, tests and powers over few seeds."""

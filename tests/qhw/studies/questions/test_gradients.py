@@ -1,0 +1,169 @@
+"""The parameter-shift gradient under noise and shots."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from policy import ParameterShift, RingCircuit
+from qhw.backends.opening import open_backend
+from qhw.studies.finding import Estimate, read_finding, write_finding
+from qhw.studies.measured.gradients import (
+    Point,
+    Question,
+    _angles,
+    _path,
+    draws_of,
+    points_of,
+    read_gradients,
+    shift_gradients,
+)
+from qhw.studies.questions.gradients import (
+    Gradients,
+    Quality,
+    _by_depth,
+    _cosine_at,
+    _shots_for_one,
+    _verdict,
+    quality_of,
+)
+from qhw.studies.statistics.bootstrap import hierarchical_bootstrap
+from qhw.studies.study import Scope, write_arrays
+from tests.qhw.studies.conftest import made_up_run
+from tests.qhw.studies.tiny import DEVICE, SHOTS, Acquired, acquired, nothing_opens, small_studies
+
+__all__ = ["acquired", "nothing_opens", "small_studies"]
+
+
+def test_known_facts_hold(acquired: Acquired) -> None:
+    scope = acquired("gradients", 1)
+    for point in points_of(scope):
+        found = [quality_of(read_gradients(scope, point, shots)) for shots in SHOTS]
+        cosine = [each.cosine.mean() for each in found]
+        assert cosine[0] < cosine[1] < cosine[2] and cosine[3] > 0.95
+        ratio = np.sqrt(found[0].scatter.mean() / found[2].scatter.mean())
+        assert ratio == pytest.approx(16, rel=0.35)  # 256 times the shots
+        assert found[3].scatter.max() == 0
+
+
+def test_larger_circuits_get_fewer_draws_and_then_none(
+    tmp_path: Path, nothing_opens: Callable[[], None]
+) -> None:
+    nothing_opens()
+    draws = []
+    for qubits in (4, 6, 8):
+        run = made_up_run(tmp_path, f"q{qubits}", actor={"circuit": {"qubits": qubits}})
+        scope = Scope((run,), tmp_path / f"report{qubits}", False, DEVICE)
+        draws.append(draws_of(scope))
+    assert draws == [6, 2, 2]
+    Gradients().acquire(scope)
+    assert "8 qubits" in (Gradients().analyse(scope).refusal or "")
+
+
+def test_quality_by_hand() -> None:
+    ideal = np.array([[[3.0, 4.0]]])
+    measured = np.array([[[[3.0, 4.0], [4.0, -3.0]]]])
+    found = quality_of({"ideal": ideal, "measured": measured})
+    assert found.cosine == pytest.approx(0.5) and found.signal == pytest.approx(25)
+    assert found.scatter == pytest.approx(0.5 + 24.5)
+    nothing = quality_of({"ideal": np.zeros((1, 1, 2)), "measured": measured})
+    assert nothing.cosine == 0
+
+
+def test_repetitions_in_one_call_are_gradients_of_the_minibatch() -> None:
+    circuit = RingCircuit(3, 2)
+    backend = open_backend("aer", circuit)
+    rng = np.random.default_rng(3)
+    question = Question(
+        rng.uniform(-1, 1, (5, circuit.num_angles)),
+        rng.uniform(-np.pi, np.pi, circuit.num_weights),
+        rng.standard_normal((5, 3)),
+    )
+    wanted = ParameterShift().weight_gradient(
+        backend, question.angles, question.weights, question.upstream
+    )
+    found = shift_gradients(backend, question, 3)
+    assert found == pytest.approx(np.tile(wanted.weights, (3, 1)))
+
+
+def test_inputs_fit_every_depth() -> None:
+    angles = np.arange(12, dtype=np.float64).reshape(2, 6)
+    deep = RingCircuit(3, 2, "reupload")
+    assert _angles(deep, angles).shape == (2, deep.num_angles)
+    assert np.array_equal(_angles(RingCircuit(3, 4), np.tile(angles, (1, 2))), angles)
+
+
+def test_the_finding_is_whole_and_comes_back(acquired: Acquired, tmp_path: Path) -> None:
+    finding = Gradients().analyse(acquired("gradients", 1))
+    assert finding.answer is None and "One training seed" in (finding.refusal or "")
+    assert (finding.observed or "").startswith("At 1024 shots on ")
+    assert len(finding.figures) == 2 and len(finding.tables[0].rows) == 3
+    assert any("random advantages" in note for note in finding.notes)
+    assert read_finding(write_finding(tmp_path, finding)) == finding
+
+
+def test_nothing_is_measured_twice_and_analysis_opens_nothing(
+    acquired: Acquired, nothing_opens: Callable[[], None]
+) -> None:
+    scope = acquired("gradients", 1)
+    nothing_opens()
+    Gradients().acquire(scope)
+    Gradients().analyse(scope)
+
+
+def test_the_sentences_come_out_either_way() -> None:
+    rng = np.random.default_rng(6)
+
+    def verdict(*levels: float) -> str:
+        values = np.array(levels)[None, :, None, None] + 0.001 * rng.standard_normal((1, 4, 1, 20))
+        return _verdict(hierarchical_bootstrap(values))
+
+    assert verdict(0.5, 0.95, 0.99, 0.99).startswith("from 1024 shots on")
+    assert verdict(0.5, 0.95, 0.8, 0.99).startswith("only with exact"), "from there on it must stay"
+    assert "only with exact" in verdict(0.1, 0.2, 0.3, 0.95)
+    assert "no shots mend that" in verdict(0.1, 0.2, 0.3, 0.6)
+
+    def by_depth(change: float, scatter: float) -> str:
+        shallow = np.full((1, 20), 0.9)
+        deep = shallow + change + scatter * rng.standard_normal((1, 20))
+        rows = [[Quality(each, each, each)] * len(SHOTS) for each in (shallow, shallow, deep)]
+        return _by_depth([Point(1, True), Point(1, False), Point(8, False)], rows)
+
+    assert by_depth(-0.2, 0.01).startswith("It falls from depth 1 to 8")
+    assert by_depth(0.05, 0.001).startswith("It rises")
+    assert by_depth(0.0, 0.3).startswith("No difference is seen") and "draws" in by_depth(0.0, 0.3)
+
+
+def test_a_cosine_ends_at_one() -> None:
+    values = np.array([1.0, 1.0, 0.97, 1.0])[None, None, None]
+    found = hierarchical_bootstrap(values)
+    assert found.high[0, 0] > 1 == _cosine_at(found, 0, 0).high
+
+
+def test_shots_for_a_ratio_of_one_have_an_interval() -> None:
+    found = _shots_for_one(Estimate(value=math.log10(4), low=math.log10(2), high=math.log10(8)))
+    assert (found.low, found.value, found.high) == pytest.approx((16, 64, 256))
+
+
+def test_a_head_that_does_not_react_has_no_gradient_to_turn(
+    acquired: Acquired, tmp_path: Path
+) -> None:
+    scope = acquired("gradients", 1)
+    blind = dataclasses.replace(scope, folder=tmp_path)
+    for point in points_of(scope):
+        for shots in SHOTS:
+            arrays = read_gradients(scope, point, shots)
+            _path(blind, point, shots).parent.mkdir(parents=True, exist_ok=True)
+            write_arrays(_path(blind, point, shots), {k: 0 * v for k, v in arrays.items()})
+    finding = Gradients().analyse(blind)
+    assert finding.answer is None and "does not react" in (finding.refusal or "")
+
+
+def test_several_seeds_are_the_unit(acquired: Acquired) -> None:
+    finding = Gradients().analyse(acquired("gradients", 2))
+    assert finding.answer is not None and "at 2 trained weight sets" in finding.answer

@@ -1,0 +1,136 @@
+"""The gradient's variance against depth and qubits."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+from policy import ParameterShift, RingCircuit
+from qhw.backends.opening import open_backend
+from qhw.studies.finding import Estimate, read_finding, write_finding
+from qhw.studies.questions.plateaus import (
+    SEED,
+    WEIGHT,
+    Plateaus,
+    Size,
+    _depth_in_words,
+    _draw,
+    _path,
+    _slope,
+    _slope_in_words,
+    sizes,
+)
+from qhw.studies.statistics.bootstrap import hierarchical_bootstrap
+from qhw.studies.study import write_arrays
+from tests.qhw.studies.tiny import Acquired, acquired, nothing_opens, small_studies
+
+__all__ = ["acquired", "nothing_opens", "small_studies"]
+
+
+def test_the_variance_falls_with_the_qubits(acquired: Acquired) -> None:
+    finding = Plateaus().analyse(acquired("plateaus", 1))
+    ((_, slope, factor),) = finding.tables[0].rows
+    assert isinstance(slope, Estimate) and slope.high < 0
+    assert isinstance(factor, float) and 1.4 < factor < 3
+    values = finding.figures[0].series[0].y
+    assert values[0] is not None and values[-1] is not None and values[0] > values[-1]
+    assert (
+        finding.answer is not None
+        and "every qubit divides the gradient's variance by" in finding.answer
+    )
+
+
+def test_it_is_the_gradient_by_one_weight_of_the_first_layer() -> None:
+    circuit = RingCircuit(3, 2, "linear")
+    found = _draw(circuit, 3)["gradient"]
+    weights = np.random.default_rng([SEED, 3, 2]).uniform(-np.pi, np.pi, (3, circuit.num_weights))
+    angles = np.array([[np.pi / 2] * 3 + [0.0] * 3])
+    backend, upstream = open_backend("aer", circuit), np.array([[1.0, 0.0, 0.0]])
+    rule = ParameterShift()
+    wanted = [rule.weight_gradient(backend, angles, row, upstream).weights for row in weights]
+    assert found == pytest.approx(np.array(wanted)[:, WEIGHT])
+
+
+def test_parts_join_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    circuit = RingCircuit(2, 1, "linear")
+    whole = _draw(circuit, 7)["gradient"]
+    monkeypatch.setattr("qhw.studies.questions.plateaus.AT_ONCE", 3)
+    assert np.array_equal(_draw(circuit, 7)["gradient"], whole)
+
+
+def test_every_size_once_and_all_qubits_if_full(acquired: Acquired) -> None:
+    scope = acquired("plateaus", 1)
+    known = sizes(scope)
+    assert len(set(known)) == len(known)
+    assert Size(3, 2) in known and Size(5, 2) in known
+    full = dataclasses.replace(scope, full=True)
+    assert {size.qubits for size in sizes(full)} == set(range(2, 11))
+
+
+def test_the_slope_of_an_exact_fall_and_its_coverage() -> None:
+    """Squares of normal gradients whose variance halves with every qubit."""
+    known = [Size(n, 2) for n in (2, 4, 6)]
+    rng = np.random.default_rng(8)
+    variances = 2.0 ** -np.array([2.0, 4.0, 6.0])[:, None, None]
+    covered = []
+    for _ in range(200):
+        squares = variances * rng.chisquare(1, (3, 1, 300))
+        found = _slope(known, hierarchical_bootstrap(squares, resamples=300), (2, 4, 6), 2)
+        covered.append(found.low <= -1 <= found.high)
+    assert binom.ppf(1e-3, 200, 0.94) <= sum(covered) < 200
+    exact = hierarchical_bootstrap(variances * np.ones((3, 1, 10)))
+    assert _slope(known, exact, (2, 4, 6), 2).value == pytest.approx(-1)
+
+
+def test_depths_are_told_from_the_last_one_that_differs() -> None:
+    rng = np.random.default_rng(9)
+
+    def words(*variances: float) -> str:
+        known = [Size(3, depth) for depth in (1, 2, 3)]
+        squares = np.array(variances)[:, None, None] * rng.chisquare(1, (3, 1, 400))
+        return _depth_in_words(known, squares)
+
+    assert "from depth 1 to 3; from depth 2 on no further change" in words(8, 1, 1)
+    assert "from depth 2 to 3, and still changes" in words(1, 0.25, 1)
+    assert "falls by" in words(8, 1, 1) and "rises by" in words(1, 0.25, 1)
+    level = words(1, 1, 1)
+    assert level.startswith("No difference is seen between the variances of circuits of 3 qubits")
+    assert "weight sets" in level
+
+
+def test_a_gradient_of_nothing_is_refused(acquired: Acquired, tmp_path: Path) -> None:
+    scope = dataclasses.replace(acquired("plateaus", 1), folder=tmp_path)
+    for size in sizes(scope):
+        _path(scope, size).parent.mkdir(parents=True, exist_ok=True)
+        write_arrays(_path(scope, size), {"gradient": np.zeros(200)})
+    assert "no variance to compare" in (Plateaus().analyse(scope).refusal or "")
+
+
+def test_the_finding_is_whole_and_comes_back(acquired: Acquired, tmp_path: Path) -> None:
+    finding = Plateaus().analyse(acquired("plateaus", 1))
+    assert [figure.id for figure in finding.figures] == ["variance_by_qubits", "variance_by_depth"]
+    assert all(figure.y.log for figure in finding.figures)
+    assert any("200 random weight sets" in note for note in finding.notes)
+    assert read_finding(write_finding(tmp_path, finding)) == finding
+
+
+def test_nothing_is_measured_twice_and_analysis_opens_nothing(
+    acquired: Acquired, nothing_opens: Callable[[], None]
+) -> None:
+    scope = acquired("plateaus", 1)
+    nothing_opens()
+    Plateaus().acquire(scope)
+    Plateaus().analyse(scope)
+
+
+def test_the_sentence_comes_out_either_way() -> None:
+    assert "divides the gradient's variance by 2.00" in _slope_in_words(
+        2, Estimate(value=-1, low=-1.1, high=-0.9)
+    )
+    assert "does not fall but rises" in _slope_in_words(2, Estimate(value=1, low=0.9, high=1.1))
+    assert "no change" in _slope_in_words(2, Estimate(value=0, low=-0.1, high=0.1))
