@@ -22,7 +22,7 @@ from benchmarks.compiled_engine import draw, open_noisy
 from benchmarks.timing import interleaved, significant, write_result
 from policy import ParameterShift, RingCircuit
 from qhw.config import parse_config
-from qhw.trainer import Trainer
+from qhw.training.trainer import Trainer
 
 QUBITS, DEPTHS, BATCHES = range(2, 9), range(1, 7), (1, 8, 64, 512, 2048)
 DEVICE = "fake_brisbane"

@@ -27,8 +27,8 @@ from qhw.jobs.clock import SystemClock
 from qhw.jobs.ibm.runner import IbmRunner
 from qhw.jobs.local.runner import LocalRunner
 from qhw.runs.directory import create_run
-from qhw.trainer import Trainer
-from qhw.trainer_of_run import open_trainer
+from qhw.training.reopening import open_trainer
+from qhw.training.trainer import Trainer
 from tests.ibm_cloud.cloud import Cloud
 from tests.ibm_cloud.server import CloudServer
 

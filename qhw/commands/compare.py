@@ -38,8 +38,8 @@ from qhw.known import refuse_unknown
 from qhw.runs.directory import RunDirectory, open_run
 from qhw.runs.settings import deployed_config
 from qhw.threads import for_pictures, one_thread
-from qhw.trainer import Trainer
-from qhw.trainer_of_run import open_trainer
+from qhw.training.reopening import open_trainer
+from qhw.training.trainer import Trainer
 
 PICTURES = 16
 """Latents whose pictures are shown."""

@@ -40,8 +40,8 @@ from qhw.files import Cache, write_json
 from qhw.runs.directory import RunDirectory
 from qhw.runs.lock import sole_use
 from qhw.threads import for_pictures, one_thread
-from qhw.trainer import Trainer
-from qhw.trainer_of_run import RESUME, open_trainer, require_ledger
+from qhw.training.reopening import RESUME, open_trainer, require_ledger
+from qhw.training.trainer import Trainer
 
 RANDOM_SEED = 8_191
 BEST_CONSTANT = 2

@@ -31,7 +31,7 @@ from qhw.files import write_json
 from qhw.runs.directory import RunDirectory, open_run
 from qhw.runs.lock import sole_use
 from qhw.threads import for_pictures, one_thread
-from qhw.trainer import Trainer
+from qhw.training.trainer import Trainer
 
 SAMPLE_SEED = 31_337
 EYE_TITLES = {"proxy": "proxy", "judge_0": "judge 1", "judge_1": "judge 2"}

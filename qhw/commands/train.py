@@ -21,8 +21,8 @@ from qhw.runs.checkpoint import unpack
 from qhw.runs.directory import RunDirectory, create_run, open_run
 from qhw.runs.lock import sole_use
 from qhw.threads import one_thread
-from qhw.trainer import TRAINING, Trainer
-from qhw.trainer_of_run import open_trainer, require_ledger
+from qhw.training.reopening import open_trainer, require_ledger
+from qhw.training.trainer import TRAINING, Trainer
 
 
 def train(

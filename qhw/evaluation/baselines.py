@@ -31,7 +31,7 @@ from diffusion.headroom import CONSTANT_GRID, Candidate, play_candidate, wide_en
 from diffusion.schedules import baseline_schedules
 from qhw.errors import BundleError
 from qhw.evaluation.judges import EYES, Judges, Outcome, PairedLatents, Score
-from qhw.trainer import Trainer
+from qhw.training.trainer import Trainer
 
 FOLDER = "baselines"
 

@@ -13,7 +13,7 @@ from qhw.devices.backend import DeviceBackend, Position
 from qhw.evaluation.judges import PairedLatents
 from qhw.runs.checkpoint import pack, unpack
 from qhw.runs.directory import Checkpoint
-from qhw.trainer import Trainer
+from qhw.training.trainer import Trainer
 
 
 def mean_action(actor: Actor) -> Callable[[int, Tensor], Tensor]:

@@ -118,7 +118,7 @@ def repeats_of(scope: Scope) -> int:
 def _measure(scope: Scope, point: Point, shots: int | None, visits: Sequence[Visits]) -> Arrays:
     """One depth with these shots: ideal gradients (S, D, P), measured ones (S, D, R, P)."""
     from qhw.backends.opening import open_backend
-    from qhw.seeding import stream_seed
+    from qhw.training.streams import stream_seed
 
     circuit = replace(subject_circuit(scope), depth=point.depth)
     seed = stream_seed(FORMAT, f"gradients/{point.stem}/{shots}")

@@ -262,7 +262,7 @@ class _Bench:
         return opened.method
 
     def _seed(self, shots: int | None) -> int:
-        from qhw.seeding import stream_seed
+        from qhw.training.streams import stream_seed
 
         return stream_seed(FORMAT, f"features/{self.device}/{shots}")
 

@@ -18,7 +18,6 @@ from diffusion.episodes import Episode
 from diffusion.headroom import CONSTANT_GRID, Candidate, play_candidate, wide_environment
 from diffusion.lpips_distance import LpipsDistance
 from diffusion.metrics import psnr, ssim
-from qhw.assembly import make_backend, open_bundle, ring_circuit
 from qhw.backends.backend import Backend
 from qhw.backends.opening import open_backend
 from qhw.config import RunConfig, parse_config
@@ -28,7 +27,6 @@ from qhw.evaluation.baselines import Baselines, best_constant
 from qhw.evaluation.judges import Judges, Outcome, PairedLatents, evaluation_latents
 from qhw.evaluation.playing import play_policy
 from qhw.files import Cache, write_json
-from qhw.seeding import stream_seed
 from qhw.studies.measured.conditions import (
     NOISELESS,
     SHOWN_LATENTS,
@@ -42,7 +40,9 @@ from qhw.studies.measured.conditions import (
 )
 from qhw.studies.study import Arrays, Scope, read_arrays, write_arrays
 from qhw.threads import for_pictures, one_thread
-from qhw.trainer import Trainer
+from qhw.training.parts import make_backend, open_bundle, ring_circuit
+from qhw.training.streams import stream_seed
+from qhw.training.trainer import Trainer
 
 HIGHEST_PSNR = 100.0
 """Stands for the infinite ratio of equal pictures, in dB."""

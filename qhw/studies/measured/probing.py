@@ -10,7 +10,6 @@ from pathlib import Path
 
 from calibration import DeviceSnapshot, republished
 from policy import RingCircuit
-from qhw.assembly import ring_circuit
 from qhw.backends.aer import NoisyAerBackend
 from qhw.backends.mitigation.fitting import (
     CalibrationInputs,
@@ -27,6 +26,7 @@ from qhw.known import open_snapshot
 from qhw.runs.directory import RunDirectory
 from qhw.studies.measured.probes import STAND_IN, ProbeJob, probe_path
 from qhw.studies.study import Arrays, Scope, kept
+from qhw.training.parts import ring_circuit
 
 PHASE = "calibration"
 

@@ -83,7 +83,7 @@ class Policy:
     def __init__(self, run: RunDirectory) -> None:
         from policy import RingActor
         from qhw.studies.measured.playing import played_config
-        from qhw.trainer import Trainer
+        from qhw.training.trainer import Trainer
 
         self.trainer = Trainer(played_config(run.config, NOISELESS))
         self.trainer.adopt(run.latest_checkpoint())

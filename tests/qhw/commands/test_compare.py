@@ -19,7 +19,6 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from diffusion.comparison import Interval, ScoredArm
-from qhw.assembly import open_bundle
 from qhw.cli.compare import compare
 from qhw.commands.compare import (
     Comparison,
@@ -35,7 +34,8 @@ from qhw.errors import ConfigError, QhwError, UnknownNameError
 from qhw.evaluation.judges import EYES, Outcome, Score
 from qhw.evaluation.pairs import EqualAccuracy, Metric, alikeness, counts_of, metrics
 from qhw.runs.directory import RunDirectory, create_run
-from qhw.trainer import Trainer
+from qhw.training.parts import open_bundle
+from qhw.training.trainer import Trainer
 
 SMALL: dict[str, Any] = {
     "actor": {"circuit": {"qubits": 3, "depth": 1}},
@@ -177,7 +177,7 @@ def test_another_model_is_refused(
     bundle = open_bundle("fashion-mnist")
     other = replace(bundle, card=replace(bundle.card, name="another"))
     bundles = {"fashion-mnist": bundle, "another": other}
-    monkeypatch.setattr("qhw.assembly.open_bundle", bundles.__getitem__)
+    monkeypatch.setattr("qhw.training.parts.open_bundle", bundles.__getitem__)
     begun(tmp_path, "other", environment={"steps": 3, "bundle": "another"})
     with pytest.raises(ConfigError, match=r"different models: fashion-mnist .* and another"):
         compare_runs(runs / "first", tmp_path / "other", ComparisonOrder())

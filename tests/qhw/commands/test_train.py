@@ -10,7 +10,7 @@ from policy import RingActor
 from qhw.config import parse_config
 from qhw.errors import CheckpointError
 from qhw.runs.directory import create_run
-from qhw.trainer import Trainer
+from qhw.training.trainer import Trainer
 
 SMALL: dict[str, Any] = {
     "backend": {"name": "aer"},

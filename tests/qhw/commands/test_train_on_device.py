@@ -32,8 +32,8 @@ from qhw.jobs.work import PaidWork
 from qhw.runs.directory import RunDirectory, create_run
 from qhw.runs.lock import sole_use
 from qhw.runs.settings import order_evaluation, resumed, training_settings
-from qhw.trainer import Trainer
-from qhw.trainer_of_run import open_trainer
+from qhw.training.reopening import open_trainer
+from qhw.training.trainer import Trainer
 
 SMALL: dict[str, Any] = {
     "actor": {"circuit": {"qubits": 3, "depth": 1}},

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 
 from qhw.evaluation.playing import _Device
-from qhw.meter import Meter
 from qhw.runs.checkpoint import pack
 from qhw.runs.directory import Checkpoint
+from qhw.training.trainer import Meter
 
 
 class Environment:

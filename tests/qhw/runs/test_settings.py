@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from qhw.commands.train import describe
 from qhw.config import RunConfig, merge, parse_config
 from qhw.errors import ConfigError, UnknownNameError
-from qhw.trainer import Trainer
+from qhw.training.trainer import Trainer
 
 SMALL: dict[str, Any] = {
     "backend": {"name": "aer"},

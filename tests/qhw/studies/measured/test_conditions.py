@@ -35,7 +35,7 @@ from qhw.studies.measured.conditions import (
 )
 from qhw.studies.measured.playing import acquire_conditions, played_config
 from qhw.studies.study import Scope
-from qhw.trainer_of_run import open_trainer
+from qhw.training.reopening import open_trainer
 
 NOISY = Setting("fake_nairobi")
 SAMPLED = Setting("fake_nairobi", shots=64)

@@ -29,7 +29,7 @@ from qhw.backends.opening import open_backend
 from qhw.config import CircuitConfig, EnvironmentConfig, GradientConfig, RunConfig, is_device
 from qhw.devices.opening import Requester, open_device
 from qhw.errors import BundleError, ConfigError, UnknownNameError
-from qhw.seeding import stream_seed
+from qhw.training.streams import stream_seed
 
 EMBEDDED_BUNDLE = "fashion-mnist"
 
@@ -132,7 +132,7 @@ def adopt(backend: ExpectationBackend, circuit: RingCircuit) -> Backend:
     if backend.circuit != circuit:
         raise ConfigError(
             f"The backend was made for {backend.circuit}, the settings ask for {circuit}.",
-            "Give both the same circuit: `qhw.assembly.ring_circuit(config.actor.circuit)`.",
+            "Give both the same circuit: `qhw.training.parts.ring_circuit(config.actor.circuit)`.",
         )
     return Adopted(backend)
 

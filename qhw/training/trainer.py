@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
@@ -15,6 +16,7 @@ from diffusion.bundle import Bundle
 from diffusion.environment import GuidanceEnvironment, draw_labels, draw_latents
 from policy import (
     Actor,
+    Cost,
     Critic,
     ExpectationBackend,
     PpoConfig,
@@ -28,18 +30,17 @@ from policy import (
     update,
 )
 from policy.shot_noise import TOLERABLE
-from qhw import assembly
 from qhw.backends.backend import Backend
 from qhw.config import PpoSection, RunConfig
 from qhw.devices.backend import DeviceBackend, Position
 from qhw.devices.opening import Requester
 from qhw.errors import CheckpointError, ConfigError
-from qhw.meter import Meter
 from qhw.runs.checkpoint import optimizer_tensors, pack, restore_optimizer
 from qhw.runs.directory import Checkpoint
-from qhw.seeding import Streams, stream_seed
-from qhw.stages import Collecting, Updating, prefixed, section
 from qhw.threads import for_pictures
+from qhw.training import parts as assembly
+from qhw.training.in_progress import Collecting, Updating, prefixed, section
+from qhw.training.streams import Streams, stream_seed
 
 MEASURED_RULES = ("shift", "pruned", "spsa", "adjoint")
 TRAINING = "training"
@@ -393,3 +394,28 @@ def action_statistics(rollout: Rollout) -> dict[str, float]:
         "action_variance": float(actions.var()),
         "sign_changes": float(changes),
     }
+
+
+@dataclass
+class Meter:
+    """Adds up what the backend was asked for, by phase."""
+
+    costs: dict[str, Cost] = field(default_factory=dict)
+
+    def record(self, phase: str, cost: Cost) -> None:
+        """Add one evaluation."""
+        self.costs[phase] = self.costs.get(phase, Cost()) + cost
+
+    def state(self) -> dict[str, dict[str, float]]:
+        """The sums so far, as plain JSON."""
+        return {phase: dataclasses.asdict(cost) for phase, cost in self.costs.items()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Put the sums back."""
+        self.costs = {phase: Cost(**cost) for phase, cost in state.items()}
+
+    def take(self) -> dict[str, dict[str, float]]:
+        """The sums since the last call, as plain JSON."""
+        taken = self.state()
+        self.costs = {}
+        return taken

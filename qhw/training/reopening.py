@@ -12,7 +12,7 @@ from qhw.devices.opening import Requester
 from qhw.devices.session import Display
 from qhw.errors import ConfigError, LedgerError
 from qhw.runs.directory import RunDirectory
-from qhw.trainer import Trainer
+from qhw.training.trainer import Trainer
 
 RESUME = "train --resume"
 """What goes on with a training, before the run's path."""

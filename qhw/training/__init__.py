@@ -1,0 +1,1 @@
+"""What learns: the trainer, its parts, and a training under way."""
