@@ -88,8 +88,8 @@ def plan_run(
     """Quote `qhw run`.
 
     Args:
-        config: The run's settings on a device; see `qhw.runs.settings`. Its limits decide the default
-            mitigation.
+        config: The run's settings on a device; see `qhw.runs.settings`. Its limits decide the
+            default mitigation.
         images: Pictures in lockstep.
         query_every: The device is asked at every such step.
         queue: Jobs waiting at the device; None where it is not known.

@@ -245,7 +245,7 @@ def _environment_facts() -> dict[str, Any]:
 
 def _git_commit() -> str | None:
     """The commit of a source checkout, or None for an installed distribution."""
-    head = Path(__file__).resolve().parents[1] / ".git" / "HEAD"
+    head = Path(__file__).resolve().parents[2] / ".git" / "HEAD"
     if not head.is_file():
         return None
     content = head.read_text(encoding="utf-8").strip()

@@ -358,7 +358,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_a_job_outlives_the_process_that_sent_it(remote_cloud: RemoteCloud) -> None:
     child = subprocess.run(
         [sys.executable, "-c", CHILD],
-        cwd=Path(__file__).parents[3],
+        cwd=Path(__file__).parents[4],
         env=os.environ,
         stdout=subprocess.PIPE,
         check=False,
