@@ -25,7 +25,7 @@ class Entry:
 
     def load(self) -> Study:
         """Import its module and make it."""
-        module = importlib.import_module(f"qhw.studies.{self.name}")
+        module = importlib.import_module(f"qhw.studies.questions.{self.name}")
         study: Study = getattr(module, self.kind)()
         return study
 
