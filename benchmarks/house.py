@@ -88,9 +88,7 @@ def measure() -> dict[str, float]:
         "functions": len(lengths),
         "function length, median": statistics.median(lengths),
         "function length, p90": lengths[int(0.9 * len(lengths))],
-        "functions over 50 lines, %": round(
-            100 * sum(n > 50 for n in lengths) / len(lengths), 1
-        ),
+        "functions over 50 lines, %": round(100 * sum(n > 50 for n in lengths) / len(lengths), 1),
         "private helpers": len(callers),
         "of them with one caller, %": round(100 * callers.count(1) / len(callers)),
         "test lines : product lines": round(line_count(ROOT / "tests") / lines, 2),
