@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from timing import write_result
+from benchmarks.timing import write_result
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("calibration", "diffusion", "policy", "qhw")
