@@ -16,7 +16,7 @@ class Entry:
     """Where a study is.
 
     Attributes:
-        name: Of the study, and of its module in this package.
+        name: Name of the study, and of its module in `questions`.
         kind: Its class.
     """
 

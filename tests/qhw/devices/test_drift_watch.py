@@ -20,7 +20,7 @@ from qhw.devices.opening import Requester
 from qhw.errors import ConfigError, DriftError
 from qhw.jobs.clock import SteppedClock
 from tests.ibm_cloud.cloud import Cloud
-from tests.qhw.jobs.nairobi import OpenNairobi, ask_at
+from tests.ibm_cloud.nairobi import OpenNairobi, ask_at
 
 MUCH, LITTLE = 3.0, 1.02
 """Factors on every error: far beyond the thresholds, and within them."""

@@ -27,7 +27,7 @@ from qhw.jobs.patience import Patience
 from qhw.jobs.request import JobRequest, Unit
 from qhw.jobs.work import Progress, WorkSettings
 from tests.ibm_cloud.cloud import Cloud, Fault
-from tests.qhw.jobs.nairobi import CIRCUIT, OpenNairobi, ask_at
+from tests.ibm_cloud.nairobi import CIRCUIT, OpenNairobi, ask_at
 
 POST = ("POST", "/jobs")
 IMPATIENT = Patience(call_seconds=20, submit_seconds=20, attempts=3)
