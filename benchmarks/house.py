@@ -1,7 +1,7 @@
 """How the code is laid out, in figures that can be watched.
 
-    python benchmarks/house.py           print them
-    python benchmarks/house.py --write   keep them in house.json as well
+    python -m benchmarks.house           print them
+    python -m benchmarks.house --write   keep them in house.json as well
 
 Lines are those of the four packages' Python files. A function's length counts from its `def` to
 its last line, docstring included; nested ones count by themselves too. A private helper is a
