@@ -157,7 +157,7 @@ def train(
     """Train a controller with PPO, evaluate it on paired latents, print the table."""
     from qhw.config import merge
     from qhw.runs.directory import create_run
-    from qhw.runs.settings import order_training, resumed
+    from qhw.runs.settings import checked_training_settings, run_to_resume
 
     options: dict[str, Any] = {
         "seed": seed,
@@ -197,10 +197,12 @@ def train(
     if resume is not None:
         others = {"--config": config, "--name": name, "--from": start_from}
         others["--preset"] = None if preset == "default" else preset
-        _train(resumed(resume, chosen, others), tensorboard)
+        _train(run_to_resume(resume, chosen, others), tensorboard)
         return
-    order = order_training(chosen, config=config, preset=preset, start_from=start_from)
-    _train(create_run(runs, order, name), tensorboard)
+    settings = checked_training_settings(
+        chosen, config=config, preset=preset, start_from=start_from
+    )
+    _train(create_run(runs, settings, name), tensorboard)
 
 
 def _train(run_directory: RunDirectory, tensorboard: bool) -> None:
@@ -241,7 +243,7 @@ def run(
     runs: RunsOption = Path("runs"),
 ) -> None:
     """Sample with a trained controller beside the best constant, on the same latents."""
-    from qhw.runs.settings import order_deployment
+    from qhw.runs.settings import deployment_settings
 
     settings = {
         "name": backend,
@@ -262,10 +264,10 @@ def run(
         "on_drift": on_drift,
     }
     path = run_path or runs / "latest"
-    config = order_deployment(path, settings, hardware, resume=resume, fresh=fresh)
-    from qhw.commands.run import Order, deploy
+    config = deployment_settings(path, settings, hardware, resume=resume, fresh=fresh)
+    from qhw.commands.run import DeploymentRequest, deploy
 
-    deploy(path, config, Order(images, seed, query_every, resume, fresh))
+    deploy(path, config, DeploymentRequest(images, seed, query_every, resume, fresh))
 
 
 @app.command()
@@ -286,7 +288,7 @@ def evaluate(
 
     On a device, limits are the run's in all: what its training spent counts.
     """
-    from qhw.runs.settings import order_evaluation
+    from qhw.runs.settings import run_to_evaluate
 
     limits = {
         "max_qpu_seconds": max_qpu_seconds,
@@ -295,7 +297,7 @@ def evaluate(
         "job_wait": job_wait,
         "on_drift": on_drift,
     }
-    run, count = order_evaluation(run_path or runs / "latest", latents, limits)
+    run, count = run_to_evaluate(run_path or runs / "latest", latents, limits)
     from qhw.commands.evaluate import evaluate_run
 
     evaluate_run(run, count, full=True)

@@ -42,6 +42,6 @@ def compare(
         "shots": shots,
         "mitigation": mitigation,
     }
-    from qhw.commands.compare import ComparisonOrder, compare_runs
+    from qhw.commands.compare import ComparisonRequest, compare_runs
 
-    compare_runs(first, second, ComparisonOrder(latents, settings, out))
+    compare_runs(first, second, ComparisonRequest(latents, settings, out))

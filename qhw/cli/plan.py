@@ -114,7 +114,7 @@ def run(
     """Quote pictures made on a device with a trained controller."""
     from qhw.budget.planning import named_device, plan_run
     from qhw.runs.directory import open_run
-    from qhw.runs.settings import deployed_config
+    from qhw.runs.settings import settings_on_backend
 
     own = open_run(run_path or runs / "latest").config
     named = {
@@ -123,7 +123,7 @@ def run(
         "mitigation": mitigation,
     }
     hardware = _hardware(max_qpu_seconds, max_jobs, max_cost, price)
-    settings = deployed_config(own, named, hardware)
+    settings = settings_on_backend(own, named, hardware)
     waiting = _queue(queue, backend)
     quote = plan_run(settings, images=images, query_every=query_every, queue=waiting)
     _print(quote, settings, backend)

@@ -36,7 +36,7 @@ from qhw.evaluation.playing import play_policy
 from qhw.files import Cache, write_json
 from qhw.known import refuse_unknown
 from qhw.runs.directory import RunDirectory, open_run
-from qhw.runs.settings import deployed_config
+from qhw.runs.settings import settings_on_backend
 from qhw.threads import for_pictures, one_thread
 from qhw.training.reopening import open_trainer
 from qhw.training.trainer import Trainer
@@ -46,7 +46,7 @@ PICTURES = 16
 
 
 @dataclass(frozen=True)
-class ComparisonOrder:
+class ComparisonRequest:
     """What `qhw compare` was asked for.
 
     Attributes:
@@ -86,13 +86,13 @@ class Player:
 
 
 @one_thread()
-def compare_runs(first: Path, second: Path, order: ComparisonOrder) -> Path:
+def compare_runs(first: Path, second: Path, request: ComparisonRequest) -> Path:
     """Play both policies on the evaluation's latents, write the files, print the tables.
 
     Args:
         first: Run A.
         second: Run B.
-        order: Latents, backend, folder.
+        request: Latents, backend, folder.
 
     Returns:
         The folder.
@@ -102,14 +102,14 @@ def compare_runs(first: Path, second: Path, order: ComparisonOrder) -> Path:
         UnknownNameError: If there is no such run or backend.
     """
     runs = open_run(first), open_run(second)
-    configs = [_config(run, order) for run in runs]
+    configs = [_config(run, request) for run in runs]
     _refuse_unlike_settings(runs, configs)
-    a, b = (_player(run, config, order) for run, config in zip(runs, configs, strict=True))
+    a, b = (_player(run, config, request) for run, config in zip(runs, configs, strict=True))
     _refuse_other_model(a, b)
     console = Console()
-    folder = order.folder or a.run.path / f"compare-{b.run.name}"
+    folder = request.folder or a.run.path / f"compare-{b.run.name}"
     folder.mkdir(parents=True, exist_ok=True)
-    comparison = _compare(a, b, order.latents, folder, Display(console))
+    comparison = _compare(a, b, request.latents, folder, Display(console))
     write_json(
         folder / "compare.json",
         {"A": a.facts, "B": b.facts, "command": _command(first, second), **asdict(comparison)},
@@ -120,13 +120,13 @@ def compare_runs(first: Path, second: Path, order: ComparisonOrder) -> Path:
     return folder
 
 
-def _config(run: RunDirectory, order: ComparisonOrder) -> RunConfig:
+def _config(run: RunDirectory, request: ComparisonRequest) -> RunConfig:
     """The run's settings, on another backend if one was asked for and there is a circuit."""
     config = run.config
-    if config.actor.kind == "ring" and order.changes_backend:
-        if order.backend.get("name") is not None:
-            refuse_unknown(order.backend["name"], order.backend.get("device"))
-        config = deployed_config(config, {"name": None, **order.backend}, {})
+    if config.actor.kind == "ring" and request.changes_backend:
+        if request.backend.get("name") is not None:
+            refuse_unknown(request.backend["name"], request.backend.get("device"))
+        config = settings_on_backend(config, {"name": None, **request.backend}, {})
     if is_device(config.backend.name):
         raise ConfigError(
             f"{run.name} plays on {config.backend.name!r}, where every step is a job; compare "
@@ -160,8 +160,8 @@ def _refuse_other_model(a: Player, b: Player) -> None:
         )
 
 
-def _player(run: RunDirectory, config: RunConfig, order: ComparisonOrder) -> Player:
-    trainer = Trainer(config) if order.changes_backend else open_trainer(run)
+def _player(run: RunDirectory, config: RunConfig, request: ComparisonRequest) -> Player:
+    trainer = Trainer(config) if request.changes_backend else open_trainer(run)
     checkpoint = run.latest_checkpoint()
     trainer.adopt(checkpoint)
     trainer.done = checkpoint.update

@@ -69,11 +69,11 @@ def evaluate_run(
     paid = is_device(run.config.backend.name)
     with sole_use(run.path) if paid else nullcontext():
         command = f"evaluate --latents {latents}"
-        return evaluate_held(run, latents, full=full, backend=backend, command=command)
+        return evaluate_under_lock(run, latents, full=full, backend=backend, command=command)
 
 
 @one_thread()
-def evaluate_held(
+def evaluate_under_lock(
     run: RunDirectory,
     latents: int,
     *,

@@ -55,7 +55,7 @@ class Sampled:
 
 
 @dataclass(frozen=True)
-class Order:
+class DeploymentRequest:
     """What `qhw run` was asked for.
 
     Attributes:
@@ -74,13 +74,13 @@ class Order:
 
 
 @one_thread()
-def deploy(run_path: Path, config: RunConfig, order: Order) -> None:
+def deploy(run_path: Path, config: RunConfig, request: DeploymentRequest) -> None:
     """Make pictures, traces and a table in the run's folder, and print the table.
 
     Args:
         run_path: A trained run.
-        config: Its settings with the backend to sample on; see `qhw.runs.settings.deployed_config`.
-        order: What to make.
+        config: Its settings on the backend to sample on; `qhw.runs.settings.settings_on_backend`.
+        request: What to make.
 
     Raises:
         QhwError: Its message says what to do; what was paid for is kept.
@@ -92,11 +92,11 @@ def deploy(run_path: Path, config: RunConfig, order: Order) -> None:
     if is_device(config.backend.name):
         folder /= config.backend.name
         with sole_use(folder):
-            _deploy_on_device(console, display, run, folder, config, order)
+            _deploy_on_device(console, display, run, folder, config, request)
         return
     trainer = Trainer(config)
     folder.mkdir(parents=True, exist_ok=True)
-    _sample(console, display, run, folder, trainer, order)
+    _sample(console, display, run, folder, trainer, request)
 
 
 def _deploy_on_device(
@@ -105,16 +105,16 @@ def _deploy_on_device(
     run: RunDirectory,
     folder: Path,
     config: RunConfig,
-    order: Order,
+    request: DeploymentRequest,
 ) -> None:
     """Begin a deployment or go on with one; nothing is sent before it is written down."""
-    found = _record(folder, run, config, order)
+    found = _record(folder, run, config, request)
     trainer = Trainer(config, requester=_requester(folder, found, display))
     assert trainer.paid is not None, "a device is paid"
     record = replace(found, mitigation=trainer.paid.mitigation.name)
     write_record(folder, record)
     with paid_session(console, trainer.paid, folder):
-        _sample(console, display, run, folder, trainer, order)
+        _sample(console, display, run, folder, trainer, request)
     finish(folder, record)
 
 
@@ -124,7 +124,7 @@ def _sample(
     run: RunDirectory,
     folder: Path,
     trainer: Trainer,
-    order: Order,
+    request: DeploymentRequest,
 ) -> None:
     checkpoint = run.latest_checkpoint()
     trainer.adopt(checkpoint)
@@ -132,10 +132,10 @@ def _sample(
     if trainer.paid is not None:
         prepare_device(trainer, trainer.paid, "images")
         print_facts(console, trainer.paid.describe())
-    paired = evaluation_latents(trainer.bundle, order.images, SAMPLE_SEED + order.seed)
+    paired = evaluation_latents(trainer.bundle, request.images, SAMPLE_SEED + request.seed)
     started = time.perf_counter()
-    with for_pictures(), display.status(f"sampling {order.images} pictures"):
-        episode = play_policy(trainer, paired, "images", order.query_every)
+    with for_pictures(), display.status(f"sampling {request.images} pictures"):
+        episode = play_policy(trainer, paired, "images", request.query_every)
         seconds = time.perf_counter() - started
         constant = _play_constant(trainer, paired)
     name = f"constant {trainer.bundle.card.chosen.constant:g}"
@@ -146,32 +146,34 @@ def _sample(
         name: _sampled(judges, constant, paired.labels),
     }
     alike = likeness(episode.images, constant.images)
-    _report(console, folder, trainer, arms, alike, seconds, order)
+    _report(console, folder, trainer, arms, alike, seconds, request)
 
 
-def _record(folder: Path, run: RunDirectory, config: RunConfig, order: Order) -> DeploymentRecord:
+def _record(
+    folder: Path, run: RunDirectory, config: RunConfig, request: DeploymentRequest
+) -> DeploymentRecord:
     """The unfinished deployment that is resumed, or a new one."""
     settings = {
         "update": run.latest_checkpoint().update,
-        "images": order.images,
-        "seed": order.seed,
-        "query_every": order.query_every,
+        "images": request.images,
+        "seed": request.seed,
+        "query_every": request.query_every,
         "shots": config.backend.shots,
         "mitigation": config.backend.mitigation,
         "readout_errors": config.hardware.readout_errors,
     }
-    command = _command(run, config, order)
-    return open_record(folder, settings, command, resume=order.resume, fresh=order.fresh)
+    command = _command(run, config, request)
+    return open_record(folder, settings, command, resume=request.resume, fresh=request.fresh)
 
 
-def _command(run: RunDirectory, config: RunConfig, order: Order) -> str:
+def _command(run: RunDirectory, config: RunConfig, request: DeploymentRequest) -> str:
     """What goes on with a deployment, its limits included."""
     hardware = config.hardware.model_dump(exclude_unset=True, exclude_none=True)
     options = {
         "backend": config.backend.name,
-        "images": order.images,
-        "seed": order.seed or None,
-        "query-every": order.query_every if order.query_every > 1 else None,
+        "images": request.images,
+        "seed": request.seed or None,
+        "query-every": request.query_every if request.query_every > 1 else None,
         "shots": config.backend.shots,
         "mitigation": config.backend.mitigation,
         **{name.replace("_", "-"): value for name, value in hardware.items()},
@@ -245,7 +247,7 @@ def _report(
     arms: dict[str, Sampled],
     alike: dict[str, float],
     seconds: float,
-    order: Order,
+    request: DeploymentRequest,
 ) -> None:
     facts = dict(trainer.backend.describe()) if trainer.backend else {}
     record = {
@@ -253,12 +255,12 @@ def _report(
         "policy against constant": alike,
         "backend": facts,
         "drift": trainer.paid.drift.state()["notes"] if trainer.paid else [],
-        "query every": order.query_every,
+        "query every": request.query_every,
         "cost": trainer.meter.take(),
         "seconds": seconds,
     }
     write_json(folder / "metrics.json", record)
-    console.print(_table(arms, order.images))
+    console.print(_table(arms, request.images))
     told = ", ".join(f"{name} {value:.3f}" for name, value in alike.items())
     console.print(f"The policy's pictures against the constant's, latent by latent: {told}.")
     console.print("Few pictures tell little: `qhw evaluate` compares on 2,000 latents.")

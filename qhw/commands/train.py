@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from policy import ExpectationBackend, count_parameters
 from qhw.backends.mitigation.zne import NO_GRADIENTS
 from qhw.budget.planning import refuse_endless_jobs
-from qhw.commands.evaluate import evaluate_held
+from qhw.commands.evaluate import evaluate_under_lock
 from qhw.config import RunConfig
 from qhw.console import from_here, print_facts
 from qhw.devices.session import Display, paid_session
@@ -68,7 +68,7 @@ def train_run(
             _take_up(run, trainer)
             _announce(console, run, trainer)
             _loop(console, run, trainer, tensorboard, display)
-        evaluate_held(run, trainer.config.evaluation.latents, backend=backend)
+        evaluate_under_lock(run, trainer.config.evaluation.latents, backend=backend)
 
 
 def _open_or_discard(

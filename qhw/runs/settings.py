@@ -22,7 +22,7 @@ FULL_LATENTS = 2000
 """Latents of the full table, where they cost nothing."""
 
 
-def order_training(
+def checked_training_settings(
     chosen: dict[str, Any], *, config: Path | None, preset: str, start_from: Path | None
 ) -> RunConfig:
     """Settings of a new training run whose backend can be opened; see `training_settings`.
@@ -63,7 +63,7 @@ def training_settings(
     return parse_config(settings)
 
 
-def resumed(
+def run_to_resume(
     path: Path, chosen: dict[str, Any], others: Mapping[str, object | None]
 ) -> RunDirectory:
     """A run to go on with; its limits may be raised, nothing else.
@@ -85,7 +85,7 @@ def resumed(
     return _with_limits(open_run(path), hardware)
 
 
-def order_evaluation(
+def run_to_evaluate(
     path: Path, latents: int | None, limits: dict[str, Any]
 ) -> tuple[RunDirectory, int]:
     """A run to evaluate, and on how many latents; on a device its limits may be raised.
@@ -116,7 +116,7 @@ def _with_limits(run: RunDirectory, hardware: dict[str, Any]) -> RunDirectory:
     return run
 
 
-def order_deployment(
+def deployment_settings(
     path: Path,
     backend: dict[str, Any],
     hardware: dict[str, Any],
@@ -138,7 +138,7 @@ def order_deployment(
     """
     if backend["name"] is not None:
         refuse_unknown(backend["name"], backend["device"])
-    config = deployed_config(open_run(path).config, backend, hardware)
+    config = settings_on_backend(open_run(path).config, backend, hardware)
     if (resume or fresh) and not is_device(config.backend.name):
         raise ConfigError(
             f"--resume and --fresh apply to devices; {config.backend.name!r} costs nothing.",
@@ -149,7 +149,7 @@ def order_deployment(
     return config
 
 
-def deployed_config(
+def settings_on_backend(
     config: RunConfig, backend: dict[str, Any], hardware: dict[str, Any]
 ) -> RunConfig:
     """The run's settings with another backend; a change of its kind drops what does not apply."""

@@ -22,7 +22,7 @@ from diffusion.comparison import Interval, ScoredArm
 from qhw.cli.compare import compare
 from qhw.commands.compare import (
     Comparison,
-    ComparisonOrder,
+    ComparisonRequest,
     Difference,
     compare_runs,
     differences,
@@ -79,9 +79,11 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def told(root: Path, first: str, second: str, tmp_path: Path, **order: Any) -> dict[str, Any]:
+def told(root: Path, first: str, second: str, tmp_path: Path, **request: Any) -> dict[str, Any]:
     folder = compare_runs(
-        root / first, root / second, ComparisonOrder(latents=20, folder=tmp_path / "out", **order)
+        root / first,
+        root / second,
+        ComparisonRequest(latents=20, folder=tmp_path / "out", **request),
     )
     record: dict[str, Any] = json.loads((folder / "compare.json").read_text())
     return record
@@ -138,7 +140,7 @@ def test_a_backend_is_laid_over_both(runs: Path, tmp_path: Path) -> None:
 
 
 def test_the_default_folder_lies_in_the_first_run(runs: Path) -> None:
-    folder = compare_runs(runs / "first", runs / "second", ComparisonOrder(latents=20))
+    folder = compare_runs(runs / "first", runs / "second", ComparisonRequest(latents=20))
     assert folder == (runs / "first" / "compare-second").resolve()
 
 
@@ -168,7 +170,7 @@ def test_a_classical_actor_has_no_backend(runs: Path, tmp_path: Path) -> None:
 def test_other_steps_are_refused(runs: Path, tmp_path: Path) -> None:
     begun(tmp_path, "longer", environment={"steps": 4})
     with pytest.raises(ConfigError, match=r"first takes 3 denoising steps, longer 4"):
-        compare_runs(runs / "first", tmp_path / "longer", ComparisonOrder())
+        compare_runs(runs / "first", tmp_path / "longer", ComparisonRequest())
 
 
 def test_another_model_is_refused(
@@ -180,24 +182,24 @@ def test_another_model_is_refused(
     monkeypatch.setattr("qhw.training.parts.open_bundle", bundles.__getitem__)
     begun(tmp_path, "other", environment={"steps": 3, "bundle": "another"})
     with pytest.raises(ConfigError, match=r"different models: fashion-mnist .* and another"):
-        compare_runs(runs / "first", tmp_path / "other", ComparisonOrder())
+        compare_runs(runs / "first", tmp_path / "other", ComparisonRequest())
 
 
 def test_a_device_is_not_asked(runs: Path, tmp_path: Path) -> None:
     device = parse_config({**SMALL, "backend": {"name": "fake_nairobi", "shots": 64}})
     run = create_run(tmp_path, device, "device")
     with pytest.raises(ConfigError, match="every step is a job"):
-        compare_runs(runs / "first", run.path, ComparisonOrder())
+        compare_runs(runs / "first", run.path, ComparisonRequest())
 
 
 def test_a_run_beside_itself_and_unknown_names_are_refused(runs: Path) -> None:
     with pytest.raises(ConfigError, match="Both runs are first"):
-        compare_runs(runs / "first", runs / "first", ComparisonOrder())
+        compare_runs(runs / "first", runs / "first", ComparisonRequest())
     with pytest.raises(UnknownNameError, match="second"):
-        compare_runs(runs / "first", runs / "secnd", ComparisonOrder())
+        compare_runs(runs / "first", runs / "secnd", ComparisonRequest())
     with pytest.raises(QhwError, match="aer_nosy"):
-        order = ComparisonOrder(backend={"name": "aer_nosy"})
-        compare_runs(runs / "first", runs / "second", order)
+        request = ComparisonRequest(backend={"name": "aer_nosy"})
+        compare_runs(runs / "first", runs / "second", request)
 
 
 def test_settings_that_apply_to_one_run_only_are_listed_if_they_were_chosen() -> None:

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from qhw.budget.planning import plan_run
-from qhw.commands.run import Order, deploy
+from qhw.commands.run import DeploymentRequest, deploy
 from qhw.commands.train import train_run
 from qhw.config import RunConfig, merge, parse_config
 from qhw.devices.opening import spending_limits
@@ -27,7 +27,7 @@ from qhw.jobs.ledger.ledger import Ledger
 from qhw.jobs.work import PaidWork
 from qhw.runs.directory import RunDirectory, create_run
 from qhw.runs.lock import sole_use
-from qhw.runs.settings import deployed_config, order_deployment
+from qhw.runs.settings import deployment_settings, settings_on_backend
 from tests.ibm_cloud.cloud import TOKEN, Cloud
 from tests.ibm_cloud.fixtures import paid_cloud, small_cloud
 
@@ -59,7 +59,7 @@ def own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def order(run: RunDirectory, hardware: dict[str, Any] | None = None, **backend: Any) -> RunConfig:
     chosen = {**NOTHING, "name": "fake_nairobi", "shots": 64, "mitigation": "readout", **backend}
-    return order_deployment(run.path, chosen, hardware or {}, resume=False, fresh=False)
+    return deployment_settings(run.path, chosen, hardware or {}, resume=False, fresh=False)
 
 
 def record(run: RunDirectory, device: str = "fake_nairobi") -> dict[str, Any]:
@@ -87,7 +87,7 @@ def stop_before(monkeypatch: pytest.MonkeyPatch, number: int, error: type[BaseEx
 
 
 def test_one_job_per_step_and_everything_left_behind(trained: RunDirectory) -> None:
-    deploy(trained.path, order(trained), Order(images=3, fresh=True))
+    deploy(trained.path, order(trained), DeploymentRequest(images=3, fresh=True))
     assert units(trained) == [f"images/{step}" for step in range(4)]
     folder = trained.path / "samples" / "fake_nairobi"
     for name in ("pictures.png", "guidance.png", "metrics.json", "cost.json"):
@@ -99,7 +99,7 @@ def test_one_job_per_step_and_everything_left_behind(trained: RunDirectory) -> N
 
 
 def test_the_device_is_asked_at_every_kth_step(trained: RunDirectory) -> None:
-    deploy(trained.path, order(trained), Order(images=3, query_every=3, fresh=True))
+    deploy(trained.path, order(trained), DeploymentRequest(images=3, query_every=3, fresh=True))
     assert units(trained) == ["images/0", "images/3"]
     metrics = json.loads((trained.path / "samples/fake_nairobi/metrics.json").read_text())
     assert metrics["query every"] == 3
@@ -126,7 +126,7 @@ def test_what_is_quoted_is_what_the_platform_counts(
         trained, {"max_jobs": 99}, name="ibm_nairobi", shots=shots, mitigation=mitigation
     )
     quote = plan_run(config, images=images, query_every=every)
-    deploy(trained.path, config, Order(images=images, query_every=every, fresh=True))
+    deploy(trained.path, config, DeploymentRequest(images=images, query_every=every, fresh=True))
     circuits, total = small_cloud.executed
     assert (circuits - before[0], total - before[1]) == (quote.circuits, quote.total_shots)
     assert small_cloud.requests("POST", "/jobs") - posts == quote.jobs
@@ -140,18 +140,18 @@ def test_an_interrupt_is_resumed_without_paying_again(
     with monkeypatch.context() as patch:
         stop_before(patch, 3, KeyboardInterrupt)
         with pytest.raises(InterruptedWorkError) as raised:
-            deploy(trained.path, config, Order(images=3, fresh=True))
+            deploy(trained.path, config, DeploymentRequest(images=3, fresh=True))
     assert raised.value.exit_code == 130
     assert "--images 3" in raised.value.hint and "--resume" in raised.value.hint
     assert units(trained) == ["images/0", "images/1"]
     with pytest.raises(ConfigError, match="is not finished"):
-        deploy(trained.path, config, Order(images=3))
+        deploy(trained.path, config, DeploymentRequest(images=3))
     with pytest.raises(ConfigError, match="images = 4 instead of 3"):
-        deploy(trained.path, config, Order(images=4, resume=True))
-    deploy(trained.path, config, Order(images=3, resume=True))
+        deploy(trained.path, config, DeploymentRequest(images=4, resume=True))
+    deploy(trained.path, config, DeploymentRequest(images=3, resume=True))
     assert units(trained) == [f"images/{step}" for step in range(4)]
     pictures = (trained.path / "samples/fake_nairobi/metrics.json").read_bytes()
-    deploy(trained.path, config, Order(images=3, resume=True))
+    deploy(trained.path, config, DeploymentRequest(images=3, resume=True))
     assert units(trained) == [f"images/{step}" for step in range(4)]
     again = json.loads((trained.path / "samples/fake_nairobi/metrics.json").read_bytes())
     assert again["arms"] == json.loads(pictures)["arms"]
@@ -160,11 +160,11 @@ def test_an_interrupt_is_resumed_without_paying_again(
 def test_a_budget_stops_cleanly_and_names_the_command(trained: RunDirectory) -> None:
     config = order(trained, {"max_jobs": 2})
     with pytest.raises(BudgetReachedError, match="--max-jobs 2") as raised:
-        deploy(trained.path, config, Order(images=2, fresh=True))
+        deploy(trained.path, config, DeploymentRequest(images=2, fresh=True))
     assert raised.value.exit_code == 3
     assert "--resume --max-jobs 3" in raised.value.hint
     assert (trained.path / "samples/fake_nairobi/cost.json").exists()
-    deploy(trained.path, order(trained, {"max_jobs": 9}), Order(images=2, resume=True))
+    deploy(trained.path, order(trained, {"max_jobs": 9}), DeploymentRequest(images=2, resume=True))
     assert len(units(trained)) == 4
     assert "--max-jobs 9 --resume" in record(trained)["command"]
 
@@ -172,19 +172,19 @@ def test_a_budget_stops_cleanly_and_names_the_command(trained: RunDirectory) -> 
 def test_the_default_mitigation_follows_the_budget_and_stays(trained: RunDirectory) -> None:
     small = order(trained, {"max_qpu_seconds": 30.0, "max_jobs": 1}, mitigation=None)
     with pytest.raises(BudgetReachedError):
-        deploy(trained.path, small, Order(images=2, fresh=True))
+        deploy(trained.path, small, DeploymentRequest(images=2, fresh=True))
     assert record(trained)["mitigation"] == "readout"
     large = order(trained, {"max_qpu_seconds": 3000.0}, mitigation=None)
-    deploy(trained.path, large, Order(images=2, resume=True))
+    deploy(trained.path, large, DeploymentRequest(images=2, resume=True))
     assert units(trained) == [f"images/{step}" for step in range(4)]
-    deploy(trained.path, large, Order(images=2))
+    deploy(trained.path, large, DeploymentRequest(images=2))
     assert units(trained)[0] == "calibration/0"
 
 
 def test_a_single_job_is_not_spent_on_a_calibration(trained: RunDirectory) -> None:
     config = order(trained, {"max_jobs": 3}, mitigation=None)
     with pytest.raises(BudgetReachedError):
-        deploy(trained.path, config, Order(images=2, fresh=True))
+        deploy(trained.path, config, DeploymentRequest(images=2, fresh=True))
     assert units(trained) == ["images/0", "images/1", "images/2"]
 
 
@@ -193,9 +193,9 @@ def test_a_failed_opening_leaves_no_deployment_behind(
 ) -> None:
     config = order(trained, {"max_jobs": 5, "mode": "session"}, name="ibm_nairobi")
     with pytest.raises(Exception, match="sessions"):
-        deploy(trained.path, config, Order(images=2))
+        deploy(trained.path, config, DeploymentRequest(images=2))
     fine = order(trained, {"max_jobs": 5}, name="ibm_nairobi")
-    deploy(trained.path, fine, Order(images=2))
+    deploy(trained.path, fine, DeploymentRequest(images=2))
     assert record(trained, "ibm_nairobi")["finished"]
 
 
@@ -206,7 +206,7 @@ def test_no_token_is_ever_written(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     config = order(trained, {"max_jobs": 9}, name="ibm_nairobi")
-    deploy(trained.path, config, Order(images=2, fresh=True))
+    deploy(trained.path, config, DeploymentRequest(images=2, fresh=True))
     told = capsys.readouterr()
     assert TOKEN not in told.out + told.err
     files = [p for folder in (trained.path, own_data) for p in folder.rglob("*") if p.is_file()]
@@ -218,17 +218,17 @@ def test_no_token_is_ever_written(
 def test_resume_belongs_to_devices(trained: RunDirectory) -> None:
     simulated = {**NOTHING, "name": "aer"}
     with pytest.raises(ConfigError, match="apply to devices"):
-        order_deployment(trained.path, simulated, {}, resume=True, fresh=False)
+        deployment_settings(trained.path, simulated, {}, resume=True, fresh=False)
     merged = merge(NOTHING, {"name": "fake_nairobi"})
     with pytest.raises(ConfigError, match="one of them"):
-        order_deployment(trained.path, {**NOTHING, **merged}, {}, resume=True, fresh=True)
+        deployment_settings(trained.path, {**NOTHING, **merged}, {}, resume=True, fresh=True)
 
 
 def test_a_simulated_run_holds_actions_too(trained: RunDirectory) -> None:
-    config = order_deployment(
+    config = deployment_settings(
         trained.path, {**NOTHING, "name": "aer"}, {}, resume=False, fresh=False
     )
-    deploy(trained.path, config, Order(images=2, query_every=2))
+    deploy(trained.path, config, DeploymentRequest(images=2, query_every=2))
     metrics = json.loads((trained.path / "samples" / "metrics.json").read_text())
     assert metrics["cost"]["forward"]["circuits"] == 2 * 2
 
@@ -238,7 +238,7 @@ def test_a_second_process_is_kept_out_even_with_fresh(trained: RunDirectory) -> 
         sole_use(trained.path / "samples" / "fake_nairobi"),
         pytest.raises(BusyError, match="fake_nairobi"),
     ):
-        deploy(trained.path, order(trained), Order(images=2, fresh=True))
+        deploy(trained.path, order(trained), DeploymentRequest(images=2, fresh=True))
 
 
 def test_a_device_recalibrated_in_the_middle_is_resumed(
@@ -249,9 +249,9 @@ def test_a_device_recalibrated_in_the_middle_is_resumed(
     with monkeypatch.context() as patch:
         stop_before(patch, 4, KeyboardInterrupt)
         with pytest.raises(InterruptedWorkError):
-            deploy(trained.path, config, Order(images=2, fresh=True))
+            deploy(trained.path, config, DeploymentRequest(images=2, fresh=True))
     small_cloud.recalibrate("ibm_nairobi", 1.01, "2026-11-20T08:00:00+00:00")
-    deploy(trained.path, config, Order(images=2, resume=True))
+    deploy(trained.path, config, DeploymentRequest(images=2, resume=True))
     sent = units(trained, "ibm_nairobi")
     assert sent[:3] == ["calibration/0", "images/0", "images/1"]
     assert [unit for unit in sent if unit.startswith("images")] == [f"images/{k}" for k in range(4)]
@@ -267,14 +267,18 @@ def test_the_command_that_goes_on_holds_every_setting(
     with monkeypatch.context() as patch:
         stop_before(patch, 2, KeyboardInterrupt)
         with pytest.raises(InterruptedWorkError) as raised:
-            deploy(trained.path, order(trained, hardware), Order(images=2, fresh=True))
+            deploy(trained.path, order(trained, hardware), DeploymentRequest(images=2, fresh=True))
     for option in ("--max-jobs 9", "--price 2.5", "--readout-errors measured", "--shots 64"):
         assert option in raised.value.hint
     with pytest.raises(ConfigError, match="readout_errors = published instead of measured"):
-        deploy(trained.path, order(trained, {"max_jobs": 9}), Order(images=2, resume=True))
+        deploy(
+            trained.path, order(trained, {"max_jobs": 9}), DeploymentRequest(images=2, resume=True)
+        )
     with pytest.raises(BudgetReachedError) as stopped:
         deploy(
-            trained.path, order(trained, {**hardware, "max_jobs": 2}), Order(images=2, resume=True)
+            trained.path,
+            order(trained, {**hardware, "max_jobs": 2}),
+            DeploymentRequest(images=2, resume=True),
         )
     assert stopped.value.hint.count("--max-jobs") == 1
 
@@ -282,7 +286,7 @@ def test_the_command_that_goes_on_holds_every_setting(
 def test_limits_are_not_handed_on_from_a_run_to_its_deployment() -> None:
     values = merge(SIMULATED, {"backend": {"name": "fake_nairobi"}, "hardware": {"max_jobs": 5}})
     config = parse_config({**values, "hardware": {"max_jobs": 5, "price": 2.0}})
-    deployed = deployed_config(config, {**NOTHING, "name": "ibm_fez"}, {})
+    deployed = settings_on_backend(config, {**NOTHING, "name": "ibm_fez"}, {})
     assert deployed.hardware.max_jobs is None
     assert deployed.hardware.price == 2.0
     with pytest.raises(ConfigError, match="no limit was given"):
@@ -298,7 +302,7 @@ def test_a_session_is_closed_even_if_the_bill_cannot_be_written(
     monkeypatch.setattr("qhw.devices.session.report_spending", full)
     config = order(trained, {"max_jobs": 9, "mode": "session"}, name="ibm_nairobi")
     with pytest.raises(OSError, match="no space"):
-        deploy(trained.path, config, Order(images=2, fresh=True))
+        deploy(trained.path, config, DeploymentRequest(images=2, fresh=True))
     assert paid_cloud.sessions
     assert not paid_cloud.open_sessions
 
@@ -313,5 +317,7 @@ def test_a_session_that_cannot_be_closed_hides_no_other_error(
 
     monkeypatch.setattr(PaidWork, "close", refuse)
     with pytest.raises(BudgetReachedError):
-        deploy(trained.path, order(trained, {"max_jobs": 1}), Order(images=2, fresh=True))
+        deploy(
+            trained.path, order(trained, {"max_jobs": 1}), DeploymentRequest(images=2, fresh=True)
+        )
     assert "closing failed" in capsys.readouterr().out

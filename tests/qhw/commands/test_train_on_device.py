@@ -31,7 +31,7 @@ from qhw.jobs.ledger.ledger import Ledger
 from qhw.jobs.work import PaidWork
 from qhw.runs.directory import RunDirectory, create_run
 from qhw.runs.lock import sole_use
-from qhw.runs.settings import order_evaluation, resumed, training_settings
+from qhw.runs.settings import run_to_evaluate, run_to_resume, training_settings
 from qhw.training.reopening import open_trainer
 from qhw.training.trainer import Trainer
 
@@ -287,7 +287,7 @@ def test_two_processes_do_not_train_one_run(tmp_path: Path) -> None:
         with pytest.raises(BusyError):
             evaluate_run(run, 20)
         with pytest.raises(BusyError):
-            resumed(run.path, {"hardware": {"max_jobs": 99}}, {})
+            run_to_resume(run.path, {"hardware": {"max_jobs": 99}}, {})
     assert run.config.hardware.max_jobs == 3
     with pytest.raises(BudgetReachedError):
         train_run(run)
@@ -332,16 +332,16 @@ def test_limits_are_not_handed_on_to_a_run_that_starts_from_another(tmp_path: Pa
 def test_a_full_table_on_a_device_is_small_unless_more_is_asked_for(tmp_path: Path) -> None:
     device = create_run(tmp_path / "runs", parse_config(SMALL), "device").path
     free = create_run(tmp_path / "runs", parse_config({"backend": {"name": "aer"}}), "free").path
-    assert order_evaluation(device, None, {})[1] == 20
-    assert order_evaluation(device, 300, {})[1] == 300
-    assert order_evaluation(free, None, {})[1] == 2000
+    assert run_to_evaluate(device, None, {})[1] == 20
+    assert run_to_evaluate(device, 300, {})[1] == 300
+    assert run_to_evaluate(free, None, {})[1] == 2000
 
 
 def test_limits_of_an_evaluation_are_refused_where_it_costs_nothing(tmp_path: Path) -> None:
     run = create_run(tmp_path / "runs", parse_config({"backend": {"name": "aer"}}), "free")
     with pytest.raises(ConfigError, match="max_jobs applies to devices"):
-        order_evaluation(run.path, None, {"max_jobs": 5, "max_cost": None})
-    assert order_evaluation(run.path, None, {"max_jobs": None})[0].config == run.config
+        run_to_evaluate(run.path, None, {"max_jobs": 5, "max_cost": None})
+    assert run_to_evaluate(run.path, None, {"max_jobs": None})[0].config == run.config
 
 
 def test_an_evaluation_at_its_limit_tells_the_command_that_goes_on(
@@ -350,7 +350,7 @@ def test_an_evaluation_at_its_limit_tells_the_command_that_goes_on(
     run = create_run(tmp_path / "runs", parse_config(SMALL), "r")
     train_run(run)
     trained, steps = len(jobs(ledger, run)), run.config.environment.steps
-    limited, count = order_evaluation(run.path, 40, {"max_jobs": trained + 1})
+    limited, count = run_to_evaluate(run.path, 40, {"max_jobs": trained + 1})
     with pytest.raises(BudgetReachedError) as stopped:
         evaluate_run(limited, count)
     assert len(jobs(ledger, run)) == trained + 1
@@ -358,7 +358,7 @@ def test_an_evaluation_at_its_limit_tells_the_command_that_goes_on(
     assert told, stopped.value.hint
     assert Path(told[1]).resolve() == run.path.resolve()
     assert int(told[2]) == trained + 2
-    raised, count = order_evaluation(run.path, 40, {"max_jobs": trained + steps})
+    raised, count = run_to_evaluate(run.path, 40, {"max_jobs": trained + steps})
     evaluate_run(raised, count)
     assert len(jobs(ledger, run)) == trained + steps, "nothing is paid for twice"
     assert raised.read_json("evaluation.json")["latents"] == 40

@@ -12,7 +12,7 @@ from qhw.commands.train import train_run
 from qhw.config import parse_config
 from qhw.errors import ConfigError, DriftError
 from qhw.runs.directory import create_run
-from qhw.runs.settings import resumed
+from qhw.runs.settings import run_to_resume
 from tests.ibm_cloud.cloud import Cloud
 
 SETTINGS: dict[str, Any] = {
@@ -60,7 +60,7 @@ def test_a_training_stops_goes_on_and_keeps_what_was_said(
     assert len(paid_cloud.jobs) == 5
     capsys.readouterr()
 
-    going_on = resumed(run.path, {"hardware": {"on_drift": "refit"}}, {})
+    going_on = run_to_resume(run.path, {"hardware": {"on_drift": "refit"}}, {})
     train_run(going_on)
     assert "ibm_nairobi was recalibrated" in capsys.readouterr().out
     assert len(paid_cloud.jobs) == 6 + 3  # two updates, the evaluation

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from qiskit_ibm_runtime.fake_provider import FakeNairobiV2
 
-from qhw.commands.run import Order, deploy
+from qhw.commands.run import DeploymentRequest, deploy
 from qhw.config import merge
 from qhw.devices.snapshots import SnapshotStore
 from qhw.errors import DataError
@@ -21,7 +21,7 @@ from qhw.files import write_json
 from qhw.jobs.local import runner as local
 from qhw.known import open_snapshot
 from qhw.runs.directory import RunDirectory
-from qhw.runs.settings import order_deployment
+from qhw.runs.settings import deployment_settings
 from qhw.studies.finding import Estimate
 from qhw.studies.measured import probing
 from qhw.studies.measured.probes import ProbeJob, probe_path
@@ -124,8 +124,8 @@ def test_a_stand_in_checks_the_path_alone(
     numbers = itertools.count(1)
     monkeypatch.setattr(local, "_new_id", lambda: f"local-{next(numbers):024x}")
     chosen = merge(NOTHING, {"name": "fake_nairobi", "shots": 64, "mitigation": "affine"})
-    config = order_deployment(tiny.path, {**NOTHING, **chosen}, {}, resume=False, fresh=False)
-    deploy(tiny.path, config, Order(images=2, fresh=True))
+    config = deployment_settings(tiny.path, {**NOTHING, **chosen}, {}, resume=False, fresh=False)
+    deploy(tiny.path, config, DeploymentRequest(images=2, fresh=True))
     scope = Scope((tiny,), tmp_path / "report", False, "fake_nairobi")
     ModelVsDevice().acquire(scope)
     finding = ModelVsDevice().analyse(scope)
