@@ -25,7 +25,7 @@ from calibration import noise_model
 from policy import RingCircuit
 from qhw.backends.aer import AerBackend, NoisyAerBackend
 from qhw.backends.transpilation import TranspileOptions, reduced, transpile_for
-from qhw.known import fake_classes, open_snapshot
+from qhw.known import open_snapshot, stand_in_device
 
 Rows = NDArray[np.float64]
 DEVICE = "fake_brisbane"
@@ -81,7 +81,7 @@ def noisy(rng: np.random.Generator) -> dict[str, float]:
     weights = rng.uniform(-3, 3, (1, circuit.num_weights))
     rows = np.hstack([angles, np.repeat(weights, NOISY_ROWS, axis=0)])
     backend = NoisyAerBackend(circuit, snapshot, transpiled, symmetric_readout=True)
-    device = fake_classes()[DEVICE]()
+    device = stand_in_device(DEVICE)
     active = transpiled.active_qubits
     full = Estimator(
         transpiled.circuit,

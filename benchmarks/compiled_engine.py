@@ -30,7 +30,7 @@ from policy.backend import FloatArray
 from qhw.backends.aer import NoisyAerBackend
 from qhw.backends.compiled import CompiledBackend, CompiledNoisyBackend
 from qhw.backends.transpilation import TranspileOptions, transpile_for
-from qhw.known import fake_classes, open_snapshot
+from qhw.known import open_snapshot, stand_in_device
 
 BATCH, LOOP_SAMPLES, UPDATE_SAMPLES = 64, 4, 2048
 DEVICES = ("fake_brisbane", "fake_fez")
@@ -112,7 +112,7 @@ def noisy(folder: Path) -> dict[str, float]:
     compiled, transpiled = open_noisy(CIRCUIT, "fake_brisbane", folder)
     exact = CompiledBackend(CIRCUIT)
     reduced = NoisyAerBackend(CIRCUIT, open_snapshot("fake_brisbane"), transpiled)
-    model = NoiseModel.from_backend(fake_classes()["fake_brisbane"]())
+    model = NoiseModel.from_backend(stand_in_device("fake_brisbane"))
     rows = np.hstack([angles[:8], np.repeat(weights[None], 8, axis=0)])
     full = Estimator(
         transpiled.circuit,

@@ -14,16 +14,12 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from qhw.errors import ConfigError
+from qhw.known import DeviceName
 
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 OnDrift = Literal["warn", "refit", "stop"]
-"""What a run on a device does when the device is recalibrated; see `backends.device_drift`."""
-
-
-def is_device(name: str) -> bool:
-    """Whether a backend takes jobs: an IBM device, or a local one that stands in for it."""
-    return name.startswith(("ibm_", "fake_"))
+"""What a run on a device does when the device is recalibrated; see `qhw.devices.drift`."""
 
 
 class Section(BaseModel):
@@ -76,10 +72,15 @@ class BackendConfig(Section):
     engine: Literal["auto", "aer", "compiled"] = "auto"
     mitigation: Literal["none", "readout", "affine", "zne", "native"] | None = None
 
+    @property
+    def takes_jobs(self) -> bool:
+        """Whether it is a device, live or standing in for one."""
+        return DeviceName(self.name).takes_jobs
+
     @model_validator(mode="after")
     def _noise_settings_are_used(self) -> Self:
         simulated = self.model_fields_set & {"device", "noise_scale", "engine"}
-        if is_device(self.name) and simulated:
+        if self.takes_jobs and simulated:
             raise ValueError(
                 f"backend.{', backend.'.join(sorted(simulated))} applies to simulators; "
                 f"{self.name!r} is a device of its own: remove it, or take 'aer_noisy'"
@@ -99,7 +100,7 @@ class BackendConfig(Section):
                 f"backend.mitigation = {self.mitigation!r} applies to noisy backends; remove it or "
                 "take 'aer_noisy'"
             )
-        if self.mitigation == "native" and not self.name.startswith("ibm_"):
+        if self.mitigation == "native" and not DeviceName(self.name).live:
             raise ValueError(
                 f"backend.mitigation = 'native' is the platform's own mitigation; {self.name!r} is "
                 "simulated here: take 'affine', 'readout' or 'zne', or an ibm_* device"
@@ -236,12 +237,12 @@ class RunConfig(Section):
 
     @model_validator(mode="after")
     def _hardware_settings_are_used(self) -> Self:
-        if "hardware" in self.model_fields_set and not is_device(self.backend.name):
+        if "hardware" in self.model_fields_set and not self.backend.takes_jobs:
             raise ValueError(
                 f"hardware.{', hardware.'.join(sorted(self.hardware.model_fields_set))} applies to "
                 f"devices (fake_*, ibm_*), not to the simulator {self.backend.name!r}; remove it"
             )
-        if is_device(self.backend.name) and self.gradient.rule == "adjoint":
+        if self.backend.takes_jobs and self.gradient.rule == "adjoint":
             raise ValueError(
                 "gradient.rule = 'adjoint' needs a simulator that differentiates itself; on a "
                 "device take 'shift', 'pruned', 'spsa' or 'frozen'"

@@ -13,7 +13,7 @@ from qhw.backends.backend import Backend
 from qhw.backends.mitigation.method import MethodName
 from qhw.errors import BackendUnavailableError, ConfigError
 from qhw.files import Cache
-from qhw.known import BACKEND_NAMES, open_snapshot, refuse_unknown
+from qhw.known import BACKEND_NAMES, DeviceName, open_snapshot, refuse_unknown
 
 if TYPE_CHECKING:
     from calibration import DeviceSnapshot
@@ -64,7 +64,7 @@ def open_backend(
         raise BackendUnavailableError(
             f"{name!r} takes jobs; only {' and '.join(BACKEND_NAMES)} are opened here.",
             f"Take `qhw.devices.opening.open_device`, or a snapshot's noise: `--backend "
-            f"aer_noisy --device fake_{name.removeprefix('ibm_').removeprefix('fake_')}`.",
+            f"aer_noisy --device {DeviceName(name).local}`.",
         )
     kept = cache or Cache.of_user()
     from qhw.backends import aer

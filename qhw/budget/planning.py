@@ -5,8 +5,6 @@ Imports neither torch nor qiskit: a quote for a full training is there in a frac
 
 from __future__ import annotations
 
-import importlib.util
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,9 +20,9 @@ from qhw.budget.planned_jobs import (
     default_mitigation,
 )
 from qhw.budget.quote import Quote, quote_run, quote_training
-from qhw.config import CircuitConfig, RunConfig, is_device
-from qhw.errors import BackendUnavailableError, ConfigError, UnknownNameError
-from qhw.known import LIVE_DEVICES, RETIRED_DEVICES
+from qhw.config import CircuitConfig, RunConfig
+from qhw.errors import ConfigError
+from qhw.known import LIVE_DEVICES, DeviceName, refuse_not_there, stand_in_names, stand_in_qubits
 
 ASSUMED_DEVICE = LIVE_DEVICES[0]
 """Stands for any device where none is named."""
@@ -43,8 +41,13 @@ def named_device(named: str | None, own: str) -> str:
         UnknownNameError: If there is no such device.
         BackendUnavailableError: If the device is retired.
     """
-    name = named or (own if is_device(own) else ASSUMED_DEVICE)
-    refuse_free(name)
+    name = named or (own if DeviceName(own).takes_jobs else ASSUMED_DEVICE)
+    if not DeviceName(name).takes_jobs:
+        raise ConfigError(
+            f"The backend {name!r} spends no QPU time: there is nothing to quote.",
+            "Name a device by --backend ibm_* or fake_*, or leave --backend out for any device.",
+        )
+    refuse_not_there(name)
     return name
 
 
@@ -52,29 +55,6 @@ def limits_of(config: RunConfig) -> Limits:
     """What a run may spend."""
     hardware = config.hardware
     return Limits(hardware.max_qpu_seconds, hardware.max_jobs, hardware.max_cost)
-
-
-def refuse_free(name: str) -> None:
-    """Refuse what is no device that takes jobs, without importing anything heavy.
-
-    Raises:
-        ConfigError: If it runs on this machine and costs nothing.
-        UnknownNameError: If there is no such device.
-        BackendUnavailableError: If the device is retired.
-    """
-    short = name.partition("_")[2]
-    if not is_device(name):
-        raise ConfigError(
-            f"The backend {name!r} spends no QPU time: there is nothing to quote.",
-            "Name a device by --backend ibm_* or fake_*, or leave --backend out for any device.",
-        )
-    if name.startswith("fake_") and name not in _fake_names():
-        raise UnknownNameError.nearest("device", name, _fake_names(), "qhw devices")
-    if name.startswith("ibm_") and short in RETIRED_DEVICES:
-        raise BackendUnavailableError(
-            f"The device {name!r} is retired.",
-            f"Take a live device ({', '.join(LIVE_DEVICES)}) or its snapshot fake_{short}.",
-        )
 
 
 def plan_run(
@@ -129,7 +109,7 @@ def refuse_endless_jobs(config: RunConfig) -> None:
     Raises:
         ConfigError: Naming that job.
     """
-    if not is_device(config.backend.name):
+    if not config.backend.takes_jobs:
         return
     warnings = plan_training(config, queue=0).warnings
     if warnings:
@@ -197,24 +177,6 @@ def _require_circuit(config: RunConfig) -> None:
 
 def _require_room(device: str, wanted: int) -> None:
     """A circuit has at most 12 qubits and a live device many more, so that none is asked."""
-    there = _fake_width(device) if device in _fake_names() else wanted
+    there = stand_in_qubits(device) if device in stand_in_names() else wanted
     if wanted > there:
         raise ConfigError.too_wide(wanted, device, there)
-
-
-def _fake_names() -> list[str]:
-    """Names of the snapshots in the vendor's package, read from its folders, not imported."""
-    return sorted(f"fake_{path.parent.name}" for path in _fake_folder().glob("*/__init__.py"))
-
-
-def _fake_width(device: str) -> int:
-    """Qubits of a snapshot in the vendor's package."""
-    short = device.removeprefix("fake_")
-    path = next((_fake_folder() / short).glob("conf_*.json"))
-    return int(json.loads(path.read_text(encoding="utf-8"))["n_qubits"])
-
-
-def _fake_folder() -> Path:
-    package = importlib.util.find_spec("qiskit_ibm_runtime")
-    assert package is not None and package.origin is not None
-    return Path(package.origin).parent / "fake_provider" / "backends"

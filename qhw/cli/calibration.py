@@ -125,8 +125,9 @@ def _measuring(device: str, limits: dict[str, Any], *, measure: bool) -> Measuri
     Raises:
         ConfigError: If a limit is given and nothing is measured, or it is out of range.
     """
-    from qhw.config import is_device, merge, parse_config
+    from qhw.config import merge, parse_config
     from qhw.errors import ConfigError
+    from qhw.known import DeviceName
 
     typed = merge({}, limits)
     if not measure:
@@ -136,7 +137,7 @@ def _measuring(device: str, limits: dict[str, Any], *, measure: bool) -> Measuri
                 f"{options} limits what is measured.", "Add --measure, or leave it out."
             )
         return None
-    if not is_device(device):
+    if not DeviceName(device).takes_jobs:
         return None
     from qhw.commands.calibrate import Measuring
 

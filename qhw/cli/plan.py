@@ -134,13 +134,12 @@ def _queue(typed: int | None, device: str | None) -> int | None:
     from rich.console import Console
 
     from qhw.errors import HardwareError
-    from qhw.known import has_credentials
+    from qhw.known import DeviceName, has_credentials
 
-    if typed is not None or not (device or "").startswith("ibm_") or not has_credentials():
+    if typed is not None or device is None or not DeviceName(device).live or not has_credentials():
         return typed
     from qhw.jobs.reopening import reopen
 
-    assert device is not None, "a name that begins with ibm_"
     try:
         return reopen(device).queue_length()
     except HardwareError as error:
@@ -167,10 +166,11 @@ def _print(quote: Quote, settings: RunConfig, named: str | None) -> None:
 
     from qhw.budget.planning import limits_of
     from qhw.commands.plan import print_quote
+    from qhw.known import DeviceName
 
     console = Console()
-    device = settings.backend.name
-    if device.startswith("fake_"):
+    device = DeviceName(settings.backend.name)
+    if device.stand_in:
         console.print(f"{device} runs here and bills nothing; this is what a device would bill.")
     elif named is None:
         console.print(f"No --backend is given: counted as for {device}.")

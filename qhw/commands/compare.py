@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from diffusion.episodes import Episode
-from qhw.config import RunConfig, is_device
+from qhw.config import RunConfig
 from qhw.console import from_here, listing, plain_table, print_facts, signed
 from qhw.devices.session import Display
 from qhw.errors import ConfigError
@@ -127,7 +127,7 @@ def _config(run: RunDirectory, request: ComparisonRequest) -> RunConfig:
         if request.backend.get("name") is not None:
             refuse_unknown(request.backend["name"], request.backend.get("device"))
         config = settings_on_backend(config, {"name": None, **request.backend}, {})
-    if is_device(config.backend.name):
+    if config.backend.takes_jobs:
         raise ConfigError(
             f"{run.name} plays on {config.backend.name!r}, where every step is a job; compare "
             "plays on simulators.",

@@ -7,8 +7,6 @@ end share the colours of the scale's ends.
 
 from __future__ import annotations
 
-import importlib.util
-import json
 import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ import numpy as np
 
 from calibration import DeviceSnapshot
 from policy.backend import FloatArray
+from qhw.known import DeviceName, stand_in_configurations
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -299,7 +298,7 @@ def couplings(snapshot: DeviceSnapshot) -> list[Edge]:
 
 def _published(name: str, size: int, edges: frozenset[Edge]) -> list[tuple[float, float]] | None:
     """The grid of the device itself, else of one built alike; None where nobody tells."""
-    own = name.removeprefix("ibm_").removeprefix("fake_")
+    own = DeviceName(name).short
     grids = sorted(_grids(), key=lambda grid: (grid[0] != own, grid[0]))
     for _, places, known in grids:
         if len(places) == size and edges <= known:
@@ -317,15 +316,11 @@ def _grids() -> tuple[_Grid, ...]:
 
 
 def _read_grids() -> Iterator[_Grid]:
-    package = importlib.util.find_spec("qiskit_ibm_runtime")
-    assert package is not None and package.origin is not None
-    folder = Path(package.origin).parent / "fake_provider" / "backends"
-    for path in sorted(folder.glob("*/conf_*.json")):
-        facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    for name, facts in stand_in_configurations().items():
         if facts.get("coords"):
             places = [(float(x), float(y)) for x, y in facts["coords"]]
             known = frozenset(frozenset(pair) for pair in facts["coupling_map"])
-            yield path.parent.name, places, known
+            yield name, places, known
 
 
 def _distances(size: int, edges: list[Edge]) -> FloatArray:

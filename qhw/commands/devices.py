@@ -15,10 +15,10 @@ from qhw.console import listing, told_moment
 from qhw.errors import QhwError
 from qhw.files import Cache
 from qhw.jobs.ibm.account import LiveDevice
-from qhw.jobs.ledger.ledger import PAID_PREFIX, Ledger
+from qhw.jobs.ledger.ledger import Ledger
 from qhw.jobs.patience import PatientRunner, answer_within
 from qhw.jobs.reopening import OPENING_SECONDS, patiently
-from qhw.known import CREDENTIALS, LIVE_DEVICES, fake_device_names, has_credentials
+from qhw.known import CREDENTIALS, LIVE_DEVICES, LIVE_PREFIX, has_credentials, stand_in_names
 
 if TYPE_CHECKING:
     from qiskit_ibm_runtime import QiskitRuntimeService
@@ -73,7 +73,7 @@ def _print_snapshots(console: Console) -> None:
         "Snapshots, free and without a queue: `--backend NAME` takes them through the whole path "
         "of jobs, `--backend aer_noisy --device NAME` simulates their noise quickly."
     )
-    console.print(", ".join(fake_device_names()))
+    console.print(", ".join(stand_in_names()))
 
 
 def _print_account(console: Console, circuit: RingCircuit) -> None:
@@ -142,7 +142,7 @@ def _print_spending(console: Console, runner: PatientRunner) -> None:
     limits = runner.limits()
     left = "" if limits.seconds_left is None else f", {limits.seconds_left:.0f} QPU s left"
     with Ledger.of_user() as ledger:
-        spent = ledger.spent_since(PAID_PREFIX, time.time() - WINDOW_SECONDS)
+        spent = ledger.spent_since(LIVE_PREFIX, time.time() - WINDOW_SECONDS)
     estimated = f" ({spent.estimated_jobs} not billed yet)" if spent.estimated_jobs else ""
     console.print(
         f"Plan {limits.plan}{left}. Through this ledger in the last 28 days: "

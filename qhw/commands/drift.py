@@ -15,6 +15,7 @@ from qhw.console import listing, plain_table, told_moment
 from qhw.devices.drift import CircuitDrift, circuit_drift
 from qhw.devices.snapshots import find_snapshot
 from qhw.errors import ConfigError
+from qhw.known import DeviceName
 
 MOST_ROWS = 15
 DRIFTED = 4
@@ -83,7 +84,7 @@ def _print_heading(
         console.print("The same calibration.")
     elif drift.days is not None:
         console.print(_apart(drift.days), highlight=False)
-    if _short(old.name) != _short(new.name):
+    if DeviceName(old.name).short != DeviceName(new.name).short:
         console.print(f"{old.name} and {new.name} are two devices, compared qubit by qubit.")
 
 
@@ -92,10 +93,6 @@ def _apart(days: float) -> str:
         return "Both have the same date."
     span = f"{abs(days):.1f} days" if abs(days) >= 2 else f"{24 * abs(days):.1f} hours"
     return f"The second is {span} {'older' if days < 0 else 'younger'}."
-
-
-def _short(name: str) -> str:
-    return name.removeprefix("ibm_").removeprefix("fake_")
 
 
 def _counts(drift: Drift) -> Table:
@@ -170,7 +167,7 @@ def _print_verdict(console: Console, new: DeviceSnapshot, found: CircuitDrift) -
 
 
 def _advice(device: str, verdict: Verdict) -> str:
-    limit = " --max-qpu-seconds 100" if device.startswith("ibm_") else ""
+    limit = " --max-qpu-seconds 100" if DeviceName(device).live else ""
     command = f"`qhw calibrate --device {device} --measure{limit}`"
     if verdict == "refit":
         return f"{command} probes the kept fit, and fits anew if it no longer holds."

@@ -30,7 +30,6 @@ from diffusion.episodes import play_schedule
 from diffusion.headroom import Candidate
 from diffusion.schedules import random_matched
 from policy import ExpectationBackend, advice
-from qhw.config import is_device
 from qhw.console import plain_table, print_facts, signed
 from qhw.devices.session import Display, paid_session
 from qhw.evaluation.baselines import Baselines, best_constant
@@ -66,7 +65,7 @@ def evaluate_run(
     Raises:
         BusyError: If the run's device is used by another process.
     """
-    paid = is_device(run.config.backend.name)
+    paid = run.config.backend.takes_jobs
     with sole_use(run.path) if paid else nullcontext():
         command = f"evaluate --latents {latents}"
         return evaluate_under_lock(run, latents, full=full, backend=backend, command=command)

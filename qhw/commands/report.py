@@ -15,7 +15,7 @@ from rich.console import Console
 from qhw.console import from_here
 from qhw.errors import ConfigError, DataError, InterruptedWorkError, UnknownNameError
 from qhw.files import write_json
-from qhw.known import fake_classes, refuse_unknown
+from qhw.known import DeviceName, refuse_unknown, stand_in_names
 from qhw.runs.directory import RunDirectory
 from qhw.runs.lock import sole_use
 from qhw.studies.catalogue import STUDIES
@@ -107,8 +107,8 @@ def trained_on(run: RunDirectory) -> str:
     """The snapshot of the device that a run was trained on, or `DEFAULT_DEVICE`."""
     backend = run.config.backend
     name = backend.device if backend.name == "aer_noisy" else backend.name
-    local = name.replace("ibm_", "fake_")
-    return local if local in fake_classes() else DEFAULT_DEVICE
+    local = DeviceName(name).local
+    return local if local in stand_in_names() else DEFAULT_DEVICE
 
 
 @dataclass

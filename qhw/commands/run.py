@@ -19,7 +19,7 @@ from diffusion.headroom import Candidate, play_candidate, wide_environment
 from diffusion.lpips_distance import LpipsDistance
 from diffusion.metrics import psnr, ssim
 from qhw.backends.mitigation.method import MethodName
-from qhw.config import RunConfig, is_device
+from qhw.config import RunConfig
 from qhw.console import from_here, plain_table, print_facts
 from qhw.devices.opening import Requester
 from qhw.devices.session import Display, paid_session
@@ -89,7 +89,7 @@ def deploy(run_path: Path, config: RunConfig, request: DeploymentRequest) -> Non
     display = Display(console)
     run = open_run(run_path)
     folder = run.path / "samples"
-    if is_device(config.backend.name):
+    if config.backend.takes_jobs:
         folder /= config.backend.name
         with sole_use(folder):
             _deploy_on_device(console, display, run, folder, config, request)

@@ -13,6 +13,7 @@ from qhw.budget.limits import Budget
 from qhw.console import plain_table
 from qhw.files import write_json
 from qhw.jobs.ledger.ledger import Entry, Ledger
+from qhw.known import DeviceName
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def _cells(row: PhaseSpending, price: float) -> tuple[str, ...]:
 
 def _explanation(total: PhaseSpending, budget: Budget, device: str) -> str:
     parts = [f"At ${budget.dollars_per_second:.2f} per QPU second."]
-    if device.startswith("fake_"):
+    if DeviceName(device).stand_in:
         parts.append(f"{device} runs here and bills nothing: this is what a device would bill.")
     if total.unbilled:
         unbilled = "1 job has" if total.unbilled == 1 else f"{total.unbilled} jobs have"

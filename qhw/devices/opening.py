@@ -22,7 +22,7 @@ from qhw.jobs.clock import Clock, SystemClock
 from qhw.jobs.patience import Patience
 from qhw.jobs.reconciling import close_orphans
 from qhw.jobs.work import Progress, WorkSettings
-from qhw.known import refuse_unknown
+from qhw.known import DeviceName, refuse_unknown
 
 if TYPE_CHECKING:
     from calibration import DeviceSnapshot
@@ -163,7 +163,7 @@ def spending_limits(backend: BackendConfig, hardware: HardwareConfig) -> Limits:
         ConfigError: If an `ibm_*` device was given none.
     """
     limits = Limits(hardware.max_qpu_seconds, hardware.max_jobs, hardware.max_cost)
-    if backend.name.startswith("ibm_") and limits == Limits():
+    if DeviceName(backend.name).live and limits == Limits():
         raise ConfigError(
             f"{backend.name!r} spends QPU time, and no limit was given.",
             "Add --max-qpu-seconds, --max-jobs or --max-cost; `qhw plan` with the same options "
@@ -187,7 +187,7 @@ def open_runner(
     backend: BackendConfig, hardware: HardwareConfig, ledger: Ledger, run_id: str
 ) -> JobRunner:
     """The device itself: IBM's, or the local one."""
-    if backend.name.startswith("fake_"):
+    if DeviceName(backend.name).stand_in:
         from qhw.jobs.local.runner import LocalRunner
 
         if hardware.mode != "job":

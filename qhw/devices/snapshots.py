@@ -15,10 +15,9 @@ from pathlib import Path
 import platformdirs
 
 from calibration import DeviceSnapshot
-from qhw.config import is_device
 from qhw.errors import ConfigError, DataError, UnknownNameError
 from qhw.files import replace_file
-from qhw.known import refuse_unknown
+from qhw.known import DeviceName, open_snapshot, refuse_unknown
 
 LATEST = "latest"
 
@@ -163,14 +162,12 @@ def device_snapshot(device: str) -> DeviceSnapshot:
         HardwareError: If the account cannot be used, or the platform does not answer.
     """
     refuse_unknown(device)
-    if not is_device(device):
+    if not DeviceName(device).takes_jobs:
         raise ConfigError(
             f"{device!r} is a simulator without a calibration of its own.",
             "Take a device: `qhw devices` lists them.",
         )
-    if device.startswith("fake_"):
-        from qhw.known import open_snapshot
-
+    if DeviceName(device).stand_in:
         return open_snapshot(device)
     from qhw.jobs.reopening import reopen
 

@@ -7,6 +7,7 @@ import random
 from qhw.jobs.clock import Clock, SystemClock
 from qhw.jobs.patience import Patience, PatientRunner, answer_within
 from qhw.jobs.runner import JobRunner
+from qhw.known import DeviceName
 
 AT_A_PROMPT = Patience(call_seconds=30.0, attempts=3, longest_wait=5.0, total_seconds=60.0)
 """Somebody sits and waits for the answer."""
@@ -22,7 +23,7 @@ def reopen(device: str, clock: Clock | None = None) -> PatientRunner:
         HardwareError: If the account cannot be used, or the platform does not answer.
         BackendUnavailableError: If the device is not there any more.
     """
-    if device.startswith("fake_"):
+    if DeviceName(device).stand_in:
         from qhw.jobs.local.runner import LocalRunner
 
         return patiently(LocalRunner(device), clock, WHILE_COMPUTED)

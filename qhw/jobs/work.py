@@ -25,7 +25,7 @@ from qhw.errors import (
     RetryableError,
 )
 from qhw.jobs.clock import Clock
-from qhw.jobs.ledger.ledger import PAID_PREFIX, Entry, Intent, Ledger
+from qhw.jobs.ledger.ledger import Entry, Intent, Ledger
 from qhw.jobs.patience import PatientRunner, wait_for
 from qhw.jobs.reconciling import (
     drop,
@@ -37,6 +37,7 @@ from qhw.jobs.reconciling import (
 )
 from qhw.jobs.request import JobRequest, Unit, digest_tag
 from qhw.jobs.runner import JobReport, PlanLimits, PubValues
+from qhw.known import LIVE_PREFIX
 
 TOOL_TAG = "qhw"
 KEPT = "kept"
@@ -358,7 +359,7 @@ class PaidWork:
         asked, limits = self._limits
         if limits.seconds_left is None:
             return limits
-        since = self.ledger.spent_since(PAID_PREFIX, asked).qpu_seconds
+        since = self.ledger.spent_since(LIVE_PREFIX, asked).qpu_seconds
         return replace(limits, seconds_left=limits.seconds_left - since)
 
     def _await_slot(self, unit: Unit) -> None:

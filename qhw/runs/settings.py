@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from qhw.config import PRESETS, RunConfig, is_device, load_config, merge, parse_config
+from qhw.config import PRESETS, RunConfig, load_config, merge, parse_config
 from qhw.errors import ConfigError, UnknownNameError
-from qhw.known import refuse_unknown
+from qhw.known import DeviceName, refuse_unknown
 from qhw.runs.directory import RunDirectory, open_run
 from qhw.runs.lock import sole_use
 
@@ -58,7 +58,7 @@ def training_settings(
         base = merge(_settings_of(start_from, chosen), base)
         base = {**base, "start_from": str(start_from.resolve())}
     settings = merge(base, chosen)
-    if is_device(settings.get("backend", {}).get("name", "")):
+    if DeviceName(settings.get("backend", {}).get("name", "")).takes_jobs:
         settings = merge({"evaluation": {"latents": DEVICE_LATENTS}}, settings)
     return parse_config(settings)
 
@@ -101,7 +101,7 @@ def run_to_evaluate(
     """
     run = open_run(path)
     if latents is None:
-        paid = is_device(run.config.backend.name)
+        paid = run.config.backend.takes_jobs
         latents = run.config.evaluation.latents if paid else FULL_LATENTS
     return _with_limits(run, merge({}, limits)), latents
 
@@ -139,7 +139,7 @@ def deployment_settings(
     if backend["name"] is not None:
         refuse_unknown(backend["name"], backend["device"])
     config = settings_on_backend(open_run(path).config, backend, hardware)
-    if (resume or fresh) and not is_device(config.backend.name):
+    if (resume or fresh) and not config.backend.takes_jobs:
         raise ConfigError(
             f"--resume and --fresh apply to devices; {config.backend.name!r} costs nothing.",
             "Leave them out.",
@@ -185,4 +185,4 @@ def _without_backend(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _kind(name: str) -> str:
-    return "device" if is_device(name) else name
+    return "device" if DeviceName(name).takes_jobs else name

@@ -26,7 +26,7 @@ from policy import (
 )
 from qhw.backends.backend import Adopted, Backend
 from qhw.backends.opening import open_backend
-from qhw.config import CircuitConfig, EnvironmentConfig, GradientConfig, RunConfig, is_device
+from qhw.config import CircuitConfig, EnvironmentConfig, GradientConfig, RunConfig
 from qhw.devices.opening import Requester, open_device
 from qhw.errors import BundleError, ConfigError, UnknownNameError
 from qhw.training.streams import stream_seed
@@ -109,7 +109,7 @@ def make_backend(
 ) -> Backend:
     """Open the configured backend; a device is opened in the name of who asks."""
     section = config.backend
-    if is_device(section.name):
+    if section.takes_jobs:
         return open_device(section, config.hardware, circuit, requester or Requester())
     return open_backend(
         section.name,

@@ -8,12 +8,7 @@ from typing import TYPE_CHECKING, Any
 from qhw.errors import BackendUnavailableError, CredentialsError, RetryableError
 from qhw.jobs.ibm.faults import ASK_AGAIN, account_fault, quieten_client, translated, vendor_faults
 from qhw.jobs.ibm.single_post import forbid_reposts, refuse_other_connections
-from qhw.known import (
-    CREDENTIALS,
-    RETIRED_DEVICES,
-    fake_device_names,
-    has_credentials,
-)
+from qhw.known import CREDENTIALS, has_credentials, not_in_account
 
 if TYPE_CHECKING:
     from qiskit_ibm_runtime import IBMBackend, QiskitRuntimeService
@@ -94,7 +89,10 @@ def not_found(
     Raises:
         RetryableError: If the platform is down, which the client words in the same way.
     """
-    return _unavailable(device, list_devices(service))
+    seen = [entry.name for entry in list_devices(service)]
+    if device in seen:
+        return RetryableError(f"The platform lists {device} but does not describe it.", ASK_AGAIN)
+    return not_in_account(device, seen)
 
 
 def plan_of(service: QiskitRuntimeService, instance: str) -> str:
@@ -127,16 +125,3 @@ def _live_device(entry: dict[str, Any]) -> LiveDevice:
 
 def _name(device: LiveDevice) -> str:
     return device.name
-
-
-def _unavailable(device: str, live: list[LiveDevice]) -> BackendUnavailableError | RetryableError:
-    if device in [entry.name for entry in live]:
-        return RetryableError(f"The platform lists {device} but does not describe it.", ASK_AGAIN)
-    short = device.removeprefix("ibm_")
-    state = "is retired" if short in RETIRED_DEVICES else "is none of this account's"
-    names = ", ".join(entry.name for entry in live) or "none"
-    fake = f"fake_{short}"
-    instead = f" Its last noise: `--backend {fake}`." if fake in fake_device_names() else ""
-    return BackendUnavailableError(
-        f"The device {device!r} {state}.", f"Live devices of this account: {names}.{instead}"
-    )

@@ -41,8 +41,8 @@ from qhw.jobs.ledger.records import (
 )
 from qhw.jobs.request import Unit
 from qhw.jobs.runner import JobReport, Mode, PubValues
+from qhw.known import LIVE_PREFIX
 
-PAID_PREFIX = "ibm_"
 """Names of devices that cost money begin so."""
 
 
@@ -162,7 +162,7 @@ class LedgerQueries:
                AND substr(device, 1, length(:paid)) = :paid
              ORDER BY intended_at
             """,
-            {"since": since, "until": until, "paid": PAID_PREFIX},
+            {"since": since, "until": until, "paid": LIVE_PREFIX},
         )
         return [row["intended_at"] for row in rows]
 

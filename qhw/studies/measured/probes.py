@@ -13,10 +13,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from qhw.known import DeviceName
 from qhw.studies.study import Scope
-
-STAND_IN = "fake_"
-"""Devices of this name compute with the noise model itself."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class ProbeJob:
     @property
     def stand_in(self) -> bool:
         """Whether it ran on a local stand-in, whose noise is the model's."""
-        return self.device.startswith(STAND_IN)
+        return DeviceName(self.device).stand_in
 
 
 def read_probes(scope: Scope) -> list[ProbeJob] | None:

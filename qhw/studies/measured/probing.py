@@ -22,9 +22,9 @@ from qhw.backends.transpilation import TranspileOptions, kept_layout, pinned
 from qhw.devices.snapshots import SnapshotStore, read_snapshot
 from qhw.files import Cache, write_json
 from qhw.jobs.ledger.ledger import Entry, Ledger
-from qhw.known import open_snapshot
+from qhw.known import DeviceName, open_snapshot
 from qhw.runs.directory import RunDirectory
-from qhw.studies.measured.probes import STAND_IN, ProbeJob, probe_path
+from qhw.studies.measured.probes import ProbeJob, probe_path
 from qhw.studies.study import Arrays, Scope, kept
 from qhw.training.parts import ring_circuit
 
@@ -109,7 +109,7 @@ def _snapshot(ledger: Ledger, entry: Entry) -> DeviceSnapshot | None:
 
     None if the record holds no numbers, or no snapshot of the device is kept to lay them over.
     """
-    if entry.device.startswith(STAND_IN):
+    if DeviceName(entry.device).stand_in:
         return open_snapshot(entry.device)
     properties = json.loads(ledger.calibration(entry.calibration_digest) or "{}")
     kept = SnapshotStore.of_user().of(entry.device)

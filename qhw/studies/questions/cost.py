@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from qhw.budget.limits import DOLLARS_PER_SECOND
-from qhw.config import is_device
 from qhw.errors import DataError
+from qhw.known import DeviceName
 from qhw.runs.directory import RunDirectory
 from qhw.studies.finding import Cell, Column, Finding, Table
 from qhw.studies.measured.conditions import all_facts, newest_update
@@ -108,7 +108,7 @@ def _bill(run: RunDirectory, path: Path) -> list[Work]:
     """Lines of a `cost.json`; see `qhw.devices.bill`."""
     device = run.config.backend.name if path.parent == run.path else path.parent.name
     told = json.loads(path.read_text(encoding="utf-8"))
-    price = told["dollars per second"] if device.startswith("ibm_") else 0.0
+    price = told["dollars per second"] if DeviceName(device).live else 0.0
     return [
         Work(
             run.name,
@@ -133,8 +133,8 @@ def _metered(run: RunDirectory) -> list[Work]:
             *_counts(costs),
             int(_sum(costs, "jobs")),
             _sum(costs, "qpu_seconds"),
-            0.0 if is_device(device) else _sum(costs, "seconds"),
-            price if device.startswith("ibm_") else 0.0,
+            0.0 if DeviceName(device).takes_jobs else _sum(costs, "seconds"),
+            price if DeviceName(device).live else 0.0,
         )
         for phase, costs in _by_phase(record["cost"] for record in run.metrics()).items()
     ]

@@ -10,6 +10,7 @@ import numpy as np
 
 from qhw.errors import DataError
 from qhw.files import write_json
+from qhw.known import DeviceName
 from qhw.studies.finding import Axis, Column, Figure, Finding, Reference, Series, Table
 from qhw.studies.measured.conditions import NOISELESS, FloatArray, Setting
 from qhw.studies.measured.gathered import (
@@ -150,7 +151,7 @@ def _devices(scope: Scope) -> list[str]:
     """Devices of both families on which no run of the report was trained."""
     backends = [run.config.backend for run in scope.runs]
     names = (each.device if each.name == "aer_noisy" else each.name for each in backends)
-    seen = {name.replace("ibm_", "fake_") for name in names}
+    seen: set[str] = {DeviceName(name).local for name in names}
     seen.add(scope.device)
     fresh = [[name for name in names if name not in seen] for names in FAMILIES.values()]
     return [name for names in fresh for name in names[: None if scope.full else QUICK_PER_FAMILY]]

@@ -15,7 +15,7 @@ from qhw.backends.aer import AerBackend, NoisyAerBackend
 from qhw.backends.opening import open_backend
 from qhw.backends.transpilation import TranspileOptions, transpile_for
 from qhw.errors import BackendUnavailableError, ConfigError, UnknownNameError
-from qhw.known import fake_classes, open_snapshot
+from qhw.known import open_snapshot, stand_in_device
 
 QUICK = TranspileOptions(seeds=1)
 
@@ -65,7 +65,7 @@ def full_device(
     weights: FloatArray,
 ) -> FloatArray:
     """The vendor's estimator on every qubit of the device, its read-out error multiplied in."""
-    backend = fake_classes()[device]()
+    backend = stand_in_device(device)
     options = {"method": "density_matrix", "noise_model": NoiseModel.from_backend(backend)}
     estimator = EstimatorV2(options={"backend_options": options})
     observables = [

@@ -24,7 +24,6 @@ from qhw.commands.plan import print_quote
 from qhw.config import CircuitConfig, RunConfig, merge, parse_config
 from qhw.devices import opening as device_opening
 from qhw.errors import BackendUnavailableError, ConfigError, QhwError, UnknownNameError
-from qhw.known import fake_classes, fake_device_names
 from tests.ibm_cloud.cloud import Cloud, Fault
 
 
@@ -52,12 +51,6 @@ def plan(*arguments: str) -> str:
     return result.output
 
 
-@pytest.mark.filterwarnings("ignore:Properties of fake_nighthawk are not intended")
-def test_widths_of_snapshots_are_the_devices() -> None:
-    for name in fake_device_names():
-        assert planning._fake_width(name) == fake_classes()[name]().num_qubits
-
-
 def test_a_circuit_wider_than_the_device_is_not_quoted() -> None:
     wide = on_device({"actor": {"circuit": {"qubits": 8}}}, name="fake_lima")
     for quoting in (plan_training, partial(plan_run, images=2)):
@@ -74,10 +67,6 @@ def test_circuits_are_counted_as_they_are(qubits: int, depth: int, encoding: Any
     config = CircuitConfig(qubits=qubits, depth=depth, encoding=encoding)
     assert planning.num_weights(config) == circuit.num_weights
     assert planning.num_angles(config) == circuit.num_angles
-
-
-def test_names_are_the_vendors() -> None:
-    assert planning._fake_names() == fake_device_names()
 
 
 def test_without_a_name_the_runs_own_device_is_quoted() -> None:
