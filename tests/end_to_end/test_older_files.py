@@ -1,0 +1,177 @@
+"""What 0.1.0 wrote is still read, and the same seed still gives the same numbers.
+
+`tests/fixtures/written_by_0_1_0` says how its files were made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from policy import RingCircuit
+from qhw.backends.opening import open_backend
+from qhw.cli.app import app
+from qhw.jobs.ledger.ledger import Ledger
+from qhw.runs.directory import RunDirectory
+
+WRITTEN = Path(__file__).resolve().parents[1] / "fixtures" / "written_by_0_1_0"
+RECORDED = json.loads((WRITTEN / "recorded.json").read_text(encoding="utf-8"))
+SAME_PROCESSOR = torch.backends.cpu.get_cpu_capability() == RECORDED["processor"]
+
+Qhw = Callable[..., str]
+
+
+@pytest.fixture
+def qhw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Qhw:
+    """A command line in a folder with the older files; it returns what is printed."""
+    with tarfile.open(WRITTEN / "files.tar.xz") as archive:
+        archive.extractall(tmp_path, filter="data")
+    monkeypatch.chdir(tmp_path)
+    for name in ("data", "cache"):
+        monkeypatch.setenv(f"XDG_{name.upper()}_HOME", str(tmp_path / name))
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def call(*words: str) -> str:
+        app(list(words), standalone_mode=False)
+        return capsys.readouterr().out
+
+    return call
+
+
+def run_named(name: str) -> RunDirectory:
+    return RunDirectory(Path("runs") / name)
+
+
+def job_ids() -> list[str]:
+    with Ledger.of_user() as ledger:
+        return [entry.job_id for entry in ledger.entries()]
+
+
+def kept(folder: str, pattern: str) -> dict[str, bytes]:
+    paths = (path for path in Path("cache", "qhw", folder).rglob(pattern) if path.is_file())
+    return {path.name: path.read_bytes() for path in paths}
+
+
+def without_seconds(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: without_seconds(v) for k, v in value.items() if k != "seconds"}
+    return [without_seconds(inner) for inner in value] if isinstance(value, list) else value
+
+
+def assert_recorded(value: Any, recorded: Any, place: str = "") -> None:
+    """Equal bit for bit where the processor is the recorded one, else to float32's rounding."""
+    if isinstance(recorded, dict):
+        assert value.keys() == recorded.keys(), place
+        for key, inner in recorded.items():
+            assert_recorded(value[key], inner, f"{place}.{key}")
+    elif isinstance(recorded, list):
+        assert len(value) == len(recorded), place
+        for index, inner in enumerate(recorded):
+            assert_recorded(value[index], inner, f"{place}[{index}]")
+    elif isinstance(recorded, float) and not SAME_PROCESSOR:
+        assert value == pytest.approx(recorded, rel=1e-4, abs=1e-6), place
+    else:
+        assert value == recorded, place
+
+
+def checkpoint_digest(run: RunDirectory) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in sorted(run.latest_checkpoint().tensors.items()):
+        digest.update(name.encode())
+        digest.update(tensor.contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def assert_ends_as_recorded(run: RunDirectory, name: str) -> None:
+    recorded = RECORDED[name]
+    assert_recorded(without_seconds(run.metrics()), recorded["metrics"])
+    assert_recorded(without_seconds(run.read_json("evaluation.json")["rows"]), recorded["rows"])
+    if SAME_PROCESSOR:
+        assert checkpoint_digest(run) == recorded["checkpoint"]
+
+
+def test_the_lists_show_older_runs_jobs_and_caches(qhw: Qhw) -> None:
+    runs = " ".join(qhw("runs").split())
+    assert "device ring fake_nairobi 1/1 -0.475 [-0.838, -0.169]" in runs
+    assert "stopped ring fake_nairobi 0/1 not evaluated" in runs
+    jobs = " ".join(qhw("jobs", "list").split())
+    assert jobs.count("done") == len(job_ids()) == 10
+    assert "calibration/0/0/0 done 47.9 local-" in jobs
+    caches = qhw("cache", "ls")
+    assert "fake_nairobi: 3 qubits, depth 1, dense, ring" in caches
+    assert "circuits: 1, folded: 1, verdicts: 0, baselines: 11" in caches
+
+
+def test_an_older_run_keeps_its_settings_and_its_checkpoint(qhw: Qhw) -> None:
+    config = run_named("device").config
+    assert (config.seed, config.actor.circuit.qubits, config.environment.steps) == (5, 3, 2)
+    assert (config.backend.name, config.backend.shots) == ("fake_nairobi", 64)
+    assert run_named("stopped").config.hardware.max_jobs == 2
+    assert run_named("device").latest_checkpoint().update == 1
+
+
+def test_resuming_an_older_finished_training_pays_nothing_and_says_the_same(qhw: Qhw) -> None:
+    run, before, baselines = run_named("device"), job_ids(), kept("baselines", "*")
+    metrics, digest = run.metrics(), checkpoint_digest(run)
+    rows = run.read_json("evaluation.json")["rows"]
+    (run.path / "evaluation.json").unlink()
+    qhw("train", "--resume", "runs/device")
+    assert job_ids() == before
+    assert kept("baselines", "*") == baselines
+    assert (run.metrics(), checkpoint_digest(run)) == (metrics, digest)
+    assert_recorded(run.read_json("evaluation.json")["rows"], rows)
+
+
+def test_an_older_deployment_is_played_again_from_the_ledger(qhw: Qhw) -> None:
+    before, folded = job_ids(), kept("folded", "*")
+    path = "samples/fake_nairobi/metrics.json"
+    arms = run_named("device").read_json(path)["arms"]
+    words = "--backend fake_nairobi --images 2 --shots 64 --mitigation zne --resume"
+    qhw("run", "runs/device", *words.split())
+    assert job_ids() == before
+    assert kept("folded", "*") == folded
+    assert_recorded(run_named("device").read_json(path)["arms"], arms)
+
+
+def test_an_older_training_goes_on_in_the_middle_of_its_update(qhw: Qhw) -> None:
+    before = job_ids()
+    qhw("train", "--resume", "runs/stopped", "--max-jobs", "100")
+    bought = job_ids()[len(before) :]
+    assert job_ids()[: len(before)] == before
+    assert len(bought) == 3  # a gradient, and an evaluation of two steps
+    assert_ends_as_recorded(run_named("stopped"), "stopped")
+
+
+def test_an_older_affine_map_is_used_by_a_new_run(qhw: Qhw) -> None:
+    (affine,) = Path("data/qhw/affine").iterdir()
+    content = affine.read_bytes()
+    config = str(WRITTEN / "device.toml")
+    qhw("train", "--config", config, "--name", "new", "--max-jobs", "100")
+    phases = [phase["phase"] for phase in run_named("new").read_json("cost.json")["phases"]]
+    assert "calibration" not in phases
+    assert run_named("new").read_json("provenance.json")["backend"]["mitigation"] == "affine"
+    assert affine.read_bytes() == content
+
+
+def test_an_older_transpiled_circuit_is_found_under_its_key(qhw: Qhw) -> None:
+    circuits = kept("transpiled", "*.qpy")
+    backend = open_backend("aer_noisy", RingCircuit(3, 1), device="fake_nairobi")
+    assert backend.circuit == RingCircuit(3, 1)
+    assert kept("transpiled", "*.qpy") == circuits
+    (facts,) = kept("transpiled", "*.json").values()
+    assert json.loads(facts)["hits"] == 3
+
+
+def test_the_same_seed_gives_the_numbers_of_0_1_0(qhw: Qhw) -> None:
+    qhw("train", "--config", str(WRITTEN / "noisy.toml"), "--name", "noisy")
+    assert_ends_as_recorded(run_named("noisy"), "noisy")
+    qhw("run", "runs/noisy", "--images", "2")
+    arms = run_named("noisy").read_json("samples/metrics.json")["arms"]
+    assert_recorded(arms, RECORDED["noisy"]["arms"])
