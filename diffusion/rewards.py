@@ -32,6 +32,8 @@ _WEIGHTS = ("alpha", "beta", "lambda_act", "lambda_guidance", "lambda_tv")
 class RewardConfig:
     """Weights and forms of the reward's terms.
 
+    By default: capped log p, the paper's confidence gain, and a price on guidance above 1.
+
     Attributes:
         alpha: Weight of log p(y | x_0) of the final picture, in nats.
         log_cap: Probability tau in (0, 1] at which log p is capped, so that nothing is gained by
@@ -111,9 +113,6 @@ def total_variation(images: Tensor) -> Tensor:
     across = (images[..., :, 1:] - images[..., :, :-1]).abs().mean(dim=(1, 2, 3))
     return torch.add(down, across)
 
-
-DEFAULT_REWARD = RewardConfig()
-"""Capped log p, the paper's confidence gain, and a price on guidance above 1."""
 
 PAPER_REWARD = RewardConfig(
     log_cap=None, lambda_act=5e-3, lambda_act_mode="step", lambda_guidance=0.0

@@ -1,13 +1,15 @@
-"""The controller and how it learns."""
+"""The controller and how it learns.
+
+state (N, 6) -> encoding -> angles -> circuit on a backend -> <Z> (N, n) -> head -> mu, sigma
+actions -> rollout -> advantages -> PPO -> gradients of <Z>, measured on the same backend
+"""
 
 from __future__ import annotations
 
 from policy.actors import (
     Actor,
-    ConfidenceRule,
     MlpActor,
     RingActor,
-    ScheduleActor,
     count_parameters,
 )
 from policy.backend import (
@@ -30,15 +32,13 @@ from policy.gradients import (
     Spsa,
     expectations,
 )
-from policy.ppo import PAPER, MinibatchRecord, PpoConfig, PpoDiagnostics, UpdateProgress, update
+from policy.ppo import MinibatchRecord, PpoConfig, PpoDiagnostics, UpdateProgress, update
 from policy.rollout import Rollout, gae
 from policy.shot_noise import ShotNoise, shot_noise
 
 __all__ = [
-    "PAPER",
     "Actor",
     "Adjoint",
-    "ConfidenceRule",
     "Cost",
     "Critic",
     "DifferentiableBackend",
@@ -57,7 +57,6 @@ __all__ = [
     "RingActor",
     "RingCircuit",
     "Rollout",
-    "ScheduleActor",
     "ShotNoise",
     "Spsa",
     "StateScaler",

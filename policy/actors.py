@@ -1,4 +1,4 @@
-"""Controllers of the guidance: quantum, classical, and hand-made, behind one interface.
+"""Controllers of the guidance, quantum and classical, behind one interface.
 
 An actor turns states (N, 6) into actions; the environment adds the base guidance and clips.
 """
@@ -147,50 +147,6 @@ class MlpActor(Actor):
         """See `Actor`."""
         output: Tensor = self.head(self.scaler(state))
         return output
-
-
-class ScheduleActor(nn.Module):
-    """Fixed actions per step; a constant is a schedule.
-
-    Args:
-        actions: (T,) one action per denoising step, the first for the noisiest.
-        times: (T,) the t/T feature of each step, falling: the state tells the step by it.
-    """
-
-    actions: Tensor
-    times: Tensor
-
-    def __init__(self, actions: Tensor, times: Tensor) -> None:
-        super().__init__()
-        if actions.ndim != 1 or actions.shape != times.shape:
-            raise ValueError(
-                f"actions {tuple(actions.shape)} and times {tuple(times.shape)}: give (T,) twice"
-            )
-        self.register_buffer("actions", actions)
-        self.register_buffer("times", times)
-
-    def action_mean(self, state: Tensor) -> Tensor:
-        """The action (N,) of the step whose time is nearest the state's."""
-        step = (state[:, :1] - self.times).abs().argmin(dim=1)
-        return self.actions[step]
-
-
-class ConfidenceRule(nn.Module):
-    """The hand-made rule g = low + slope (1 - p), as actions round a base guidance.
-
-    Args:
-        low: Guidance of a picture the proxy is sure of.
-        slope: Added as the proxy's p(y | x_0) falls from 1 to 0.
-        cfg_base: CFG_0, which the environment adds to the action.
-    """
-
-    def __init__(self, low: float, slope: float, cfg_base: float) -> None:
-        super().__init__()
-        self.low, self.slope, self.cfg_base = low, slope, cfg_base
-
-    def action_mean(self, state: Tensor) -> Tensor:
-        """Action (N,), not clipped."""
-        return self.low + self.slope * (1 - state[:, 5]) - self.cfg_base
 
 
 def count_parameters(module: nn.Module) -> int:

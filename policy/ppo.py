@@ -18,7 +18,7 @@ from policy.rollout import Rollout, gae
 
 @dataclass(frozen=True)
 class PpoConfig:
-    """Settings of an update; the defaults learn fast, the paper's are in `PAPER`.
+    """Settings of an update; the defaults learn fast, the paper's are its preset in `qhw.config`.
 
     Attributes:
         epochs: Passes over the rollout.
@@ -51,10 +51,6 @@ class PpoConfig:
             raise ValueError(f"epochs {self.epochs}, minibatches {self.minibatches}: at least 1")
         if not 0 < self.clip < 1:
             raise ValueError(f"clip is {self.clip}: choose a number in (0, 1)")
-
-
-PAPER = PpoConfig(epochs=4, minibatches=50, clip=0.1, entropy=0.01)
-"""Settings of arXiv 2509.14163: minibatches of 8 out of 8 environments x 50 steps."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diffusion.rewards import (
-    DEFAULT_REWARD,
     PAPER_REWARD,
     PRICE_FORMS,
     RewardConfig,
@@ -25,19 +24,19 @@ def test_presets() -> None:
     assert PAPER_REWARD.log_cap is None
     assert PAPER_REWARD.lambda_act_mode == "step"
     assert PAPER_REWARD.lambda_guidance == PAPER_REWARD.lambda_tv == 0
-    assert DEFAULT_REWARD.lambda_guidance > 0
-    assert DEFAULT_REWARD.log_cap == 0.9
-    assert DEFAULT_REWARD in PRICE_FORMS.values()
+    assert RewardConfig().lambda_guidance > 0
+    assert RewardConfig().log_cap == 0.9
+    assert RewardConfig() in PRICE_FORMS.values()
 
 
 def test_round_trip_through_a_mapping() -> None:
-    for reward in (DEFAULT_REWARD, PAPER_REWARD, *PRICE_FORMS.values()):
+    for reward in (RewardConfig(), PAPER_REWARD, *PRICE_FORMS.values()):
         assert RewardConfig(**dataclasses.asdict(reward)) == reward
 
 
 def test_terminal_is_capped() -> None:
     log_p = torch.tensor([0.95, 0.9, 0.5]).log()
-    assert torch.allclose(DEFAULT_REWARD.terminal(log_p).exp(), torch.tensor([0.9, 0.9, 0.5]))
+    assert torch.allclose(RewardConfig().terminal(log_p).exp(), torch.tensor([0.9, 0.9, 0.5]))
     assert torch.equal(PAPER_REWARD.terminal(log_p), log_p)
 
 

@@ -8,12 +8,10 @@ import pytest
 import torch
 
 from policy import (
-    ConfidenceRule,
     MlpActor,
     ParameterShift,
     RingActor,
     RingCircuit,
-    ScheduleActor,
     StateScaler,
     count_parameters,
 )
@@ -89,18 +87,3 @@ def test_the_linear_encoder_learns_through_the_circuit(make_ring: MakeRing) -> N
     actor.action_mean(torch.rand(3, 6)).sum().backward()
     assert actor.encoder.linear is not None
     assert gradient_of(actor.encoder.linear.weight).abs().min() > 0
-
-
-def test_a_schedule_follows_the_time_feature() -> None:
-    actor = ScheduleActor(torch.tensor([0.5, -1.0, 2.0]), torch.tensor([0.9, 0.5, 0.1]))
-    state = torch.zeros(3, 6)
-    state[:, 0] = torch.tensor([0.52, 0.1, 0.9])
-    assert actor.action_mean(state).tolist() == [-1.0, 2.0, 0.5]
-    with pytest.raises(ValueError, match="twice"):
-        ScheduleActor(torch.zeros(3), torch.zeros(2))
-
-
-def test_the_confidence_rule_by_hand() -> None:
-    state = torch.zeros(2, 6)
-    state[:, 5] = torch.tensor([1.0, 0.25])
-    assert ConfidenceRule(2.0, 4.0, 3.0).action_mean(state).tolist() == [-1.0, 2.0]

@@ -1,0 +1,60 @@
+"""What the packages show by name: the lists are pinned, so that no name goes or comes unseen."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+FACES = {
+    "qhw": """
+        BackendConfig ComparisonRequest DeploymentRequest HardwareConfig QhwError Requester
+        RunConfig RunDirectory compare evaluate list_runs load_config load_model open_backend
+        open_device open_run parse_config run settings_on_backend train
+    """,
+    "policy": """
+        Actor Adjoint Cost Critic DifferentiableBackend Encoder Estimate ExpectationBackend
+        Frozen GradientRule JointBackend MinibatchRecord MlpActor ParameterShift PpoConfig
+        PpoDiagnostics PrunedShift RingActor RingCircuit Rollout ShotNoise Spsa StateScaler
+        UpdateProgress advice count_parameters expectations gae shot_noise update
+    """,
+    "diffusion": """
+        PAPER_REWARD Arm Bundle BundleCard Candidate Classifier Dataset Denoiser Episode
+        FitConfig GaussianReference GuidanceEnvironment GuidedSampler Interval LpipsDistance
+        PixelDenoiser PixelDenoiserConfig RewardConfig ScoredArm StepResult baseline_schedules
+        compare_at_equal_accuracy diversity draw_labels draw_latents fit_bundle
+        frechet_distance kernel_distance load_bundle load_dataset play play_candidate
+        play_schedule psnr ssim
+    """,
+    "calibration": """
+        Change DeviceSnapshot Drift GateFacts QubitFacts ScaledSnapshot Thresholds compare
+        confusion_matrices expected_error noise_model quiet_region republished scale_noise
+        uncalibrated
+    """,
+}
+
+
+@pytest.mark.parametrize("package", FACES)
+def test_a_face_shows_these_names_and_each_is_there(package: str) -> None:
+    module = importlib.import_module(package)
+    assert sorted(module.__all__) == sorted(FACES[package].split())
+    assert all(getattr(module, name) is not None for name in module.__all__)
+
+
+@pytest.mark.parametrize("package", ["qhw", "diffusion"])
+def test_a_name_that_is_not_there_is_an_attribute_error(package: str) -> None:
+    with pytest.raises(AttributeError, match=f"module '{package}' has no attribute 'nothing'"):
+        _ = importlib.import_module(package).nothing
+
+
+@pytest.mark.parametrize("package", ["qhw", "diffusion"])
+def test_a_lazy_face_imports_nothing_heavy(package: str) -> None:
+    code = (
+        f"import {package}, sys\n"
+        "heavy = {'torch', 'qiskit', 'numpy', 'diffusers', 'pydantic', 'rich'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
