@@ -149,7 +149,7 @@ def measure(device: str, folder: Path) -> dict[str, float]:
         return moved(with_gates(relaxed(snapshot, factor, qubits), snapshot))
 
     fitted = open_backend("aer_noisy", CIRCUIT, device=device, mitigation="affine", shots=1024)
-    own = str(fitted.describe()["affine error beside shots"])
+    own = str(fitted.facts().words()["affine error beside shots"])
     return {
         "T1, T2 -10 %": times(0.9),
         "T1, T2 -17 % (decay 20 % faster)": times(1 / 1.2),

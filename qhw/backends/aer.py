@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from calibration import DeviceSnapshot, confusion_matrices, noise_model, scale_noise
 from policy import Cost, Estimate, RingCircuit
 from policy.backend import FloatArray, checked_shapes
+from qhw.backends.facts import BackendFacts
 from qhw.backends.transpilation import TranspiledCircuit, reduced
 from qhw.errors import ConfigError
 
@@ -40,7 +42,7 @@ class _AerBackend(ABC):
     """
 
     name: str
-    note: str = ""
+    warning: str = ""
 
     def __init__(self, circuit: RingCircuit, shots: int | None, seed: int) -> None:
         if shots is not None and shots < 1:
@@ -72,7 +74,7 @@ class _AerBackend(ABC):
         self._generator.bit_generator.state = state
 
     @abstractmethod
-    def describe(self) -> dict[str, str | int | float]:
+    def facts(self) -> BackendFacts:
         """What the numbers come from, for provenance."""
 
     @abstractmethod
@@ -116,14 +118,9 @@ class AerBackend(_AerBackend):
         _save_probabilities(self._circuit, range(circuit.num_qubits))
         self._aer = _make_simulator(method="statevector")
 
-    def describe(self) -> dict[str, str | int | float]:
+    def facts(self) -> BackendFacts:
         """See `_AerBackend`."""
-        return {
-            "backend": self.name,
-            "device": "none (noiseless)",
-            "engine": "aer statevector",
-            "shots": self.shots or "exact",
-        }
+        return BackendFacts(self.name, engine="aer statevector", shots=self.shots or "exact")
 
     def _read_out(self, probabilities: FloatArray) -> FloatArray:
         return probabilities
@@ -179,21 +176,16 @@ class NoisyAerBackend(_AerBackend):
         noise = noise_model(scaled.snapshot, active) if noise_scale > 0 else None
         self._aer = density_simulator(noise)
 
-    def describe(self) -> dict[str, str | int | float]:
+    def facts(self) -> BackendFacts:
         """See `_AerBackend`."""
-        return {
-            "backend": self.name,
-            "device": self.snapshot.name,
-            "calibration": f"{self.snapshot.taken_at} ({self.snapshot.calibration_digest})",
-            "structure": self.snapshot.structure_digest,
-            "layout": str(list(self.transpiled.output_qubits)),
-            "two-qubit gates": self.transpiled.two_qubit_gates,
-            "transpiled": "from cache" if self.transpiled.from_cache else "now",
-            "noise scale": self.noise_scale,
-            "noise caps": "; ".join(self.caps) or "none",
-            "engine": "aer density_matrix",
-            "shots": self.shots or "exact",
-        }
+        return replace(
+            BackendFacts.laid_out(self.name, self.snapshot, self.transpiled),
+            device=self.snapshot.name,
+            noise_scale=self.noise_scale,
+            noise_caps=self.caps,
+            engine="aer density_matrix",
+            shots=self.shots or "exact",
+        )
 
     def _read_out(self, probabilities: FloatArray) -> FloatArray:
         return read_out(probabilities, self._confusion)

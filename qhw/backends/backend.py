@@ -6,18 +6,19 @@ from typing import Any, Protocol
 
 from policy import Estimate, ExpectationBackend, RingCircuit
 from policy.backend import FloatArray
+from qhw.backends.facts import BackendFacts
 
 
 class Backend(ExpectationBackend, Protocol):
     """A backend as the toolkit uses it: one that can say what it is and be resumed.
 
     Attributes:
-        note: Why this engine was taken, where that is worth a line; else empty.
+        warning: What is to be known before its numbers are used; empty if nothing is.
     """
 
-    note: str
+    warning: str
 
-    def describe(self) -> dict[str, str | int | float]:
+    def facts(self) -> BackendFacts:
         """What the numbers come from, for provenance."""
 
     def random_state(self) -> dict[str, Any]:
@@ -38,15 +39,15 @@ class Adopted:
         self._backend = backend
         self.circuit: RingCircuit = backend.circuit
         self.name = type(backend).__qualname__
-        self.note = ""
+        self.warning = ""
 
     def evaluate(self, angles: FloatArray, weights: FloatArray) -> Estimate:
         """See `policy.ExpectationBackend`."""
         return self._backend.evaluate(angles, weights)
 
-    def describe(self) -> dict[str, str | int | float]:
+    def facts(self) -> BackendFacts:
         """Name the class."""
-        return {"backend": f"own: {self.name}"}
+        return BackendFacts(self.name, own=True)
 
     def random_state(self) -> dict[str, Any]:
         """Nothing: a backend of one's own that samples is resumed with fresh random numbers."""

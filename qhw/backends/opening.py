@@ -118,8 +118,8 @@ class _Simulated:
 
         pair = _noisy(self.circuit, self.snapshot, transpiled, self.noise_scale, shots, seed)
         backend = _choose(pair, self.engine, self.cache.verdicts)
-        told = told_uncalibrated(self.snapshot, transpiled)
-        backend.note = "; ".join(filter(None, [backend.note, told]))
+        lost = told_uncalibrated(self.snapshot, transpiled)
+        backend.warning = "; ".join(filter(None, [backend.warning, lost]))
         return backend
 
 
@@ -193,7 +193,7 @@ def _choose(pair: _Pair, engine: Engine, verdicts: Path) -> Backend:
         if engine == "compiled":
             raise
         fallback = pair.aer()
-        fallback.note = f"the compiled engine refused: {error.message}"
+        fallback.warning = f"the compiled engine refused: {error.message}"
         return fallback
     backend.verdict = checked(backend, pair.exact, verdicts)
     return backend

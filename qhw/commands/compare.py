@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from diffusion.episodes import Episode
+from qhw.backends.facts import NO_BACKEND, BackendFacts
 from qhw.config import RunConfig
 from qhw.console import from_here, listing, plain_table, print_facts, signed
 from qhw.devices.session import Display
@@ -81,7 +82,7 @@ class Player:
             "id": self.run.id,
             "seed": self.trainer.config.seed,
             "updates": self.trainer.done,
-            "backend": dict(backend.describe()) if backend else "none (classical actor)",
+            "backend": backend.facts().words() if backend else NO_BACKEND["backend"],
         }
 
 
@@ -330,10 +331,7 @@ def print_runs(
 
 
 def _played_on(backend: Any) -> str:
-    if not isinstance(backend, dict):
-        return str(backend)
-    shown = {name: backend[name] for name in ("device", "noise scale", "shots") if name in backend}
-    return ", ".join([backend["backend"], *(f"{name} {value}" for name, value in shown.items())])
+    return BackendFacts.read(backend).phrase if isinstance(backend, dict) else str(backend)
 
 
 def settings_table(settings: Sequence[Difference]) -> Table | str:

@@ -30,6 +30,7 @@ from diffusion.episodes import play_schedule
 from diffusion.headroom import Candidate
 from diffusion.schedules import random_matched
 from policy import ExpectationBackend, advice
+from qhw.backends.facts import NO_BACKEND
 from qhw.console import plain_table, print_facts, signed
 from qhw.devices.session import Display, paid_session
 from qhw.evaluation.baselines import Baselines, best_constant
@@ -206,8 +207,8 @@ def _footer(run: RunDirectory, trainer: Trainer, evaluation_seconds: float) -> d
         "parameters": facts["parameters"],
         "updates": trainer.done,
         "gradient rule": facts["gradient_rule"],
-        **(facts["backend"] or {"backend": "none (classical actor)"}),
-        **(trainer.paid.drift.describe() if trainer.paid else {}),
+        **(facts["backend"] or NO_BACKEND),
+        **(trainer.paid.drift.facts().words() if trainer.paid else {}),
         "training seconds": round(seconds, 1),
         "evaluation seconds": round(evaluation_seconds, 1),
     }

@@ -131,7 +131,7 @@ def _sample(
     trainer.done = checkpoint.update
     if trainer.paid is not None:
         prepare_device(trainer, trainer.paid, "images")
-        print_facts(console, trainer.paid.describe())
+        print_facts(console, trainer.paid.facts().words())
     paired = evaluation_latents(trainer.bundle, request.images, SAMPLE_SEED + request.seed)
     started = time.perf_counter()
     with for_pictures(), display.status(f"sampling {request.images} pictures"):
@@ -249,7 +249,7 @@ def _report(
     seconds: float,
     request: DeploymentRequest,
 ) -> None:
-    facts = dict(trainer.backend.describe()) if trainer.backend else {}
+    facts = trainer.backend.facts().words() if trainer.backend else {}
     record = {
         "arms": {name: asdict(arm) for name, arm in arms.items()},
         "policy against constant": alike,

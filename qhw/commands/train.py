@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from policy import ExpectationBackend, count_parameters
+from qhw.backends.facts import NO_BACKEND
 from qhw.backends.mitigation.zne import NO_GRADIENTS
 from qhw.budget.planning import refuse_endless_jobs
 from qhw.commands.evaluate import evaluate_under_lock
@@ -114,7 +115,7 @@ def describe(trainer: Trainer) -> dict[str, Any]:
         "settings": trainer.config.model_dump(mode="json"),
         "parameters": count_parameters(trainer.actor),
         "bundle": {"name": trainer.bundle.card.name, "digest": trainer.bundle.card.digest},
-        "backend": dict(trainer.backend.describe()) if trainer.backend else None,
+        "backend": trainer.backend.facts().words() if trainer.backend else None,
         "gradient_rule": trainer.rule_name,
         "start_from": trainer.config.start_from,
         "torch_device": str(trainer.device),
@@ -125,10 +126,10 @@ def describe(trainer: Trainer) -> dict[str, Any]:
 def _announce(console: Console, run: RunDirectory, trainer: Trainer) -> None:
     config = trainer.config
     section = config.ppo
-    facts = trainer.backend.describe() if trainer.backend else {"backend": "none (classical actor)"}
+    facts = trainer.backend.facts().words() if trainer.backend else NO_BACKEND
     console.print(f"run: {from_here(run.path)}", soft_wrap=True)
-    if trainer.backend is not None and trainer.backend.note:
-        console.print(trainer.backend.note, style="yellow")
+    if trainer.backend is not None and trainer.backend.warning:
+        console.print(trainer.backend.warning, style="yellow")
     print_facts(console, facts)
     console.print(
         f"{count_parameters(trainer.actor)} parameters, gradient rule {trainer.rule_name}, "

@@ -15,6 +15,7 @@ import numpy as np
 
 from policy import Cost, Estimate, RingCircuit
 from policy.backend import FloatArray, Question, checked_shapes
+from qhw.backends.facts import BackendFacts
 from qhw.backends.transpilation import TranspiledCircuit
 from qhw.budget.limits import LONGEST_EXECUTION, qpu_seconds
 from qhw.devices.drift import DriftWatch
@@ -48,7 +49,7 @@ class DeviceBackend:
         drift: What to do when the device is recalibrated under way.
     """
 
-    note: str = ""
+    warning: str = ""
 
     def __init__(
         self,
@@ -112,21 +113,16 @@ class DeviceBackend:
         parts = [answer.values[k : k + scales] for k in range(0, len(pubs), scales)]
         return [self._estimate(*each) for each in zip(checked, parts, costs, strict=True)]
 
-    def describe(self) -> dict[str, str | int | float]:
+    def facts(self) -> BackendFacts:
         """What the numbers come from, for provenance."""
-        snapshot, runner = self.mitigation.snapshot, self.work.runner
-        return {
-            "backend": runner.device,
-            "mode": runner.mode,
-            "calibration": f"{snapshot.taken_at} ({snapshot.calibration_digest})",
-            "structure": snapshot.structure_digest,
-            "layout": str(list(self.transpiled.output_qubits)),
-            "two-qubit gates": self.transpiled.two_qubit_gates,
-            "transpiled": "from cache" if self.transpiled.from_cache else "now",
-            "shots": self.shots,
-            **self.mitigation.describe(),
-            **self.drift.describe(),
-        }
+        runner = self.work.runner
+        return replace(
+            BackendFacts.laid_out(runner.device, self.mitigation.snapshot, self.transpiled),
+            mode=runner.mode,
+            shots=self.shots,
+            mitigation=self.mitigation.facts(),
+            drift=self.drift.facts(),
+        )
 
     def random_state(self) -> dict[str, Any]:
         """What replay depends on beside the ledger, as plain JSON."""

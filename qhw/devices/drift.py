@@ -15,6 +15,7 @@ from typing import Any, Literal
 from calibration import DeviceSnapshot, Drift, Thresholds, compare, expected_error, republished
 from calibration.drift import Verdict
 from policy import RingCircuit
+from qhw.backends.facts import DriftFacts
 from qhw.backends.transpilation import (
     TranspiledCircuit,
     TranspileOptions,
@@ -137,12 +138,10 @@ class DriftWatch:
         self.baseline = state["baseline"]
         self.notes = [DriftNote(**note) for note in state["notes"]]
 
-    def describe(self) -> dict[str, str | int | float]:
+    def facts(self) -> DriftFacts:
         """For the first lines and for provenance."""
-        if not self.notes:
-            return {"on drift": self.on_drift}
-        told = f"{len(self.notes)}, the last: {self.notes[-1].text}"
-        return {"on drift": self.on_drift, "recalibrations": told}
+        latest = self.notes[-1].text if self.notes else ""
+        return DriftFacts(self.on_drift, len(self.notes), latest)
 
     def _at(self, calibration: str) -> DeviceSnapshot | None:
         """The device under a calibration; None where its JSON has no numbers (fake devices)."""

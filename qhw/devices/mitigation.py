@@ -17,6 +17,7 @@ import numpy as np
 
 from calibration import DeviceSnapshot
 from policy import RingCircuit
+from qhw.backends.facts import MitigationFacts
 from qhw.backends.mitigation.affine import (
     AffineMap,
     AffineStore,
@@ -143,15 +144,10 @@ class DeviceMitigation:
         elif self.name in ("readout", "zne"):
             self.prepare(calibrate)
 
-    def describe(self) -> dict[str, str | int | float]:
+    def facts(self) -> MitigationFacts:
         """For the first lines and for provenance."""
-        facts = dict(self.ready.describe()) if self.ready else {}
-        facts["mitigation"] = self.name
-        if self.reason:
-            facts["mitigation chosen"] = self.reason
-        if self.told:
-            facts["affine probe"] = self.told
-        return facts
+        known = self.ready.facts() if self.ready else MitigationFacts(self.name)
+        return replace(known, method=self.name, reason=self.reason, probe=self.told)
 
     def state(self) -> dict[str, Any]:
         """What a replay depends on, as plain JSON."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rich.console import Console
 
 from policy import ExpectationBackend
+from qhw.backends.facts import BackendFacts
 from qhw.console import from_here
 from qhw.devices.opening import Requester
 from qhw.devices.session import Display
@@ -35,19 +34,19 @@ def open_trainer(
     Raises:
         ConfigError: If the run was trained on a backend of one's own, and none is given.
     """
-    described: dict[str, Any] = {}
+    facts = BackendFacts("")
     if backend is None and (run.path / "provenance.json").exists():
-        described = run.read_json("provenance.json")["backend"] or {}
-        if str(described.get("backend", "")).startswith("own: "):
+        facts = BackendFacts.read(run.read_json("provenance.json")["backend"] or {})
+        if facts.own:
             raise ConfigError(
-                f"{run.name} was trained on a backend of one's own ({described['backend']}).",
+                f"{run.name} was trained on a backend of one's own ({facts.phrase}).",
                 "Call `train_run(run, backend=...)` or `evaluate_run` from Python with it.",
             )
     shown = display or Display(Console(quiet=True))
     requester = Requester(
         run_id=run.id,
         command=f"qhw {command} {from_here(run.path)}",
-        mitigation=described.get("mitigation"),
+        mitigation=facts.mitigation.method if facts.mitigation else None,
         folder=run.path / "device",
         tell=shown.tell,
         announce=shown.announce,

@@ -269,9 +269,8 @@ class Trainer:
     @property
     def mitigation(self) -> str:
         """Name of the error mitigation in use."""
-        if self.backend is None:
-            return "none"
-        return str(self.backend.describe().get("mitigation", "none"))
+        facts = self.backend.facts().mitigation if self.backend else None
+        return facts.method if facts else "none"
 
     def checkpoint(self) -> Checkpoint:
         """Everything a later process needs to go on bit for bit."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -15,6 +16,7 @@ from policy.backend import FloatArray, checked_shapes
 from qhw.backends.compiled.engine import GROUND, Engine, IntArray
 from qhw.backends.compiled.program import Program, compile_program
 from qhw.backends.compiled.transfer import AnglesNotFirstError, Transfer
+from qhw.backends.facts import BackendFacts
 from qhw.backends.transpilation import TranspiledCircuit, reduced
 from qhw.errors import ConfigError
 
@@ -43,7 +45,7 @@ class CompiledBackend:
     """
 
     name = "aer"
-    note: str = ""
+    warning: str = ""
     verdict: object = None
     """What the opening check found; None before it."""
 
@@ -77,17 +79,10 @@ class CompiledBackend:
         """Identity of everything the exact numbers depend on."""
         return self.program.digest
 
-    def describe(self) -> dict[str, str | int | float]:
+    def facts(self) -> BackendFacts:
         """What the numbers come from, for provenance."""
-        return {
-            "backend": self.name,
-            "device": "none (noiseless)",
-            "engine": self._engine_line(),
-            "shots": self.shots or "exact",
-        }
-
-    def _engine_line(self) -> str:
-        return f"compiled ({self.verdict})" if self.verdict else "compiled, not checked"
+        checked = f"compiled ({self.verdict})" if self.verdict else "compiled, not checked"
+        return BackendFacts(self.name, engine=checked, shots=self.shots or "exact")
 
     def random_state(self) -> dict[str, Any]:
         """Where the sampling generator stands, as plain JSON."""
@@ -194,21 +189,17 @@ class CompiledNoisyBackend(CompiledBackend):
         )
         self._prepare(program, confusion, shots, seed)
 
-    def describe(self) -> dict[str, str | int | float]:
+    def facts(self) -> BackendFacts:
         """See `CompiledBackend`."""
-        return {
-            "backend": self.name,
-            "device": self.snapshot.name,
-            "calibration": f"{self.snapshot.taken_at} ({self.snapshot.calibration_digest})",
-            "structure": self.snapshot.structure_digest,
-            "layout": str(list(self.transpiled.output_qubits)),
-            "two-qubit gates": self.transpiled.two_qubit_gates,
-            "transpiled": "from cache" if self.transpiled.from_cache else "now",
-            "noise scale": self.noise_scale,
-            "noise caps": "; ".join(self.caps) or "none",
-            "engine": self._engine_line(),
-            "shots": self.shots or "exact",
-        }
+        simulated = super().facts()
+        return replace(
+            BackendFacts.laid_out(self.name, self.snapshot, self.transpiled),
+            device=self.snapshot.name,
+            noise_scale=self.noise_scale,
+            noise_caps=self.caps,
+            engine=simulated.engine,
+            shots=simulated.shots,
+        )
 
 
 def _compile(circuit: RingCircuit, gates: Any, outputs: Any, transfer: Transfer) -> Program:

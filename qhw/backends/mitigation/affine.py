@@ -19,7 +19,8 @@ import numpy as np
 
 from policy.backend import FloatArray
 from qhw.backends.circuit_file import circuit_digest
-from qhw.backends.mitigation.method import Measured, only_scale, overhead
+from qhw.backends.facts import MitigationFacts
+from qhw.backends.mitigation.method import Measured, MethodName, only_scale
 from qhw.backends.transpilation import TranspiledCircuit
 from qhw.errors import MitigationError
 from qhw.files import replace_file
@@ -57,7 +58,7 @@ class AffineMap:
     calibration_digest: str
     device: str
     key: str
-    name: ClassVar[str] = "affine"
+    name: ClassVar[MethodName] = "affine"
     scales: ClassVar[tuple[int, ...]] = (1,)
     differentiable: ClassVar[bool] = True
 
@@ -105,17 +106,16 @@ class AffineMap:
         """See `Mitigation`."""
         return 1 / self.slope
 
-    def describe(self) -> dict[str, str | int | float]:
+    def facts(self) -> MitigationFacts:
         """See `Mitigation`."""
         shots = f"{self.shots} shots" if self.shots else "exact values"
-        return {
-            "mitigation": self.name,
+        details = {
             "affine calibration": f"{self.circuits} circuits x {shots}, {self.date}",
             "affine slope": f"{self.slope.min():.3f} to {self.slope.max():.3f}",
             "affine residual": f"{self.residual.max():.4f} rms at the worst output",
             "affine error beside shots": f"{self.own_error(np.zeros(1)).max():.4f} near <Z> = 0",
-            "mitigation overhead": overhead(1),
         }
+        return MitigationFacts(self.name, details, overhead=1)
 
 
 _ARRAYS = ("slope", "intercept", "residual", "covariance")

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal, Protocol
 import numpy as np
 
 from policy.backend import FloatArray
+from qhw.backends.facts import MitigationFacts
 
 MethodName = Literal["none", "readout", "affine", "zne", "native"]
 Measured = tuple[FloatArray, FloatArray]
@@ -23,7 +24,7 @@ class Mitigation(Protocol):
     """
 
     @property
-    def name(self) -> str:
+    def name(self) -> MethodName:
         """`none`, `readout`, `affine` or `zne`."""
 
     @property
@@ -51,15 +52,15 @@ class Mitigation(Protocol):
             MitigationError: If gradients may not be measured through it.
         """
 
-    def describe(self) -> dict[str, str | int | float]:
-        """Method, where its numbers come from, residual, and overhead, for the first lines."""
+    def facts(self) -> MitigationFacts:
+        """Method, where its numbers come from, residual, and overhead."""
 
 
 @dataclass(frozen=True)
 class Unmitigated:
     """Passes on what was measured."""
 
-    name: ClassVar[str] = "none"
+    name: ClassVar[MethodName] = "none"
     scales: ClassVar[tuple[int, ...]] = (1,)
     differentiable: ClassVar[bool] = True
 
@@ -71,9 +72,9 @@ class Unmitigated:
         """(1,), which stands for any number of outputs."""
         return np.ones(1)
 
-    def describe(self) -> dict[str, str | int | float]:
+    def facts(self) -> MitigationFacts:
         """See `Mitigation`."""
-        return {"mitigation": self.name}
+        return MitigationFacts(self.name)
 
 
 def only_scale(measured: Sequence[Measured]) -> Measured:
@@ -85,8 +86,3 @@ def only_scale(measured: Sequence[Measured]) -> Measured:
     if len(measured) != 1:
         raise ValueError(f"{len(measured)} scales were measured: this method takes one")
     return measured[0]
-
-
-def overhead(times: int) -> str:
-    """How much more is executed than without mitigation, as the first lines say it."""
-    return f"{times} x circuits, {times} x shots"

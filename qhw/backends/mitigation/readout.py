@@ -15,7 +15,8 @@ import numpy as np
 
 from calibration import DeviceSnapshot
 from policy.backend import FloatArray
-from qhw.backends.mitigation.method import Measured, only_scale, overhead
+from qhw.backends.facts import MitigationFacts
+from qhw.backends.mitigation.method import Measured, MethodName, only_scale
 from qhw.errors import MitigationError
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class ReadoutInversion:
     p10: FloatArray
     source: str
     shots: int | None = None
-    name: ClassVar[str] = "readout"
+    name: ClassVar[MethodName] = "readout"
     scales: ClassVar[tuple[int, ...]] = (1,)
     differentiable: ClassVar[bool] = True
 
@@ -119,13 +120,14 @@ class ReadoutInversion:
         """See `Mitigation`."""
         return 1 / self.contrast
 
-    def describe(self) -> dict[str, str | int | float]:
+    def facts(self) -> MitigationFacts:
         """See `Mitigation`."""
-        return {
-            "mitigation": self.name,
-            "read-out errors": f"{self.source} ({_range(self.p01)} of 0, {_range(self.p10)} of 1)",
-            "mitigation overhead": overhead(1),
-        }
+        of_zero, of_one = (
+            f"{100 * errors.min():.1f} to {100 * errors.max():.1f} %"
+            for errors in (self.p01, self.p10)
+        )
+        details = {"read-out errors": f"{self.source} ({of_zero} of 0, {of_one} of 1)"}
+        return MitigationFacts(self.name, details, overhead=1)
 
 
 def measurement_circuits(
@@ -148,7 +150,3 @@ def measurement_circuits(
     for qubit in outputs:
         ones.x(qubit)
     return zeros, ones
-
-
-def _range(values: FloatArray) -> str:
-    return f"{100 * values.min():.1f} to {100 * values.max():.1f} %"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,6 +13,7 @@ from calibration import DeviceSnapshot
 from policy import Cost, DifferentiableBackend, Estimate, RingCircuit
 from policy.backend import FloatArray
 from qhw.backends.backend import Backend
+from qhw.backends.facts import BackendFacts
 from qhw.backends.mitigation.affine import AffineMap, affine_key
 from qhw.backends.mitigation.fitting import (
     CALIBRATION_SHOTS,
@@ -52,7 +53,7 @@ class MitigatedBackend:
         self.circuit: RingCircuit = backends[0].circuit
         self.method = method
         self.calibration = calibration or Cost()
-        self.note = "; ".join({backend.note: None for backend in backends if backend.note})
+        self.warning = "; ".join(dict.fromkeys(filter(None, (each.warning for each in backends))))
         self._backends = tuple(backends)
 
     def evaluate(self, angles: FloatArray, weights: FloatArray) -> Estimate:
@@ -61,9 +62,9 @@ class MitigatedBackend:
         values, errors = self.method.combine([(e.values, e.standard_errors) for e in estimates])
         return Estimate(values, errors, sum((e.cost for e in estimates), Cost()))
 
-    def describe(self) -> dict[str, str | int | float]:
-        """What the numbers come from: the backend's facts, then the method's."""
-        return {**self._backends[0].describe(), **self.method.describe()}
+    def facts(self) -> BackendFacts:
+        """What the numbers come from: the backend's facts and the method's."""
+        return replace(self._backends[0].facts(), mitigation=self.method.facts())
 
     def random_state(self) -> dict[str, Any]:
         """Where the generators of all scales stand, as plain JSON."""

@@ -14,8 +14,9 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from policy.backend import FloatArray
+from qhw.backends.facts import MitigationFacts
 from qhw.backends.mitigation.folding import refuse_scale
-from qhw.backends.mitigation.method import Measured, overhead
+from qhw.backends.mitigation.method import Measured, MethodName
 from qhw.backends.mitigation.readout import ReadoutInversion
 from qhw.errors import MitigationError
 
@@ -44,7 +45,7 @@ class ZeroNoise:
     scales: tuple[int, ...] = (1, 3)
     readout: ReadoutInversion | None = None
     method: Extrapolation = "linear"
-    name: ClassVar[str] = "zne"
+    name: ClassVar[MethodName] = "zne"
     differentiable: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -87,17 +88,16 @@ class ZeroNoise:
         """
         raise MitigationError(NO_GRADIENTS, "Take --mitigation affine or readout.")
 
-    def describe(self) -> dict[str, str | int | float]:
+    def facts(self) -> MitigationFacts:
         """See `Mitigation`."""
         scales = ", ".join(str(scale) for scale in self.scales)
         weights = ", ".join(f"{weight:+.3g}" for weight in self.weights)
-        facts = dict(self.readout.describe()) if self.readout else {}
-        return {
-            **facts,
-            "mitigation": self.name,
-            "extrapolation": f"{self.method}, scales {scales}, weights {weights}",
-            "mitigation overhead": overhead(len(self.scales)),
-        }
+        return MitigationFacts(
+            self.name,
+            self.readout.facts().details if self.readout else {},
+            overhead=len(self.scales),
+            extrapolation=f"{self.method}, scales {scales}, weights {weights}",
+        )
 
 
 def extrapolation_weights(scales: Sequence[int], degree: int) -> FloatArray:

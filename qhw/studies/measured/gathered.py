@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from qhw.backends.facts import BackendFacts
 from qhw.runs.directory import RunDirectory
 from qhw.studies.measured.conditions import (
     Condition,
@@ -97,7 +98,6 @@ def constant_and_rule(scope: Scope) -> tuple[Played, Played]:
     return played(scope, constant), played(scope, rule)
 
 
-def backend_facts(found: Played) -> dict[str, str | int | float]:
+def backend_facts(found: Played) -> BackendFacts:
     """What a condition's numbers came from; device, calibration, layout, engine."""
-    facts: dict[str, str | int | float] = found.facts["backend"]
-    return facts
+    return BackendFacts.read(found.facts["backend"])

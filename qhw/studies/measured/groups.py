@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from qhw.backends.facts import BackendFacts
 from qhw.config import RunConfig
 from qhw.errors import CheckpointError, ConfigError
 from qhw.runs.directory import RunDirectory
@@ -84,8 +85,8 @@ def _of(name: str, runs: Sequence[RunDirectory]) -> tuple[RunDirectory, ...]:
 
 def _own_backend(run: RunDirectory) -> str:
     """Class of a backend that was given from Python: then the settings name another; else empty."""
-    told = str((run.read_json("provenance.json").get("backend") or {}).get("backend", ""))
-    return told.removeprefix("own: ") if told.startswith("own: ") else ""
+    facts = BackendFacts.read(run.read_json("provenance.json").get("backend") or {})
+    return facts.name if facts.own else ""
 
 
 def _refuse_untrained(run: RunDirectory) -> None:

@@ -84,7 +84,11 @@ def _play(scope: Scope, condition: Condition) -> None:
             **_likeness(scope, condition, episode),
             "pictures": _array(episode.images[:SHOWN_LATENTS]),
         }
-    told = {"backend": dict(backend.describe()), "note": backend.note, "cost": trainer.meter.take()}
+    told = {
+        "backend": backend.facts().words(),
+        "note": backend.warning,
+        "cost": trainer.meter.take(),
+    }
     facts = {**condition.facts, **told, "seconds": _since(started)}
     _keep(scope, condition, arrays, facts)
 

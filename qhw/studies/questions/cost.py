@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from qhw.backends.facts import BackendFacts
 from qhw.budget.limits import DOLLARS_PER_SECOND
 from qhw.errors import DataError
 from qhw.known import DeviceName
@@ -259,16 +260,16 @@ def _command(run: RunDirectory) -> str:
 def _snapshots_table(scope: Scope) -> Table:
     """Devices that conditions were played on; a device once, however often it was played."""
     rows: dict[str, tuple[Cell, ...]] = {}
-    for facts in all_facts(scope):
-        told = facts.get("backend", {})
-        if "calibration" in told:
-            rows[told["device"] + told["calibration"]] = (
-                told["device"],
-                told["calibration"],
-                told["structure"],
-                told["layout"],
-                str(told["two-qubit gates"]),
-                told["engine"],
+    for condition in all_facts(scope):
+        facts = BackendFacts.read(condition.get("backend", {}))
+        if facts.calibration:
+            rows[f"{facts.device}{facts.calibration_phrase}"] = (
+                facts.device,
+                facts.calibration_phrase,
+                facts.structure,
+                str(list(facts.layout)),
+                str(facts.two_qubit_gates),
+                facts.engine,
             )
     return Table(
         id="snapshots",

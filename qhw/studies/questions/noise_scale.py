@@ -166,9 +166,8 @@ def _table(
 
 def _caps_note(gathered: Gathered, settings: Sequence[Setting]) -> str:
     """Where the scale is less than it says, on the qubits that carry the circuit."""
-    facts = [(each.noise_scale, backend_facts(gathered.first(each))) for each in settings]
-    caps = [(scale, each.get("noise caps", "none")) for scale, each in facts]
-    told = [f"times {scale:g}: {line}" for scale, line in caps if line != "none"]
-    if not told:
+    caps = {each.noise_scale: backend_facts(gathered.first(each)).noise_caps for each in settings}
+    capped = [f"times {scale:g}: {'; '.join(lines)}" for scale, lines in caps.items() if lines]
+    if not capped:
         return "No error of the circuit's own gates and qubits meets its physical limit."
-    return f"Errors of the circuit's own gates and qubits at their limit: {'; '.join(told)}."
+    return f"Errors of the circuit's own gates and qubits at their limit: {'; '.join(capped)}."

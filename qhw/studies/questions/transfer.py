@@ -266,8 +266,8 @@ def _table(gathered: Gathered, places: _Places, gains: Bootstrap, moved: Bootstr
             (
                 setting.name,
                 _family(setting.name) or None,
-                str(facts["calibration"])[:10] if "calibration" in facts else None,
-                float(facts["two-qubit gates"]) if "two-qubit gates" in facts else None,
+                facts.calibrated[:10] or None,
+                None if facts.two_qubit_gates is None else float(facts.two_qubit_gates),
                 gains.estimate(k),
                 moved.estimate(k) if k != 1 else None,
             )
@@ -302,4 +302,4 @@ def _dates_note(places: _Places) -> str:
 
 def _calibrations(gathered: Gathered, places: _Places) -> dict[str, str]:
     facts = {each.name: backend_facts(gathered.first(each)) for each in places.settings}
-    return {name: str(told["calibration"]) for name, told in facts.items() if "calibration" in told}
+    return {name: told.calibration_phrase for name, told in facts.items() if told.calibration}

@@ -231,17 +231,17 @@ def test_a_verdict_is_remembered_by_program(tmp_path: Path) -> None:
 def test_opening_prefers_the_compiled_engine_and_says_so(tmp_path: Path) -> None:
     circuit = RingCircuit(3, 1)
     auto = open_backend("aer", circuit, cache=Cache(tmp_path))
-    assert "compiled (checked against Aer" in str(auto.describe()["engine"])
+    assert "compiled (checked against Aer" in str(auto.facts().words()["engine"])
     assert isinstance(auto.verdict, Verdict)  # type: ignore[attr-defined]
     aer = open_backend("aer", circuit, engine="aer")
-    assert aer.describe()["engine"] == "aer statevector"
+    assert aer.facts().words()["engine"] == "aer statevector"
 
 
 def test_what_cannot_be_compiled_goes_through_aer(tmp_path: Path) -> None:
     large = RingCircuit(9, 1)
     backend = open_backend("aer", large, cache=Cache(tmp_path))
     assert isinstance(backend, AerBackend)
-    assert "9 qubits" in backend.note
+    assert "9 qubits" in backend.warning
     with pytest.raises(TooLargeError, match="9 qubits"):
         open_backend("aer", large, engine="compiled", cache=Cache(tmp_path))
 

@@ -61,7 +61,7 @@ def test_gates_that_always_fail_are_named_and_not_paid_for(
 def test_the_published_calibration_of_kyoto_has_no_pair_that_works(tmp_path: Path) -> None:
     """Its noise can be simulated, with a note; a job on it is refused before it is written down."""
     circuit = RingCircuit(3, 1)
-    assert "not calibrated" in open_backend("aer_noisy", circuit, device="fake_kyoto").note
+    assert "not calibrated" in open_backend("aer_noisy", circuit, device="fake_kyoto").warning
     device = BackendConfig(name="fake_kyoto", shots=64, mitigation="none")
     with pytest.raises(BackendUnavailableError, match="fake_kyoto publishes an error of 100 %"):
         open_device(device, HardwareConfig(), circuit, Requester("run", folder=tmp_path))

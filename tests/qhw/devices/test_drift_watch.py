@@ -92,8 +92,8 @@ def test_each_setting_does_what_it_says(
     (note,) = backend.drift.notes
     assert (note.text, note.step, note.action) == (line, 2, on_drift)
     assert note.verdict == ("refit" if factor == MUCH else "none")
-    assert backend.describe()["on drift"] == on_drift
-    assert line in str(backend.describe()["recalibrations"])
+    assert backend.facts().words()["on drift"] == on_drift
+    assert line in str(backend.facts().words()["recalibrations"])
     assert len(probed) == (8 in circuits)
     fits = "no longer fits" if factor == MUCH else "still fits"
     assert all(f"was probed, and {fits}" in each for each in probed)

@@ -21,7 +21,7 @@ def test_a_kept_correction_corrects_bit_for_bit(correction: Mitigation) -> None:
     measured = [(rng.uniform(-1, 1, (4, 2)), rng.uniform(0, 0.1, (4, 2)))] * len(correction.scales)
     for mine, theirs in zip(kept.combine(measured), correction.combine(measured), strict=True):
         assert np.array_equal(mine, theirs)
-    assert kept.describe() == correction.describe()
+    assert kept.facts() == correction.facts()
 
 
 @pytest.mark.parametrize("correction", [None, Unmitigated()])

@@ -352,7 +352,7 @@ def test_a_recalibration_is_probed_not_refitted_unless_it_must_be(
     ask(backend, 1)
     ask(backend, 2)
     assert jobs_of(backend, "calibration") == 2
-    assert "still fits" in str(backend.describe()["affine probe"])
+    assert "still fits" in str(backend.facts().words()["affine probe"])
     small_cloud.recalibrate("ibm_nairobi", 3.0, "2026-11-21T08:00:00+00:00")
     ask(backend, 3)
     ask(backend, 4)
@@ -407,7 +407,7 @@ def test_measured_readout_errors_take_one_job_of_two_circuits(
     backend = open_backend(mitigation="readout", readout_errors="measured")
     ask(backend)
     assert small_cloud.executed[0] == 2 + 2
-    assert "measured" in str(backend.describe()["read-out errors"])
+    assert "measured" in str(backend.facts().words()["read-out errors"])
 
 
 def test_refusals_do_not_use_up_the_second_chance_of_a_lost_submission(
@@ -480,7 +480,7 @@ def test_a_device_recalibrated_before_the_first_step_is_probed_on_resume(
     backend = open_backend(mitigation="affine")
     ask(backend)
     assert jobs_of(backend, "calibration") == 2
-    assert "still fits" in str(backend.describe()["affine probe"])
+    assert "still fits" in str(backend.facts().words()["affine probe"])
 
 
 @pytest.mark.parametrize("source", ["published", "measured"])
@@ -495,7 +495,7 @@ def test_a_resumed_run_keeps_the_readout_errors_it_began_with(
     resumed.restore_random_state(first.random_state())
     assert np.array_equal(ask(resumed), values)
     assert jobs_of(resumed, "calibration") == calibrations
-    assert resumed.describe()["read-out errors"] == first.describe()["read-out errors"]
+    assert resumed.facts().words()["read-out errors"] == first.facts().words()["read-out errors"]
 
 
 def test_another_evaluation_is_not_answered_by_an_old_probe(

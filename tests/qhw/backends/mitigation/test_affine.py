@@ -128,7 +128,7 @@ def test_an_output_that_never_moves_is_refused() -> None:
 
 
 def test_it_says_where_it_comes_from() -> None:
-    facts = fit_noisy(np.random.default_rng(9)).describe()
+    facts = fit_noisy(np.random.default_rng(9)).facts().words()
     assert facts["affine calibration"] == "32 circuits x 4096 shots, 2026-01-01"
     assert facts["mitigation overhead"] == "1 x circuits, 1 x shots"
     assert "rms" in str(facts["affine residual"])

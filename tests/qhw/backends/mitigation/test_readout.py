@@ -51,7 +51,7 @@ def test_published_errors_take_our_own_read_out_model_out_exactly(
     assert np.abs(values - expected).max() < 1e-12
     assert np.abs(raw.values - expected).max() > 1e-3
     assert not errors.any()
-    assert snapshot.taken_at in str(inversion.describe()["read-out errors"])
+    assert snapshot.taken_at in str(inversion.facts().words()["read-out errors"])
 
 
 def test_measured_errors_are_those_of_the_device(layout: Any) -> None:

@@ -54,7 +54,7 @@ def test_the_calibration_has_its_own_cost(noisy: Any, shots: int | None, spent: 
     assert backend.calibration.circuits == 32
     assert backend.calibration.shots == spent
     counted = "4096 shots" if shots else "exact values"
-    assert f"32 circuits x {counted}" in backend.describe()["affine calibration"]
+    assert f"32 circuits x {counted}" in backend.facts().words()["affine calibration"]
     assert noisy(device="fake_lima", mitigation="zne").calibration.circuits == 0
 
 
@@ -142,7 +142,7 @@ def test_doing_nothing_changes_nothing(noisy: Any, circuit: RingCircuit) -> None
     assert np.array_equal(
         backend.evaluate(angles, weights).values, plain.evaluate(angles, weights).values
     )
-    assert backend.describe() == {**plain.describe(), "mitigation": "none"}
+    assert backend.facts().words() == {**plain.facts().words(), "mitigation": "none"}
 
 
 def test_backends_and_scales_must_match(noisy: Any) -> None:
@@ -153,5 +153,5 @@ def test_backends_and_scales_must_match(noisy: Any) -> None:
 
 def test_a_note_of_the_engine_is_passed_on(noisy: Any) -> None:
     plain = noisy(device="fake_lima", engine="aer")
-    plain.note = "why"
-    assert mitigated([plain], Unmitigated()).note == "why"
+    plain.warning = "why"
+    assert mitigated([plain], Unmitigated()).warning == "why"

@@ -89,7 +89,7 @@ def test_a_missing_scale_is_refused() -> None:
 
 def test_it_says_what_it_costs() -> None:
     readout = ReadoutInversion(np.array([0.02]), np.array([0.05]), "published today")
-    facts = ZeroNoise((1, 3, 5), readout, "richardson").describe()
+    facts = ZeroNoise((1, 3, 5), readout, "richardson").facts().words()
     assert facts["mitigation"] == "zne"
     assert facts["mitigation overhead"] == "3 x circuits, 3 x shots"
     assert facts["extrapolation"] == "richardson, scales 1, 3, 5, weights +1.88, -1.25, +0.375"
