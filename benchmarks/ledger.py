@@ -21,7 +21,7 @@ import numpy as np
 
 from benchmarks.timing import significant, write_result
 from qhw.jobs.clock import SystemClock
-from qhw.jobs.ledger.ledger import Intent, Ledger
+from qhw.jobs.ledger import Intent, Ledger
 from qhw.jobs.request import Unit
 from qhw.jobs.runner import JobReport, PubValues
 

@@ -15,7 +15,7 @@ from qhw.console import listing, told_moment
 from qhw.errors import QhwError
 from qhw.files import Cache
 from qhw.jobs.ibm.account import LiveDevice
-from qhw.jobs.ledger.ledger import Ledger
+from qhw.jobs.ledger import Ledger
 from qhw.jobs.patience import PatientRunner, answer_within
 from qhw.jobs.reopening import OPENING_SECONDS, patiently
 from qhw.known import CREDENTIALS, LIVE_DEVICES, LIVE_PREFIX, has_credentials, stand_in_names

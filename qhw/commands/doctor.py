@@ -96,8 +96,8 @@ def _check_credentials() -> Check:
 
 def _check_ledger() -> Check:
     """Whether the ledger of paid work can be read, and by its user alone."""
+    from qhw.jobs.ledger import Ledger
     from qhw.jobs.ledger.file import SCHEMA_VERSION
-    from qhw.jobs.ledger.ledger import Ledger
 
     path = Ledger.path_of_user()
     if not path.exists():

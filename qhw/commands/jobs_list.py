@@ -9,7 +9,7 @@ from rich.console import Console
 
 from qhw.console import moment
 from qhw.errors import UnknownNameError
-from qhw.jobs.ledger.ledger import Duplicate, Entry, EntryState, Group, Ledger, owner_alive
+from qhw.jobs.ledger import Duplicate, Entry, EntryState, Group, Ledger, owner_alive
 
 RECENT = 20
 """Jobs shown without --all; what has not ended is always shown."""
@@ -45,8 +45,7 @@ def cost(entry: Entry) -> str:
     """QPU seconds: as billed, `~` as quoted where there is no bill yet, `-` if it never ran."""
     if entry.usage_seconds is not None:
         return f"{entry.usage_seconds:.1f}"
-    sent = entry.job_id or entry.state == "intent"
-    return f"~{entry.quoted_seconds:.1f}" if sent else "-"
+    return f"~{entry.quoted_seconds:.1f}" if entry.sent else "-"
 
 
 def work(entry: Entry) -> str:

@@ -12,7 +12,7 @@ from qhw.commands.jobs_list import find_pending, find_run, work
 from qhw.commands.jobs_show import standing
 from qhw.errors import BackendUnavailableError, ConfigError, HardwareError, RetryableError
 from qhw.jobs.clock import Clock, SystemClock
-from qhw.jobs.ledger.ledger import Entry, Ledger, owner_alive
+from qhw.jobs.ledger import Entry, Ledger, owner_alive
 from qhw.jobs.patience import wait_for
 from qhw.jobs.reconciling import drop, find_lost, in_other_hands, unknown_jobs, write_end
 from qhw.jobs.reopening import reopen

@@ -11,7 +11,7 @@ from rich.table import Table
 from qhw.commands.jobs_list import cost, find_job, work
 from qhw.console import moment, told_moment
 from qhw.errors import BackendUnavailableError, HardwareError
-from qhw.jobs.ledger.ledger import Duplicate, Entry, Ledger, owner_alive
+from qhw.jobs.ledger import Duplicate, Entry, Ledger, owner_alive
 from qhw.jobs.reopening import reopen
 from qhw.jobs.runner import JobReport
 

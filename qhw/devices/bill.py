@@ -12,7 +12,7 @@ from rich.console import Console
 from qhw.budget.limits import Budget
 from qhw.console import plain_table
 from qhw.files import write_json
-from qhw.jobs.ledger.ledger import Entry, Ledger
+from qhw.jobs.ledger import Entry, Ledger
 from qhw.known import DeviceName
 
 
@@ -41,9 +41,11 @@ class PhaseSpending:
 
 def spending(ledger: Ledger, run_id: str) -> list[PhaseSpending]:
     """Every phase of a run that sent something, in the order it first did."""
-    sent = [e for e in ledger.entries(run=run_id) if e.job_id or e.state in ("intent", "submitted")]
+    sent = [entry for entry in ledger.entries(run=run_id) if entry.sent]
     phases = list(dict.fromkeys(entry.unit.phase for entry in sent))
-    rows = [_phase(phase, [e for e in sent if e.unit.phase == phase]) for phase in phases]
+    rows = [
+        _phase(phase, [entry for entry in sent if entry.unit.phase == phase]) for phase in phases
+    ]
     doubles = ledger.duplicates(run_id)
     if doubles:
         billed = sum(double.report.usage_seconds or 0.0 for double in doubles)
@@ -77,13 +79,9 @@ def _phase(phase: str, entries: Sequence[Entry]) -> PhaseSpending:
         sum(entry.circuits for entry in entries),
         sum(entry.circuits * entry.shots for entry in entries),
         sum(entry.quoted_seconds for entry in entries),
-        sum(_billed(entry) for entry in entries),
+        sum(entry.qpu_seconds for entry in entries),
         sum(entry.usage_seconds is None for entry in entries),
     )
-
-
-def _billed(entry: Entry) -> float:
-    return entry.quoted_seconds if entry.usage_seconds is None else entry.usage_seconds
 
 
 def _total(rows: Sequence[PhaseSpending]) -> PhaseSpending:

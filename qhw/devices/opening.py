@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from qhw.backends.transpilation import TranspiledCircuit
     from qhw.devices.backend import DeviceBackend
     from qhw.devices.mitigation import DeviceMitigation
-    from qhw.jobs.ledger.ledger import Ledger
+    from qhw.jobs.ledger import Ledger
     from qhw.jobs.runner import JobRunner
     from qhw.jobs.work import PaidWork
 
@@ -102,7 +102,7 @@ def open_device(
 
 def _paid_work(backend: BackendConfig, hardware: HardwareConfig, requester: Requester) -> PaidWork:
     """The device with its ledger and what is left of its budget."""
-    from qhw.jobs.ledger.ledger import Ledger
+    from qhw.jobs.ledger import Ledger
     from qhw.jobs.patience import PatientRunner
     from qhw.jobs.work import PaidWork
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from qhw.devices.backend import DeviceBackend
 from qhw.devices.bill import report_spending
 from qhw.errors import InterruptedWorkError, QhwError
-from qhw.jobs.ledger.ledger import Ledger
+from qhw.jobs.ledger import Ledger
 from qhw.jobs.work import KEPT, Progress
 
 

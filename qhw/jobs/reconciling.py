@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from qhw.jobs.ledger.ledger import Entry, Ledger, owner_alive, this_owner
+from qhw.jobs.ledger import Entry, Ledger, owner_alive, this_owner
 from qhw.jobs.runner import JobReport, JobRunner, JobState
-
-if TYPE_CHECKING:
-    from qhw.jobs.ledger.ledger import Ledger
-    from qhw.jobs.runner import JobRunner
 
 BEST_FIRST: tuple[JobState, ...] = ("done", "running", "queued", "failed", "cancelled")
 """Which of several jobs of one unit is worth most."""
@@ -28,16 +22,9 @@ def in_other_hands(entry: Entry, now: float) -> bool:
     return owner_alive(entry.owner) and now - entry.intended_at < LONGEST_SUBMISSION
 
 
-def known_jobs(ledger: Ledger, entry: Entry) -> set[str]:
-    """Ids of all jobs that the ledger has of this unit, of earlier attempts too."""
-    attempts = {attempt.job_id for attempt in ledger.attempts(entry.unit)}
-    doubles = ledger.duplicates(entry.unit.run)
-    return attempts | {double.report.job_id for double in doubles}
-
-
 def unknown_jobs(runner: JobRunner, ledger: Ledger, entry: Entry) -> list[JobReport]:
     """The platform's jobs with the unit's tag that the ledger does not know, oldest first."""
-    known = known_jobs(ledger, entry)
+    known = ledger.known_jobs(entry.unit)
     return [job for job in runner.find(entry.unit.tag) if job.job_id not in known]
 
 
@@ -46,9 +33,9 @@ def find_lost(runner: JobRunner, ledger: Ledger, entry: Entry) -> str | None:
     jobs = unknown_jobs(runner, ledger, entry)
     if not jobs:
         return None
-    kept = min(jobs, key=lambda job: BEST_FIRST.index(job.state))
-    drop(runner, ledger, entry, [job for job in jobs if job.job_id != kept.job_id])
-    return kept.job_id
+    best = min(jobs, key=lambda job: BEST_FIRST.index(job.state))
+    drop(runner, ledger, entry, [job for job in jobs if job.job_id != best.job_id])
+    return best.job_id
 
 
 def drop(runner: JobRunner, ledger: Ledger, entry: Entry, jobs: list[JobReport]) -> None:
@@ -63,30 +50,31 @@ def drop(runner: JobRunner, ledger: Ledger, entry: Entry, jobs: list[JobReport])
 
 def write_end(
     runner: JobRunner, ledger: Ledger, entry: Entry, report: JobReport, reason: str = ""
-) -> None:
+) -> Entry:
     """Put the result of a job that has ended into the ledger, or why it has none.
 
     Args:
-        runner: Its device.
+        runner: The job's device.
         ledger: Where it is submitted.
         entry: Its attempt.
         report: A final one.
         reason: Kept where it has no result and the platform gives no reason.
 
+    Returns:
+        The attempt, done or failed.
+
     Raises:
         RetryableError: If the result is damaged, however often it was asked for.
     """
     if report.state != "done":
-        ledger.failed(entry.id, report, reason or report.state)
-        return
+        return ledger.failed(entry.id, report, reason or report.state)
     values = runner.collect(entry.job_id, entry.shapes)
-    ledger.done(entry.id, values, report, runner.calibration(entry.job_id))
+    return ledger.done(entry.id, values, report, runner.calibration(entry.job_id))
 
 
 def close_orphans(ledger: Ledger, run_id: str) -> None:
     """Close sessions and batches that a process of this run left open when it died."""
     from qhw.jobs.ibm.runner import close_group
-    from qhw.jobs.ledger.owner import owner_alive
 
     for group in ledger.open_groups(run_id):
         if not owner_alive(group.owner):

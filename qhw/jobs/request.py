@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,6 +55,11 @@ class Pub:
     def rows(self) -> int:
         """Circuits with bound parameters that will be executed."""
         return len(self.parameters)
+
+    @cached_property
+    def circuit_digest(self) -> str:
+        """The circuit's identity; worked out once, however many requests hold this PUB."""
+        return circuit_digest(self.circuit)
 
 
 @dataclass(frozen=True)
@@ -103,12 +109,12 @@ class JobRequest:
             return self.total_shots
         return (self.circuits + 1) * NATIVE_TWIRLS * -(-self.shots // NATIVE_TWIRLS)
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """What is asked, 32 hexadecimal digits; tags and time limits do not change the question."""
         seen = hashlib.sha256(json.dumps([self.shots, self.native]).encode())
         for pub in self.pubs:
-            seen.update(json.dumps([circuit_digest(pub.circuit), pub.outputs]).encode())
+            seen.update(json.dumps([pub.circuit_digest, pub.outputs]).encode())
             seen.update(str(pub.parameters.shape).encode())
             # Adding 0 turns -0 into 0.
             seen.update((pub.parameters.round(PARAMETER_DECIMALS) + 0.0).tobytes())

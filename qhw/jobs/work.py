@@ -1,16 +1,29 @@
-"""Paid work, done once: look it up, write it down, send it, collect it, keep it.
+"""Paid work, done once: a table of states, and one method for each of them.
 
-identity known, result kept     -> the result, at no cost (the digest must agree)
-identity known, job submitted   -> collect it
-identity known, intent only     -> was it sent? Look its tag up; only after a quarantine without
-                                   a trace is it sent once more
-identity unknown or failed      -> within the budget: intent, submission, job id, in this order
+The newest attempt at a unit of work decides. What stands in capitals is written to the ledger, and
+is on the disk, before what follows it.
+
+    state      known of it             what is done, in this order                       then it is
+    -          nothing, never sent     limits, free place, INTENT, submission, JOB ID    submitted
+    failed     ended, no result        the same, as the next attempt                     submitted
+      refused for a passing reason     FAILURE, a wait, the same as the next attempt     submitted
+      refused for good                 FAILURE, the error                                failed
+      no clear answer                  -                                                 intent
+    intent     perhaps a job           looked up by tag: it is there: JOB ID             submitted
+      no trace in a quarantine         FAILURE, sent as the next attempt                 submitted
+    submitted  its job                 second jobs cancelled: DUPLICATE; the wait;
+                                       collected: RESULT                                 done
+      ended without a result           FAILURE, the error                                failed
+    done       result and bill         the result, at no cost                            done
+
+A unit that is asked with another digest than the one written down is refused before all else. Which
+states may follow which is said in `qhw.jobs.ledger.ledger`, and checked there at every change.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from policy import Cost
@@ -25,13 +38,12 @@ from qhw.errors import (
     RetryableError,
 )
 from qhw.jobs.clock import Clock
-from qhw.jobs.ledger.ledger import Entry, Intent, Ledger
+from qhw.jobs.ledger import Entry, Intent, Ledger
 from qhw.jobs.patience import PatientRunner, wait_for
 from qhw.jobs.reconciling import (
     drop,
     find_lost,
     in_other_hands,
-    known_jobs,
     unknown_jobs,
     write_end,
 )
@@ -92,7 +104,7 @@ class Answer:
 
     Attributes:
         values: One per PUB.
-        cost: Of this unit; the same when it is recalled later.
+        cost: Cost of this unit; the same when it is recalled later.
         calibration: Digest of the device's calibration at execution; empty where unknown.
         date: When the result was kept, ISO 8601; the same when it is recalled later.
     """
@@ -101,6 +113,15 @@ class Answer:
     cost: Cost
     calibration: str
     date: str
+
+
+@dataclass(frozen=True)
+class _Order:
+    """What `PaidWork.perform` was asked for."""
+
+    unit: Unit
+    request: JobRequest
+    journal: bytes | None
 
 
 class PaidWork:
@@ -143,74 +164,49 @@ class PaidWork:
             BudgetReachedError: If it would pass a limit; nothing was sent.
             HardwareError: If the platform refused, failed or stayed silent.
         """
+        order = _Order(unit, request, journal)
         entry = self.ledger.latest(unit)
-        if entry is None:
-            entry = self._send(unit, request, journal, None)
-        self._require_same(entry, request)
-        if entry.state in ("failed", "superseded"):
-            entry = self._send(unit, request, journal, entry)
+        if entry is not None:
+            _require_same(entry, request)
+        if entry is None or entry.state in ("failed", "superseded"):
+            entry = self._send(order, entry)
         if entry.state == "intent":
-            entry = self._resolve(entry, request, journal)
+            entry = self._resolve(order, entry)
         if entry.state == "submitted":
             entry = self._finish(entry)
         return self._recall(entry)
 
-    def _require_same(self, entry: Entry, request: JobRequest) -> None:
-        """A replay that asks something else must not be answered, nor paid for."""
-        if entry.digest != request.digest:
-            raise LedgerError(
-                f"{entry.unit.key} was written down as {entry.digest[:12]} and now asks for "
-                f"{request.digest[:12]}: the run does not replay as it was.",
-                "Nothing was sent. Use the machine, versions and settings it began with, or start "
-                "a new run.",
-            )
-
-    def _send(
-        self,
-        unit: Unit,
-        request: JobRequest,
-        journal: bytes | None,
-        earlier: Entry | None,
-    ) -> Entry:
+    def _send(self, order: _Order, earlier: Entry | None) -> Entry:
         """Submit within all limits; one that was refused for a passing reason is sent again."""
+        request = order.request
         seconds = qpu_seconds(1, request.executions, 1)
-        self._require_allowed(unit, seconds)
+        self._require_allowed(order.unit, seconds)
         for refusal in range(self.settings.refusals + 1):
-            self._await_slot(unit)
-            earlier = self._intend(unit, request, seconds, journal, earlier)
+            self._await_slot(order.unit)
+            intent = Intent(
+                digest=request.digest,
+                device=self.runner.device,
+                group_id=self.runner.group_id,
+                shapes=request.shapes,
+                shots=request.shots,
+                quoted_seconds=seconds,
+                earlier=earlier.id if earlier else None,
+            )
+            earlier = self.ledger.intend(order.unit, intent, order.journal)
             try:
-                return self._submit(earlier, request)
+                return self._submit(order, earlier)
             except RetryableError as error:
                 self.ledger.failed(earlier.id, None, error.message)
                 if refusal == self.settings.refusals:
                     raise
-                self._say(unit, "", "refused for now: waiting")
+                self._say(order.unit, "", "refused for now: waiting")
                 self.clock.sleep(min(15.0 * 2**refusal, 120.0))
         raise AssertionError("unreachable: the last refusal is raised")
 
-    def _intend(
-        self,
-        unit: Unit,
-        request: JobRequest,
-        seconds: float,
-        journal: bytes | None,
-        earlier: Entry | None,
-    ) -> Entry:
-        intent = Intent(
-            digest=request.digest,
-            device=self.runner.device,
-            group_id=self.runner.group_id,
-            shapes=request.shapes,
-            shots=request.shots,
-            quoted_seconds=seconds,
-            earlier=earlier.id if earlier else None,
-        )
-        return self.ledger.intend(unit, intent, journal)
-
-    def _submit(self, entry: Entry, request: JobRequest) -> Entry:
+    def _submit(self, order: _Order, entry: Entry) -> Entry:
         """POST once; without a clear answer the entry stays an intent."""
-        self._say(entry.unit, "", "submitting")
-        tagged = request.tagged(TOOL_TAG, entry.unit.tag, digest_tag(entry.digest))
+        self._say(order.unit, "", "submitting")
+        tagged = order.request.tagged(TOOL_TAG, order.unit.tag, digest_tag(entry.digest))
         try:
             job_id = self.runner.submit(tagged)
         except AmbiguousSubmitError:
@@ -221,18 +217,9 @@ class PaidWork:
             # Whatever else the runner raises says that nothing was accepted.
             self.ledger.failed(entry.id, None, error.message)
             raise
-        return self._adopt(entry, job_id)
+        return self.ledger.submitted(entry.id, job_id, self.runner.group_id)
 
-    def _adopt(self, entry: Entry, job_id: str) -> Entry:
-        self.ledger.submitted(entry.id, job_id, self.runner.group_id)
-        return self._again(entry.unit)
-
-    def _again(self, unit: Unit) -> Entry:
-        entry = self.ledger.latest(unit)
-        assert entry is not None, "an entry that was just written is gone"
-        return entry
-
-    def _resolve(self, entry: Entry, request: JobRequest, journal: bytes | None) -> Entry:
+    def _resolve(self, order: _Order, entry: Entry) -> Entry:
         """Find out whether an intent became a job; if there is no trace of it, send once more."""
         if in_other_hands(entry, self.clock.now()):
             raise LedgerError(
@@ -241,14 +228,14 @@ class PaidWork:
             )
         # Counted here and not by `entry.attempt`: refusals and earlier processes raise that, too.
         for unanswered in range(1, self.settings.attempts + 1):
-            found = self._look_up(entry)
-            if found is not None:
-                return self._adopt(entry, found)
+            job_id = self._look_up(entry)
+            if job_id is not None:
+                return self.ledger.submitted(entry.id, job_id, self.runner.group_id)
             if unanswered == self.settings.attempts:
                 break
             # Its price no longer counts, so that it cannot stand in the way of its successor.
-            self.ledger.failed(entry.id, None, "no trace of it on the platform")
-            entry = self._send(entry.unit, request, journal, entry)
+            entry = self.ledger.failed(entry.id, None, "no trace of it on the platform")
+            entry = self._send(order, entry)
             if entry.state != "intent":
                 return entry
         raise AmbiguousSubmitError(
@@ -281,7 +268,9 @@ class PaidWork:
     def _late(self, entry: Entry) -> str | None:
         """The job of a submission that answered after its deadline, unless it is known already."""
         job_id = self.runner.late_answer(entry.unit.tag)
-        return None if job_id in known_jobs(self.ledger, entry) else job_id
+        if job_id is None or job_id in self.ledger.known_jobs(entry.unit):
+            return None
+        return job_id
 
     def _finish(self, entry: Entry) -> Entry:
         """Wait for a job, check and keep its result."""
@@ -298,8 +287,8 @@ class PaidWork:
             deadline=self.settings.job_wait,
             on_report=watch,
         )
-        write_end(runner, ledger, entry, report)
-        if report.state != "done":
+        ended = write_end(runner, ledger, entry, report)
+        if ended.state != "done":
             raise JobFailedError(
                 f"Job {entry.job_id} {report.state}: {report.reason or report.state}",
                 f"`qhw jobs show {entry.job_id}` tells all that is known of it; --resume sends it "
@@ -307,25 +296,28 @@ class PaidWork:
             )
         self._recount(entry.unit)
         self._say(entry.unit, entry.job_id, KEPT)
-        return self._again(entry.unit)
+        return ended
 
     def _recall(self, entry: Entry) -> Answer:
-        usage = entry.quoted_seconds if entry.usage_seconds is None else entry.usage_seconds
         cost = Cost(
             circuits=entry.circuits,
             shots=entry.circuits * entry.shots,
             jobs=1,
-            qpu_seconds=usage,
+            qpu_seconds=entry.qpu_seconds,
         )
-        kept = datetime.fromtimestamp(entry.finished_at or 0.0, UTC).isoformat(timespec="seconds")
-        return Answer(self.ledger.result(entry), cost, entry.calibration_digest, kept)
+        date = datetime.fromtimestamp(entry.finished_at or 0.0, UTC).isoformat(timespec="seconds")
+        return Answer(self.ledger.result(entry), cost, entry.calibration_digest, date)
 
     def _require_allowed(self, unit: Unit, seconds: float) -> None:
         """Refuse what the user's limits or the plan's window do not hold."""
         self._recount(unit)
         self.budget.require(seconds)
-        left = self.plan_limits().seconds_left
-        if left is not None and seconds > left:
+        asked, limits = self._plan()
+        if limits.seconds_left is None:
+            return
+        # Jobs that ended since the plan was asked for are not in its answer.
+        left = limits.seconds_left - self.ledger.spent_since(LIVE_PREFIX, asked).qpu_seconds
+        if seconds > left:
             raise BudgetReachedError(
                 f"The plan has {left:.0f} QPU s left in its window; the next job takes about "
                 f"{seconds:.0f} s and would wait without end.",
@@ -347,24 +339,17 @@ class PaidWork:
         spent = self.ledger.spent(unit.run)
         self.budget.recount(spent.qpu_seconds, spent.jobs)
 
-    def plan_limits(self) -> PlanLimits:
-        """What the account may do, asked for again when the answer has aged.
-
-        Jobs that ended since it was asked are taken off what is left.
-        """
+    def _plan(self) -> tuple[float, PlanLimits]:
+        """When the account's limits were asked for, and what they are; asked again once aged."""
         now = self.clock.now()
         # A clock that was set back makes an answer seem to come from the future.
         if self._limits is None or not 0 <= now - self._limits[0] <= self.settings.limits_age:
             self._limits = (now, self.runner.limits())
-        asked, limits = self._limits
-        if limits.seconds_left is None:
-            return limits
-        since = self.ledger.spent_since(LIVE_PREFIX, asked).qpu_seconds
-        return replace(limits, seconds_left=limits.seconds_left - since)
+        return self._limits
 
     def _await_slot(self, unit: Unit) -> None:
         """Wait until the plan takes another job, by number pending and by rate."""
-        limits = self.plan_limits()
+        _, limits = self._plan()
         started = self.clock.now()
         while self._busy(limits):
             if self.clock.now() - started > self.settings.slot_wait:
@@ -378,11 +363,12 @@ class PaidWork:
             self.clock.sleep(5.0)
 
     def _busy(self, limits: PlanLimits) -> bool:
-        full = limits.max_pending is not None and self._pending() >= limits.max_pending
+        if limits.max_pending is not None and self._pending() >= limits.max_pending:
+            return True
+        if limits.posts_per_minute is None:
+            return False
         now = self.clock.now()
-        recent = len(self.ledger.posts_between(now - 60.0, now))
-        fast = limits.posts_per_minute is not None and recent >= limits.posts_per_minute
-        return full or fast
+        return len(self.ledger.posts_between(now - 60.0, now)) >= limits.posts_per_minute
 
     def _pending(self) -> int:
         """Jobs of all runs on this device that have not ended.
@@ -390,12 +376,20 @@ class PaidWork:
         A run that died leaves jobs behind whose end nobody wrote down, so the platform is asked
         about those of which the ledger knows no end.
         """
-        if not self.ledger.pending(self.runner.device):
-            return 0
-        open_jobs = self.ledger.entries(states=["submitted"])
-        here = [entry.job_id for entry in open_jobs if entry.device == self.runner.device]
-        return sum(not self.runner.report(job_id).final for job_id in here)
+        unended = self.ledger.pending(self.runner.device)
+        return sum(not self.runner.report(entry.job_id).final for entry in unended)
 
     def _say(self, unit: Unit, job_id: str, state: str, queue_position: int | None = None) -> None:
         spent, left = self.budget.spent.qpu_seconds, self.budget.remaining_seconds
         self.tell(Progress(unit, job_id, state, queue_position, spent, left))
+
+
+def _require_same(entry: Entry, request: JobRequest) -> None:
+    """A replay that asks something else must not be answered, nor paid for."""
+    if entry.digest != request.digest:
+        raise LedgerError(
+            f"{entry.unit.key} was written down as {entry.digest[:12]} and now asks for "
+            f"{request.digest[:12]}: the run does not replay as it was.",
+            "Nothing was sent. Use the machine, versions and settings it began with, or start "
+            "a new run.",
+        )

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qhw.jobs.ledger.ledger import Ledger
+from qhw.jobs.ledger import Ledger
 from qhw.jobs.request import Unit
 from tests.ibm_cloud.cloud import TOKEN
 from tests.ibm_cloud.fixtures import remote_cloud

@@ -24,7 +24,7 @@ from qhw.devices.backend import Position
 from qhw.devices.opening import Requester, open_device
 from qhw.files import Cache
 from qhw.jobs.ibm.runner import IbmRunner
-from qhw.jobs.ledger.ledger import Ledger
+from qhw.jobs.ledger import Ledger
 from qhw.jobs.work import WorkSettings
 
 STEPS = 3

@@ -27,7 +27,7 @@ class Intent:
         digest: Semantic hash of the request.
         device: Where to.
         group_id: Open session or batch; empty in job mode.
-        shapes: Of the request; whoever collects the result checks it against them.
+        shapes: Those of the request; whoever collects the result checks it against them.
         shots: Per circuit.
         quoted_seconds: QPU seconds expected.
         earlier: Id of the unit's newest attempt, which this one replaces; None for the first.
@@ -95,6 +95,21 @@ class Entry:
     platform: dict[str, str]
     calibration_digest: str
 
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return f"{self.unit.key} attempt {self.attempt}"
+
+    @property
+    def sent(self) -> bool:
+        """Whether the platform has a job of it, or may have."""
+        return bool(self.job_id) or self.state == "intent"
+
+    @property
+    def qpu_seconds(self) -> float:
+        """As billed; as quoted where there is no bill yet."""
+        return self.quoted_seconds if self.usage_seconds is None else self.usage_seconds
+
 
 @dataclass(frozen=True)
 class Duplicate:
@@ -114,8 +129,8 @@ class Duplicate:
 
 
 @dataclass(frozen=True)
-class Spent:
-    """Everything that was sent, duplicates and failed jobs included.
+class Totals:
+    """Sums over everything that was sent, duplicates and failed jobs included.
 
     An intent whose job is not known yet counts: its job may be on the platform.
 
@@ -144,7 +159,7 @@ class Group:
         device: Where it is open.
         run: Whose it is.
         owner: The process that opened it.
-        opened_at: When.
+        opened_at: When it was opened.
     """
 
     id: str
@@ -162,11 +177,6 @@ def entry_of(row: sqlite3.Row) -> Entry:
     shapes = tuple((rows, width) for rows, width in json.loads(row["shapes"]))
     platform = json.loads(row["platform"])
     return Entry(**{**facts, "unit": unit, "shapes": shapes, "platform": platform})
-
-
-def entry_name(entry: Entry) -> str:
-    """How messages call an entry."""
-    return f"{entry.unit.key} attempt {entry.attempt}"
 
 
 def duplicate_of(row: sqlite3.Row) -> Duplicate:

@@ -20,7 +20,6 @@ from qhw.backends.aer import (
     saving_probabilities,
     sign_matrix,
 )
-from qhw.backends.circuit_file import circuit_digest
 from qhw.errors import HardwareError
 from qhw.jobs.request import Pub
 
@@ -92,7 +91,7 @@ class SimulatedDevice:
             yield read_out(there, prepared.confusion)
 
     def _prepare(self, pub: Pub) -> _Prepared:
-        key = (circuit_digest(pub.circuit), pub.outputs)
+        key = (pub.circuit_digest, pub.outputs)
         if key not in self._prepared:
             if len(self._prepared) == KEPT_CIRCUITS:
                 self._prepared.clear()

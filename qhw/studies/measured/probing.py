@@ -21,7 +21,7 @@ from qhw.backends.mitigation.fitting import (
 from qhw.backends.transpilation import TranspileOptions, kept_layout, pinned
 from qhw.devices.snapshots import SnapshotStore, read_snapshot
 from qhw.files import Cache, write_json
-from qhw.jobs.ledger.ledger import Entry, Ledger
+from qhw.jobs.ledger import Entry, Ledger
 from qhw.known import DeviceName, open_snapshot
 from qhw.runs.directory import RunDirectory
 from qhw.studies.measured.probes import ProbeJob, probe_path

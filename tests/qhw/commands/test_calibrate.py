@@ -16,7 +16,7 @@ from qhw.config import HardwareConfig
 from qhw.devices.opening import affine_folder
 from qhw.devices.snapshots import SnapshotStore
 from qhw.errors import BudgetReachedError, ConfigError
-from qhw.jobs.ledger.ledger import Ledger
+from qhw.jobs.ledger import Ledger
 from tests.ibm_cloud.cloud import TOKEN, Cloud
 
 CIRCUIT = {"qubits": 3, "depth": 1}

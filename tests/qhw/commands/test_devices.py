@@ -11,7 +11,7 @@ from qhw.backends import transpilation
 from qhw.commands.devices import print_devices
 from qhw.errors import CredentialsError, HardwareError
 from qhw.jobs.clock import SteppedClock
-from qhw.jobs.ledger.ledger import Intent, Ledger
+from qhw.jobs.ledger import Intent, Ledger
 from qhw.jobs.request import Unit
 from tests.ibm_cloud.cloud import TOKEN, Cloud, Fault
 

@@ -6,7 +6,7 @@ import pytest
 
 from qhw.commands.doctor import PACKAGES, Check, all_checks
 from qhw.commands.runs_and_cache import print_cache, print_runs
-from qhw.jobs.ledger.ledger import Ledger
+from qhw.jobs.ledger import Ledger
 
 
 def test_every_check_is_fine_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from qhw.budget.limits import Budget, Limits
 from qhw.cli.jobs import jobs_app
 from qhw.errors import ConfigError, HardwareError, QhwError, UnknownNameError
 from qhw.jobs.clock import SteppedClock, SystemClock
-from qhw.jobs.ledger.ledger import Entry, Intent, Ledger
+from qhw.jobs.ledger import Entry, Intent, Ledger
 from qhw.jobs.local.runner import LocalRunner
 from qhw.jobs.patience import Patience, PatientRunner
 from qhw.jobs.request import JobRequest, Pub, Unit
@@ -375,7 +375,7 @@ def test_a_whole_run(ledger: Ledger, fake: Fake, monkeypatch: pytest.MonkeyPatch
     other = sent(ledger, fake.runner, fake.request, replace(UNIT, run="bb" * 8))
     ledger.group_opened("s1", "batch", "ibm_fez", RUN)
     closed: list[str] = []
-    monkeypatch.setattr("qhw.jobs.ledger.owner.owner_alive", lambda _: False)
+    monkeypatch.setattr("qhw.jobs.reconciling.owner_alive", lambda _: False)
     monkeypatch.setattr("qhw.jobs.ibm.runner.close_group", closed.append)
     assert "The batch s1 is closed" in jobs("cancel", "--run", "3f2a", "--yes")
     assert [kept(ledger, job_id).state for job_id in mine] == ["failed", "failed"]

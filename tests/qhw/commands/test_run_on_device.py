@@ -23,7 +23,7 @@ from qhw.errors import (
     HardwareError,
     InterruptedWorkError,
 )
-from qhw.jobs.ledger.ledger import Ledger
+from qhw.jobs.ledger import Ledger
 from qhw.jobs.work import PaidWork
 from qhw.runs.directory import RunDirectory, create_run
 from qhw.runs.lock import sole_use
@@ -75,15 +75,15 @@ def units(run: RunDirectory, device: str = "fake_nairobi") -> list[str]:
 
 
 def stop_before(monkeypatch: pytest.MonkeyPatch, number: int, error: type[BaseException]) -> None:
-    original, left = PaidWork._intend, [number]
+    original, left = Ledger.intend, [number]
 
-    def stopping(self: PaidWork, *arguments: Any) -> Any:
+    def stopping(self: Ledger, *arguments: Any) -> Any:
         left[0] -= 1
         if left[0] == 0:
             raise error
         return original(self, *arguments)
 
-    monkeypatch.setattr(PaidWork, "_intend", stopping)
+    monkeypatch.setattr(Ledger, "intend", stopping)
 
 
 def test_one_job_per_step_and_everything_left_behind(trained: RunDirectory) -> None:

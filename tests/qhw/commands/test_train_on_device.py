@@ -27,8 +27,7 @@ from qhw.errors import (
     LedgerError,
     MitigationError,
 )
-from qhw.jobs.ledger.ledger import Ledger
-from qhw.jobs.work import PaidWork
+from qhw.jobs.ledger import Ledger
 from qhw.runs.directory import RunDirectory, create_run
 from qhw.runs.lock import sole_use
 from qhw.runs.settings import run_to_evaluate, run_to_resume, training_settings
@@ -71,15 +70,15 @@ def jobs(ledger: Ledger, run: RunDirectory) -> list[str]:
 
 def kill_before_submission(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """End the process when the given submission is about to be written down."""
-    original, left = PaidWork._intend, [number]
+    original, left = Ledger.intend, [number]
 
-    def dying(self: PaidWork, *arguments: Any) -> Any:
+    def dying(self: Ledger, *arguments: Any) -> Any:
         left[0] -= 1
         if left[0] == 0:
             raise KilledError
         return original(self, *arguments)
 
-    monkeypatch.setattr(PaidWork, "_intend", dying)
+    monkeypatch.setattr(Ledger, "intend", dying)
 
 
 @pytest.mark.parametrize("rule", ["shift", "spsa"])

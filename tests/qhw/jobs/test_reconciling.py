@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from qhw.jobs.clock import SteppedClock
-from qhw.jobs.ledger.ledger import Entry, Intent, Ledger
+from qhw.jobs.ledger import Entry, Intent, Ledger
 from qhw.jobs.reconciling import find_lost
 from qhw.jobs.request import Unit
 from qhw.jobs.runner import JobReport, JobState

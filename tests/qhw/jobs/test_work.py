@@ -296,7 +296,7 @@ def test_a_session_left_open_by_a_dead_process_is_closed(
 ) -> None:
     ask(open_backend(mode="session"), 0)
     (left,) = paid_cloud.open_sessions
-    monkeypatch.setattr("qhw.jobs.ledger.owner.owner_alive", lambda owner: False)
+    monkeypatch.setattr("qhw.jobs.reconciling.owner_alive", lambda owner: False)
     open_backend(mode="session")
     assert left not in paid_cloud.open_sessions
 
