@@ -34,7 +34,8 @@ from qhw.backends.facts import NO_BACKEND
 from qhw.console import plain_table, print_facts, signed
 from qhw.devices.session import Display, paid_session
 from qhw.evaluation.baselines import Baselines, best_constant
-from qhw.evaluation.judges import EYES, Judges, Outcome, evaluation_latents
+from qhw.evaluation.eyes import DIVERSITY_EYE, EYES, HELD_OUT
+from qhw.evaluation.judges import Judges, Outcome, evaluation_latents
 from qhw.evaluation.playing import play_policy
 from qhw.files import Cache, write_json
 from qhw.runs.directory import RunDirectory
@@ -137,7 +138,7 @@ def compare_arms(trainer: Trainer, latents: int, *, full: bool, display: Display
             mean_return=bootstrap_mean(arm.returns, resamples=resamples),
             gain=paired_difference(arm.returns, best.returns, resamples=resamples),
             mean_guidance=float(arm.guidance.mean()),
-            diversity=arm.scores["judge_0"].diversity,
+            diversity=arm.scores[DIVERSITY_EYE].diversity,
             views={eye: view(arm, eye) for eye in EYES},
         )
         for name, arm in arms.items()
@@ -151,7 +152,7 @@ def gap_advice(rows: list[Row]) -> list[str]:
 
 
 def _gap(row: Row) -> float:
-    judged = (row.views["judge_0"].accuracy + row.views["judge_1"].accuracy) / 2
+    judged = sum(row.views[judge].accuracy for judge in HELD_OUT) / len(HELD_OUT)
     return row.views["proxy"].accuracy - judged
 
 
@@ -214,15 +215,6 @@ def _footer(run: RunDirectory, trainer: Trainer, evaluation_seconds: float) -> d
     }
 
 
-TITLES = {
-    "proxy": "the proxy, which gave the reward",
-    "judge_0": "judge 1 (a plain CNN), never rewarded",
-    "judge_1": "judge 2 (another ResNet), never rewarded",
-}
-
-DIVERSITY_EYE = "judge_0"
-"""The eye whose features tell how far apart pictures of one class are."""
-
 OUTSIDE = 0.05
 
 HOW_TO_READ = (
@@ -283,8 +275,8 @@ def print_comparison(
 ) -> None:
     """Print returns, then each eye's view, then how to read them and what was run."""
     console.print(_returns(rows, latents))
-    for eye, title in TITLES.items():
-        console.print(_eye(rows, eye, title))
+    for eye, looker in EYES.items():
+        console.print(_eye(rows, eye, looker.described))
     console.print(HOW_TO_READ)
     for line in warnings:
         console.print(line, style="yellow")

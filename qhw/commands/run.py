@@ -25,7 +25,8 @@ from qhw.devices.opening import Requester
 from qhw.devices.session import Display, paid_session
 from qhw.errors import ConfigError
 from qhw.evaluation import plots
-from qhw.evaluation.judges import EYES, Judges, PairedLatents, evaluation_latents
+from qhw.evaluation.eyes import EYES
+from qhw.evaluation.judges import Judges, PairedLatents, evaluation_latents
 from qhw.evaluation.playing import play_policy, prepare_device
 from qhw.files import write_json
 from qhw.runs.directory import RunDirectory, open_run
@@ -34,7 +35,6 @@ from qhw.threads import for_pictures, one_thread
 from qhw.training.trainer import Trainer
 
 SAMPLE_SEED = 31_337
-EYE_TITLES = {"proxy": "proxy", "judge_0": "judge 1", "judge_1": "judge 2"}
 
 
 @dataclass(frozen=True)
@@ -276,9 +276,9 @@ def _table(arms: dict[str, Sampled], count: int) -> Table:
     table.add_row("mean guidance", *(f"{arm.mean_guidance:.2f}" for arm in arms.values()))
     for eye in EYES:
         accuracy = (f"{arm.accuracy[eye]:.3f}" for arm in arms.values())
-        table.add_row(f"{EYE_TITLES[eye]} accuracy", *accuracy)
+        table.add_row(f"{EYES[eye].title} accuracy", *accuracy)
         log_probability = (f"{arm.log_probability[eye]:.3f}" for arm in arms.values())
-        table.add_row(f"{EYE_TITLES[eye]} log p", *log_probability)
+        table.add_row(f"{EYES[eye].title} log p", *log_probability)
     return table
 
 

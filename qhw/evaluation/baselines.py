@@ -30,7 +30,8 @@ from diffusion.episodes import Episode, play_schedule
 from diffusion.headroom import CONSTANT_GRID, Candidate, play_candidate, wide_environment
 from diffusion.schedules import baseline_schedules
 from qhw.errors import BundleError
-from qhw.evaluation.judges import EYES, Judges, Outcome, PairedLatents, Score
+from qhw.evaluation.eyes import EYES
+from qhw.evaluation.judges import Judges, Outcome, PairedLatents, Score
 from qhw.training.trainer import Trainer
 
 FOLDER = "baselines"

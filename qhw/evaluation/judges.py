@@ -16,8 +16,8 @@ from diffusion.comparison import Arm, ScoredArm
 from diffusion.environment import draw_labels, draw_latents
 from diffusion.episodes import Episode
 from diffusion.metrics import GaussianReference, diversity
+from qhw.evaluation.eyes import EYES
 
-EYES = ("proxy", "judge_0", "judge_1")
 EVALUATION_SEED = 424_242
 """Latents of every evaluation; training and fitting draw from other streams."""
 

@@ -19,9 +19,9 @@ from diffusion.comparison import (
 )
 from diffusion.lpips_distance import LpipsDistance
 from diffusion.metrics import psnr, ssim
-from qhw.evaluation.judges import EYES, Outcome
+from qhw.evaluation.eyes import EYES
+from qhw.evaluation.judges import Outcome
 
-EYE_TITLES = {"proxy": "proxy", "judge_0": "judge 1", "judge_1": "judge 2"}
 FloatArray = NDArray[np.float64]
 
 
@@ -76,7 +76,7 @@ def metrics(
     if returns:
         pairs.insert(0, ("return", first.returns, second.returns))
     for eye in EYES:
-        a, b, title = first.scores[eye], second.scores[eye], EYE_TITLES[eye]
+        a, b, title = first.scores[eye], second.scores[eye], EYES[eye].title
         pairs.append((f"{title} accuracy", a.arm.correct, b.arm.correct))
         pairs.append((f"{title} log p", a.log_probability, b.log_probability))
     resamples = len(counts)
@@ -99,7 +99,7 @@ def equal_accuracy(
         )
         outside = max(a.outside, b.outside)
         found = a.difference, b.difference, b.minus(a)
-        rows.append(EqualAccuracy(EYE_TITLES[eye], *found, outside))
+        rows.append(EqualAccuracy(EYES[eye].title, *found, outside))
     return rows
 
 
@@ -125,7 +125,7 @@ def counts_of(latents: int, resamples: int) -> NDArray[np.int64]:
 def _distances(first: Outcome, second: Outcome, counts: NDArray[np.int64]) -> Iterator[Metric]:
     for eye in EYES:
         a, b = first.scores[eye].arm, second.scores[eye].arm
-        yield Metric(f"{EYE_TITLES[eye]} Frechet", a.distance, b.distance, _further(b, a, counts))
+        yield Metric(f"{EYES[eye].title} Frechet", a.distance, b.distance, _further(b, a, counts))
 
 
 def _further(arm: ScoredArm, other: ScoredArm, counts: NDArray[np.int64]) -> Interval:

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qhw.errors import CheckpointError, DataError
+from qhw.evaluation.eyes import EYES
 from qhw.runs.directory import RunDirectory
 from qhw.studies.study import Scope, read_arrays
 
@@ -36,9 +37,6 @@ QUICK_LATENTS = 500
 FULL_LATENTS = 2000
 SHOWN_LATENTS = 8
 """The first latents, whose pictures are kept for the page."""
-EYES = ("proxy", "judge_0", "judge_1")
-JUDGES = {"judge_0": "judge 1", "judge_1": "judge 2"}
-"""The two held-out judges; neither trained, stopped or chose anything."""
 LIKENESS = ("psnr", "ssim", "lpips")
 
 FloatArray = NDArray[np.float64]

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from qhw.evaluation.eyes import HELD_OUT
 from qhw.studies.finding import (
     Axis,
     Estimate,
@@ -19,7 +20,7 @@ from qhw.studies.finding import (
     Reference,
     Series,
 )
-from qhw.studies.measured.conditions import JUDGES, FloatArray, Played, Setting
+from qhw.studies.measured.conditions import FloatArray, Played, Setting
 from qhw.studies.measured.gathered import Gathered, constant_and_rule, hand_made
 from qhw.studies.measured.groups import group_runs
 from qhw.studies.questions.recovery import (
@@ -91,7 +92,7 @@ class Task:
             ),
             tables=(
                 returns_table(rows, gains, adjusted, constant, rule),
-                *(judge_table(eye, rows, (constant, rule)) for eye in JUDGES),
+                *(judge_table(eye, rows, (constant, rule)) for eye in HELD_OUT),
                 likeness_table(rows),
                 recovery_table(rows, recovered),
             ),

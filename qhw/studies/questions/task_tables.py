@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from qhw.evaluation.eyes import EYES
 from qhw.studies.finding import Cell, Column, Estimate, Table
-from qhw.studies.measured.conditions import JUDGES, LIKENESS, NOISELESS, FloatArray, Played, Setting
+from qhw.studies.measured.conditions import LIKENESS, NOISELESS, FloatArray, Played, Setting
 from qhw.studies.measured.gathered import Gathered
 from qhw.studies.questions.recovery import plain, remedies
 from qhw.studies.statistics.bootstrap import Bootstrap, hierarchical_bootstrap
@@ -95,7 +96,7 @@ def judge_table(eye: str, rows: Sequence[Gathered], hand_made: Sequence[Played])
         cells.append((str(played.facts["name"]), "no circuit", *_within(own, _EYE)))
     return Table(
         id=eye,
-        title=f"In the eyes of {JUDGES[eye]}, which never trained or chose anything",
+        title=f"In the eyes of {EYES[eye].title}, which never trained or chose anything",
         columns=(
             Column(name="controller"),
             Column(name="played on"),

@@ -31,7 +31,8 @@ from qhw.commands.compare import (
 from qhw.commands.train import describe
 from qhw.config import parse_config
 from qhw.errors import ConfigError, QhwError, UnknownNameError
-from qhw.evaluation.judges import EYES, Outcome, Score
+from qhw.evaluation.eyes import EYES
+from qhw.evaluation.judges import Outcome, Score
 from qhw.evaluation.pairs import EqualAccuracy, Metric, alikeness, counts_of, metrics
 from qhw.runs.directory import RunDirectory, create_run
 from qhw.training.parts import open_bundle

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from qhw.commands.train import train_run
 from qhw.config import merge, parse_config
+from qhw.evaluation.eyes import EYES
 from qhw.files import write_json
 from qhw.runs.directory import RunDirectory, create_run
 from qhw.studies.measured import conditions
-from qhw.studies.measured.conditions import EYES, Condition, HandMade, facts_path, path_of
+from qhw.studies.measured.conditions import Condition, HandMade, facts_path, path_of
 from qhw.studies.study import Scope, write_arrays
 
 TINY: dict[str, Any] = {
