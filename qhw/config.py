@@ -7,6 +7,8 @@ setting that is accepted does something.
 from __future__ import annotations
 
 import tomllib
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -16,25 +18,44 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from qhw.errors import ConfigError
 from qhw.known import DeviceName
 
+
+def unset(meaning: str) -> Any:
+    """Say what holds where a setting that has no value by default is left out."""
+    return Field(json_schema_extra={"unset": meaning})
+
+
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(gt=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Shots = Annotated[int, Field(ge=1, le=10_000_000)]
+Mitigation = Literal["none", "readout", "affine", "zne", "native"]
+NO_LIMIT = unset("none; ibm_* needs one limit")
+OF_BUNDLE = unset("as the bundle's card or the preset says")
 OnDrift = Literal["warn", "refit", "stop"]
 """What a run on a device does when the device is recalibrated; see `qhw.devices.drift`."""
 
 
 class Section(BaseModel):
-    """A frozen table of the configuration that refuses unknown keys."""
+    """A frozen table of the configuration that refuses unknown keys.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    The line below a setting is its description wherever one is shown, on the command line too.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class CircuitConfig(Section):
     """The ansatz (paper, section 3); see `policy.RingCircuit`."""
 
     qubits: Annotated[int, Field(ge=1, le=12)] = 4
+    """Qubits of the circuit."""
     depth: Annotated[int, Field(ge=1, le=12)] = 2
+    """Layers of the circuit."""
     encoding: Literal["dense", "paper", "linear", "reupload"] = "dense"
+    """How the six state features become angles."""
     entanglement: Literal["ring", "line", "full", "none"] = "ring"
+    """Which pairs of qubits are entangled."""
 
     @model_validator(mode="after")
     def _all_features_fit(self) -> Self:
@@ -50,7 +71,9 @@ class ActorConfig(Section):
     """The controller: the ring circuit, or a classical network for comparison."""
 
     kind: Literal["ring", "mlp", "mlp_matched"] = "ring"
+    """What chooses the guidance: the circuit, or a classical network."""
     circuit: CircuitConfig = CircuitConfig()
+    """The circuit of the actor `ring`."""
 
     @model_validator(mode="after")
     def _circuit_is_used(self) -> Self:
@@ -60,17 +83,22 @@ class ActorConfig(Section):
 
 
 class BackendConfig(Section):
-    """Where <Z> comes from.
-
-    `mitigation = None` takes the backend's own default: none on simulators.
-    """
+    """Where <Z> comes from."""
 
     name: str = "aer_noisy"
+    """Where the circuit is evaluated: aer, aer_noisy, fake_* or ibm_*."""
     device: str = "fake_brisbane"
+    """Quantum device whose noise aer_noisy takes."""
     noise_scale: NonNegative = 1.0
-    shots: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    """Multiplies the device's errors."""
+    shots: Annotated[Shots | None, unset("exact; 1024 on a device")] = None
+    """Shots of each circuit."""
     engine: Literal["auto", "aer", "compiled"] = "auto"
-    mitigation: Literal["none", "readout", "affine", "zne", "native"] | None = None
+    """How noise is simulated."""
+    mitigation: Annotated[
+        Mitigation | None, unset("none on simulators; affine or readout on a device")
+    ] = None
+    """How errors of the device are mitigated."""
 
     @property
     def takes_jobs(self) -> bool:
@@ -112,21 +140,32 @@ class HardwareConfig(Section):
     """How a device is used: `ibm_*`, and `fake_*`, which takes the same path without a network."""
 
     mode: Literal["job", "batch", "session"] = "job"
+    """How jobs are grouped on the platform."""
     readout_errors: Literal["published", "measured"] = "published"
-    max_qpu_seconds: Positive | None = None
-    max_jobs: Annotated[int, Field(ge=1)] | None = None
-    max_cost: Positive | None = None
+    """Read-out errors that mitigation readout and zne correct."""
+    max_qpu_seconds: Annotated[Positive | None, NO_LIMIT] = None
+    """QPU seconds that may be spent."""
+    max_jobs: Annotated[Count | None, NO_LIMIT] = None
+    """Jobs that may be sent."""
+    max_cost: Annotated[Positive | None, NO_LIMIT] = None
+    """Dollars that may be spent."""
     price: Positive = 1.60
+    """Dollars per QPU second."""
     job_wait: Positive = 4 * 3600.0
+    """Seconds that a job may take, queue included."""
     on_drift: OnDrift = "warn"
+    """When the device is recalibrated (warn probes an affine map by 8 circuits)."""
 
 
 class GradientConfig(Section):
     """How the circuit's gradient is measured."""
 
     rule: Literal["shift", "adjoint", "pruned", "spsa", "frozen"] = "shift"
-    pruned_fraction: Annotated[float, Field(gt=0, le=1)] = 0.125
+    """How the circuit's gradient is measured."""
+    pruned_fraction: Share = 0.125
+    """Share of the weights that rule `pruned` measures, drawn anew each time."""
     spsa_step: Positive = 0.1
+    """Step of rule `spsa` along its random signs, in rad."""
 
     @model_validator(mode="after")
     def _options_are_used(self) -> Self:
@@ -139,33 +178,47 @@ class GradientConfig(Section):
 
 
 class RewardSection(Section):
-    """Weights of the reward; see `diffusion.rewards.RewardConfig` for the formula.
-
-    A `None` takes what the model bundle's card (or the preset) says; `log_cap = 1` is no cap.
-    """
+    """Weights of the reward; see `diffusion.rewards.RewardConfig` for the formula."""
 
     preset: Literal["bundle", "paper"] = "bundle"
-    alpha: NonNegative | None = None
-    beta: NonNegative | None = None
-    log_cap: Annotated[float, Field(gt=0, le=1)] | None = None
-    step_gain: Literal["confidence", "lpips", "ssim"] | None = None
-    lambda_act: NonNegative | None = None
-    lambda_act_mode: Literal["mean", "step"] | None = None
-    lambda_guidance: NonNegative | None = None
-    guidance_price: Literal["abs", "square"] | None = None
-    guidance_center: float | None = None
-    lambda_tv: NonNegative | None = None
+    """Whose weights stand where none is given: the bundle's card or the paper."""
+    alpha: Annotated[NonNegative | None, OF_BUNDLE] = None
+    """Weight of the final picture's log-probability of its class, in nats."""
+    beta: Annotated[NonNegative | None, OF_BUNDLE] = None
+    """Weight of what each step gains."""
+    log_cap: Annotated[Share | None, OF_BUNDLE] = None
+    """Probability above which more certainty is not rewarded; 1 is no cap."""
+    step_gain: Annotated[Literal["confidence", "lpips", "ssim"] | None, OF_BUNDLE] = None
+    """What a step can gain."""
+    lambda_act: Annotated[NonNegative | None, OF_BUNDLE] = None
+    """Weight of the squared action."""
+    lambda_act_mode: Annotated[Literal["mean", "step"] | None, OF_BUNDLE] = None
+    """Whether the mean action is charged, or every step's in full."""
+    lambda_guidance: Annotated[NonNegative | None, OF_BUNDLE] = None
+    """Weight of the guidance's mean price."""
+    guidance_price: Annotated[Literal["abs", "square"] | None, OF_BUNDLE] = None
+    """How the price grows with the distance from `guidance_center`."""
+    guidance_center: Annotated[float | None, OF_BUNDLE] = None
+    """Guidance that costs nothing."""
+    lambda_tv: Annotated[NonNegative | None, OF_BUNDLE] = None
+    """Weight of the final picture's total variation."""
 
 
 class EnvironmentConfig(Section):
     """The diffusion sampler as the policy sees it."""
 
     bundle: str = "fashion-mnist"
+    """Model bundle: a name that ships with the package, or a folder."""
     steps: Annotated[int, Field(ge=2, le=1000)] = 10
-    cfg_base: Positive | None = None
+    """Sampling steps of a picture."""
+    cfg_base: Annotated[Positive | None, OF_BUNDLE] = None
+    """Guidance that the action is added to."""
     guidance_min: NonNegative = 1.0
+    """Weakest guidance."""
     guidance_max: Positive = 12.0
+    """Strongest guidance."""
     reward: RewardSection = RewardSection()
+    """The reward's weights."""
 
     @model_validator(mode="after")
     def _range_is_ordered(self) -> Self:
@@ -180,41 +233,66 @@ class EnvironmentConfig(Section):
 class PpoSection(Section):
     """PPO settings; the defaults learn fast, `paper` in `PAPER_PPO` holds the paper's."""
 
-    updates: Annotated[int, Field(ge=1)] = 60
+    updates: Count = 60
+    """PPO updates."""
     environments: Annotated[int, Field(ge=1, le=4096)] = 100
+    """Trajectories in lockstep."""
     epochs: Annotated[int, Field(ge=1, le=100)] = 6
-    minibatches: Annotated[int, Field(ge=1)] = 4
+    """Passes over every rollout."""
+    minibatches: Count = 4
+    """Parts of a rollout that are learned from one after the other."""
     gamma: Annotated[float, Field(ge=0, le=1)] = 0.995
+    """Discount of later rewards."""
     gae_lambda: Annotated[float, Field(ge=0, le=1)] = 0.95
+    """Trace decay of the advantages."""
     clip: Positive = 0.15
+    """Largest change of the probability ratio that still counts."""
     entropy: NonNegative = 0.005
+    """Weight of the entropy bonus."""
     value_coefficient: Positive = 0.5
+    """Weight of the critic's loss."""
     max_gradient_norm: Positive = 0.5
+    """Norm at which gradients are clipped."""
     actor_rate: Positive = 2e-3
+    """Learning rate of the actor."""
     critic_rate: Positive = 3e-3
-    final_rate_fraction: Annotated[float, Field(gt=0, le=1)] = 0.2
+    """Learning rate of the critic."""
+    final_rate_fraction: Share = 0.2
+    """Share of both learning rates that is left at the last update."""
 
 
 class EvaluationConfig(Section):
     """Paired evaluation: every arm on the same latents and labels."""
 
     latents: Annotated[int, Field(ge=20)] = 500
+    """Paired latents of the evaluation."""
     bootstrap: Annotated[int, Field(ge=100)] = 2000
+    """Resamples behind an interval."""
 
 
 class RunConfig(Section):
     """Everything that defines a training run."""
 
     seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of everything random."""
     torch_device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where pictures are made."""
     actor: ActorConfig = ActorConfig()
+    """What chooses the guidance."""
     backend: BackendConfig = BackendConfig()
+    """Where the circuit is evaluated."""
     gradient: GradientConfig = GradientConfig()
+    """How the circuit learns."""
     hardware: HardwareConfig = HardwareConfig()
-    start_from: str | None = None
+    """How a device is used, and what may be spent."""
+    start_from: Annotated[str | None, unset("fresh weights")] = None
+    """Run whose weights are the start."""
     environment: EnvironmentConfig = EnvironmentConfig()
+    """What is steered."""
     ppo: PpoSection = PpoSection()
+    """How the policy learns."""
     evaluation: EvaluationConfig = EvaluationConfig()
+    """How it is judged."""
 
     @model_validator(mode="after")
     def _quantum_settings_are_used(self) -> Self:
@@ -334,3 +412,64 @@ def merge(base: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
         elif value is not None:
             merged[key] = value
     return merged
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the models say of one setting, for people.
+
+    Attributes:
+        name: Its place in the tables, such as `backend.shots`.
+        kind: Type of its value.
+        meaning: One line.
+        choices: Words that it is one of; empty where it is no choice.
+        span: Numbers that it may be, such as `1 to 12`; empty where it may be any.
+        default: What holds without it.
+    """
+
+    name: str
+    kind: type[int | float | str]
+    meaning: str
+    choices: tuple[str, ...]
+    span: str
+    default: str
+
+    @classmethod
+    def named(cls, name: str) -> Self:
+        """The setting of this name.
+
+        Raises:
+            KeyError: If there is none.
+        """
+        schema = _schema()
+        facts = schema
+        for word in name.split("."):
+            facts = facts["properties"][word]
+            if "$ref" in facts:
+                facts = schema["$defs"][facts["$ref"].rpartition("/")[2]]
+        value = facts["anyOf"][0] if "anyOf" in facts else facts
+        kind = {"integer": int, "number": float, "string": str}[value["type"]]
+        default = facts["unset"] if facts["default"] is None else facts["default"]
+        shown = default if isinstance(default, str) else _number(default)
+        choices = tuple(value.get("enum", ()))
+        return cls(name, kind, facts["description"], choices, _span(value), shown)
+
+
+@lru_cache(maxsize=1)
+def _schema() -> dict[str, Any]:
+    return RunConfig.model_json_schema()
+
+
+def _span(value: dict[str, Any]) -> str:
+    """A range in words."""
+    most = _number(value["maximum"]) if "maximum" in value else ""
+    if "exclusiveMinimum" in value:
+        return f"above {_number(value['exclusiveMinimum'])}" + (most and f", at most {most}")
+    if "minimum" not in value:
+        return ""
+    least = _number(value["minimum"])
+    return f"{least} to {most}" if most else f"{least} or more"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.10g}"
