@@ -71,7 +71,7 @@ class ActorConfig(Section):
     """The controller: the ring circuit, or a classical network for comparison."""
 
     kind: Literal["ring", "mlp", "mlp_matched"] = "ring"
-    """What chooses the guidance: the circuit, or a classical network."""
+    """What chooses the guidance, the circuit or a classical network."""
     circuit: CircuitConfig = CircuitConfig()
     """The circuit of the actor `ring`."""
 
@@ -265,7 +265,7 @@ class EvaluationConfig(Section):
     """Paired evaluation: every arm on the same latents and labels."""
 
     latents: Annotated[int, Field(ge=20)] = 500
-    """Paired latents of the evaluation."""
+    """Paired latents of the evaluation; 20 on a device unless it is given."""
     bootstrap: Annotated[int, Field(ge=100)] = 2000
     """Resamples behind an interval."""
 

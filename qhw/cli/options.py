@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from inspect import Parameter, Signature, signature
-from typing import Annotated, Any, cast
+from typing import Any, cast
 
 import typer
 from typer.core import TyperCommand
@@ -91,10 +91,16 @@ def flag_of(setting: str) -> str:
     return FLAGS.get(setting, "--" + setting.rpartition(".")[2].replace("_", "-"))
 
 
-def takes(*panels: Panel) -> Callable[[Command], Callable[[], Command]]:
-    """Let a command take settings: it gets those that were typed as its first argument.
+def described(meaning: str, *facts: str) -> str:
+    """Help of an option with its range and default, as typer shows those it knows of itself."""
+    return f"{meaning} [dim]\\[{'; '.join(facts)}][/dim]"
 
-    The result makes the command with its options; see `SettingsCommand`, which registers it.
+
+def takes(*panels: Panel) -> Callable[[Command], Callable[[], Command]]:
+    """Let a command take settings: it gets those that were typed as `typed`.
+
+    In the help they stand where `typed` stands among the command's own parameters. The result makes
+    the command with all its options; `SettingsCommand` registers it.
     """
 
     def decorate(command: Command) -> Callable[[], Command]:
@@ -118,7 +124,7 @@ class SettingsCommand(TyperCommand):
     ) -> Any:
         """Parse what was typed behind the command's name."""
         assert self.callback is not None
-        alone = typer.Typer(add_completion=False, rich_markup_mode=self.rich_markup_mode)
+        alone = typer.Typer(add_completion=False)
         alone.command(self.name)(self.callback())
         return get_command(alone).make_context(info_name, args, parent, **extra)
 
@@ -129,11 +135,12 @@ def _with_options(command: Command, panels: tuple[Panel, ...]) -> Command:
 
     def called(**values: Any) -> None:
         typed = {name: values.pop(parameter) for parameter, name in names.items()}
-        command(nested(typed), **values)
+        command(typed=nested(typed), **values)
 
-    own = list(signature(command, eval_str=True).parameters.values())[1:]
-    options = [_option(name, panel) for panel in panels for name in panel.settings]
-    parameters = [one.replace(kind=Parameter.KEYWORD_ONLY) for one in (*own, *options)]
+    own = signature(command, eval_str=True).parameters
+    place = list(own).index("typed")
+    parameters = [parameter for name, parameter in own.items() if name != "typed"]
+    parameters[place:place] = [_option(name, panel) for panel in panels for name in panel.settings]
     cast(Any, called).__signature__ = Signature(parameters)
     called.__name__, called.__doc__ = command.__name__, command.__doc__
     return called
@@ -156,14 +163,18 @@ def _option(name: str, panel: Panel) -> Parameter:
     from qhw.config import Setting
 
     setting = Setting.named(name)
-    *others, last = setting.choices or ("",)
-    choices = f": {', '.join(others)} or {last}" if setting.choices else ""
-    facts = "; ".join(filter(None, (setting.span, f"default: {panel.default or setting.default}")))
+    meaning = setting.meaning.removesuffix(".")
+    if setting.choices:
+        *others, last = setting.choices
+        meaning += f": {', '.join(others)} or {last}"
+    default = f"default: {panel.default or setting.default}"
     option = typer.Option(
+        None,
         flag_of(name),
-        help=f"{setting.meaning.removesuffix('.')}{choices} [dim]\\[{facts}][/dim]",
+        help=described(meaning, *filter(None, (setting.span, default))),
         rich_help_panel=panel.title,
-        show_default=False,
     )
-    kind = Annotated[setting.kind | None, option]
-    return Parameter(name.replace(".", "_"), Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+    kind = setting.kind | None
+    return Parameter(
+        name.replace(".", "_"), Parameter.KEYWORD_ONLY, default=option, annotation=kind
+    )

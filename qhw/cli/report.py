@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from qhw.cli.options import described
+
 report_app = typer.Typer(help="Reports on trained controllers.", no_args_is_help=True)
 
 
@@ -19,24 +21,28 @@ def _reports() -> None:
 def noise(
     run_paths: Annotated[
         list[Path],
-        typer.Argument(metavar="RUN...", help="Runs: the subject, then other seeds or backends."),
+        typer.Argument(metavar="RUN", help="Runs: the subject, then other seeds or backends."),
     ],
     device: Annotated[
         str | None,
         typer.Option(
-            "--device",
-            help="Snapshot whose noise is studied: by default the one that the first run was "
-            "trained on, fake_brisbane if it was none.",
+            help=described(
+                "Snapshot whose noise is studied",
+                "default: the one that the first run was trained on, fake_brisbane if it was none",
+            )
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Where it goes; RUN/report without it.")
+        Path | None, typer.Option(help=described("Folder of the report", "default: RUN/report"))
     ] = None,
     full: Annotated[
         bool, typer.Option("--full", help="2,000 latents, and more conditions.")
     ] = False,
     step: Annotated[
-        str | None, typer.Option("--step", help="Do one step: acquire, analyse or render.")
+        str | None,
+        typer.Option(
+            help=described("Do one step: acquire, analyse or render", "default: all three")
+        ),
     ] = None,
 ) -> None:
     """Tell what a device's noise does to trained controllers; goes on where it was stopped."""

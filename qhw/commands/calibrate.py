@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -18,10 +20,12 @@ from qhw.backends.transpilation import (
     two_qubit_pairs,
 )
 from qhw.commands.circuit_choice import ChosenCircuit
-from qhw.config import HardwareConfig
+from qhw.config import HardwareConfig, parse_config
 from qhw.console import from_here, plain_table, told_moment
 from qhw.devices.snapshots import KeptSnapshot, SnapshotStore, device_snapshot
+from qhw.errors import ConfigError
 from qhw.files import Cache
+from qhw.known import DeviceName
 
 MOST_LAYOUTS = 5
 
@@ -37,6 +41,29 @@ class Measuring:
 
     hardware: HardwareConfig
     command: str
+
+
+def measuring(
+    device: str, limits: Mapping[str, Any], command: str, *, wanted: bool
+) -> Measuring | None:
+    """What is to be measured on a device; None where nothing is.
+
+    Args:
+        device: As typed; of a simulator nothing can be measured.
+        limits: Settings of `HardwareConfig` that were typed.
+        command: What was typed.
+        wanted: Whether anything is to be measured.
+
+    Raises:
+        ConfigError: If a limit is given and nothing is measured, or it is out of range.
+    """
+    if limits and not wanted:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in limits)
+        raise ConfigError(f"{options} limits what is measured.", "Add --measure, or leave it out.")
+    if not wanted or not DeviceName(device).takes_jobs:
+        return None
+    settings = parse_config({"backend": {"name": device}, "hardware": limits})
+    return Measuring(settings.hardware, command)
 
 
 def calibrate(

@@ -127,7 +127,7 @@ def _config(run: RunDirectory, request: ComparisonRequest) -> RunConfig:
     if config.actor.kind == "ring" and request.changes_backend:
         if request.backend.get("name") is not None:
             refuse_unknown(request.backend["name"], request.backend.get("device"))
-        config = settings_on_backend(config, {"name": None, **request.backend}, {})
+        config = settings_on_backend(config, request.backend, {})
     if config.backend.takes_jobs:
         raise ConfigError(
             f"{run.name} plays on {config.backend.name!r}, where every step is a job; compare "

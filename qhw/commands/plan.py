@@ -1,16 +1,106 @@
-"""A quote as people read it."""
+"""`qhw plan`: quote what a command would take on a device, and print the quote."""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from qhw.budget.limits import OPEN_PLAN_SECONDS, Limits
+from qhw.budget.planning import limits_of, named_device, plan_run, plan_training
 from qhw.budget.quote import SECONDS_PER_QUEUED_JOB, Quote, Stop
+from qhw.config import RunConfig, merge
 from qhw.console import plain_table
+from qhw.errors import HardwareError
+from qhw.known import DeviceName, has_credentials
+from qhw.runs.directory import open_run
+from qhw.runs.settings import settings_on_backend, training_settings
 
 HOUR = 3600.0
 DAY = 24 * HOUR
+
+
+def print_training_quote(
+    chosen: dict[str, Any],
+    device: str | None,
+    queue: int | None,
+    *,
+    config: Path | None,
+    preset: str,
+    start_from: Path | None,
+) -> None:
+    """Quote a training.
+
+    Args:
+        chosen: Settings that were typed, as nested tables.
+        device: To quote for; None for the settings' own, or any.
+        queue: Jobs that wait there; None to ask where there is an account.
+        config: A TOML file.
+        preset: A name in `qhw.config.PRESETS`.
+        start_from: A run that is trained on.
+
+    Raises:
+        QhwError: If a name is unknown, settings do not fit, or there is nothing to quote.
+    """
+    sources: dict[str, Any] = {"config": config, "preset": preset, "start_from": start_from}
+    own = training_settings({}, **sources).backend.name
+    named = {"backend": {"name": named_device(device, own)}}
+    settings = training_settings(merge(chosen, named), **sources)
+    _print(plan_training(settings, queue=_queue(queue, device)), settings, device)
+
+
+def print_deployment_quote(
+    run: Path,
+    chosen: dict[str, Any],
+    device: str | None,
+    queue: int | None,
+    *,
+    images: int,
+    query_every: int,
+) -> None:
+    """Quote pictures made with a trained run.
+
+    Args:
+        run: Its folder.
+        chosen: Settings of backend and hardware, as nested tables.
+        device: To quote for; None for the run's own, or any.
+        queue: Jobs that wait there; None to ask where there is an account.
+        images: Pictures in lockstep.
+        query_every: The device is asked at every such step.
+
+    Raises:
+        QhwError: If a name is unknown, settings do not fit, or there is nothing to quote.
+    """
+    own = open_run(run).config
+    backend = {**chosen.get("backend", {}), "name": named_device(device, own.backend.name)}
+    settings = settings_on_backend(own, backend, chosen.get("hardware", {}))
+    quote = plan_run(settings, images=images, query_every=query_every, queue=_queue(queue, device))
+    _print(quote, settings, device)
+
+
+def _queue(typed: int | None, device: str | None) -> int | None:
+    """Jobs waiting at the named device: as typed, else as the platform tells an account."""
+    if typed is not None or device is None or not DeviceName(device).live or not has_credentials():
+        return typed
+    from qhw.jobs.reopening import reopen
+
+    try:
+        return reopen(device).queue_length()
+    except HardwareError as error:
+        Console().print(f"The queue of {device} could not be asked: {error.message}")
+        return None
+
+
+def _print(quote: Quote, settings: RunConfig, named: str | None) -> None:
+    console = Console()
+    device = DeviceName(settings.backend.name)
+    if device.stand_in:
+        console.print(f"{device} runs here and bills nothing; this is what a device would bill.")
+    elif named is None:
+        console.print(f"No --backend is given: counted as for {device}.")
+    print_quote(console, quote, limits_of(settings))
 
 
 def print_quote(console: Console, quote: Quote, limits: Limits) -> None:

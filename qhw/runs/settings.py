@@ -136,8 +136,8 @@ def deployment_settings(
     Raises:
         QhwError: If a name is unknown or settings do not fit.
     """
-    if backend["name"] is not None:
-        refuse_unknown(backend["name"], backend["device"])
+    if backend.get("name") is not None:
+        refuse_unknown(backend["name"], backend.get("device"))
     config = settings_on_backend(open_run(path).config, backend, hardware)
     if (resume or fresh) and not config.backend.takes_jobs:
         raise ConfigError(
@@ -154,7 +154,7 @@ def settings_on_backend(
 ) -> RunConfig:
     """The run's settings with another backend; a change of its kind drops what does not apply."""
     values = _without_limits(config.model_dump(exclude_unset=True, exclude_none=True))
-    if backend["name"] is not None and _kind(backend["name"]) != _kind(config.backend.name):
+    if backend.get("name") is not None and _kind(backend["name"]) != _kind(config.backend.name):
         values = _without_backend(values)
     return parse_config(merge(values, {"backend": backend, "hardware": hardware}))
 

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from calibration import DeviceSnapshot
-from qhw.cli.calibration import calibrate as command
+from qhw.cli.app import app
 from qhw.commands.calibrate import Measuring, calibrate, print_kept
 from qhw.commands.circuit_choice import choose_circuit
 from qhw.commands.measure import measurements_folder
@@ -169,14 +170,15 @@ def test_a_device_is_measured_within_its_limit(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "Calibrate which device"),
-        ({"device": "fake_fez", "max_jobs": 3}, "--max-jobs limits what is measured"),
-        ({"device": "fake_fez", "measure": True, "max_cost": 0}, "greater than 0"),
-        ({"device": "aer"}, "is a simulator"),
-        ({"device": "aer_noisy", "measure": True}, "is a simulator"),
-        ({"device": "fake_fez", "qubits": 2}, "needs 2 x qubits >= 6"),
+        ("", "Calibrate which device"),
+        ("--device fake_fez --max-jobs 3", "--max-jobs limits what is measured"),
+        ("--device fake_fez --measure --max-cost 0", "greater than 0"),
+        ("--device aer", "is a simulator"),
+        ("--device aer_noisy --measure", "is a simulator"),
+        ("--device fake_fez --qubits 2", "needs 2 x qubits >= 6"),
     ],
 )
-def test_options_that_do_not_fit_are_refused(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        command(**options)
+def test_options_that_do_not_fit_are_refused(options: str, message: str) -> None:
+    result = CliRunner().invoke(app, ["calibrate", *options.split()])
+    assert isinstance(result.exception, ConfigError)
+    assert message in result.exception.message

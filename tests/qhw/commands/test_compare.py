@@ -13,13 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import typer
 from PIL import Image
 from rich.console import Console
 from typer.testing import CliRunner
 
 from diffusion.comparison import Interval, ScoredArm
-from qhw.cli.compare import compare
+from qhw.cli.app import app
 from qhw.commands.compare import (
     Comparison,
     ComparisonRequest,
@@ -258,11 +257,9 @@ def test_nothing_is_cut_at_80_columns() -> None:
 
 
 def test_the_command_takes_two_runs() -> None:
-    app = typer.Typer()
-    app.command()(compare)
     runner = CliRunner()
-    assert runner.invoke(app, ["only-one"]).exit_code == 2
-    assert "RUN_A" in runner.invoke(app, ["--help"]).output
+    assert runner.invoke(app, ["compare", "only-one"]).exit_code == 2
+    assert "RUN_A" in runner.invoke(app, ["compare", "--help"]).output
 
 
 def outcome(rng: np.random.Generator, shift: float) -> Outcome:

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from qhw.commands.cache import print_cache
 from qhw.commands.doctor import PACKAGES, Check, all_checks
-from qhw.commands.runs_and_cache import print_cache, print_runs
+from qhw.commands.runs import print_runs
 from qhw.jobs.ledger import Ledger
 
 

@@ -1,0 +1,49 @@
+"""Commands on what this machine holds: packages, model bundles, the cache."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+cache_app = typer.Typer(help="Circuits and baselines kept on disk.", no_args_is_help=True)
+
+
+def doctor() -> None:
+    """Check the installation: versions, GPU, weights, credentials, folders."""
+    from qhw.commands.doctor import print_checks
+
+    print_checks()
+
+
+def fit(
+    data: Annotated[Path, typer.Option(help="Folder of the data set.")],
+    dataset: Annotated[str, typer.Option(help="fashion-mnist, cifar10 or images.")] = (
+        "fashion-mnist"
+    ),
+    out: Annotated[Path, typer.Option(help="Where the bundle goes.")] = Path("bundle"),
+    size: Annotated[int, typer.Option(min=8, max=64, help="Side of the pictures.")] = 16,
+    minutes: Annotated[float, typer.Option(min=0.1, help="CPU-minutes of training.")] = 59.5,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+) -> None:
+    """Train a denoiser, a proxy and two judges, measure the head-room, write a bundle."""
+    from qhw.commands.fit import fit_and_report
+
+    fit_and_report(dataset, data, out, size=size, minutes=minutes, seed=seed)
+
+
+@cache_app.command("ls")
+def cache_ls() -> None:
+    """Show the cached circuits, their hits, and why the last miss happened."""
+    from qhw.commands.cache import print_cache
+
+    print_cache()
+
+
+@cache_app.command("clear")
+def cache_clear() -> None:
+    """Delete everything in the cache; it is made anew when it is needed."""
+    from qhw.commands.cache import clear_cache
+
+    clear_cache()

@@ -1,0 +1,163 @@
+"""Commands that make runs, use them and list them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qhw.cli.options import (
+    ACTOR,
+    BACKEND,
+    CIRCUIT,
+    DEVICE,
+    LEARNING,
+    LIMITS,
+    PRICE,
+    SEED,
+    TORCH_DEVICE,
+    Settings,
+    described,
+    takes,
+)
+
+RunArgument = Annotated[
+    Path | None,
+    typer.Argument(metavar="RUN", help=described("Folder of a trained run", "default: the latest")),
+]
+RunsOption = Annotated[Path, typer.Option("--runs", help="Folder that holds the runs.")]
+OUTPUT = TORCH_DEVICE.title
+
+
+@takes(ACTOR, CIRCUIT, BACKEND, DEVICE, LIMITS, PRICE, LEARNING, SEED, TORCH_DEVICE)
+def train(
+    *,
+    config: Annotated[Path | None, typer.Option(help="TOML file with settings.")] = None,
+    preset: Annotated[str, typer.Option(help="Settings to begin with: default or paper.")] = (
+        "default"
+    ),
+    start_from: Annotated[
+        Path | None, typer.Option("--from", help="Start with this run's weights and settings.")
+    ] = None,
+    resume: Annotated[Path | None, typer.Option(help="Go on with this run.")] = None,
+    typed: Settings,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            help=described("Name of the run's folder", "default: date, actor and seed"),
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    runs: Annotated[
+        Path, typer.Option(help="Folder that holds the runs.", rich_help_panel=OUTPUT)
+    ] = Path("runs"),
+    tensorboard: Annotated[
+        bool, typer.Option(help="Write TensorBoard events too.", rich_help_panel=OUTPUT)
+    ] = False,
+) -> None:
+    """Train a controller with PPO, evaluate it on paired latents, print the table."""
+    from qhw.runs.directory import create_run
+    from qhw.runs.settings import checked_training_settings, run_to_resume
+
+    if resume is not None:
+        others = {"--config": config, "--name": name, "--from": start_from}
+        others["--preset"] = None if preset == "default" else preset
+        run = run_to_resume(resume, typed, others)
+    else:
+        settings = checked_training_settings(
+            typed, config=config, preset=preset, start_from=start_from
+        )
+        run = create_run(runs, settings, name)
+    from qhw.commands.train import train_run
+
+    train_run(run, tensorboard=tensorboard)
+
+
+@takes(BACKEND.of_run, DEVICE.of_run, LIMITS, PRICE.of_run)
+def run(
+    *,
+    run_path: RunArgument = None,
+    images: Annotated[int, typer.Option(min=1, max=1000, help="Pictures to make.")] = 16,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the latents.")] = 0,
+    query_every: Annotated[
+        int, typer.Option(min=1, help="Ask the circuit at every K-th step; hold in between.")
+    ] = 1,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Collect what an unfinished run paid for; go on.")
+    ] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Begin anew beside an unfinished run on the device.")
+    ] = False,
+    runs: RunsOption = Path("runs"),
+    typed: Settings,
+) -> None:
+    """Sample with a trained controller beside the best constant, on the same latents."""
+    from qhw.runs.settings import deployment_settings
+
+    path = run_path or runs / "latest"
+    backend, hardware = typed.get("backend", {}), typed.get("hardware", {})
+    config = deployment_settings(path, backend, hardware, resume=resume, fresh=fresh)
+    from qhw.commands.run import DeploymentRequest, deploy
+
+    deploy(path, config, DeploymentRequest(images, seed, query_every, resume, fresh))
+
+
+@takes(LIMITS.of_run, DEVICE.only("job_wait", "on_drift").of_run)
+def evaluate(
+    *,
+    run_path: RunArgument = None,
+    latents: Annotated[
+        int | None,
+        typer.Option(
+            min=20, help=described("Paired latents", "default: 2,000; on a device the run's own")
+        ),
+    ] = None,
+    runs: RunsOption = Path("runs"),
+    typed: Settings,
+) -> None:
+    """Print the full paired table of a trained controller.
+
+    On a device, limits are the run's in all: what its training spent counts.
+    """
+    from qhw.runs.settings import run_to_evaluate
+
+    hardware = typed.get("hardware", {})
+    run, count = run_to_evaluate(run_path or runs / "latest", latents, hardware)
+    from qhw.commands.evaluate import evaluate_run
+
+    evaluate_run(run, count, full=True)
+
+
+@takes(BACKEND.only("device", "noise_scale", "shots", "mitigation").of_run)
+def compare(
+    *,
+    first: Annotated[Path, typer.Argument(metavar="RUN_A", help="A trained run.")],
+    second: Annotated[Path, typer.Argument(metavar="RUN_B", help="Another one.")],
+    latents: Annotated[
+        int, typer.Option(min=20, help="Paired latents; 2000 for Frechet distances.")
+    ] = 500,
+    out: Annotated[
+        Path | None, typer.Option(help=described("Folder", "default: RUN_A/compare-RUN_B"))
+    ] = None,
+    backend: Annotated[
+        str | None,
+        typer.Option(
+            help=described("Simulator for both: aer or aer_noisy", "default: each run's own"),
+            rich_help_panel=BACKEND.title,
+        ),
+    ] = None,
+    typed: Settings,
+) -> None:
+    """Show how two runs differ: settings, metrics on the same latents, pictures."""
+    from qhw.commands.compare import ComparisonRequest, compare_runs
+
+    settings = {"name": backend, **typed.get("backend", {})}
+    compare_runs(first, second, ComparisonRequest(latents, settings, out))
+
+
+def list_all(runs: RunsOption = Path("runs")) -> None:
+    """List the runs."""
+    from qhw.commands.runs import print_runs
+
+    print_runs(runs)
