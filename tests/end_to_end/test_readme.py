@@ -1,4 +1,4 @@
-"""The README's examples and commands, as they are printed, in a folder of their own."""
+"""The examples and commands of the README and its guides, as printed, in a folder of their own."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ from pathlib import Path
 
 import pytest
 
-README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
-EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-COMMANDS = "".join(re.findall(r"```console\n(.*?)```", README, re.DOTALL)).splitlines()
+ROOT = Path(__file__).resolve().parents[2]
+GUIDES = ("README", "docs/training", "docs/hardware", "docs/reports", "docs/python")
+TEXT = "".join((ROOT / f"{page}.md").read_text(encoding="utf-8") for page in GUIDES)
+EXAMPLES = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+LINES = "".join(re.findall(r"```console\n(.*?)```", TEXT, re.DOTALL)).splitlines()
+COMMANDS = list(dict.fromkeys(LINES))
+"""Each once, in the order in which a reader comes by it."""
 SMALL = ["--updates", "1", "--environments", "4", "--latents", "20"]
 
 
