@@ -27,7 +27,6 @@ from qhw.jobs.clock import SystemClock
 from qhw.jobs.ibm.runner import IbmRunner
 from qhw.jobs.local.runner import LocalRunner
 from qhw.runs.directory import create_run
-from qhw.training.reopening import open_trainer
 from qhw.training.trainer import Trainer
 from tests.ibm_cloud.cloud import Cloud
 from tests.ibm_cloud.server import CloudServer
@@ -71,9 +70,9 @@ def measure(device: str, runner: type, folder: Path) -> dict[str, float]:
         "hardware": {"max_jobs": 10 * STEPS},
         "ppo": {"environments": ROWS},
     }
-    trainer = open_trainer(create_run(folder / "runs", parse_config(settings), device))
-    state = trainer._reset()
-    backend = trainer.paid
+    trainer = Trainer.of(create_run(folder / "runs", parse_config(settings), device))
+    state = trainer.player.environment.reset(*trainer._next_episodes()).cpu()
+    backend = trainer.player.paid_backend
     assert isinstance(backend, DeviceBackend)
     backend.prepare()
     whole, own = [], []

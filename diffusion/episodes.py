@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import torch
@@ -110,19 +110,20 @@ def _follow(actions: Tensor, step: int, states: Tensor) -> Tensor:
     return actions[step].to(states)
 
 
+@dataclass
 class Playing:
-    """One batch of episodes under way; may be put aside and taken up again.
+    """A batch of episodes under way, in lockstep; may be put aside and taken up again.
 
-    Args:
+    Attributes:
         environment: Plays them; it must not be used for anything else meanwhile.
         state: (N, 6) to act on now.
+        columns: Name to one tensor per finished step: `states` acted on, `actions` as they were
+            given, `rewards`, `guidance`, `terms/NAME`, and what `advance` is given beside.
     """
 
-    def __init__(self, environment: GuidanceEnvironment, state: Tensor) -> None:
-        self.environment = environment
-        self.states, self.actions = [state], list[Tensor]()
-        self._rewards, self._guidance = list[Tensor](), list[Tensor]()
-        self._terms = list[dict[str, Tensor]]()
+    environment: GuidanceEnvironment
+    state: Tensor
+    columns: dict[str, list[Tensor]] = field(default_factory=dict)
 
     @classmethod
     def start(cls, environment: GuidanceEnvironment, latents: Tensor, labels: Tensor) -> Playing:
@@ -132,7 +133,7 @@ class Playing:
     @property
     def step(self) -> int:
         """Steps done."""
-        return len(self.actions)
+        return len(self.columns.get("actions", ()))
 
     @property
     def done(self) -> bool:
@@ -140,60 +141,58 @@ class Playing:
         return self.step == self.environment.num_steps
 
     @torch.no_grad()
-    def advance(self, action: Tensor) -> None:
-        """Take one step with actions (N,), clipped here."""
-        self.actions.append(self.environment.clip_actions(action))
-        result = self.environment.step(self.actions[-1])
-        self.states.append(result.state)
-        self._rewards.append(result.reward)
-        self._guidance.append(result.guidance)
-        self._terms.append(result.terms)
+    def advance(self, action: Tensor, **beside: Tensor) -> None:
+        """Take one step with actions (N,), which the environment clips; record it all."""
+        result = self.environment.step(action)
+        row = {
+            "states": self.state,
+            "actions": action,
+            "rewards": result.reward,
+            "guidance": result.guidance,
+            **{f"terms/{name}": term for name, term in result.terms.items()},
+            **beside,
+        }
+        for name, value in row.items():
+            self.columns.setdefault(name, []).append(value)
+        self.state = result.state
 
     def tensors(self) -> dict[str, Tensor]:
-        """The environment and all steps so far."""
-        kept = {f"environment/{name}": t for name, t in self.environment.tensors().items()}
-        kept["states"] = torch.stack(self.states)
-        if not self.actions:
-            return kept
-        history = {
-            "actions": torch.stack(self.actions),
-            "rewards": torch.stack(self._rewards),
-            "guidance": torch.stack(self._guidance),
-        }
-        terms = {f"terms/{name}": torch.stack(column) for name, column in self._columns().items()}
-        return kept | history | terms
+        """The environment and all steps so far; of `states` the last one is to be acted on."""
+        environment = {f"environment/{name}": t for name, t in self.environment.tensors().items()}
+        states = torch.stack([*self.columns.get("states", ()), self.state])
+        return {**environment, **self._history(), "states": states}
 
     @classmethod
     def restore(cls, environment: GuidanceEnvironment, tensors: Mapping[str, Tensor]) -> Playing:
         """Take up what `tensors` gave."""
         environment.restore(_below(tensors, "environment/"))
-        playing = cls(environment, tensors["states"][-1])
-        if "actions" in tensors:
-            playing.states = list(tensors["states"])
-            playing.actions = list(tensors["actions"])
-            playing._rewards = list(tensors["rewards"])
-            playing._guidance = list(tensors["guidance"])
-            terms = _below(tensors, "terms/")
-            playing._terms = [
-                {name: column[step] for name, column in terms.items()}
-                for step in range(playing.step)
-            ]
-        return playing
+        columns = {
+            name: list(column)
+            for name, column in tensors.items()
+            if not name.startswith("environment/")
+        }
+        state = columns["states"].pop()
+        return cls(environment, state, columns)
 
     def episode(self) -> Episode:
         """The finished batch."""
+        history = self._history()
         return Episode(
-            states=torch.stack(self.states[:-1]),
-            actions=torch.stack(self.actions),
-            guidance=torch.stack(self._guidance),
-            rewards=torch.stack(self._rewards),
-            terms={name: torch.stack(col).sum(dim=0) for name, col in self._columns().items()},
+            states=history["states"],
+            actions=history["actions"],
+            guidance=history["guidance"],
+            rewards=history["rewards"],
+            terms={name: term.sum(dim=0) for name, term in _below(history, "terms/").items()},
             log_probability=self.environment.final_log_probability,
             images=self.environment.final_images,
         )
 
-    def _columns(self) -> dict[str, list[Tensor]]:
-        return {name: [terms[name] for terms in self._terms] for name in self._terms[0]}
+    def _history(self) -> dict[str, Tensor]:
+        """Every column as one tensor (T, N, ...), actions clipped."""
+        history = {name: torch.stack(column) for name, column in self.columns.items() if column}
+        if "actions" in history:
+            history["actions"] = self.environment.clip_actions(history["actions"])
+        return history
 
 
 def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -209,6 +208,6 @@ def _play_batch(
     playing = Playing.start(environment, latents, labels)
     while not playing.done:
         with torch.no_grad():
-            action = act(playing.step, playing.states[-1])
+            action = act(playing.step, playing.state)
         playing.advance(action)
     return playing.episode()

@@ -39,8 +39,7 @@ from qhw.known import refuse_unknown
 from qhw.runs.directory import RunDirectory, open_run
 from qhw.runs.settings import settings_on_backend
 from qhw.threads import for_pictures, one_thread
-from qhw.training.reopening import open_trainer
-from qhw.training.trainer import Trainer
+from qhw.training.player import Player
 
 PICTURES = 16
 """Latents whose pictures are shown."""
@@ -67,21 +66,21 @@ class ComparisonRequest:
 
 
 @dataclass(frozen=True)
-class Player:
-    """One run whose policy is ready to play."""
+class Side:
+    """One run of the two, ready to play."""
 
     run: RunDirectory
-    trainer: Trainer
+    player: Player
 
     @property
     def facts(self) -> dict[str, Any]:
         """What is played on what."""
-        backend = self.trainer.backend
+        backend = self.player.backend
         return {
             "run": self.run.name,
             "id": self.run.id,
-            "seed": self.trainer.config.seed,
-            "updates": self.trainer.done,
+            "seed": self.player.config.seed,
+            "updates": self.player.updates,
             "backend": backend.facts().words() if backend else NO_BACKEND["backend"],
         }
 
@@ -105,7 +104,10 @@ def compare_runs(first: Path, second: Path, request: ComparisonRequest) -> Path:
     runs = open_run(first), open_run(second)
     configs = [_config(run, request) for run in runs]
     _refuse_unlike_settings(runs, configs)
-    a, b = (_player(run, config, request) for run, config in zip(runs, configs, strict=True))
+    a, b = (
+        Side(run, Player.of(run, config if request.changes_backend else None))
+        for run, config in zip(runs, configs, strict=True)
+    )
     _refuse_other_model(a, b)
     console = Console()
     folder = request.folder or a.run.path / f"compare-{b.run.name}"
@@ -151,8 +153,8 @@ def _refuse_unlike_settings(
         )
 
 
-def _refuse_other_model(a: Player, b: Player) -> None:
-    cards = a.trainer.bundle.card, b.trainer.bundle.card
+def _refuse_other_model(a: Side, b: Side) -> None:
+    cards = a.player.bundle.card, b.player.bundle.card
     if cards[0].digest != cards[1].digest:
         told = " and ".join(f"{card.name} ({card.digest})" for card in cards)
         raise ConfigError(
@@ -161,23 +163,15 @@ def _refuse_other_model(a: Player, b: Player) -> None:
         )
 
 
-def _player(run: RunDirectory, config: RunConfig, request: ComparisonRequest) -> Player:
-    trainer = Trainer(config) if request.changes_backend else open_trainer(run)
-    checkpoint = run.latest_checkpoint()
-    trainer.adopt(checkpoint)
-    trainer.done = checkpoint.update
-    return Player(run, trainer)
-
-
-def _compare(a: Player, b: Player, latents: int, folder: Path, display: Display) -> Comparison:
-    paired = evaluation_latents(a.trainer.bundle, latents)
-    judges = Judges(a.trainer.bundle)
+def _compare(a: Side, b: Side, latents: int, folder: Path, display: Display) -> Comparison:
+    paired = evaluation_latents(a.player.bundle, latents)
+    judges = Judges(a.player.bundle)
     with for_pictures(), display.status(f"playing both on {latents} latents"):
-        episodes = [play_policy(player.trainer, paired, "compare") for player in (a, b)]
+        episodes = [play_policy(side.player, paired, "compare") for side in (a, b)]
         outcomes = [judges.judge(episode, paired.labels) for episode in episodes]
-        constants = _constants(a.trainer, judges, paired)
+        constants = _constants(a.player, judges, paired)
     _save_pictures(folder / "pictures.png", a, b, episodes, paired)
-    resamples = a.trainer.config.evaluation.bootstrap
+    resamples = a.player.config.evaluation.bootstrap
     counts = counts_of(latents, resamples)
     alike = alikeness(episodes[0].images, episodes[1].images, resamples)
     rewarded_alike = _reward(a) == _reward(b)
@@ -191,23 +185,23 @@ def _compare(a: Player, b: Player, latents: int, folder: Path, display: Display)
     )
 
 
-def _constants(trainer: Trainer, judges: Judges, paired: PairedLatents) -> list[Outcome]:
+def _constants(player: Player, judges: Judges, paired: PairedLatents) -> list[Outcome]:
     """Constant guidance on the same latents, recalled if it was played before."""
     cache = Cache.of_user().baselines
     return list(
-        Baselines(trainer.bundle, judges, trainer.environment, paired, cache).constants().values()
+        Baselines(player.bundle, judges, player.environment, paired, cache).constants().values()
     )
 
 
-def _reward(player: Player) -> tuple[dict[str, Any], float]:
-    environment = player.trainer.environment
+def _reward(side: Side) -> tuple[dict[str, Any], float]:
+    environment = side.player.environment
     return dataclasses.asdict(environment.reward), environment.cfg_base
 
 
 def _save_pictures(
-    path: Path, a: Player, b: Player, episodes: list[Episode], paired: PairedLatents
+    path: Path, a: Side, b: Side, episodes: list[Episode], paired: PairedLatents
 ) -> None:
-    names = a.trainer.bundle.card.class_names
+    names = a.player.bundle.card.class_names
     labels = [names[int(label)] for label in paired.labels[:PICTURES]]
     titles = f"A: {a.run.name}", f"B: {b.run.name}"
     panels = {t: e.images[:PICTURES] for t, e in zip(titles, episodes, strict=True)}

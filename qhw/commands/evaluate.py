@@ -41,8 +41,8 @@ from qhw.files import Cache, write_json
 from qhw.runs.directory import RunDirectory
 from qhw.runs.lock import sole_use
 from qhw.threads import for_pictures, one_thread
-from qhw.training.reopening import RESUME, open_trainer, require_ledger
-from qhw.training.trainer import Trainer
+from qhw.training.player import Player
+from qhw.training.reopening import RESUME, requester_of, require_ledger
 
 RANDOM_SEED = 8_191
 BEST_CONSTANT = 2
@@ -85,38 +85,38 @@ def evaluate_under_lock(
     """As `evaluate_run`, for whoever has the run to itself already; `command` goes on with it."""
     console = Console()
     display = Display(console)
-    trainer = open_trainer(run, backend, display, command)
+    requester = requester_of(run, display, command)
+    player = Player.of(run, backend=backend, requester=requester, go_on=True)
     started = time.perf_counter()
-    with paid_session(console, trainer.paid, run.path):
-        trainer.restore(run.latest_checkpoint())
-        require_ledger(run, trainer)
-        rows = compare_arms(trainer, latents, full=full, display=display)
-    footer = _footer(run, trainer, time.perf_counter() - started)
+    with paid_session(console, player.paid_backend, run.path):
+        require_ledger(run, player)
+        rows = compare_arms(player, latents, full=full, display=display)
+    footer = _footer(run, player, time.perf_counter() - started)
     warnings = gap_advice(rows)
     record = {
         "latents": latents,
         "rows": [asdict(row) for row in rows],
         "advice": warnings,
-        "drift": trainer.paid.drift.state()["notes"] if trainer.paid else [],
+        "drift": player.paid_backend.drift.state()["notes"] if player.paid_backend else [],
     }
     write_json(run.path / "evaluation.json", {**record, **footer})
     print_comparison(console, rows, latents, footer, warnings)
     return rows
 
 
-def compare_arms(trainer: Trainer, latents: int, *, full: bool, display: Display) -> list[Row]:
+def compare_arms(player: Player, latents: int, *, full: bool, display: Display) -> list[Row]:
     """Play every arm on the same latents and compare it with the constants."""
-    paired = evaluation_latents(trainer.bundle, latents)
-    judges = Judges(trainer.bundle)
+    paired = evaluation_latents(player.bundle, latents)
+    judges = Judges(player.bundle)
     cache = Cache.of_user().baselines
-    baselines = Baselines(trainer.bundle, judges, trainer.environment, paired, cache)
+    baselines = Baselines(player.bundle, judges, player.environment, paired, cache)
     with for_pictures(), display.status(f"evaluating on {latents} latents"):
         constants = baselines.constants()
-        arms = _arms(trainer, judges, baselines, best_constant(trainer, constants), full)
+        arms = _arms(player, judges, baselines, best_constant(player, constants), full)
         if full:
             arms |= baselines.schedules() | constants
     best = list(arms.values())[BEST_CONSTANT]
-    counts = resample_counts(latents, trainer.config.evaluation.bootstrap, seed=0)
+    counts = resample_counts(latents, player.config.evaluation.bootstrap, seed=0)
 
     def view(arm: Outcome, eye: str) -> View:
         score = arm.scores[eye]
@@ -131,7 +131,7 @@ def compare_arms(trainer: Trainer, latents: int, *, full: bool, display: Display
             compared.outside,
         )
 
-    resamples = trainer.config.evaluation.bootstrap
+    resamples = player.config.evaluation.bootstrap
     return [
         Row(
             name=name,
@@ -157,16 +157,16 @@ def _gap(row: Row) -> float:
 
 
 def _arms(
-    trainer: Trainer,
+    player: Player,
     judges: Judges,
     baselines: Baselines,
     best: tuple[str, Outcome],
     full: bool,
 ) -> dict[str, Outcome]:
     """The policy, the confidence rule, the constant, a = 0, and the policy's guidance unseeing."""
-    environment, chosen = trainer.environment, trainer.bundle.card.chosen
+    environment, chosen = player.environment, player.bundle.card.chosen
     paired = baselines.paired
-    episode = play_policy(trainer, paired, f"evaluation-{len(paired.labels)}")
+    episode = play_policy(player, paired, f"evaluation-{len(paired.labels)}")
 
     def replay(guidance: Tensor) -> Outcome:
         played = play_schedule(environment, paired.latents, paired.labels, guidance)
@@ -201,15 +201,15 @@ def _random_like(guidance: Tensor) -> Tensor:
     return random_matched(steps, count, float(guidance.mean()), float(guidance.var()), RANDOM_SEED)
 
 
-def _footer(run: RunDirectory, trainer: Trainer, evaluation_seconds: float) -> dict[str, Any]:
+def _footer(run: RunDirectory, player: Player, evaluation_seconds: float) -> dict[str, Any]:
     facts = run.read_json("provenance.json")
     seconds = sum(sum(record["seconds"].values()) for record in run.metrics())
     return {
         "parameters": facts["parameters"],
-        "updates": trainer.done,
+        "updates": player.updates,
         "gradient rule": facts["gradient_rule"],
         **(facts["backend"] or NO_BACKEND),
-        **(trainer.paid.drift.facts().words() if trainer.paid else {}),
+        **(player.paid_backend.drift.facts().words() if player.paid_backend else {}),
         "training seconds": round(seconds, 1),
         "evaluation seconds": round(evaluation_seconds, 1),
     }

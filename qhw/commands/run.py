@@ -32,7 +32,7 @@ from qhw.files import write_json
 from qhw.runs.directory import RunDirectory, open_run
 from qhw.runs.lock import sole_use
 from qhw.threads import for_pictures, one_thread
-from qhw.training.trainer import Trainer
+from qhw.training.player import Player
 
 SAMPLE_SEED = 31_337
 
@@ -94,9 +94,9 @@ def deploy(run_path: Path, config: RunConfig, request: DeploymentRequest) -> Non
         with sole_use(folder):
             _deploy_on_device(console, display, run, folder, config, request)
         return
-    trainer = Trainer(config)
+    player = Player.of(run, config)
     folder.mkdir(parents=True, exist_ok=True)
-    _sample(console, display, run, folder, trainer, request)
+    _sample(console, display, folder, player, request)
 
 
 def _deploy_on_device(
@@ -109,44 +109,40 @@ def _deploy_on_device(
 ) -> None:
     """Begin a deployment or go on with one; nothing is sent before it is written down."""
     found = _record(folder, run, config, request)
-    trainer = Trainer(config, requester=_requester(folder, found, display))
-    assert trainer.paid is not None, "a device is paid"
-    record = replace(found, mitigation=trainer.paid.mitigation.name)
+    player = Player.of(run, config, requester=_requester(folder, found, display))
+    assert player.paid_backend is not None, "a device is paid"
+    record = replace(found, mitigation=player.paid_backend.mitigation.name)
     write_record(folder, record)
-    with paid_session(console, trainer.paid, folder):
-        _sample(console, display, run, folder, trainer, request)
+    with paid_session(console, player.paid_backend, folder):
+        _sample(console, display, folder, player, request)
     finish(folder, record)
 
 
 def _sample(
     console: Console,
     display: Display,
-    run: RunDirectory,
     folder: Path,
-    trainer: Trainer,
+    player: Player,
     request: DeploymentRequest,
 ) -> None:
-    checkpoint = run.latest_checkpoint()
-    trainer.adopt(checkpoint)
-    trainer.done = checkpoint.update
-    if trainer.paid is not None:
-        prepare_device(trainer, trainer.paid, "images")
-        print_facts(console, trainer.paid.facts().words())
-    paired = evaluation_latents(trainer.bundle, request.images, SAMPLE_SEED + request.seed)
+    if player.paid_backend is not None:
+        prepare_device(player, player.paid_backend, "images")
+        print_facts(console, player.paid_backend.facts().words())
+    paired = evaluation_latents(player.bundle, request.images, SAMPLE_SEED + request.seed)
     started = time.perf_counter()
     with for_pictures(), display.status(f"sampling {request.images} pictures"):
-        episode = play_policy(trainer, paired, "images", request.query_every)
+        episode = play_policy(player, paired, "images", request.query_every)
         seconds = time.perf_counter() - started
-        constant = _play_constant(trainer, paired)
-    name = f"constant {trainer.bundle.card.chosen.constant:g}"
-    _save_pictures(folder, trainer.bundle, name, episode, constant, paired.labels)
-    judges = Judges(trainer.bundle)
+        constant = _play_constant(player, paired)
+    name = f"constant {player.bundle.card.chosen.constant:g}"
+    _save_pictures(folder, player.bundle, name, episode, constant, paired.labels)
+    judges = Judges(player.bundle)
     arms = {
         "policy": _sampled(judges, episode, paired.labels),
         name: _sampled(judges, constant, paired.labels),
     }
     alike = likeness(episode.images, constant.images)
-    _report(console, folder, trainer, arms, alike, seconds, request)
+    _report(console, folder, player, arms, alike, seconds, request)
 
 
 def _record(
@@ -207,8 +203,8 @@ def likeness(images: Tensor, others: Tensor) -> dict[str, float]:
     }
 
 
-def _play_constant(trainer: Trainer, paired: PairedLatents) -> Episode:
-    bundle, environment = trainer.bundle, trainer.environment
+def _play_constant(player: Player, paired: PairedLatents) -> Episode:
+    bundle, environment = player.bundle, player.environment
     wide = wide_environment(
         environment.sampler,
         bundle.proxy,
@@ -243,20 +239,20 @@ def _save_pictures(
 def _report(
     console: Console,
     folder: Path,
-    trainer: Trainer,
+    player: Player,
     arms: dict[str, Sampled],
     alike: dict[str, float],
     seconds: float,
     request: DeploymentRequest,
 ) -> None:
-    facts = trainer.backend.facts().words() if trainer.backend else {}
+    facts = player.backend.facts().words() if player.backend else {}
     record = {
         "arms": {name: asdict(arm) for name, arm in arms.items()},
         "policy against constant": alike,
         "backend": facts,
-        "drift": trainer.paid.drift.state()["notes"] if trainer.paid else [],
+        "drift": player.paid_backend.drift.state()["notes"] if player.paid_backend else [],
         "query every": request.query_every,
-        "cost": trainer.meter.take(),
+        "cost": player.cost_meter.take(),
         "seconds": seconds,
     }
     write_json(folder / "metrics.json", record)
@@ -264,7 +260,7 @@ def _report(
     told = ", ".join(f"{name} {value:.3f}" for name, value in alike.items())
     console.print(f"The policy's pictures against the constant's, latent by latent: {told}.")
     console.print("Few pictures tell little: `qhw evaluate` compares on 2,000 latents.")
-    shown = {} if trainer.paid else facts  # a device's were printed before it was asked
+    shown = {} if player.paid_backend else facts  # a device's were printed before it was asked
     print_facts(console, {**shown, "sampling seconds": round(seconds, 1)})
     for file in ("pictures.png", "guidance.png", "metrics.json"):
         console.print(str(from_here(folder / file)), soft_wrap=True)

@@ -22,7 +22,7 @@ from qhw.runs.checkpoint import unpack
 from qhw.runs.directory import RunDirectory, create_run, open_run
 from qhw.runs.lock import sole_use
 from qhw.threads import one_thread
-from qhw.training.reopening import open_trainer, require_ledger
+from qhw.training.reopening import require_ledger
 from qhw.training.trainer import TRAINING, Trainer
 
 
@@ -65,7 +65,7 @@ def train_run(
     display = Display(console)
     with sole_use(run.path):
         trainer = _open_or_discard(run, backend, display)
-        with paid_session(console, trainer.paid, run.path):
+        with paid_session(console, trainer.player.paid_backend, run.path):
             _take_up(run, trainer)
             _announce(console, run, trainer)
             _loop(console, run, trainer, tensorboard, display)
@@ -79,7 +79,7 @@ def _open_or_discard(
     try:
         refuse_for_gradients(run.config)
         refuse_endless_jobs(run.config)
-        return open_trainer(run, backend, display)
+        return Trainer.of(run, backend, display)
     except QhwError:
         run.discard()
         raise
@@ -91,49 +91,50 @@ def _take_up(run: RunDirectory, trainer: Trainer) -> None:
         _begin(run, trainer)
         return
     trainer.restore(run.latest_checkpoint())
-    require_ledger(run, trainer)
-    content = trainer.paid.latest_journal() if trainer.paid else None
+    player = trainer.player
+    require_ledger(run, player)
+    content = player.paid_backend.latest_journal() if player.paid_backend else None
     journal = unpack(content) if content else None
-    if journal and journal.state["stage"] == TRAINING and journal.update == trainer.done:
+    if journal and journal.state["stage"] == TRAINING and journal.update == player.updates:
         trainer.restore(journal)
-    run.truncate_metrics(trainer.done)
+    run.truncate_metrics(player.updates)
 
 
 def _begin(run: RunDirectory, trainer: Trainer) -> None:
     source = trainer.config.start_from
     if source is not None:
-        trainer.adopt(open_run(Path(source)).latest_checkpoint())
-    if trainer.paid is not None:
-        trainer.paid.prepare()
+        trainer.take_weights(open_run(Path(source)).latest_checkpoint())
+    if trainer.player.paid_backend is not None:
+        trainer.player.paid_backend.prepare()
     run.begin(trainer.checkpoint(), describe(trainer))
 
 
 def describe(trainer: Trainer) -> dict[str, Any]:
     """What a run is made with, for `provenance.json`."""
+    player, card = trainer.player, trainer.player.bundle.card
     return {
         "seed": trainer.config.seed,
         "settings": trainer.config.model_dump(mode="json"),
         "parameters": count_parameters(trainer.actor),
-        "bundle": {"name": trainer.bundle.card.name, "digest": trainer.bundle.card.digest},
-        "backend": trainer.backend.facts().words() if trainer.backend else None,
+        "bundle": {"name": card.name, "digest": card.digest},
+        "backend": player.backend.facts().words() if player.backend else None,
         "gradient_rule": trainer.rule_name,
         "start_from": trainer.config.start_from,
-        "torch_device": str(trainer.device),
+        "torch_device": str(player.device),
         "torch_threads": torch.get_num_threads(),
     }
 
 
 def _announce(console: Console, run: RunDirectory, trainer: Trainer) -> None:
-    config = trainer.config
-    section = config.ppo
-    facts = trainer.backend.facts().words() if trainer.backend else NO_BACKEND
+    config, backend = trainer.config, trainer.player.backend
+    facts = backend.facts().words() if backend else NO_BACKEND
     console.print(f"run: {from_here(run.path)}", soft_wrap=True)
-    if trainer.backend is not None and trainer.backend.warning:
-        console.print(trainer.backend.warning, style="yellow")
+    if backend is not None and backend.warning:
+        console.print(backend.warning, style="yellow")
     print_facts(console, facts)
     console.print(
         f"{count_parameters(trainer.actor)} parameters, gradient rule {trainer.rule_name}, "
-        f"{section.updates} updates x {section.environments} episodes x "
+        f"{config.ppo.updates} updates x {config.ppo.environments} episodes x "
         f"{config.environment.steps} steps"
     )
 
@@ -145,9 +146,9 @@ def _loop(
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
         total = trainer.config.ppo.updates
-        task = progress.add_task("training", total=total, completed=trainer.done)
+        task = progress.add_task("training", total=total, completed=trainer.player.updates)
         display.show = lambda line: progress.update(task, description=line)
-        while trainer.done < total:
+        while trainer.player.updates < total:
             record = trainer.advance()
             run.append_metrics(record)
             run.save_checkpoint(trainer.checkpoint())
@@ -156,7 +157,7 @@ def _loop(
             for line in record["advice"]:
                 console.print(f"update {record['update']}: {line}")
             label = f"update {record['update']}, return {record['mean_return']:.3f}"
-            progress.update(task, completed=trainer.done, description=label)
+            progress.update(task, completed=trainer.player.updates, description=label)
     if writer is not None:
         writer.close()
 

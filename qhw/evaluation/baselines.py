@@ -32,7 +32,7 @@ from diffusion.schedules import baseline_schedules
 from qhw.errors import BundleError
 from qhw.evaluation.eyes import EYES
 from qhw.evaluation.judges import Judges, Outcome, PairedLatents, Score
-from qhw.training.trainer import Trainer
+from qhw.training.player import Player
 
 FOLDER = "baselines"
 
@@ -159,13 +159,13 @@ def read_outcome(path: Path) -> Outcome:
     return Outcome(columns["returns"], columns["guidance"], scores)
 
 
-def best_constant(trainer: Trainer, constants: dict[str, Outcome]) -> tuple[str, Outcome]:
+def best_constant(player: Player, constants: dict[str, Outcome]) -> tuple[str, Outcome]:
     """The constant to beat, with its name.
 
     Under the bundle's own reward it is the one chosen on other latents; under another reward, or
     another number of steps, the best in hindsight, which favours the constant.
     """
-    card, environment = trainer.bundle.card, trainer.environment
+    card, environment = player.bundle.card, player.environment
     if environment.reward == card.reward and environment.num_steps == card.num_steps:
         name = f"constant {card.chosen.constant:g}"
         return f"{name}, the best", constants[name]

@@ -1,14 +1,32 @@
-"""A checkpoint as bytes, for the ledger: what a run resumes from in the middle of an update."""
+"""A checkpoint: what it holds, how its tensors are named, and its form as bytes for the ledger."""
 
 from __future__ import annotations
 
 import json
-
-from torch import Tensor
-from torch.optim import Optimizer
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from qhw.errors import CheckpointError
-from qhw.runs.directory import Checkpoint
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+    from torch.optim import Optimizer
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Everything needed to go on bit for bit.
+
+    Attributes:
+        update: Updates done.
+        tensors: Named by what they belong to, such as `actor/...` and `critic_optimizer/...`.
+        state: Plain JSON.
+    """
+
+    update: int
+    tensors: dict[str, Tensor]
+    state: dict[str, Any]
 
 
 def pack(checkpoint: Checkpoint) -> bytes:
@@ -59,3 +77,29 @@ def restore_optimizer(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
         index, name = key.split(".", 1)
         states.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict({**optimizer.state_dict(), "state": states})
+
+
+def restore_module(module: nn.Module, name: str, checkpoint: Checkpoint) -> None:
+    """Take up a module's weights, which lie under `name/`.
+
+    Raises:
+        CheckpointError: If they have other shapes.
+    """
+    try:
+        module.load_state_dict(section(checkpoint.tensors, name))
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"The checkpoint does not fit the run's configuration: {error}",
+            "Restore the config.toml it was trained with, or train anew.",
+        ) from error
+
+
+def section(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    """The tensors below `name/`, without that prefix."""
+    prefix = f"{name}/"
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def prefixed(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    """The tensors under `name/`; `section` takes them out again."""
+    return {f"{name}/{key}": tensor for key, tensor in tensors.items()}

@@ -23,15 +23,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from qhw.config import RunConfig, dump_config, load_config, parse_config
 from qhw.errors import CheckpointError, UnknownNameError
 from qhw.files import replace_file, write_json
+from qhw.runs.checkpoint import Checkpoint
 from qhw.runs.lock import LOCK_FILE
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 KEPT_CHECKPOINTS = 3
 RECORDED_PACKAGES = (
@@ -45,15 +43,6 @@ RECORDED_PACKAGES = (
     "qiskit-ibm-runtime",
     "mitiq",
 )
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """Everything needed to go on bit for bit: tensors, and plain JSON state."""
-
-    update: int
-    tensors: dict[str, Tensor]
-    state: dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -3,55 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from diffusion.environment import GuidanceEnvironment
+from diffusion.episodes import Playing
 from policy import MinibatchRecord, Rollout, ShotNoise, UpdateProgress
+from qhw.runs.checkpoint import prefixed, section
 
-COLUMNS = ("states", "actions", "log_probs", "values", "rewards", "dones")
-MEASURED = ("features", "feature_errors")
-"""Columns that only an actor with a circuit has."""
+COLUMNS = tuple(column.name for column in fields(Rollout))
 
 
-@dataclass
-class Collecting:
-    """A rollout under way.
+def rollout_of(playing: Playing) -> Rollout:
+    """The finished rollout, in main memory."""
+    return Rollout(**_columns(playing))
 
-    Attributes:
-        state: (N, 6) to act on now.
-        columns: Name to one tensor per finished step.
+
+def rollout_tensors(playing: Playing) -> dict[str, Tensor]:
+    """A rollout under way; `restore_rollout` takes it up."""
+    kept = {"state": playing.state.cpu(), **prefixed(_columns(playing), "columns")}
+    environment = prefixed(playing.environment.tensors(), "environment")
+    return {**prefixed(kept, "collecting"), **environment}
+
+
+def restore_rollout(
+    environment: GuidanceEnvironment, tensors: Mapping[str, Tensor], device: torch.device
+) -> Playing | None:
+    """Take up what `rollout_tensors` gave; None where no rollout was under way.
+
+    Its columns are those of a rollout: no episode can be made of it.
     """
-
-    state: Tensor
-    columns: dict[str, list[Tensor]] = field(default_factory=dict)
-
-    @property
-    def step(self) -> int:
-        """Finished steps."""
-        return len(self.columns.get("actions", ()))
-
-    def add(self, row: Mapping[str, Tensor]) -> None:
-        """Append a step."""
-        for name, value in row.items():
-            self.columns.setdefault(name, []).append(value)
-
-    def rollout(self) -> Rollout:
-        """The finished rollout."""
-        return Rollout(**{name: torch.stack(column) for name, column in self.columns.items()})
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Everything but the environment."""
-        stacked = {f"columns/{name}": torch.stack(column) for name, column in self.columns.items()}
-        return {"state": self.state, **stacked}
-
-    @classmethod
-    def restore(cls, tensors: Mapping[str, Tensor]) -> Collecting:
-        """Take up what `tensors` gave."""
-        columns = {name: list(column) for name, column in section(tensors, "columns").items()}
-        return cls(tensors["state"], columns)
+    kept = {name: tensor.to(device) for name, tensor in section(tensors, "collecting").items()}
+    if not kept:
+        return None
+    under_way = section(tensors, "environment")
+    environment.restore({name: tensor.to(device) for name, tensor in under_way.items()})
+    columns = {name: list(column) for name, column in section(kept, "columns").items()}
+    return Playing(environment, kept["state"], columns)
 
 
 @dataclass
@@ -74,7 +65,7 @@ class Updating:
         """All that is a tensor."""
         columns = {
             f"rollout/{name}": getattr(self.rollout, name)
-            for name in (*COLUMNS, *MEASURED)
+            for name in COLUMNS
             if getattr(self.rollout, name) is not None
         }
         before = {f"before/{index:04d}": tensor for index, tensor in enumerate(self.before)}
@@ -99,12 +90,10 @@ class Updating:
         )
 
 
-def section(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
-    """The tensors below `name/`, without that prefix."""
-    prefix = f"{name}/"
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-
-
-def prefixed(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
-    """The tensors under `name/`; `section` takes them out again."""
-    return {f"{name}/{key}": tensor for key, tensor in tensors.items()}
+def _columns(playing: Playing) -> dict[str, Tensor]:
+    """A rollout's columns (T, N, ...) so far; those of the circuit only where there is one."""
+    return {
+        name: torch.stack([value.cpu() for value in playing.columns[name]])
+        for name in COLUMNS
+        if name in playing.columns
+    }

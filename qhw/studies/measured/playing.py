@@ -41,8 +41,8 @@ from qhw.studies.measured.conditions import (
 from qhw.studies.study import Arrays, Scope, read_arrays, write_arrays
 from qhw.threads import for_pictures, one_thread
 from qhw.training.parts import make_backend, open_bundle, ring_circuit
+from qhw.training.player import Player
 from qhw.training.streams import stream_seed
-from qhw.training.trainer import Trainer
 
 HIGHEST_PSNR = 100.0
 """Stands for the infinite ratio of equal pictures, in dB."""
@@ -74,11 +74,10 @@ def _play(scope: Scope, condition: Condition) -> None:
     except MitigationError as error:
         write_json(facts_path(scope, condition), {**condition.facts, "refused": error.message})
         return
-    trainer = Trainer(config, backend)
-    trainer.adopt(condition.run.latest_checkpoint())
-    paired = evaluation_latents(trainer.bundle, condition.latents)
+    player = Player.of(condition.run, config, backend=backend)
+    paired = evaluation_latents(player.bundle, condition.latents)
     with for_pictures():
-        episode = play_policy(trainer, paired, "report")
+        episode = play_policy(player, paired, "report")
         arrays = {
             **_columns(_judges(config).judge(episode, paired.labels)),
             **_likeness(scope, condition, episode),
@@ -87,7 +86,7 @@ def _play(scope: Scope, condition: Condition) -> None:
     told = {
         "backend": backend.facts().words(),
         "note": backend.warning,
-        "cost": trainer.meter.take(),
+        "cost": player.cost_meter.take(),
     }
     facts = {**condition.facts, **told, "seconds": _since(started)}
     _keep(scope, condition, arrays, facts)
@@ -144,44 +143,44 @@ def _noiseless(condition: Condition) -> Condition:
 def _play_hand_made(scope: Scope, hand_made: HandMade) -> None:
     started = time.perf_counter()
     config = hand_made.run.config
-    trainer = Trainer(played_config(config, NOISELESS))
-    paired = evaluation_latents(trainer.bundle, hand_made.latents)
+    player = Player(played_config(config, NOISELESS))
+    paired = evaluation_latents(player.bundle, hand_made.latents)
     cache = Cache.of_user().baselines
-    baselines = Baselines(trainer.bundle, _judges(config), trainer.environment, paired, cache)
+    baselines = Baselines(player.bundle, _judges(config), player.environment, paired, cache)
     with for_pictures():
-        name, candidate, outcome = _chosen(hand_made.kind, trainer, baselines)
-        pictures = _hand_made_pictures(trainer, candidate, paired)
-    shown = [trainer.bundle.card.class_names[int(label)] for label in paired.labels[:SHOWN_LATENTS]]
+        name, candidate, outcome = _chosen(hand_made.kind, player, baselines)
+        pictures = _hand_made_pictures(player, candidate, paired)
+    shown = [player.bundle.card.class_names[int(label)] for label in paired.labels[:SHOWN_LATENTS]]
     facts = {**hand_made.facts, "name": name, "shown": shown, "seconds": _since(started)}
     scope.data("conditions").mkdir(parents=True, exist_ok=True)
     _keep(scope, hand_made, {**_columns(outcome), "pictures": pictures}, facts)
 
 
-def _chosen(kind: str, trainer: Trainer, baselines: Baselines) -> tuple[str, Candidate, Outcome]:
+def _chosen(kind: str, player: Player, baselines: Baselines) -> tuple[str, Candidate, Outcome]:
     """The rule, or the constant to beat: in hindsight under another reward than the bundle's."""
-    chosen = trainer.bundle.card.chosen
+    chosen = player.bundle.card.chosen
     if kind == "rule":
         rule = Candidate(chosen.rule_low, chosen.rule_slope)
         name = f"rule {rule.low:g} + {rule.slope:g} (1 - p)"
         return name, rule, baselines.candidate(rule)
-    grid = [chosen.constant] if _own_reward(trainer) else CONSTANT_GRID
+    grid = [chosen.constant] if _own_reward(player) else CONSTANT_GRID
     candidates = {f"constant {g:g}": Candidate(g) for g in grid}
     outcomes = {name: baselines.candidate(each) for name, each in candidates.items()}
-    title, outcome = best_constant(trainer, outcomes)
+    title, outcome = best_constant(player, outcomes)
     return title, candidates[title.partition(",")[0]], outcome
 
 
-def _own_reward(trainer: Trainer) -> bool:
+def _own_reward(player: Player) -> bool:
     """Whether the bundle's constant was chosen under the reward that the run has."""
-    card, environment = trainer.bundle.card, trainer.environment
+    card, environment = player.bundle.card, player.environment
     return environment.reward == card.reward and environment.num_steps == card.num_steps
 
 
 def _hand_made_pictures(
-    trainer: Trainer, candidate: Candidate, paired: PairedLatents
+    player: Player, candidate: Candidate, paired: PairedLatents
 ) -> NDArray[np.float64]:
     shown = slice(SHOWN_LATENTS)
-    environment = _wide(trainer.bundle, trainer.environment)
+    environment = _wide(player.bundle, player.environment)
     episode = play_candidate(environment, candidate, paired.latents[shown], paired.labels[shown])
     return _array(episode.images)
 

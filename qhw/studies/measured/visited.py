@@ -83,12 +83,11 @@ class Policy:
     def __init__(self, run: RunDirectory) -> None:
         from policy import RingActor
         from qhw.studies.measured.playing import played_config
-        from qhw.training.trainer import Trainer
+        from qhw.training.player import Player
 
-        self.trainer = Trainer(played_config(run.config, NOISELESS))
-        self.trainer.adopt(run.latest_checkpoint())
-        assert isinstance(self.trainer.actor, RingActor)
-        self.actor = self.trainer.actor
+        self.player = Player.of(run, played_config(run.config, NOISELESS))
+        assert isinstance(self.player.actor, RingActor)
+        self.actor = self.player.actor
 
     def react(self, features: FloatArray) -> Reactions:
         """Show the head features (..., n), such as noisy ones."""
@@ -97,7 +96,7 @@ class Policy:
         rows = torch.from_numpy(features.reshape(-1, features.shape[-1])).float()
         with torch.no_grad():
             normal = self.actor.distribution_of(rows)
-            guidance = self.trainer.environment.guidance_of(normal.mean)
+            guidance = self.player.environment.guidance_of(normal.mean)
         shape = features.shape[:-1]
         columns = (normal.mean, normal.stddev, guidance)
         return Reactions(*(_array(column).reshape(shape) for column in columns))
@@ -128,8 +127,8 @@ class Policy:
         from qhw.threads import for_pictures, one_thread
 
         with one_thread(), for_pictures():
-            paired = evaluation_latents(self.trainer.bundle, count)
-            episode = play_policy(self.trainer, paired, "visits")
+            paired = evaluation_latents(self.player.bundle, count)
+            episode = play_policy(self.player, paired, "visits")
         steps = np.random.default_rng(STEP_SEED).integers(len(episode.states), size=count)
         return episode.states[steps, np.arange(count)].cpu()
 

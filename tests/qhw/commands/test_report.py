@@ -70,7 +70,7 @@ class TestSteps:
         assert not (tmp_path / "analysis").exists()
         data = tmp_path / "data" / "conditions"
         before = {path: path.stat().st_mtime_ns for path in data.iterdir()}
-        for name in ("Trainer", "make_backend", "open_backend", "open_bundle"):
+        for name in ("Player", "make_backend", "open_backend", "open_bundle"):
             monkeypatch.setattr(playing, name, None)
         report_noise([tiny], tmp_path, DEVICE, steps=["acquire"])
         assert {path: path.stat().st_mtime_ns for path in data.iterdir()} == before

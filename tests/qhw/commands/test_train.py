@@ -75,7 +75,7 @@ def test_a_rollout_holds_what_the_environment_gave() -> None:
     assert rollout.dones.sum() == 6
     assert (rollout.rewards[-1].abs() > rollout.rewards[0].abs()).any()
     assert rollout.states[1:, :, 4].abs().sum() > 0
-    played = trainer.environment.clip_actions(rollout.actions) / 2
+    played = trainer.player.environment.clip_actions(rollout.actions) / 2
     assert torch.allclose(rollout.states[1:, :, 4], played[:-1])
 
 

@@ -31,7 +31,6 @@ from qhw.jobs.ledger import Ledger
 from qhw.runs.directory import RunDirectory, create_run
 from qhw.runs.lock import sole_use
 from qhw.runs.settings import run_to_evaluate, run_to_resume, training_settings
-from qhw.training.reopening import open_trainer
 from qhw.training.trainer import Trainer
 
 SMALL: dict[str, Any] = {
@@ -102,9 +101,9 @@ def test_a_run_killed_before_every_third_job_equals_its_own_replay(
     # From the first checkpoint on, everything comes out of the ledger: the same bit for bit.
     replayed = create_run(tmp_path / "runs", config, "replayed")
     (replayed.path / "id").write_text(run.id)
-    trainer = open_trainer(replayed)
-    assert isinstance(trainer.backend, DeviceBackend)
-    trainer.backend.prepare()
+    trainer = Trainer.of(replayed)
+    assert isinstance(trainer.player.backend, DeviceBackend)
+    trainer.player.backend.prepare()
     records = [trainer.advance() for _ in range(2)]
     assert jobs(ledger, run) == keys
     for name, tensor in weights(run).items():
@@ -146,7 +145,7 @@ def test_a_frozen_circuit_trains_its_head_on_measured_features(
     tmp_path: Path, ledger: Ledger
 ) -> None:
     config = parse_config(merge(SMALL, {"gradient": {"rule": "frozen"}}))
-    trainer = open_trainer(create_run(tmp_path / "runs", config, "r"))
+    trainer = Trainer.of(create_run(tmp_path / "runs", config, "r"))
     assert isinstance(trainer.actor, RingActor)
     circuit = trainer.actor.circuit_weights.detach().clone()
     head = [p.detach().clone() for p in trainer.actor.head.parameters()]
@@ -161,7 +160,7 @@ def test_a_frozen_circuit_trains_its_head_on_measured_features(
 
 def test_the_rollouts_features_serve_the_first_pass(tmp_path: Path, ledger: Ledger) -> None:
     run = create_run(tmp_path / "runs", parse_config(merge(SMALL, {"ppo": {"epochs": 1}})), "r")
-    trainer = open_trainer(run)
+    trainer = Trainer.of(run)
     record = trainer.advance()
     assert record["cost"]["forward"]["jobs"] == 3  # the rollout's steps, nothing in the update
     assert record["first_ratio_spread"] == 0.0
@@ -169,7 +168,7 @@ def test_the_rollouts_features_serve_the_first_pass(tmp_path: Path, ledger: Ledg
 
 
 def test_every_record_says_what_made_it(tmp_path: Path) -> None:
-    trainer = open_trainer(create_run(tmp_path / "runs", parse_config(SMALL), "r"))
+    trainer = Trainer.of(create_run(tmp_path / "runs", parse_config(SMALL), "r"))
     first, second = trainer.advance(), trainer.advance()
     assert second["backend"] == "fake_nairobi"
     assert second["gradient_rule"] == "shift"
@@ -182,7 +181,7 @@ def test_every_record_says_what_made_it(tmp_path: Path) -> None:
 
 def test_few_shots_are_told_with_the_number_that_would_do(tmp_path: Path) -> None:
     config = parse_config(merge(SMALL, {"backend": {"shots": 4}}))
-    trainer = open_trainer(create_run(tmp_path / "runs", config, "r"))
+    trainer = Trainer.of(create_run(tmp_path / "runs", config, "r"))
     assert isinstance(trainer.actor, RingActor)
     last = trainer.actor.head[-1]
     assert isinstance(last, torch.nn.Linear)
@@ -238,7 +237,7 @@ def test_settings_that_do_not_fit_are_refused(changes: dict[str, Any], message: 
 def test_a_linear_encoding_sends_both_gradients_in_one_job(tmp_path: Path, ledger: Ledger) -> None:
     linear = {"actor": {"circuit": {"encoding": "linear"}}, "ppo": {"epochs": 1}}
     run = create_run(tmp_path / "runs", parse_config(merge(SMALL, linear)), "r")
-    trainer = open_trainer(run)
+    trainer = Trainer.of(run)
     trainer.advance()
     trainer.advance()
     gradients = [e for e in ledger.entries(run=run.id) if e.unit.phase == "gradient"]
@@ -273,8 +272,8 @@ def test_a_device_opened_without_a_limit_is_refused() -> None:
 
 def test_the_trainer_of_a_simulator_is_not_paid() -> None:
     trainer = Trainer(parse_config({"backend": {"name": "aer"}, "environment": {"steps": 2}}))
-    assert trainer.paid is None
-    assert not isinstance(trainer.backend, DeviceBackend)
+    assert trainer.player.paid_backend is None
+    assert not isinstance(trainer.player.backend, DeviceBackend)
 
 
 def test_two_processes_do_not_train_one_run(tmp_path: Path) -> None:

@@ -7,10 +7,8 @@ from typing import Any
 
 import torch
 
-from qhw.evaluation.playing import _Device
-from qhw.runs.checkpoint import pack
-from qhw.runs.directory import Checkpoint
-from qhw.training.trainer import Meter
+from qhw.evaluation.playing import _OnDevice
+from qhw.runs.checkpoint import Checkpoint, pack
 
 
 class Environment:
@@ -23,17 +21,20 @@ class Environment:
         self.restored = tensors
 
 
-def test_a_journal_is_taken_up_on_the_trainers_torch_device() -> None:
+def test_a_journal_is_taken_up_on_the_players_torch_device() -> None:
     tensors = {"states": torch.zeros(1, 2, 6), "environment/latents": torch.zeros(2, 1, 4, 4)}
     state: dict[str, Any] = {"stage": "images/3", "backend": {}, "costs": {}}
     journal = pack(Checkpoint(3, tensors, state))
-    backend: Any = SimpleNamespace(
-        latest_journal=lambda: journal, restore_random_state=lambda state: None
+    restored: list[dict[str, Any]] = []
+    backend: Any = SimpleNamespace(latest_journal=lambda: journal)
+    player: Any = SimpleNamespace(
+        updates=3,
+        device=torch.device("meta"),
+        environment=Environment(),
+        restore_state=restored.append,
     )
-    trainer: Any = SimpleNamespace(
-        done=3, device=torch.device("meta"), environment=Environment(), meter=Meter()
-    )
-    playing = _Device(trainer, backend, "images", 1)._resume()
+    playing = _OnDevice(player, backend, "images").resumed()
     assert playing is not None
-    assert playing.states[-1].device.type == "meta"
-    assert trainer.environment.restored["latents"].device.type == "meta"
+    assert playing.state.device.type == "meta"
+    assert restored == [state]
+    assert player.environment.restored["latents"].device.type == "meta"

@@ -8,7 +8,8 @@ import torch
 
 from qhw.config import parse_config
 from qhw.errors import CheckpointError, UnknownNameError
-from qhw.runs.directory import Checkpoint, RunDirectory, create_run, list_runs, open_run
+from qhw.runs.checkpoint import Checkpoint
+from qhw.runs.directory import RunDirectory, create_run, list_runs, open_run
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ import torch
 
 from qhw.config import parse_config
 from qhw.errors import CheckpointError
-from qhw.runs.directory import Checkpoint, create_run
+from qhw.runs.checkpoint import Checkpoint
+from qhw.runs.directory import create_run
 
 
 @contextmanager

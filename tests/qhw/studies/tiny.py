@@ -72,7 +72,7 @@ def nothing_opens(acquired: Acquired, monkeypatch: pytest.MonkeyPatch) -> Callab
             raise AssertionError("something was opened or measured")
 
         monkeypatch.setattr("qhw.backends.opening.open_backend", refuse)
-        monkeypatch.setattr("qhw.training.trainer.Trainer.__init__", refuse)
+        monkeypatch.setattr("qhw.training.player.Player.__init__", refuse)
         monkeypatch.setattr("qhw.studies.study.write_arrays", refuse)
 
     return close

@@ -35,7 +35,7 @@ from qhw.studies.measured.conditions import (
 )
 from qhw.studies.measured.playing import acquire_conditions, played_config
 from qhw.studies.study import Scope
-from qhw.training.reopening import open_trainer
+from qhw.training.player import Player
 
 NOISY = Setting("fake_nairobi")
 SAMPLED = Setting("fake_nairobi", shots=64)
@@ -70,9 +70,8 @@ def test_the_same_latents_everywhere(scope: Scope) -> None:
 
 
 def test_the_numbers_are_those_of_the_evaluation(scope: Scope) -> None:
-    trainer = open_trainer(scope.runs[0])
-    trainer.restore(scope.runs[0].latest_checkpoint())
-    rows = compare_arms(trainer, 40, full=False, display=Display(Console(quiet=True)))
+    player = Player.of(scope.runs[0], go_on=True)
+    rows = compare_arms(player, 40, full=False, display=Display(Console(quiet=True)))
     constant = HandMade(scope.runs[0], "constant", 40)
     acquire_conditions(scope, [condition(scope, NOISELESS), constant])
     own, other = played(scope, condition(scope, NOISELESS)), played(scope, constant)
@@ -88,7 +87,7 @@ def test_nothing_is_played_twice(scope: Scope, monkeypatch: pytest.MonkeyPatch) 
     acquire_conditions(scope, [condition(scope, SAMPLED)])
     assert len(told) == 2, "the noiseless one comes first, to be compared with"
     before = path_of(scope, condition(scope, SAMPLED)).read_bytes()
-    monkeypatch.setattr(playing, "Trainer", None)
+    monkeypatch.setattr(playing, "Player", None)
     acquire_conditions(scope, [condition(scope, SAMPLED), condition(scope, NOISELESS)])
     assert len(told) == 2
     assert path_of(scope, condition(scope, SAMPLED)).read_bytes() == before
