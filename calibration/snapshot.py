@@ -7,7 +7,6 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -168,13 +167,6 @@ class DeviceSnapshot:
             return cls(**values)
         except (KeyError, TypeError) as error:
             raise ValueError(f"not a device snapshot: {error}; take it anew") from error
-
-    def save(self, path: Path) -> None:
-        """Write to a file, in one step."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".partial")
-        temporary.write_text(self.to_json(), encoding="utf-8")
-        temporary.replace(path)
 
     @classmethod
     def from_backend(cls, backend: BackendV2) -> DeviceSnapshot:

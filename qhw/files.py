@@ -1,10 +1,12 @@
-"""What is kept between commands: circuits, verdicts on the engine, played baselines."""
+"""Where things are kept, and how files are written so that nobody meets half of one."""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import platformdirs
 
 @dataclass(frozen=True)
 class Cache:
-    """One cache folder and its parts; nothing in it is lost that cannot be made anew.
+    """What is kept between commands and can be made anew: circuits, verdicts, played baselines.
 
     Attributes:
         root: The user's cache folder by default.
@@ -63,6 +65,76 @@ class Cache:
             if part.exists():
                 shutil.rmtree(part)
         return counts
+
+
+@dataclass(frozen=True)
+class UserData:
+    """What is kept for good, for its user alone: paid work, and what was measured.
+
+    Attributes:
+        root: The user's data folder by default.
+    """
+
+    root: Path
+
+    @classmethod
+    def of_user(cls) -> UserData:
+        """The one that commands use; XDG_DATA_HOME moves it."""
+        return cls(Path(platformdirs.user_data_dir("qhw")))
+
+    @property
+    def ledger(self) -> Path:
+        """Every job that was paid for; a file."""
+        return self.root / "ledger.sqlite"
+
+    @property
+    def local_jobs(self) -> Path:
+        """Jobs of the devices that run here, one folder per device."""
+        return self.root / "local_jobs"
+
+    @property
+    def affine_maps(self) -> Path:
+        """Fitted maps of error mitigation, one file per device and circuit."""
+        return self.root / "affine"
+
+    @property
+    def snapshots(self) -> Path:
+        """Calibrations of devices, one folder per device."""
+        return self.root / "snapshots"
+
+    @property
+    def measurements(self) -> Path:
+        """What `qhw calibrate --measure` measured, one folder per device and circuit."""
+        return self.root / "measurements"
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, for this user alone (0700)."""
+    if not folder.is_dir():
+        make_private(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
+@contextmanager
+def whole_folder(folder: Path, mode: int = 0o777) -> Iterator[Path]:
+    """Make a folder, or replace it, in one step: it appears once everything is in it.
+
+    Args:
+        folder: Those above it must be there.
+        mode: Who may use it; the user's mask takes its part away.
+
+    Yields:
+        What to write into; it is gone if that fails.
+    """
+    filling = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(filling, ignore_errors=True)
+    try:
+        filling.mkdir(mode=mode)
+        yield filling
+        shutil.rmtree(folder, ignore_errors=True)
+        filling.rename(folder)
+    finally:
+        shutil.rmtree(filling, ignore_errors=True)
 
 
 def replace_file(path: Path, content: bytes) -> None:

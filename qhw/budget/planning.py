@@ -6,9 +6,6 @@ Imports neither torch nor qiskit: a quote for a full training is there in a frac
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
-
-import platformdirs
 
 from qhw.budget.limits import Limits
 from qhw.budget.planned_jobs import (
@@ -22,6 +19,7 @@ from qhw.budget.planned_jobs import (
 from qhw.budget.quote import Quote, quote_run, quote_training
 from qhw.config import CircuitConfig, RunConfig
 from qhw.errors import ConfigError
+from qhw.files import UserData
 from qhw.known import LIVE_DEVICES, DeviceName, refuse_not_there, stand_in_names, stand_in_qubits
 
 ASSUMED_DEVICE = LIVE_DEVICES[0]
@@ -149,7 +147,7 @@ def num_angles(circuit: CircuitConfig) -> int:
 
 def kept_map(config: RunConfig) -> StoredMap:
     """Whether any affine map of the device is kept; which circuit it is of is not looked at."""
-    folder = Path(platformdirs.user_data_dir("qhw")) / "affine"
+    folder = UserData.of_user().affine_maps
     return "unknown" if any(folder.glob(f"{config.backend.name}-*.json")) else "none"
 
 

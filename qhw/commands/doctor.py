@@ -13,7 +13,7 @@ from rich.console import Console
 
 from qhw.console import listing
 from qhw.errors import LedgerError
-from qhw.files import Cache
+from qhw.files import Cache, UserData
 
 PACKAGES = ("qhw", "policy", "diffusion", "calibration")
 CREDENTIAL_VARIABLES = ("QISKIT_IBM_TOKEN", "QISKIT_IBM_INSTANCE")
@@ -99,7 +99,7 @@ def _check_ledger() -> Check:
     from qhw.jobs.ledger import Ledger
     from qhw.jobs.ledger.file import SCHEMA_VERSION
 
-    path = Ledger.path_of_user()
+    path = UserData.of_user().ledger
     if not path.exists():
         return Check("ledger of jobs", True, f"{path}: none yet")
     mode = stat.S_IMODE(path.stat().st_mode)

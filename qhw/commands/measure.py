@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import platformdirs
 from rich.console import Console
 from rich.table import Table
 
@@ -36,7 +35,7 @@ from qhw.devices.mitigation import DeviceMitigation
 from qhw.devices.opening import Requester, open_device, spending_limits
 from qhw.devices.session import Display, paid_session
 from qhw.errors import ConfigError
-from qhw.files import write_json
+from qhw.files import UserData, make_private, write_json
 from qhw.runs.lock import sole_use
 
 SURE = 3.0
@@ -95,8 +94,9 @@ def measure(
         BusyError: If another process measures the same.
         HardwareError: If the platform refuses or fails.
     """
-    measurements_folder().mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder = measurements_folder() / device / circuit.digest[:16]
+    measurements = UserData.of_user().measurements
+    make_private(measurements)
+    folder = measurements / device / circuit.digest[:16]
     backend = BackendConfig(name=device, mitigation="affine")
     display = Display(console)
     console.print(_quote(hardware.price), highlight=False)
@@ -142,11 +142,6 @@ def _most_seconds() -> float:
     """QPU seconds of all three jobs."""
     jobs = (READOUT_CIRCUITS, PROBE_CIRCUITS, CALIBRATION_CIRCUITS)
     return sum(qpu_seconds(1, circuits, CALIBRATION_SHOTS) for circuits in jobs)
-
-
-def measurements_folder() -> Path:
-    """Where measurements are kept; XDG_DATA_HOME moves it."""
-    return Path(platformdirs.user_data_dir("qhw")) / "measurements"
 
 
 def _take_up(console: Console, folder: Path) -> MeasurementRecord:

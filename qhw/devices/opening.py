@@ -9,15 +9,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import platformdirs
-
 from policy import RingCircuit
 from qhw.backends.mitigation.method import MethodName
 from qhw.budget.limits import Budget, Limits
 from qhw.budget.planned_jobs import DEFAULT_SHOTS, default_mitigation
 from qhw.config import BackendConfig, HardwareConfig
 from qhw.errors import ConfigError
-from qhw.files import Cache
+from qhw.files import Cache, UserData
 from qhw.jobs.clock import Clock, SystemClock
 from qhw.jobs.patience import Patience
 from qhw.jobs.reconciling import close_orphans
@@ -152,7 +150,7 @@ def _mitigation(
     from qhw.devices.mitigation import DeviceMitigation
 
     name, reason = choose_mitigation(backend, hardware, requester.mitigation)
-    store = AffineStore(affine_folder())
+    store = AffineStore(UserData.of_user().affine_maps)
     return DeviceMitigation(name, *laid_out, store, cache.folded, hardware.readout_errors, reason)
 
 
@@ -203,8 +201,3 @@ def open_runner(
         ledger.group_opened(group_id, hardware.mode, backend.name, run_id)
 
     return IbmRunner.open(backend.name, hardware.mode, write_down)
-
-
-def affine_folder() -> Path:
-    """Where affine maps are kept; XDG_DATA_HOME moves it."""
-    return Path(platformdirs.user_data_dir("qhw")) / "affine"

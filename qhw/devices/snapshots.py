@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import platformdirs
-
 from calibration import DeviceSnapshot
 from qhw.errors import ConfigError, DataError, UnknownNameError
-from qhw.files import replace_file
+from qhw.files import UserData, make_private, replace_file
 from qhw.known import DeviceName, open_snapshot, refuse_unknown
 
 LATEST = "latest"
@@ -66,7 +64,7 @@ class SnapshotStore:
     @classmethod
     def of_user(cls) -> SnapshotStore:
         """The one that commands use; XDG_DATA_HOME moves it."""
-        return cls(Path(platformdirs.user_data_dir("qhw")) / "snapshots")
+        return cls(UserData.of_user().snapshots)
 
     def keep(self, snapshot: DeviceSnapshot) -> KeptSnapshot:
         """Keep a snapshot; one with the same numbers is kept once."""
@@ -75,8 +73,7 @@ class SnapshotStore:
             if kept.digest == digest:
                 return kept
         folder = self.folder / snapshot.name
-        for each in (self.folder, folder):
-            each.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(folder)
         path = folder / f"{_sortable(snapshot.taken_at)}-{digest}.json"
         replace_file(path, snapshot.to_json().encode())
         return KeptSnapshot(path)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from diffusion.bundle import Bundle
@@ -32,6 +31,7 @@ from diffusion.schedules import baseline_schedules
 from qhw.errors import BundleError
 from qhw.evaluation.eyes import EYES
 from qhw.evaluation.judges import Judges, Outcome, PairedLatents, Score
+from qhw.files import replace_file
 from qhw.training.player import Player
 
 FOLDER = "baselines"
@@ -127,9 +127,7 @@ def write_outcome(path: Path, outcome: Outcome, key: str) -> None:
         columns[f"{eye}/effect"] = score.arm.effect
         columns[f"{eye}/scalars"] = np.array([score.arm.distance, score.diversity])
     tensors = {name: torch.from_numpy(column).float() for name, column in columns.items()}
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}")
-    save_file(tensors, temporary, metadata={"key": key})
-    temporary.replace(path)
+    replace_file(path, save(tensors, metadata={"key": key}))
 
 
 def read_outcome(path: Path) -> Outcome:

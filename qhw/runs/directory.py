@@ -27,7 +27,7 @@ from typing import Any
 
 from qhw.config import RunConfig, dump_config, load_config, parse_config
 from qhw.errors import CheckpointError, UnknownNameError
-from qhw.files import replace_file, write_json
+from qhw.files import replace_file, whole_folder, write_json
 from qhw.runs.checkpoint import Checkpoint
 from qhw.runs.lock import LOCK_FILE
 
@@ -111,17 +111,13 @@ class RunDirectory:
         from safetensors import SafetensorError
         from safetensors.torch import save_file
 
-        final = self._checkpoints / f"{checkpoint.update:05d}"
-        temporary = self._checkpoints / f".{checkpoint.update:05d}.partial"
+        state = {"update": checkpoint.update, **checkpoint.state}
         try:
-            shutil.rmtree(temporary, ignore_errors=True)
-            temporary.mkdir(parents=True)
-            save_file(checkpoint.tensors, temporary / "state.safetensors")
-            write_json(temporary / "state.json", {"update": checkpoint.update, **checkpoint.state})
-            shutil.rmtree(final, ignore_errors=True)
-            temporary.rename(final)
+            self._checkpoints.mkdir(parents=True, exist_ok=True)
+            with whole_folder(self._checkpoints / f"{checkpoint.update:05d}") as filling:
+                save_file(checkpoint.tensors, filling / "state.safetensors")
+                write_json(filling / "state.json", state)
         except (OSError, SafetensorError) as error:
-            shutil.rmtree(temporary, ignore_errors=True)
             raise CheckpointError(
                 f"Checkpoint {checkpoint.update} could not be saved: {error}",
                 f"Free some space, then `qhw train --resume {self.path}`.",

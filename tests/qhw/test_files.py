@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 
 import pytest
 
 from policy import RingCircuit
 from qhw.backends.opening import open_backend
-from qhw.files import Cache
+from qhw.files import Cache, UserData, make_private, replace_file, whole_folder, write_json
 
 
 def test_what_is_kept_is_counted_and_cleared(tmp_path: Path) -> None:
@@ -22,3 +24,57 @@ def test_what_is_kept_is_counted_and_cleared(tmp_path: Path) -> None:
 def test_the_users_cache_can_be_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert Cache.of_user().root == tmp_path / "qhw"
+
+
+def test_the_users_data_can_be_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    kept = UserData.of_user()
+    parts = [kept.ledger, kept.local_jobs, kept.affine_maps, kept.snapshots, kept.measurements]
+    names = ["ledger.sqlite", "local_jobs", "affine", "snapshots", "measurements"]
+    assert parts == [tmp_path / "qhw" / name for name in names]
+
+
+def test_a_private_folder_is_its_users_alone_and_so_is_what_was_missing_above(
+    tmp_path: Path,
+) -> None:
+    tmp_path.chmod(0o755)
+    make_private(tmp_path / "a" / "b")
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in (tmp_path, *tmp_path.glob("**/[ab]"))]
+    assert modes == [0o755, 0o700, 0o700]
+    make_private(tmp_path / "a" / "b")
+
+
+def test_a_file_is_replaced_whole_and_nothing_is_left_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "facts.json"
+    write_json(path, {"a": 1})
+    assert path.read_text() == '{\n  "a": 1\n}\n'
+    replace_file(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [path]
+
+    def full(_: int) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="no space"):
+        replace_file(path, b"half")
+    assert path.read_bytes() == b"new"
+
+
+def test_a_folder_appears_once_it_is_full(tmp_path: Path) -> None:
+    folder = tmp_path / "job"
+    with whole_folder(folder, mode=0o700) as filling:
+        (filling / "a").write_text("1")
+        assert not folder.exists()
+    assert (folder / "a").read_text() == "1"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    with pytest.raises(ValueError, match="why"), whole_folder(folder) as filling:
+        (filling / "b").write_text("2")
+        raise ValueError("why")
+    with whole_folder(folder) as filling:
+        assert [path.name for path in folder.iterdir()] == ["a"], "the earlier one stays till then"
+        (filling / "c").write_text("3")
+    assert [path.name for path in folder.iterdir()] == ["c"]
+    assert list(tmp_path.iterdir()) == [folder]

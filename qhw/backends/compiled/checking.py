@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from policy import ParameterShift
 from policy.backend import FloatArray
 from qhw.backends.compiled.backend import CompiledBackend
 from qhw.errors import BackendUnavailableError
+from qhw.files import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,9 +73,7 @@ def checked(
         return Verdict(**json.loads(path.read_text(encoding="utf-8")))
     verdict = compare(compiled, open_reference())
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(dataclasses.asdict(verdict)), encoding="utf-8")
-    temporary.replace(path)
+    replace_file(path, json.dumps(dataclasses.asdict(verdict)).encode())
     return verdict
 
 

@@ -23,7 +23,7 @@ from qhw.backends.facts import MitigationFacts
 from qhw.backends.mitigation.method import Measured, MethodName, only_scale
 from qhw.backends.transpilation import TranspiledCircuit
 from qhw.errors import MitigationError
-from qhw.files import replace_file
+from qhw.files import make_private, replace_file
 
 SMALLEST_SLOPE = 0.3
 
@@ -158,7 +158,7 @@ class AffineStore:
 
     def save(self, affine: AffineMap) -> None:
         """Keep a map, in place of an earlier one of its device and key, in one step."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(self.folder)
         replace_file(self.path(affine.device, affine.key), affine_to_json(affine).encode())
 
     def path(self, device: str, key: str) -> Path:

@@ -19,9 +19,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
-import platformdirs
-
 from qhw.errors import LedgerError
+from qhw.files import UserData
 from qhw.jobs.clock import Clock, SystemClock
 from qhw.jobs.ledger.file import LedgerFile, make_private_folder
 from qhw.jobs.ledger.owner import this_owner
@@ -64,14 +63,9 @@ class Ledger(LedgerQueries):
     @classmethod
     def of_user(cls, clock: Clock | None = None) -> Ledger:
         """The one that commands use; XDG_DATA_HOME moves it."""
-        path = cls.path_of_user()
+        path = UserData.of_user().ledger
         make_private_folder(path.parent)
         return cls(path, clock or SystemClock())
-
-    @staticmethod
-    def path_of_user() -> Path:
-        """Where that is, whether it is there or not."""
-        return Path(platformdirs.user_data_dir("qhw")) / "ledger.sqlite"
 
     @property
     def path(self) -> Path:

@@ -16,7 +16,6 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import platformdirs
 from filelock import Timeout
 
 from calibration import DeviceSnapshot
@@ -24,6 +23,7 @@ from policy.backend import FloatArray
 from qhw.backends.aer import shot_errors
 from qhw.budget.limits import qpu_seconds
 from qhw.errors import ConfigError, HardwareError, JobFailedError, MitigationError, RetryableError
+from qhw.files import UserData
 from qhw.jobs.clock import Clock, SystemClock
 from qhw.jobs.local.device import SimulatedDevice
 from qhw.jobs.local.store import ID_PREFIX, Ending, Spool, SpooledJob
@@ -32,11 +32,6 @@ from qhw.jobs.runner import JobReport, JobState, Mode, PlanLimits, PubValues
 
 COMPUTE_SECONDS = 600.0
 """How long to wait for another process that computes the same job."""
-
-
-def local_jobs_folder(device: str) -> Path:
-    """Where a fake device's jobs are kept; XDG_DATA_HOME moves it."""
-    return Path(platformdirs.user_data_dir("qhw")) / "local_jobs" / device
 
 
 class LocalRunner:
@@ -73,7 +68,7 @@ class LocalRunner:
             )
         self.device = device
         self.mode: Mode = mode
-        self._spool = Spool(folder or local_jobs_folder(device))
+        self._spool = Spool(folder or UserData.of_user().local_jobs / device)
         self._clock = clock or SystemClock()
         self._given = snapshot
 

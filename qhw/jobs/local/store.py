@@ -24,7 +24,7 @@ from filelock import FileLock
 
 from policy.backend import FloatArray
 from qhw.errors import HardwareError
-from qhw.files import replace_file, write_json
+from qhw.files import make_private, replace_file, whole_folder, write_json
 from qhw.jobs.request import JobRequest, Pub, Shapes
 
 if TYPE_CHECKING:
@@ -102,13 +102,11 @@ class Spool:
         Raises:
             HardwareError: If the disk refuses; nothing was stored then.
         """
-        temporary = self.folder / f".{job.job_id}.partial"
         try:
-            private_folder(self.folder)
-            temporary.mkdir(mode=0o700)
-            _write_inputs(temporary, request)
-            write_json(temporary / "job.json", dataclasses.asdict(job))
-            temporary.rename(self.folder / job.job_id)
+            make_private(self.folder)
+            with whole_folder(self.folder / job.job_id, mode=0o700) as filling:
+                _write_inputs(filling, request)
+                write_json(filling / "job.json", dataclasses.asdict(job))
         except OSError as error:
             raise HardwareError(
                 f"The job could not be stored in {self.folder}: {error}",
@@ -161,13 +159,6 @@ class Spool:
     def values(self, job_id: str) -> tuple[FloatArray, ...]:
         """What a job that is done measured: (rows, n) per PUB."""
         return _read_arrays(self.folder / job_id / "values.npz")
-
-
-def private_folder(path: Path) -> None:
-    """Make a folder, and those above it that are missing, for this user alone (0700)."""
-    if not path.is_dir():
-        private_folder(path.parent)
-        path.mkdir(mode=0o700, exist_ok=True)
 
 
 def _job(path: Path) -> SpooledJob:

@@ -20,7 +20,7 @@ from qhw.backends.mitigation.fitting import (
 )
 from qhw.backends.transpilation import TranspileOptions, kept_layout, pinned
 from qhw.devices.snapshots import SnapshotStore, read_snapshot
-from qhw.files import Cache, write_json
+from qhw.files import Cache, UserData, write_json
 from qhw.jobs.ledger import Entry, Ledger
 from qhw.known import DeviceName, open_snapshot
 from qhw.runs.directory import RunDirectory
@@ -36,7 +36,7 @@ def acquire_probes(scope: Scope) -> None:
     folder = scope.data("model_vs_device")
     folder.mkdir(parents=True, exist_ok=True)
     jobs = []
-    if Ledger.path_of_user().exists():
+    if UserData.of_user().ledger.exists():
         with Ledger.of_user() as ledger:
             for run in scope.runs:
                 jobs += [_acquire(scope, ledger, run, *found) for found in _found(ledger, run)]

@@ -22,8 +22,8 @@ from qhw.budget.quote import Quote
 from qhw.cli.plan import plan_app
 from qhw.commands.plan import print_quote
 from qhw.config import CircuitConfig, RunConfig, merge, parse_config
-from qhw.devices import opening as device_opening
 from qhw.errors import BackendUnavailableError, ConfigError, QhwError, UnknownNameError
+from qhw.files import UserData
 from tests.ibm_cloud.cloud import Cloud, Fault
 
 
@@ -131,7 +131,7 @@ def test_kept_maps_are_asked_for_or_seen(tmp_path: Path) -> None:
     affine = on_device(mitigation="affine")
     assert plan_run(affine, images=1, find_map=found).circuits == 10
     assert planning.kept_map(affine) == "none"
-    folder = device_opening.affine_folder()
+    folder = UserData.of_user().affine_maps
     assert folder.is_relative_to(tmp_path)
     folder.mkdir(parents=True)
     (folder / "fake_fez-0123.json").write_text("{}")

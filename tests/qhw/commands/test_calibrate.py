@@ -12,11 +12,10 @@ from calibration import DeviceSnapshot
 from qhw.cli.app import app
 from qhw.commands.calibrate import Measuring, calibrate, print_kept
 from qhw.commands.circuit_choice import choose_circuit
-from qhw.commands.measure import measurements_folder
 from qhw.config import HardwareConfig
-from qhw.devices.opening import affine_folder
 from qhw.devices.snapshots import SnapshotStore
 from qhw.errors import BudgetReachedError, ConfigError
+from qhw.files import UserData
 from qhw.jobs.ledger import Ledger
 from tests.ibm_cloud.cloud import TOKEN, Cloud
 
@@ -49,7 +48,7 @@ def told(capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def measurement() -> dict[str, Any]:
-    (path,) = measurements_folder().glob("*/*/*/measured.json")
+    (path,) = UserData.of_user().measurements.glob("*/*/*/measured.json")
     content: dict[str, Any] = json.loads(path.read_text())
     return content
 
@@ -116,9 +115,9 @@ def test_a_measurement_is_printed_with_its_errors_and_kept(
     ):
         assert p01 == pytest.approx(snapshot.qubits[qubit].p01, abs=0.02)
         assert p10 == pytest.approx(snapshot.qubits[qubit].p10, abs=0.02)
-    (kept,) = affine_folder().glob("fake_nairobi-*.json")
+    (kept,) = UserData.of_user().affine_maps.glob("fake_nairobi-*.json")
     assert json.loads(kept.read_text())["slope"] == found["affine"]["slope"]
-    assert stat.S_IMODE(measurements_folder().stat().st_mode) == 0o700
+    assert stat.S_IMODE(UserData.of_user().measurements.stat().st_mode) == 0o700
 
 
 def test_the_map_is_not_measured_twice_under_one_calibration(

@@ -7,6 +7,7 @@ import pytest
 from qhw.commands.cache import print_cache
 from qhw.commands.doctor import PACKAGES, Check, all_checks
 from qhw.commands.runs import print_runs
+from qhw.files import UserData
 from qhw.jobs.ledger import Ledger
 
 
@@ -48,7 +49,7 @@ def test_the_ledger_is_read_and_its_mode_checked(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    path = Ledger.path_of_user()
+    path = UserData.of_user().ledger
     check = ledger_check()
     assert check.fine
     assert check.seen == f"{path}: none yet"
@@ -66,7 +67,7 @@ def test_the_ledger_is_read_and_its_mode_checked(
 
 def test_a_damaged_ledger_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    path = Ledger.path_of_user()
+    path = UserData.of_user().ledger
     path.parent.mkdir()
     path.write_bytes(b"not a database" * 100)
     path.chmod(0o600)

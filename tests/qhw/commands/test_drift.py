@@ -61,8 +61,8 @@ def compared(
     *,
     everything: bool = False,
 ) -> tuple[str, str]:
-    before.save(Path("a.json"))
-    after.save(Path("b.json"))
+    Path("a.json").write_text(before.to_json())
+    Path("b.json").write_text(after.to_json())
     circuit = choose_circuit(None, CIRCUIT)
     verdict = print_drift("a.json", "b.json", circuit, everything=everything)
     output = capsys.readouterr().out

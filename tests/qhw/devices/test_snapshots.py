@@ -90,7 +90,7 @@ def test_two_of_one_date_are_told_apart_by_their_digests(
 def test_files_and_devices_are_found(
     store: SnapshotStore, nairobi: DeviceSnapshot, tmp_path: Path
 ) -> None:
-    nairobi.save(tmp_path / "mine.json")
+    (tmp_path / "mine.json").write_text(nairobi.to_json())
     assert find_snapshot(str(tmp_path / "mine.json"), store) == nairobi
     assert find_snapshot("fake_nairobi", store) == nairobi
 

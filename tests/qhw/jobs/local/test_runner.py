@@ -20,7 +20,7 @@ from qhw.backends.compiled import CompiledNoisyBackend
 from qhw.backends.transpilation import TranspiledCircuit, TranspileOptions, transpile_for
 from qhw.errors import ConfigError, HardwareError, JobFailedError, MitigationError, RetryableError
 from qhw.jobs.clock import SteppedClock
-from qhw.jobs.local.runner import LocalRunner, local_jobs_folder
+from qhw.jobs.local.runner import LocalRunner
 from qhw.jobs.local.store import SpooledJob
 from qhw.jobs.request import JobRequest, Pub
 from qhw.known import open_snapshot
@@ -180,7 +180,7 @@ def test_the_folder_is_private_and_nothing_is_pickled(
 
 def test_the_default_folder_is_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    assert local_jobs_folder("fake_fez") == tmp_path / "qhw" / "local_jobs" / "fake_fez"
+    assert LocalRunner("fake_fez")._spool.folder == tmp_path / "qhw" / "local_jobs" / "fake_fez"
 
 
 def test_jobs_are_found_oldest_first(runner: LocalRunner, transpiled: TranspiledCircuit) -> None:
