@@ -16,18 +16,59 @@ def qhw(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("option", ["--help", "--version"])
-def test_start_imports_nothing_heavy(option: str) -> None:
+HEAVY = {"torch", "qiskit", "diffusers", "mitiq", "scipy", "numpy", "matplotlib"}
+COMMANDS = (
+    "train",
+    "run",
+    "evaluate",
+    "compare",
+    "runs",
+    "report noise",
+    "devices",
+    "calibrate",
+    "drift",
+    "plan train",
+    "plan run",
+    "jobs list",
+    "jobs show",
+    "jobs collect",
+    "jobs cancel",
+    "doctor",
+    "fit",
+    "cache ls",
+    "cache clear",
+)
+
+
+def imported_by(*lines: str) -> set[str]:
+    """Packages that are there after these lines were typed, one after the other, in one process."""
     code = (
         "import sys\n"
         "from qhw.cli.app import app\n"
-        f"try: app([{option!r}])\n"
-        "except SystemExit as end: assert not end.code, end.code\n"
-        "heavy = {'torch', 'qiskit', 'diffusers', 'mitiq', 'scipy'} & set(sys.modules)\n"
-        "assert not heavy, heavy\n"
+        "for line in sys.argv[1:]:\n"
+        "    try: app(line.split())\n"
+        "    except SystemExit as end: assert not end.code, end.code\n"
+        "print('imported:', *sys.modules)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", code, *lines]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    return set(done.stdout.rpartition("imported:")[2].split())
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_start_imports_nothing_heavy(option: str) -> None:
+    assert not (HEAVY | {"pydantic"}) & imported_by(option)
+
+
+def test_the_help_of_a_command_imports_nothing_heavy() -> None:
+    assert not HEAVY & imported_by(*(f"{command} --help" for command in COMMANDS))
+
+
+def test_every_command_is_in_the_help_of_its_group() -> None:
+    for command in COMMANDS:
+        group, name = command.split()[:-1], command.split()[-1]
+        assert f"│ {name} " in qhw(*group, "--help").stdout
 
 
 def test_a_retired_device_is_explained() -> None:

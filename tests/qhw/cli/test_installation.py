@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from qhw.cli.app import app
+
+
+def test_a_fit_is_given_all_that_was_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+    monkeypatch.setattr("qhw.commands.fit.fit_and_report", lambda *a, **k: calls.append((a, k)))
+    line = "fit --data d --dataset images --out b --size 32 --minutes 2.5 --seed 3"
+    for typed in (line, "fit --data d"):
+        assert CliRunner().invoke(app, typed.split()).exit_code == 0
+    assert calls == [
+        (("images", Path("d"), Path("b")), {"size": 32, "minutes": 2.5, "seed": 3}),
+        (("fashion-mnist", Path("d"), Path("bundle")), {"size": 16, "minutes": 59.5, "seed": 0}),
+    ]
+
+
+@pytest.mark.parametrize("typed", ["fit", "fit --data d --size 7", "fit --data d --minutes 0"])
+def test_a_fit_without_data_or_out_of_range_is_refused(typed: str) -> None:
+    assert CliRunner().invoke(app, typed.split()).exit_code == 2
+
+
+def test_the_cache_is_listed_and_cleared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    listed = CliRunner().invoke(app, ["cache", "ls"])
+    assert str(tmp_path) in listed.output
+    cleared = CliRunner().invoke(app, ["cache", "clear"])
+    assert (cleared.exit_code, "Removed" in cleared.output) == (0, True)

@@ -1,0 +1,248 @@
+"""Every option of every command reaches the setting that it names, and says what it may be."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from qhw.cli.app import app
+from qhw.cli.options import flag_of, nested
+from qhw.config import PRESETS, RunConfig, Setting, parse_config
+from qhw.errors import ConfigError
+
+CIRCUIT = {
+    "--qubits": ("actor.circuit.qubits", 5),
+    "--depth": ("actor.circuit.depth", 3),
+    "--encoding": ("actor.circuit.encoding", "linear"),
+    "--entanglement": ("actor.circuit.entanglement", "line"),
+}
+SAMPLED = {"--shots": ("backend.shots", 128), "--mitigation": ("backend.mitigation", "readout")}
+NOISE = {
+    "--device": ("backend.device", "fake_fez"),
+    "--noise-scale": ("backend.noise_scale", 0.5),
+}
+BACKEND = {
+    **SAMPLED,
+    **NOISE,
+    "--backend": ("backend.name", "aer"),
+    "--engine": ("backend.engine", "compiled"),
+}
+LIMITS = {
+    "--max-qpu-seconds": ("hardware.max_qpu_seconds", 90.5),
+    "--max-jobs": ("hardware.max_jobs", 7),
+    "--max-cost": ("hardware.max_cost", 12.5),
+}
+PRICE = {"--price": ("hardware.price", 2.5)}
+WAITING = {"--job-wait": ("hardware.job_wait", 60.0), "--on-drift": ("hardware.on_drift", "stop")}
+HARDWARE = {
+    **LIMITS,
+    **PRICE,
+    **WAITING,
+    "--mode": ("hardware.mode", "batch"),
+    "--readout-errors": ("hardware.readout_errors", "measured"),
+}
+LEARNING = {
+    "--gradient": ("gradient.rule", "spsa"),
+    "--updates": ("ppo.updates", 11),
+    "--environments": ("ppo.environments", 12),
+    "--latents": ("evaluation.latents", 21),
+}
+REST = {
+    "--actor": ("actor.kind", "mlp"),
+    "--seed": ("seed", 4),
+    "--torch-device": ("torch_device", "cpu"),
+}
+
+Options = dict[str, tuple[str, object]]
+TAKEN: dict[str, Options] = {
+    "train": {**CIRCUIT, **BACKEND, **HARDWARE, **LEARNING, **REST},
+    "run": {**BACKEND, **HARDWARE},
+    "evaluate": {**LIMITS, **WAITING},
+    "compare A B": {**SAMPLED, **NOISE, "--backend": BACKEND["--backend"]},
+    "calibrate --device fake_fez --measure": {**CIRCUIT, **LIMITS, **PRICE},
+    "drift A B": CIRCUIT,
+    "plan train": {**CIRCUIT, **SAMPLED, **LEARNING, **LIMITS, **PRICE},
+    "plan run": {**SAMPLED, **LIMITS, **PRICE},
+}
+EVERY = [
+    pytest.param(command, option, id=f"{command} {option}")
+    for command, options in TAKEN.items()
+    for option in options
+]
+CHOICES = {
+    option: Setting.named(name)
+    for option, (name, _) in TAKEN["train"].items()
+    if Setting.named(name).choices
+}
+
+
+class Reached(Exception):
+    """The one function was called."""
+
+
+def invoke(*arguments: str, columns: int = 80) -> Result:
+    return CliRunner().invoke(app, list(arguments), env={"COLUMNS": str(columns)})
+
+
+@cache
+def shown(command: str, columns: int = 80) -> str:
+    result = invoke(*command.split(), "--help", columns=columns)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str, Any]]:
+    """Settings that reach the function a command calls, as nested tables without empty ones."""
+    tables: dict[str, Any] = {}
+
+    def catch(place: str, read: Callable[..., dict[str, Any]], *, ends: bool = True) -> None:
+        module, _, name = place.rpartition(".")
+
+        def reached(*positional: Any, **named: Any) -> None:
+            tables.update(read(*positional, **named))
+            if ends:
+                raise Reached
+
+        monkeypatch.setattr(importlib.import_module(module), name, reached)
+
+    settings, commands = "qhw.runs.settings", "qhw.commands"
+    catch(f"{settings}.checked_training_settings", lambda chosen, **_: chosen)
+    catch(
+        f"{settings}.deployment_settings",
+        lambda _, backend, hardware, **__: {"backend": backend, "hardware": hardware},
+    )
+    catch(f"{settings}.run_to_evaluate", lambda _, __, hardware: {"hardware": hardware})
+    catch(f"{commands}.compare.compare_runs", lambda _, __, asked: {"backend": asked.backend})
+    catch(
+        f"{commands}.calibrate.measuring",
+        lambda _, limits, *__, **___: {"hardware": limits},
+        ends=False,
+    )
+    catch(
+        f"{commands}.circuit_choice.choose_circuit",
+        lambda _, circuit: {"actor": {"circuit": circuit}},
+    )
+    catch(f"{commands}.plan.print_training_quote", lambda chosen, *_, **__: chosen)
+    catch(f"{commands}.plan.print_deployment_quote", lambda _, chosen, *__, **___: chosen)
+
+    def parse(line: str) -> dict[str, Any]:
+        tables.clear()
+        result = invoke(*line.split())
+        assert isinstance(result.exception, Reached), result.output
+        return without_empty(tables)
+
+    return parse
+
+
+def without_empty(tables: dict[str, Any]) -> dict[str, Any]:
+    """The tables with a value in them; nothing was typed for the others."""
+    cleaned = {
+        name: without_empty(value) if isinstance(value, dict) else value
+        for name, value in tables.items()
+    }
+    return {name: value for name, value in cleaned.items() if value not in ({}, None)}
+
+
+@pytest.mark.parametrize(("command", "option"), EVERY)
+def test_an_option_reaches_its_setting_and_no_other(
+    command: str, option: str, typed: Callable[[str], dict[str, Any]]
+) -> None:
+    name, value = TAKEN[command][option]
+    assert typed(f"{command} {option} {value}") == nested({name: value})
+
+
+@pytest.mark.parametrize("command", TAKEN)
+def test_what_is_not_typed_is_not_set(command: str, typed: Callable[[str], dict[str, Any]]) -> None:
+    assert typed(command) == {}
+
+
+def test_a_default_that_is_typed_is_set(typed: Callable[[str], dict[str, Any]]) -> None:
+    circuit = RunConfig().actor.circuit
+    assert typed(f"train --depth {circuit.depth}") == nested({"actor.circuit.depth": circuit.depth})
+
+
+def test_all_options_together_fill_their_tables(typed: Callable[[str], dict[str, Any]]) -> None:
+    options = {**CIRCUIT, **SAMPLED, **LIMITS}
+    line = " ".join(f"{option} {value}" for option, (_, value) in options.items())
+    assert typed(f"train {line}") == nested(dict(options.values()))
+
+
+@pytest.mark.parametrize(("command", "option"), EVERY)
+def test_the_help_of_an_option_tells_what_it_may_be(command: str, option: str) -> None:
+    setting = Setting.named(TAKEN[command][option][0])
+    (line,) = (row for row in shown(command, 400).splitlines() if f" {option} " in row)
+    assert f"<{setting.kind.__name__}>" in line
+    assert "default: " in line
+    assert all(choice in line for choice in setting.choices)
+    assert setting.span in line
+
+
+@pytest.mark.parametrize("option", TAKEN["train"])
+def test_a_training_tells_every_default(option: str) -> None:
+    setting = Setting.named(TAKEN["train"][option][0])
+    (line,) = (row for row in shown("train", 400).splitlines() if f" {option} " in row)
+    assert f"default: {setting.default}]" in line
+    assert setting.meaning.removesuffix(".") in line
+
+
+def test_options_stand_in_panels() -> None:
+    titles = [line.split()[1:-1] for line in shown("train").splitlines() if line.startswith("╭")]
+    assert [" ".join(title).rstrip(" ─") for title in titles] == [
+        "Options",
+        "Circuit",
+        "Backend",
+        "Device and budget",
+        "Learning",
+        "Output",
+    ]
+
+
+@pytest.mark.parametrize("command", [*TAKEN, "", "plan", "jobs", "report noise", "fit", "cache"])
+def test_nothing_in_a_help_is_cut(command: str) -> None:
+    lines = shown(command).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert not [line for line in lines if "…" in line]
+
+
+@pytest.mark.parametrize("option", CHOICES)
+def test_a_word_that_is_no_choice_is_echoed_beside_those_there_are(option: str) -> None:
+    error = invoke("train", option, "nonsense").exception
+    assert isinstance(error, ConfigError)
+    assert error.exit_code == 2
+    assert f"{CHOICES[option].name} = 'nonsense'" in error.message
+    assert all(repr(choice) in error.message for choice in CHOICES[option].choices)
+
+
+@pytest.mark.parametrize("option", CHOICES)
+def test_every_choice_is_a_setting_that_the_models_take(option: str) -> None:
+    setting = CHOICES[option]
+    for choice in setting.choices:
+        table = nested({setting.name: choice})
+        try:
+            parse_config(table)
+        except ConfigError as error:  # it does not go with other settings
+            assert "Input should be" not in error.message
+
+
+def test_a_number_that_is_none_is_refused() -> None:
+    result = invoke("train", "--qubits", "many")
+    assert result.exit_code == 2
+    assert "--qubits" in result.output
+
+
+def test_presets_in_the_help_are_those_there_are() -> None:
+    for command in ("train", "plan train"):
+        (line,) = (row for row in shown(command, 400).splitlines() if " --preset " in row)
+        assert f"Settings to begin with: {' or '.join(PRESETS)}." in line
+
+
+def test_flags_are_the_last_word_of_their_setting_but_for_three() -> None:
+    for options in TAKEN.values():
+        for option, (name, _) in options.items():
+            assert flag_of(name) == option
