@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from diffusion.bundle import Bundle, BundleCard, load_bundle
     from diffusion.classifiers import Classifier
-    from diffusion.comparison import Arm, Interval, ScoredArm, compare_at_equal_accuracy
+    from diffusion.comparison import Interval, ScoredArm, compare_at_equal_accuracy
     from diffusion.datasets import Dataset, load_dataset
     from diffusion.denoisers import Denoiser, PixelDenoiser, PixelDenoiserConfig
     from diffusion.environment import GuidanceEnvironment, StepResult, draw_labels, draw_latents
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PAPER_REWARD",
-    "Arm",
     "Bundle",
     "BundleCard",
     "Candidate",
@@ -72,7 +71,7 @@ __all__ = [
 _NAMES = {
     "bundle": "Bundle BundleCard load_bundle",
     "classifiers": "Classifier",
-    "comparison": "Arm Interval ScoredArm compare_at_equal_accuracy",
+    "comparison": "Interval ScoredArm compare_at_equal_accuracy",
     "datasets": "Dataset load_dataset",
     "denoisers": "Denoiser PixelDenoiser PixelDenoiserConfig",
     "environment": "GuidanceEnvironment StepResult draw_labels draw_latents",

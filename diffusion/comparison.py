@@ -6,17 +6,17 @@ They speak of other latents for the same trained model, not of other training ru
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from diffusion.metrics import Features, FloatArray, GaussianReference, feature_rows
+from diffusion.metrics import Features, FloatArray, GaussianReference
 
-BootstrapMethod = Literal["influence", "resample"]
+LEVEL = 0.95
+"""Of every interval."""
 
 
 @dataclass(frozen=True)
@@ -45,51 +45,22 @@ def resample_counts(size: int, resamples: int, seed: int) -> NDArray[np.int64]:
 
 
 def paired_difference(
-    values: Features, others: Features, *, resamples: int = 2000, seed: int = 0, level: float = 0.95
+    values: Features, others: Features, *, resamples: int = 2000, seed: int = 0
 ) -> Interval:
     """Bootstrap the mean of values - others, (N,) each, row k of both from the same latent."""
-    difference = _column(values) - _column(others)
-    counts = resample_counts(len(difference), resamples, seed)
-    return _interval(float(difference.mean()), counts @ difference / len(difference), level)
+    return bootstrap_mean(_column(values) - _column(others), resamples=resamples, seed=seed)
 
 
-def bootstrap_mean(
-    values: Features, *, resamples: int = 2000, seed: int = 0, level: float = 0.95
-) -> Interval:
+def bootstrap_mean(values: Features, *, resamples: int = 2000, seed: int = 0) -> Interval:
     """Bootstrap the mean of values (N,)."""
-    return paired_difference(
-        values, np.zeros(len(values)), resamples=resamples, seed=seed, level=level
-    )
-
-
-@dataclass(frozen=True)
-class Arm:
-    """What one way of guiding made of the common latents.
-
-    Attributes:
-        correct: (N,) 1 where the judge names the wanted class, else 0.
-        features: (N, F) of the pictures, in the space where distances are taken.
-    """
-
-    correct: FloatArray
-    features: FloatArray
-
-    def __post_init__(self) -> None:
-        if self.correct.shape != self.features.shape[:1]:
-            raise ValueError(
-                f"correct has shape {self.correct.shape}, features {self.features.shape}: "
-                "give both one row per latent"
-            )
-
-    @classmethod
-    def of(cls, correct: Features, features: Features) -> Arm:
-        """Convert tensors or arrays of any number type."""
-        return cls(_column(correct), feature_rows(features))
+    column = _column(values)
+    counts = resample_counts(len(column), resamples, seed)
+    return _interval(float(column.mean()), counts @ column / len(column))
 
 
 @dataclass(frozen=True)
 class ScoredArm:
-    """An arm whose distance is known: small enough to keep where the features are not.
+    """What one way of guiding made of the common latents, in the space where distances are taken.
 
     Attributes:
         correct: (N,) 1 where the judge names the wanted class, else 0.
@@ -102,9 +73,24 @@ class ScoredArm:
     effect: FloatArray
 
     @classmethod
-    def of(cls, arm: Arm, reference: GaussianReference) -> ScoredArm:
-        """Measure an arm against the real pictures in the same feature space."""
-        return cls(arm.correct, reference.distance(arm.features), reference.influence(arm.features))
+    def of(cls, correct: Features, features: Features, reference: GaussianReference) -> ScoredArm:
+        """Measure an arm against the real pictures in the same feature space.
+
+        Args:
+            correct: (N,) of any number type.
+            features: (N, F) of the arm's pictures.
+            reference: The real pictures.
+
+        Raises:
+            ValueError: If the two have not one row for each latent.
+        """
+        column = _column(correct)
+        if column.shape != features.shape[:1]:
+            raise ValueError(
+                f"correct has shape {tuple(column.shape)}, features {tuple(features.shape)}: "
+                "give both one row per latent"
+            )
+        return cls(column, reference.distance(features), reference.influence(features))
 
     def resampled(self, counts: NDArray[np.int64]) -> FloatArray:
         """Distances (B,) of resamples to first order, counts (B, N)."""
@@ -134,26 +120,17 @@ class EqualAccuracyDifference:
     outside: float
     replicates: FloatArray = field(repr=False, compare=False)
 
-    def minus(self, other: EqualAccuracyDifference, level: float = 0.95) -> Interval:
+    def minus(self, other: EqualAccuracyDifference) -> Interval:
         """How much further from the constants than another arm: paired, negative is better.
 
-        Args:
-            other: Of the same latents, constants and resamples.
-            level: Of the percentile interval.
+        The other arm must be of the same latents, constants and resamples.
         """
         estimate = self.difference.estimate - other.difference.estimate
-        return _interval(estimate, self.replicates - other.replicates, level)
+        return _interval(estimate, self.replicates - other.replicates)
 
 
-def equal_accuracy_difference(
-    arm: Arm,
-    constants: Sequence[Arm],
-    reference: GaussianReference,
-    *,
-    resamples: int = 1000,
-    seed: int = 0,
-    level: float = 0.95,
-    method: BootstrapMethod = "influence",
+def compare_at_equal_accuracy(
+    arm: ScoredArm, constants: Sequence[ScoredArm], counts: NDArray[np.int64]
 ) -> EqualAccuracyDifference:
     """Compare an arm with constant guidance that is judged equally accurate.
 
@@ -164,64 +141,24 @@ def equal_accuracy_difference(
     Args:
         arm: The arm, of the same latents and in the same order as the constants.
         constants: Constant guidance scales, two at least.
-        reference: The real pictures in the same feature space.
-        resamples: Bootstrap resamples B.
-        seed: Of the bootstrap.
-        level: Of the percentile interval.
-        method: ``influence`` takes each row's first-order effect on the distance, which is fast and
-            centred on the estimate; ``resample`` recomputes every distance.
-
-    Raises:
-        ValueError: If there are fewer than two constants or the arms differ in size.
-    """
-    scored = [ScoredArm.of(each, reference) for each in (arm, *constants)]
-    counts = resample_counts(len(arm.correct), resamples, seed)
-    if method == "influence":
-        return compare_at_equal_accuracy(scored[0], scored[1:], counts, level)
-    features = [each.features for each in (arm, *constants)]
-    _require_one_size(scored)
-    return _compare(scored, lambda k: reference.resampled(features[k], counts), counts, level)
-
-
-def compare_at_equal_accuracy(
-    arm: ScoredArm,
-    constants: Sequence[ScoredArm],
-    counts: NDArray[np.int64],
-    level: float = 0.95,
-) -> EqualAccuracyDifference:
-    """As `equal_accuracy_difference`, of arms that are scored already.
-
-    Args:
-        arm: The arm.
-        constants: Two at least, of the same latents in the same order.
         counts: (B, N) of `resample_counts`.
-        level: Of the percentile interval.
 
     Raises:
         ValueError: If there are fewer than two constants or the arms differ in size.
     """
-    scored = [arm, *constants]
-    _require_one_size(scored)
-    return _compare(scored, lambda k: scored[k].resampled(counts), counts, level)
-
-
-def _compare(
-    scored: Sequence[ScoredArm],
-    replicates: Callable[[int], FloatArray],
-    counts: NDArray[np.int64],
-    level: float,
-) -> EqualAccuracyDifference:
-    """Compare arm 0 with the frontier of the others; `replicates(k)` are arm k's distances (B,)."""
-    accuracies = np.array([each.correct.mean() for each in scored])
-    distances = np.array([each.distance for each in scored])
-    kept = [0, *_frontier(accuracies[1:], distances[1:])]
-    x = np.stack([counts @ scored[k].correct for k in kept], axis=1) / counts.shape[1]
-    y = np.stack([replicates(k) for k in kept], axis=1)
-    constant = _interpolate(accuracies[kept], distances[kept])
+    sizes = [len(scored.correct) for scored in (arm, *constants)]
+    if len(constants) < 2 or len(set(sizes)) != 1:
+        raise ValueError(f"arms have {sizes} latents: need two constants, all of one size")
+    compared = [arm, *_frontier(constants)]
+    accuracies = np.array([scored.correct.mean() for scored in compared])
+    distances = np.array([scored.distance for scored in compared])
+    x = np.stack([counts @ scored.correct for scored in compared], axis=1) / counts.shape[1]
+    y = np.stack([scored.resampled(counts) for scored in compared], axis=1)
+    constant = _interpolate(accuracies, distances)
     drawn = np.array([row[0] - _interpolate(at, row) for at, row in zip(x, y, strict=True)])
     outside = (x[:, 0] < x[:, 1:].min(axis=1)) | (x[:, 0] > x[:, 1:].max(axis=1))
     return EqualAccuracyDifference(
-        difference=_interval(float(distances[0] - constant), drawn, level),
+        difference=_interval(float(distances[0] - constant), drawn),
         accuracy=float(accuracies[0]),
         frechet=float(distances[0]),
         constant_frechet=constant,
@@ -230,21 +167,14 @@ def _compare(
     )
 
 
-def _require_one_size(scored: Sequence[ScoredArm]) -> None:
-    sizes = [len(each.correct) for each in scored]
-    if len(scored) < 3 or len(set(sizes)) != 1:
-        raise ValueError(f"arms have {sizes} latents: need two constants, all of one size")
-
-
-def _frontier(accuracies: FloatArray, distances: FloatArray) -> list[int]:
-    """Positions, counted from 1, of the constants that none beats in accuracy and distance."""
-    order = np.lexsort((distances, -accuracies))
-    best, kept = np.inf, []
-    for k in order:
-        if distances[k] < best:
-            best = distances[k]
-            kept.append(int(k) + 1)
-    return kept
+def _frontier(constants: Sequence[ScoredArm]) -> list[ScoredArm]:
+    """The constants that none beats in accuracy and distance, the most accurate first."""
+    best, frontier = np.inf, []
+    for constant in sorted(constants, key=lambda c: (-c.correct.mean(), c.distance)):
+        if constant.distance < best:
+            best = constant.distance
+            frontier.append(constant)
+    return frontier
 
 
 def _interpolate(accuracies: FloatArray, distances: FloatArray) -> float:
@@ -253,8 +183,8 @@ def _interpolate(accuracies: FloatArray, distances: FloatArray) -> float:
     return float(np.interp(accuracies[0], accuracies[order], distances[order]))
 
 
-def _interval(estimate: float, replicates: FloatArray, level: float) -> Interval:
-    tail = (1 - level) / 2
+def _interval(estimate: float, replicates: FloatArray) -> Interval:
+    tail = (1 - LEVEL) / 2
     low, high = np.quantile(replicates, [tail, 1 - tail])
     return Interval(estimate, float(low), float(high))
 

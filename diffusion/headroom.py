@@ -22,7 +22,13 @@ from torch import Tensor
 
 from diffusion.bundle import RewardChoice
 from diffusion.classifiers import Classifier
-from diffusion.comparison import Arm, Interval, equal_accuracy_difference, paired_difference
+from diffusion.comparison import (
+    Interval,
+    ScoredArm,
+    compare_at_equal_accuracy,
+    paired_difference,
+    resample_counts,
+)
 from diffusion.environment import GuidanceEnvironment, ImageDistance
 from diffusion.episodes import Episode, play
 from diffusion.metrics import FloatArray, GaussianReference, diversity
@@ -156,13 +162,13 @@ def choose(results: Sequence[FormResult]) -> tuple[RewardConfig, float, RewardCh
         ValueError: If no form is left: the model leaves nothing to learn, or its best constant lies
             at the edge of the grid.
     """
-    kept = [r for r in results if r.inside and r.gain.estimate > 0]
-    if not kept:
+    worthwhile = [r for r in results if r.inside and r.gain.estimate > 0]
+    if not worthwhile:
         raise ValueError(
             f"no price form has a rule that beats its best constant inside the grid: {results}; "
             "train the denoiser longer"
         )
-    best = min(kept, key=lambda result: result.frechet_difference.estimate)
+    best = min(worthwhile, key=lambda result: result.frechet_difference.estimate)
     base = round((best.rule.low + best.constant.low) / 2, 2)
     chosen = RewardChoice(best.constant.low, best.rule.low, best.rule.slope)
     return PRICE_FORMS[best.form], base, chosen
@@ -219,17 +225,15 @@ def _compare_form(form: str, trials: Sequence[Trial], reference: GaussianReferen
     constant = max(constants, key=lambda t: t.returns(form)[:half].mean())
     rule = max(rules, key=lambda t: t.returns(form)[:half].mean())
     gain = paired_difference(rule.returns(form)[half:], constant.returns(form)[half:])
-    difference = equal_accuracy_difference(
-        _second_half(rule, half), [_second_half(c, half) for c in constants], reference
+    scored, *scored_constants = (
+        ScoredArm.of(t.correct[half:], t.features[half:], reference) for t in (rule, *constants)
     )
+    counts = resample_counts(len(scored.correct), resamples=1000, seed=0)
+    compared = compare_at_equal_accuracy(scored, scored_constants, counts)
     inside = _inside(constant.candidate.low, CONSTANT_GRID) and (
         _inside(rule.candidate.low, LOW_GRID) and _inside(rule.candidate.slope, SLOPE_GRID)
     )
-    return FormResult(form, constant.candidate, rule.candidate, gain, difference.difference, inside)
-
-
-def _second_half(trial: Trial, half: int) -> Arm:
-    return Arm(trial.correct[half:], trial.features[half:])
+    return FormResult(form, constant.candidate, rule.candidate, gain, compared.difference, inside)
 
 
 def _inside(value: float, values: Sequence[float]) -> bool:

@@ -91,7 +91,12 @@ class GaussianReference:
         It is biased upwards, by about 1/N: compare sets of one size only.
         """
         rows = self._checked(features)
-        return float(self._distances(rows.mean(axis=0)[None], _covariance(rows)[None])[0])
+        covariance = _covariance(rows)
+        inner = self.root @ covariance @ self.root
+        roots = np.sqrt(np.linalg.eigvalsh(inner).clip(min=0)).sum()
+        traces = np.trace(covariance) + np.trace(self.covariance)
+        square = ((rows.mean(axis=0) - self.mean) ** 2).sum()
+        return max(float(square + traces - 2 * roots), 0.0)
 
     def influence(self, features: Features) -> FloatArray:
         """First-order effect (N,) of each row on the distance, times N; its mean is 0.
@@ -107,31 +112,6 @@ class GaussianReference:
         effect: FloatArray = 2 * centred @ (rows.mean(axis=0) - self.mean) + bend
         effect -= effect.mean()
         return effect
-
-    def resampled(self, features: Features, counts: NDArray[np.int64]) -> FloatArray:
-        """Distances (B,) of resamples, each given by how often it takes every row, counts (B, N).
-
-        Exact and slow: about 2 ms per resample at F = 128. A resample has ties, hence more of the
-        upward bias than the sample itself.
-        """
-        rows = self._checked(features)
-        return np.concatenate([self._resampled_part(rows, part) for part in _batches(counts)])
-
-    def _resampled_part(self, rows: FloatArray, counts: NDArray[np.int64]) -> FloatArray:
-        total = rows.shape[0]
-        means = counts @ rows / total
-        seconds = np.stack([(rows.T * row) @ rows for row in counts])
-        outer = total * means[:, :, None] * means[:, None, :]
-        return self._distances(means, (seconds - outer) / (total - 1))
-
-    def _distances(self, means: FloatArray, covariances: FloatArray) -> FloatArray:
-        """Distances (B,) of means (B, F) and covariances (B, F, F)."""
-        inner = self.root @ covariances @ self.root
-        roots = np.sqrt(np.linalg.eigvalsh(inner).clip(min=0)).sum(axis=1)
-        traces = np.trace(covariances, axis1=1, axis2=2) + np.trace(self.covariance)
-        squares = ((means - self.mean) ** 2).sum(axis=1)
-        distances: FloatArray = np.maximum(squares + traces - 2 * roots, 0.0)
-        return distances
 
     def _checked(self, features: Features) -> FloatArray:
         rows = feature_rows(features)
@@ -209,10 +189,6 @@ def _symmetric_power(matrix: FloatArray, exponent: float) -> FloatArray:
     powers = np.where(reached, np.where(reached, values, 1.0) ** exponent, 0.0)
     power: FloatArray = (vectors * powers) @ vectors.T
     return power
-
-
-def _batches(counts: NDArray[np.int64], size: int = 50) -> list[NDArray[np.int64]]:
-    return [counts[start : start + size] for start in range(0, len(counts), size)]
 
 
 def _kernel(a: FloatArray, b: FloatArray) -> FloatArray:

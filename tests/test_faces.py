@@ -21,7 +21,7 @@ FACES = {
         UpdateProgress advice count_parameters expectations gae shot_noise update
     """,
     "diffusion": """
-        PAPER_REWARD Arm Bundle BundleCard Candidate Classifier Dataset Denoiser Episode
+        PAPER_REWARD Bundle BundleCard Candidate Classifier Dataset Denoiser Episode
         FitConfig GaussianReference GuidanceEnvironment GuidedSampler Interval LpipsDistance
         PixelDenoiser PixelDenoiserConfig RewardConfig ScoredArm StepResult baseline_schedules
         compare_at_equal_accuracy diversity draw_labels draw_latents fit_bundle

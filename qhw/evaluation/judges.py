@@ -12,7 +12,7 @@ from torch import Tensor
 
 from diffusion.bundle import Bundle
 from diffusion.classifiers import Classifier
-from diffusion.comparison import Arm, ScoredArm
+from diffusion.comparison import ScoredArm
 from diffusion.environment import draw_labels, draw_latents
 from diffusion.episodes import Episode
 from diffusion.metrics import GaussianReference, diversity
@@ -126,7 +126,7 @@ def _see(eye: Classifier, images: Tensor, labels: Tensor) -> Sight:
 
 
 def _score(sight: Sight, reference: GaussianReference, labels: Tensor) -> Score:
-    arm = ScoredArm.of(Arm(sight.correct, sight.features), reference)
+    arm = ScoredArm.of(sight.correct, sight.features, reference)
     return Score(sight.log_probability, arm, diversity(sight.features, labels))
 
 

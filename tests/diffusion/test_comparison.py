@@ -1,22 +1,67 @@
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from diffusion.comparison import (
-    Arm,
-    BootstrapMethod,
+    EqualAccuracyDifference,
     Interval,
+    ScoredArm,
     bootstrap_mean,
-    equal_accuracy_difference,
+    compare_at_equal_accuracy,
     paired_difference,
     resample_counts,
 )
 from diffusion.metrics import FloatArray, GaussianReference
 
 N = 600
-Scene = tuple[FloatArray, FloatArray, list[Arm], GaussianReference]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Latents with what decides their accuracy, constants on them, and the real pictures."""
+
+    common: FloatArray
+    threshold: FloatArray
+    reference: GaussianReference
+
+    def arm(self, accuracy: float, shift: float) -> ScoredArm:
+        """Features off by ``shift``; correct where the latent's common threshold says so."""
+        correct = torch.from_numpy(self.threshold < accuracy)
+        return ScoredArm.of(correct, self.common + np.array([shift, 0, 0]), self.reference)
+
+    def exact(self, accuracy: float, shift: float) -> ExactArm:
+        """The same with distances of resamples that are not to first order."""
+        scored = self.arm(accuracy, shift)
+        rows = self.common + np.array([shift, 0, 0])
+        return ExactArm(scored.correct, scored.distance, scored.effect, rows, self.reference)
+
+    def compare(self, arm: ScoredArm, constants: Sequence[ScoredArm]) -> EqualAccuracyDifference:
+        return compare_at_equal_accuracy(arm, constants, resample_counts(N, 1000, seed=0))
+
+    @property
+    def constants(self) -> list[ScoredArm]:
+        return [self.arm(*point) for point in CONSTANTS]
+
+
+CONSTANTS = [(0.7, 0.5), (0.8, 1.0), (0.9, 1.5)]
+
+
+@dataclass(frozen=True)
+class ExactArm(ScoredArm):
+    """The slow way: the distance of every resample, measured on its repeated rows."""
+
+    rows: FloatArray
+    reference: GaussianReference
+
+    def resampled(self, counts: NDArray[np.int64]) -> FloatArray:
+        repeated = (np.repeat(self.rows, row, axis=0) for row in counts)
+        return np.array([self.reference.distance(rows) for rows in repeated])
 
 
 @pytest.fixture
@@ -24,24 +69,19 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(5)
 
 
-def arm(common: FloatArray, accuracy: float, shift: float, threshold: FloatArray) -> Arm:
-    """Features off by ``shift``; correct where the latent's common threshold says so."""
-    return Arm.of(torch.from_numpy(threshold < accuracy), common + np.array([shift, 0, 0]))
-
-
 @pytest.fixture
 def scene(rng: np.random.Generator) -> Scene:
     common, threshold = rng.standard_normal((N, 3)), rng.random(N)
-    constants = [arm(common, a, s, threshold) for a, s in [(0.7, 0.5), (0.8, 1.0), (0.9, 1.5)]]
-    return common, threshold, constants, GaussianReference.of(rng.standard_normal((4000, 3)))
+    return Scene(common, threshold, GaussianReference.of(rng.standard_normal((4000, 3))))
 
 
-@pytest.mark.parametrize("method", ["influence", "resample"])
-def test_known_gain_is_found(scene: Scene, method: BootstrapMethod) -> None:
-    common, threshold, constants, reference = scene
-    found = equal_accuracy_difference(
-        arm(common, 0.85, 1.0, threshold), constants, reference, resamples=400, method=method
-    )
+@pytest.mark.parametrize("make", [Scene.arm, Scene.exact], ids=["first order", "exact"])
+def test_known_gain_is_found(
+    scene: Scene, make: Callable[[Scene, float, float], ScoredArm]
+) -> None:
+    constants = [make(scene, *point) for point in CONSTANTS]
+    counts = resample_counts(N, 400, seed=0)
+    found = compare_at_equal_accuracy(make(scene, 0.85, 1.0), constants, counts)
     # At accuracy .85 the constants lie half-way between 1.0^2 and 1.5^2.
     assert found.difference.estimate == pytest.approx(-0.625, abs=0.12)
     assert found.difference.low < -0.625 < found.difference.high < 0
@@ -49,40 +89,31 @@ def test_known_gain_is_found(scene: Scene, method: BootstrapMethod) -> None:
     assert found.frechet - found.constant_frechet == pytest.approx(found.difference.estimate)
 
 
-def test_methods_agree(scene: Scene) -> None:
-    common, threshold, constants, reference = scene
-    one, other = (
-        equal_accuracy_difference(
-            arm(common, 0.85, 1.0, threshold), constants, reference, method=method
-        ).difference
-        for method in ("influence", "resample")
-    )
+def test_first_order_and_exact_resamples_agree(scene: Scene) -> None:
+    one = scene.compare(scene.arm(0.85, 1.0), scene.constants).difference
+    exact = [scene.exact(*point) for point in CONSTANTS]
+    other = scene.compare(scene.exact(0.85, 1.0), exact).difference
     assert one.estimate == other.estimate
     assert one.high - one.low == pytest.approx(other.high - other.low, rel=0.15)
 
 
 def test_a_constant_ties_with_itself(scene: Scene) -> None:
-    _, _, constants, reference = scene
-    found = equal_accuracy_difference(constants[1], constants, reference)
+    found = scene.compare(scene.constants[1], scene.constants)
     assert found.difference.estimate == pytest.approx(0)
     assert found.difference.low == pytest.approx(0, abs=1e-9)
     assert found.difference.high == pytest.approx(0, abs=1e-9)
 
 
 def test_dominated_constants_do_not_count(scene: Scene) -> None:
-    common, threshold, constants, reference = scene
-    worse = arm(common, 0.85, 3.0, threshold)
-    subject = arm(common, 0.85, 1.0, threshold)
-    one = equal_accuracy_difference(subject, constants, reference)
-    assert equal_accuracy_difference(subject, [worse, *constants], reference) == one
+    worse, subject = scene.arm(0.85, 3.0), scene.arm(0.85, 1.0)
+    one = scene.compare(subject, scene.constants)
+    assert scene.compare(subject, [worse, *scene.constants]) == one
 
 
 def test_two_arms_beside_the_constants_are_paired(scene: Scene) -> None:
     """Both lie on the same latents, so most of what scatters is common and drops out."""
-    common, threshold, constants, reference = scene
     better, worse = (
-        equal_accuracy_difference(arm(common, 0.85, spread, threshold), constants, reference)
-        for spread in (1.0, 1.1)
+        scene.compare(scene.arm(0.85, spread), scene.constants) for spread in (1.0, 1.1)
     )
     found = better.minus(worse)
     # Distances of these arms are about the square of their spread.
@@ -94,8 +125,7 @@ def test_two_arms_beside_the_constants_are_paired(scene: Scene) -> None:
 
 
 def test_accuracy_beyond_the_constants_is_told(scene: Scene) -> None:
-    common, threshold, constants, reference = scene
-    found = equal_accuracy_difference(arm(common, 0.99, 1.5, threshold), constants, reference)
+    found = scene.compare(scene.arm(0.99, 1.5), scene.constants)
     assert found.outside == 1
     assert found.difference.estimate == pytest.approx(0)
 
@@ -126,10 +156,12 @@ def test_counts() -> None:
 
 
 def test_refusals(scene: Scene) -> None:
-    common, threshold, constants, reference = scene
+    constants = scene.constants
     with pytest.raises(ValueError, match="two constants"):
-        equal_accuracy_difference(constants[0], constants[:1], reference)
+        scene.compare(constants[0], constants[:1])
     with pytest.raises(ValueError, match="all of one size"):
-        equal_accuracy_difference(Arm.of(threshold[:9], common[:9]), constants, reference)
+        scene.compare(
+            ScoredArm.of(scene.threshold[:9], scene.common[:9], scene.reference), constants
+        )
     with pytest.raises(ValueError, match="one row per latent"):
-        Arm.of(threshold[:9], common)
+        ScoredArm.of(scene.threshold[:9], scene.common, scene.reference)
