@@ -25,8 +25,8 @@ class Interval:
 
     Attributes:
         estimate: On the full sample.
-        low: Lower end.
-        high: Upper end.
+        low: Lower end of the interval.
+        high: Upper end of the interval.
     """
 
     estimate: float

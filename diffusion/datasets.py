@@ -68,7 +68,7 @@ class Dataset:
     """A training and a test split.
 
     Attributes:
-        name: Of the data set.
+        name: Name of the data set.
         class_names: One per class.
         train: Pictures to learn from.
         test: Pictures to measure on.
@@ -133,22 +133,21 @@ def _shrink(images: Tensor, size: int) -> Tensor:
 
 def load_fashion_mnist(folder: Path) -> Dataset:
     """Fashion-MNIST (Xiao et al., arXiv 1708.07747) from its four IDX files."""
-    paths = {
-        (split, kind): _find_idx(folder, f"{prefix}-{kind}")
-        for split, prefix in (("train", "train"), ("test", "t10k"))
-        for kind in ("images-idx3-ubyte", "labels-idx1-ubyte")
-    }
-    splits = {
-        split: Split(
-            torch.from_numpy(_read_idx(paths[split, "images-idx3-ubyte"], _IDX_IMAGES))[:, None],
-            torch.from_numpy(_read_idx(paths[split, "labels-idx1-ubyte"], _IDX_LABELS)).long(),
+    checksums: dict[str, str] = {}
+
+    def read(stem: str, magic: int) -> Tensor:
+        path = _find_idx(folder, stem)
+        checksums[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+        return torch.from_numpy(_read_idx(path, magic))
+
+    train, test = (
+        Split(
+            read(f"{prefix}-images-idx3-ubyte", _IDX_IMAGES)[:, None],
+            read(f"{prefix}-labels-idx1-ubyte", _IDX_LABELS).long(),
         )
-        for split in ("train", "test")
-    }
-    checksums = {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths.values()
-    }
-    return Dataset("fashion-mnist", FASHION_CLASSES, splits["train"], splits["test"], checksums)
+        for prefix in ("train", "t10k")
+    )
+    return Dataset("fashion-mnist", FASHION_CLASSES, train, test, checksums)
 
 
 def load_cifar10(folder: Path) -> Dataset:

@@ -10,9 +10,6 @@ from diffusers import UNet2DModel
 from torch import Tensor, nn
 from torch.nn import functional
 
-_BLOCKS_DOWN = ("DownBlock2D", "AttnDownBlock2D")
-_BLOCKS_UP = ("UpBlock2D", "UpBlock2D")
-
 
 class Denoiser(Protocol):
     """A conditional noise predictor and its map between latents and pictures."""
@@ -81,8 +78,8 @@ class PixelDenoiser(nn.Module):
             out_channels=depth,
             block_out_channels=config.channels,
             layers_per_block=1,
-            down_block_types=_BLOCKS_DOWN,
-            up_block_types=_BLOCKS_UP,
+            down_block_types=("DownBlock2D", "AttnDownBlock2D"),
+            up_block_types=("UpBlock2D", "UpBlock2D"),
             num_class_embeds=config.num_classes + 1,
             norm_num_groups=8,
             attention_head_dim=16,

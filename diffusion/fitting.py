@@ -73,7 +73,7 @@ def fit_bundle(dataset: Dataset, out: Path, config: FitConfig, report: Report) -
         dataset: Pictures.
         out: The bundle's folder; unfinished training lies in `out/work`.
         config: Budgets and seeds.
-        report: Is told of progress, a line at a time.
+        report: Prints a line of progress.
 
     Raises:
         ValueError: If a classifier stays below 88 % test accuracy, or the head-room table leaves no

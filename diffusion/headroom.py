@@ -130,7 +130,7 @@ def try_candidates(
     labels: Tensor,
     report: Callable[[Trial], None],
 ) -> list[Trial]:
-    """Play every candidate on the same latents; `report` is told of each as it ends."""
+    """Play every candidate on the same latents; `report` hears of every one as it ends."""
     trials = []
     for candidate in candidates:
         episode = play_candidate(environment, candidate, latents, labels)
@@ -149,7 +149,7 @@ def compare_forms(trials: Sequence[Trial], references: FloatArray) -> list[FormR
     """Apply steps 1 and 2 of the rule to every price form.
 
     Args:
-        trials: Of `grid()`; the first half of the latents chooses, the second compares.
+        trials: Trials of `grid()`; the first half of the latents chooses, the second compares.
         references: (M, F) features of real pictures.
     """
     return [_compare_form(form, trials, GaussianReference.of(references)) for form in PRICE_FORMS]

@@ -9,12 +9,15 @@ from diffusion.bundle import BundleCard
 
 def model_card(card: BundleCard) -> str:
     """Render a bundle's card as Markdown."""
-    made = card.made
+    made, side = card.made, card.denoiser["image_size"]
+    size = f"{side} x {side}"
     reward, chosen, config = card.reward, card.chosen, made["config"]
+    distance = f"g - {reward.guidance_center:g}"
+    price = f"|{distance}|" if reward.guidance_price == "abs" else f"({distance})^2"
     reached, floor = made["frechet_best_constant"], made["frechet_real_against_real"]
     return f"""# Model bundle `{card.name}`
 
-A class-conditional diffusion model of {_size(card)} pictures, a proxy classifier that gives reward,
+A class-conditional diffusion model of {size} pictures, a proxy classifier that gives reward,
 and two judges that only report. Made by `{made["command"]}`.
 
 {len(card.class_names)} classes: {", ".join(card.class_names)}.
@@ -61,7 +64,7 @@ their own, and judged by the proxy alone.
 
 | chosen | |
 |---|---|
-| price | {reward.lambda_guidance:g} x {_price(card)}, log p capped at log {reward.log_cap} |
+| price | {reward.lambda_guidance:g} x {price}, log p capped at log {reward.log_cap} |
 | best constant | {chosen.constant:g} |
 | best rule | {chosen.rule_low:g} + {chosen.rule_slope:g} (1 - p) |
 | CFG_0 | {card.cfg_base:g} |
@@ -71,11 +74,6 @@ their own, and judged by the proxy alone.
 Small pictures of one kind; the classifiers' mistakes are the reward's mistakes. Frechet distances
 in features of small classifiers do not compare with published Inception distances.
 """
-
-
-def _size(card: BundleCard) -> str:
-    side = card.denoiser["image_size"]
-    return f"{side} x {side}"
 
 
 def _classifier_rows(card: BundleCard) -> str:
@@ -99,8 +97,3 @@ def _form_rows(forms: list[dict[str, Any]]) -> str:
 def _interval(values: dict[str, float], digits: int) -> str:
     shown = [f"{values[name]:+.{digits}f}" for name in ("estimate", "low", "high")]
     return f"{shown[0]} [{shown[1]}, {shown[2]}]"
-
-
-def _price(card: BundleCard) -> str:
-    center = card.reward.guidance_center
-    return f"|g - {center:g}|" if card.reward.guidance_price == "abs" else f"(g - {center:g})^2"

@@ -22,11 +22,11 @@ class Recipe:
     """How one network is optimised (AdamW, linear warm-up, cosine decay over the CPU budget).
 
     Attributes:
-        name: Of the network and its saved state.
+        name: Name of the network and its saved state.
         rate: Largest learning rate.
         weight_decay: Decoupled weight decay.
-        seconds: CPU-seconds.
-        seed: Of the batches.
+        seconds: Budget in CPU-seconds.
+        seed: Seed of the batches.
     """
 
     name: str
@@ -57,11 +57,11 @@ def run_training(
     Args:
         recipe: Rates and budget.
         modules: `model` and what is saved with it.
-        loss: Of one batch, drawn with the generator it is given.
-        follow: Told of every finished step.
+        loss: Loss of one batch, which it draws with the given generator.
+        follow: Called with the number of every finished step.
         work: Folder of the saved state.
-        report: Told of progress, a line at a time.
-        saved: Told of the step and the CPU-seconds after every save.
+        report: Prints a line of progress.
+        saved: Called with the step and the CPU-seconds after every save.
     """
     work.mkdir(parents=True, exist_ok=True)
     model = modules["model"].train()

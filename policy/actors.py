@@ -42,7 +42,9 @@ class Actor(nn.Module, ABC):
 
 
 class RingActor(Actor):
-    """The paper's actor: encoding, ring circuit, head n -> 64 -> 32 -> 2.
+    """The paper's actor: encoding, ring circuit, head n -> 64 -> 32 -> 2 with ReLU.
+
+        (mu, log sigma) = head(<Z>(state)),    a ~ N(mu, sigma^2)
 
     Args:
         circuit: The ansatz; 4 qubits and depth 2 give 2,498 parameters.
@@ -69,7 +71,7 @@ class RingActor(Actor):
         self.encoder = Encoder(circuit, scaler, generator)
         uniform = torch.rand(circuit.num_weights, generator=generator)
         self.circuit_weights = nn.Parameter((2 * uniform - 1) * math.pi)
-        self.head = _perceptron((circuit.num_qubits, *HEAD_HIDDEN, 2), nn.ReLU, generator)
+        self.head = _perceptron((circuit.num_qubits, *HEAD_HIDDEN, 2), generator)
         self.backend = backend
         self.rule = rule
         self.recorder: Recorder | None = None
@@ -93,9 +95,8 @@ class RingActor(Actor):
         estimate = self.backend.evaluate(angles, weights[None])
         if self.recorder is not None:
             self.recorder("forward", estimate.cost)
-        pair = (estimate.values[0], estimate.standard_errors[0])
-        features, errors = (torch.from_numpy(array).to(self.circuit_weights) for array in pair)
-        return features, errors
+        features = torch.from_numpy(estimate.values[0]).to(self.circuit_weights)
+        return features, torch.from_numpy(estimate.standard_errors[0]).to(self.circuit_weights)
 
     def distribution_of(self, features: Tensor) -> Normal:
         """Distribution of the unclipped actions (N,) for features (N, n)."""
@@ -136,7 +137,7 @@ class MlpActor(Actor):
     ) -> None:
         super().__init__()
         self.scaler = scaler
-        self.head = _perceptron((NUM_FEATURES, *hidden, 2), nn.ReLU, generator)
+        self.head = _perceptron((NUM_FEATURES, *hidden, 2), generator)
 
     @classmethod
     def matched(cls, scaler: StateScaler, generator: torch.Generator) -> Self:
@@ -159,16 +160,14 @@ def _normal(raw: Tensor) -> Normal:
     return Normal(mu, log_sigma.clamp(*LOG_SIGMA_RANGE).exp(), validate_args=False)
 
 
-def _perceptron(
-    widths: tuple[int, ...], activation: type[nn.Module], generator: torch.Generator
-) -> nn.Sequential:
-    """Fully connected layers; the last starts at mu = 0 and sigma = INITIAL_SIGMA."""
+def _perceptron(widths: tuple[int, ...], generator: torch.Generator) -> nn.Sequential:
+    """Fully connected layers with ReLU; the last starts at mu = 0 and sigma = INITIAL_SIGMA."""
     layers: list[nn.Module] = []
     for before, after in pairwise(widths):
         linear = nn.Linear(before, after)
         nn.init.kaiming_uniform_(linear.weight, nonlinearity="relu", generator=generator)
         nn.init.zeros_(linear.bias)
-        layers += [linear, activation()]
+        layers += [linear, nn.ReLU()]
     layers.pop()
     last = layers[-1]
     assert isinstance(last, nn.Linear)

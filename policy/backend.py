@@ -88,30 +88,16 @@ Question = tuple[FloatArray, FloatArray]
 
 
 @runtime_checkable
-class JointBackend(Protocol):
+class JointBackend(ExpectationBackend, Protocol):
     """A backend that answers several questions in one go, such as one job with several PUBs."""
-
-    @property
-    def circuit(self) -> RingCircuit:
-        """The circuit this backend was opened for."""
-
-    def evaluate(self, angles: FloatArray, weights: FloatArray) -> Estimate:
-        """As in `ExpectationBackend`."""
 
     def evaluate_jointly(self, questions: Sequence[Question]) -> list[Estimate]:
         """Evaluate each question; the costs of the estimates add up to that of the whole."""
 
 
 @runtime_checkable
-class DifferentiableBackend(Protocol):
+class DifferentiableBackend(ExpectationBackend, Protocol):
     """A backend that differentiates itself, for the rule `adjoint`."""
-
-    @property
-    def circuit(self) -> RingCircuit:
-        """The circuit this backend was opened for."""
-
-    def evaluate(self, angles: FloatArray, weights: FloatArray) -> Estimate:
-        """As in `ExpectationBackend`."""
 
     def vjp(self, angles: FloatArray, weights: FloatArray, upstream: FloatArray) -> FloatArray:
         """Pull a gradient back to the weights.

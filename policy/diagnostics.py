@@ -1,4 +1,4 @@
-"""What a number of an update means: a threshold and one line of advice each."""
+"""What the numbers of an update mean: a healthy range and one line of advice for every one."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Limit:
-    """When a diagnostic is worth a word.
+class HealthyRange:
+    """Where a diagnostic may lie without a word.
 
     Attributes:
         low: Warn below this; None for never.
@@ -20,33 +20,41 @@ class Limit:
     high: float | None
     advice: str
 
-    def crossed(self, value: float) -> bool:
-        """Whether the value is outside."""
+    def excludes(self, value: float) -> bool:
+        """Whether the value lies outside."""
         return (self.low is not None and value < self.low) or (
             self.high is not None and value > self.high
         )
 
 
-LIMITS: dict[str, Limit] = {
-    "mean_abs_action": Limit(0.02, None, "guidance has collapsed to CFG_0: lower lambda_act"),
-    "sign_changes": Limit(None, 0.6, "the action oscillates: raise lambda_act or lower entropy"),
-    "clip_fraction": Limit(None, 0.4, "steps are too large: lower actor_rate or epochs"),
-    "approximate_kl": Limit(None, 0.1, "the policy moves too far per update: lower actor_rate"),
-    "explained_variance": Limit(-1.0, None, "the critic misleads: raise critic_rate"),
-    "entropy": Limit(-1.5, None, "exploration is gone: raise the entropy weight"),
-    "circuit_gradient_norm": Limit(1e-6, None, "the circuit gets no gradient: barren or cut off"),
-    "proxy_judge_gap": Limit(
+HEALTHY_RANGES: dict[str, HealthyRange] = {
+    "mean_abs_action": HealthyRange(
+        0.02, None, "guidance has collapsed to CFG_0: lower lambda_act"
+    ),
+    "sign_changes": HealthyRange(
+        None, 0.6, "the action oscillates: raise lambda_act or lower entropy"
+    ),
+    "clip_fraction": HealthyRange(None, 0.4, "steps are too large: lower actor_rate or epochs"),
+    "approximate_kl": HealthyRange(
+        None, 0.1, "the policy moves too far per update: lower actor_rate"
+    ),
+    "explained_variance": HealthyRange(-1.0, None, "the critic misleads: raise critic_rate"),
+    "entropy": HealthyRange(-1.5, None, "exploration is gone: raise the entropy weight"),
+    "circuit_gradient_norm": HealthyRange(
+        1e-6, None, "the circuit gets no gradient: barren or cut off"
+    ),
+    "proxy_judge_gap": HealthyRange(
         None, 0.03, "the proxy is pleased where the judges are not: raise lambda_guidance"
     ),
-    "first_ratio_spread": Limit(None, 0.3, "shot noise dominates the ratio: raise --shots"),
+    "first_ratio_spread": HealthyRange(None, 0.3, "shot noise dominates the ratio: raise --shots"),
 }
-"""Thresholds by the name of the diagnostic."""
+"""Ranges by the name of the diagnostic."""
 
 
 def advice(values: Mapping[str, float]) -> list[str]:
-    """One line for every diagnostic beyond its threshold; names without a threshold are skipped."""
+    """One line for every diagnostic outside its range; names without a range are skipped."""
     return [
-        f"{name} = {values[name]:.3g}: {limit.advice}"
-        for name, limit in LIMITS.items()
-        if name in values and limit.crossed(values[name])
+        f"{name} = {values[name]:.3g}: {healthy.advice}"
+        for name, healthy in HEALTHY_RANGES.items()
+        if name in values and healthy.excludes(values[name])
     ]

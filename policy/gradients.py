@@ -34,7 +34,7 @@ from policy.backend import (
 
 SHIFT = math.pi / 2
 Recorder = Callable[[str, Cost], None]
-"""Told the phase (`forward`, `weights` or `angles`) and the cost of every evaluation."""
+"""Hears the phase (`forward`, `weights` or `angles`) and the cost of every evaluation."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class GradientRule(Protocol):
         """Differentiate by the weights.
 
         Args:
-            backend: Is evaluated.
+            backend: Evaluates.
             angles: (B, A) in rad.
             weights: (P,) in rad.
             upstream: (B, n).
@@ -213,10 +213,7 @@ class Adjoint:
 
 
 def angle_gradient(
-    backend: ExpectationBackend,
-    angles: FloatArray,
-    weights: FloatArray,
-    upstream: FloatArray,
+    backend: ExpectationBackend, angles: FloatArray, weights: FloatArray, upstream: FloatArray
 ) -> tuple[FloatArray, Cost]:
     """Differentiate by the encoding angles with the shift rule: 2AB rows, one weight set.
 
@@ -274,13 +271,15 @@ def expectations(
         weights: (P,) in rad.
         backend: Evaluates.
         rule: Differentiates by the weights.
-        recorder: Is told what every evaluation cost.
+        recorder: Hears what every evaluation cost.
         known: (B, n) values that were measured already; then only gradients are evaluated.
 
     Returns:
         (B, n), of the weights' type.
     """
-    values: Tensor = _Expectations.apply(angles, weights, backend, rule, recorder or _ignore, known)
+    values: Tensor = _Expectations.apply(
+        angles, weights, backend, rule, recorder or (lambda _phase, _cost: None), known
+    )
     return values
 
 
@@ -370,7 +369,3 @@ def _weighted_difference(values: FloatArray, upstream: FloatArray) -> FloatArray
 def _array(tensor: Tensor) -> FloatArray:
     array: FloatArray = tensor.detach().cpu().double().numpy()
     return array
-
-
-def _ignore(_phase: str, _cost: Cost) -> None:
-    """Keep no record."""

@@ -60,11 +60,12 @@ class PpoDiagnostics:
     Attributes:
         policy_loss: Clipped surrogate loss.
         value_loss: Mean squared error of the critic.
-        entropy: Of the policy, in nats.
+        entropy: Entropy of the policy, in nats.
         approximate_kl: E[(r - 1) - log r], in nats, of the last epoch.
         clip_fraction: Share of transitions whose ratio left the trust region, last epoch.
         explained_variance: 1 - Var(target - value) / Var(target), before the update.
-        circuit_gradient_norm: Of the circuit's weights, before clipping; 0 for classical actors.
+        circuit_gradient_norm: Norm of the gradient by the circuit's weights, before clipping; 0 for
+            classical actors.
         first_ratio_spread: Standard deviation of the ratio at unchanged weights, i.e. in the first
             minibatch; 0 when the backend is exact or the rollout's features are reused.
     """
@@ -147,16 +148,16 @@ def update(
     """Improve actor and critic on one rollout.
 
     Args:
-        actor: Is changed in place.
-        critic: Is changed in place.
-        actor_optimizer: Of the actor's parameters.
-        critic_optimizer: Of the critic's.
+        actor: The policy; changed in place.
+        critic: The value function; changed in place.
+        actor_optimizer: Steps the actor's parameters.
+        critic_optimizer: Steps the critic's.
         rollout: Whole episodes.
         config: Settings.
         generator: Permutes the transitions.
-        progress: Where an interrupted update stood; is changed in place.
-        before_minibatch: Is called when everything a minibatch depends on stands, and nothing of
-            it has been evaluated yet.
+        progress: Where an interrupted update stood; changed in place.
+        before_minibatch: Called when everything a minibatch depends on stands, and nothing of it
+            has been evaluated yet.
 
     Raises:
         ValueError: If a loss is not finite, or there are more minibatches than transitions.
@@ -173,15 +174,25 @@ def update(
         if before_minibatch is not None:
             before_minibatch(progress)
         chosen = progress.order.tensor_split(config.minibatches)[index]
-        part = _minibatch(rollout, advantages, targets, chosen, _reuses(config, epoch))
+        reuse = config.reuse_features == "always" or (
+            config.reuse_features == "first pass" and epoch == 0
+        )
+        part = _minibatch(rollout, advantages, targets, chosen, reuse)
         losses = minibatch_losses(actor, critic, part, config)
         norm = _descend(actor, critic, actor_optimizer, critic_optimizer, losses, config)
         progress.records.append(_record(epoch, losses, norm, config.clip))
-    return _summarise(progress.records, _explained_variance(rollout.values, targets), config.epochs)
+    unexplained = (targets - rollout.values).var() / targets.var().clamp(min=1e-12)
+    return _summarise(progress.records, float(1 - unexplained), config.epochs)
 
 
 def minibatch_losses(actor: Actor, critic: nn.Module, part: Minibatch, config: PpoConfig) -> Losses:
-    """The clipped surrogate, the critic's squared error and the entropy of one minibatch."""
+    """The clipped surrogate, the critic's squared error and the entropy of one minibatch.
+
+    ratio   = pi(a | s) / pi_old(a | s)
+    policy  = - mean min(ratio A, clip(ratio, 1 - clip, 1 + clip) A)
+    value   = mean (V(s) - target)^2
+    entropy = mean log(sigma sqrt(2 pi e))
+    """
     distribution, sigma = _distribution(actor, part.states, part.features, config)
     ratio = (distribution.log_prob(part.actions) - part.log_probs).exp()
     clipped = ratio.clamp(1 - config.clip, 1 + config.clip)
@@ -198,12 +209,12 @@ def _distribution(
     actor: Actor, states: Tensor, known: Tensor | None, config: PpoConfig
 ) -> tuple[Normal, Tensor]:
     """The policy, and the sigma whose entropy is rewarded."""
-    if not isinstance(actor, RingActor):
-        distribution = actor.distribution(states)
-    elif not config.entropy_into_circuit:
+    if isinstance(actor, RingActor) and not config.entropy_into_circuit:
         return actor.split_distribution(states, known)
-    else:
+    if isinstance(actor, RingActor):
         distribution = actor.distribution_of(actor.features(states, known))
+    else:
+        distribution = actor.distribution(states)
     return distribution, distribution.scale
 
 
@@ -223,18 +234,14 @@ def _descend(
     actor_optimizer.zero_grad()
     critic_optimizer.zero_grad()
     loss.backward()
-    norm = _circuit_gradient_norm(actor)
+    norm = 0.0
+    if isinstance(actor, RingActor) and actor.circuit_weights.grad is not None:
+        norm = float(actor.circuit_weights.grad.norm())
     for module in (actor, critic):
         nn.utils.clip_grad_norm_(module.parameters(), config.max_gradient_norm)
     actor_optimizer.step()
     critic_optimizer.step()
     return norm
-
-
-def _circuit_gradient_norm(actor: Actor) -> float:
-    if not isinstance(actor, RingActor) or actor.circuit_weights.grad is None:
-        return 0.0
-    return float(actor.circuit_weights.grad.norm())
 
 
 def _advantages(rollout: Rollout, config: PpoConfig) -> tuple[Tensor, Tensor]:
@@ -243,12 +250,6 @@ def _advantages(rollout: Rollout, config: PpoConfig) -> tuple[Tensor, Tensor]:
         rollout.rewards, rollout.values, nothing, rollout.dones, config.gamma, config.gae_lambda
     )
     return (advantages - advantages.mean()) / (advantages.std() + 1e-8), targets
-
-
-def _reuses(config: PpoConfig, epoch: int) -> bool:
-    return config.reuse_features == "always" or (
-        config.reuse_features == "first pass" and epoch == 0
-    )
 
 
 def _minibatch(
@@ -292,10 +293,6 @@ def _summarise(records: list[MinibatchRecord], explained: float, epochs: int) ->
         circuit_gradient_norm=_mean([r.circuit_norm for r in records]),
         first_ratio_spread=records[0].ratio_spread,
     )
-
-
-def _explained_variance(values: Tensor, targets: Tensor) -> float:
-    return float(1 - (targets - values).var() / targets.var().clamp(min=1e-12))
 
 
 def _mean(values: list[float]) -> float:

@@ -1,4 +1,4 @@
-"""What happened in whole episodes, and how good each action was (GAE, arXiv 1506.02438)."""
+"""What happened in whole episodes, and how good every action was (GAE, arXiv 1506.02438)."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from policy import advice
-from policy.diagnostics import LIMITS
+from policy.diagnostics import HEALTHY_RANGES
 
 HEALTHY = {
     "mean_abs_action": 0.5,
@@ -19,21 +19,21 @@ HEALTHY = {
 
 
 def test_health_is_silent() -> None:
-    assert set(HEALTHY) == set(LIMITS)
+    assert set(HEALTHY) == set(HEALTHY_RANGES)
     assert advice(HEALTHY) == []
 
 
-@pytest.mark.parametrize("name", LIMITS)
-def test_every_limit_speaks_once(name: str) -> None:
-    limit = LIMITS[name]
-    if limit.low is not None:
-        value = limit.low - 1
+@pytest.mark.parametrize("name", HEALTHY_RANGES)
+def test_every_end_of_a_range_speaks_once(name: str) -> None:
+    healthy = HEALTHY_RANGES[name]
+    if healthy.low is not None:
+        value = healthy.low - 1
     else:
-        assert limit.high is not None
-        value = limit.high + 1
+        assert healthy.high is not None
+        value = healthy.high + 1
     (line,) = advice({**HEALTHY, name: value})
     assert line.startswith(f"{name} = ")
-    assert limit.advice in line
+    assert healthy.advice in line
 
 
 def test_unknown_names_are_skipped() -> None:
