@@ -20,8 +20,8 @@ from benchmarks.timing import significant, write_result
 from policy import ExpectationBackend, ParameterShift, RingCircuit
 from policy.backend import FloatArray
 from qhw.backends.mitigation.fitting import CalibrationInputs, calibration_inputs, ideal_values
-from qhw.backends.mitigation.method import MethodName
 from qhw.backends.opening import open_backend
+from qhw.config import MethodName
 
 DEVICES = ("fake_brisbane", "fake_marrakesh")
 METHODS: dict[MethodName, int] = {"none": 1, "readout": 1, "zne": 2, "affine": 1}

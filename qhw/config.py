@@ -29,7 +29,16 @@ NonNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Shots = Annotated[int, Field(ge=1, le=10_000_000)]
-Mitigation = Literal["none", "readout", "affine", "zne", "native"]
+Engine = Literal["auto", "aer", "compiled"]
+MethodName = Literal["none", "readout", "affine", "zne", "native"]
+"""How errors of a device are mitigated; see `qhw.backends.mitigation`."""
+ZNE_SCALES = (1, 3)
+"""Noise scales that `zne` extrapolates from, as multiples of the circuit's own gates."""
+AFFINE_CIRCUITS, PROBE_CIRCUITS, READOUT_CIRCUITS = 32, 8, 2
+"""What mitigation measures for its own sake: to fit an affine map, to see whether a kept one still
+holds, and to measure read-out errors instead of taking the published ones."""
+CALIBRATION_SHOTS = 4096
+"""Of each of these circuits."""
 NO_LIMIT = unset("none; ibm_* needs one limit")
 OF_BUNDLE = unset("as the bundle's card or the preset says")
 OnDrift = Literal["warn", "refit", "stop"]
@@ -93,10 +102,10 @@ class BackendConfig(Section):
     """Multiplies the device's errors."""
     shots: Annotated[Shots | None, unset("exact; 1024 on a device")] = None
     """Shots of each circuit."""
-    engine: Literal["auto", "aer", "compiled"] = "auto"
+    engine: Engine = "auto"
     """How noise is simulated."""
     mitigation: Annotated[
-        Mitigation | None, unset("none on simulators; affine or readout on a device")
+        MethodName | None, unset("none on simulators; affine or readout on a device")
     ] = None
     """How errors of the device are mitigated."""
 

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from calibration import DeviceSnapshot
-    from qhw.backends.mitigation.method import MethodName
     from qhw.backends.transpilation import TranspiledCircuit
-    from qhw.config import OnDrift
+    from qhw.config import MethodName, OnDrift
 
 Words = dict[str, str | int | float]
 """What is told, by what it is about."""

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from policy import ExpectationBackend, RingCircuit
 from qhw.backends.backend import Backend
-from qhw.backends.mitigation.method import MethodName
+from qhw.config import Engine, MethodName
 from qhw.errors import BackendUnavailableError, ConfigError
 from qhw.files import Cache
 from qhw.known import BACKEND_NAMES, DeviceName, open_snapshot, refuse_unknown
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from calibration import DeviceSnapshot
     from qhw.backends.compiled import CompiledBackend
     from qhw.backends.transpilation import TranspiledCircuit
-
-Engine = Literal["auto", "aer", "compiled"]
 
 
 def open_backend(

@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from qhw.budget.limits import Limits, qpu_seconds
+from qhw.config import (
+    AFFINE_CIRCUITS,
+    CALIBRATION_SHOTS,
+    PROBE_CIRCUITS,
+    READOUT_CIRCUITS,
+    ZNE_SCALES,
+    MethodName,
+)
 from qhw.errors import ConfigError, MitigationError
 
-CALIBRATION_SHOTS = 4096
-AFFINE_CIRCUITS = 32
-PROBE_CIRCUITS = 8
-READOUT_CIRCUITS = 2
-ZNE_SCALES = 2
-
-Method = Literal["none", "readout", "affine", "zne", "native"]
 StoredMap = Literal["none", "unknown", "earlier", "present"]
 """Which affine map is kept: none, one that may or may not fit this circuit and calibration, one of
 an earlier calibration, one of the present."""
@@ -72,7 +73,7 @@ class MitigationPlan:
         by_default: Whether nobody asked for the method.
     """
 
-    method: Method = "none"
+    method: MethodName = "none"
     stored: StoredMap = "none"
     readout_measured: bool = False
     by_default: bool = False
@@ -80,7 +81,7 @@ class MitigationPlan:
     @property
     def scales(self) -> int:
         """Circuits for each one that is asked for."""
-        return ZNE_SCALES if self.method == "zne" else 1
+        return len(ZNE_SCALES) if self.method == "zne" else 1
 
     def jobs(self) -> tuple[PlannedJob, ...]:
         """What must be measured before anything else."""

@@ -17,16 +17,8 @@ from qhw.budget.limits import (
     Spent,
     qpu_seconds,
 )
-from qhw.budget.planned_jobs import (
-    AFFINE_CIRCUITS,
-    CALIBRATION_SHOTS,
-    PROBE_CIRCUITS,
-    MitigationPlan,
-    PlannedJob,
-    RunShape,
-    Stretch,
-    TrainingShape,
-)
+from qhw.budget.planned_jobs import MitigationPlan, PlannedJob, RunShape, Stretch, TrainingShape
+from qhw.config import AFFINE_CIRCUITS, CALIBRATION_SHOTS, PROBE_CIRCUITS
 
 SECONDS_PER_QUEUED_JOB = 30.0
 """Assumed time that a job ahead in the queue takes."""

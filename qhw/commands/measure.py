@@ -25,10 +25,16 @@ from rich.table import Table
 from policy import RingCircuit
 from policy.backend import FloatArray
 from qhw.backends.mitigation.affine import AffineMap, affine_to_json
-from qhw.backends.mitigation.fitting import CALIBRATION_CIRCUITS, CALIBRATION_SHOTS, PROBE_CIRCUITS
-from qhw.backends.mitigation.readout import READOUT_CIRCUITS, ReadoutInversion
+from qhw.backends.mitigation.readout import ReadoutInversion
 from qhw.budget.limits import qpu_seconds
-from qhw.config import BackendConfig, HardwareConfig
+from qhw.config import (
+    AFFINE_CIRCUITS,
+    CALIBRATION_SHOTS,
+    PROBE_CIRCUITS,
+    READOUT_CIRCUITS,
+    BackendConfig,
+    HardwareConfig,
+)
 from qhw.console import plain_table, told_moment
 from qhw.devices.backend import DeviceBackend
 from qhw.devices.mitigation import DeviceMitigation
@@ -133,14 +139,14 @@ def _quote(price: float) -> str:
     return (
         f"Read-out errors take {READOUT_CIRCUITS} circuits; the affine map nothing while one of "
         f"the present calibration is kept, {PROBE_CIRCUITS} to probe an earlier one, "
-        f"{CALIBRATION_CIRCUITS} to fit it: at most {math.ceil(_most_seconds())} QPU s, "
+        f"{AFFINE_CIRCUITS} to fit it: at most {math.ceil(_most_seconds())} QPU s, "
         f"${price * _most_seconds():.0f}."
     )
 
 
 def _most_seconds() -> float:
     """QPU seconds of all three jobs."""
-    jobs = (READOUT_CIRCUITS, PROBE_CIRCUITS, CALIBRATION_CIRCUITS)
+    jobs = (READOUT_CIRCUITS, PROBE_CIRCUITS, AFFINE_CIRCUITS)
     return sum(qpu_seconds(1, circuits, CALIBRATION_SHOTS) for circuits in jobs)
 
 

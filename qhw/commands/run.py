@@ -18,8 +18,7 @@ from diffusion.episodes import Episode
 from diffusion.headroom import Candidate, play_candidate, wide_environment
 from diffusion.lpips_distance import LpipsDistance
 from diffusion.metrics import psnr, ssim
-from qhw.backends.mitigation.method import MethodName
-from qhw.config import RunConfig
+from qhw.config import MethodName, RunConfig
 from qhw.console import from_here, plain_table, print_facts
 from qhw.devices.opening import Requester
 from qhw.devices.session import Display, paid_session

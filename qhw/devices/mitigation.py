@@ -26,8 +26,6 @@ from qhw.backends.mitigation.affine import (
     affine_to_json,
 )
 from qhw.backends.mitigation.fitting import (
-    CALIBRATION_CIRCUITS,
-    CALIBRATION_SHOTS,
     CalibrationInputs,
     calibration_inputs,
     fit_affine,
@@ -36,15 +34,15 @@ from qhw.backends.mitigation.fitting import (
     still_fits,
 )
 from qhw.backends.mitigation.folded_cache import folded_for
-from qhw.backends.mitigation.method import MethodName, Mitigation, Unmitigated
+from qhw.backends.mitigation.method import Mitigation, Unmitigated
 from qhw.backends.mitigation.readout import ReadoutInversion, measurement_circuits
 from qhw.backends.mitigation.zne import ZeroNoise
 from qhw.backends.transpilation import TranspiledCircuit
+from qhw.config import AFFINE_CIRCUITS, CALIBRATION_SHOTS, ZNE_SCALES, MethodName
 from qhw.devices.pubs import parameterised
 from qhw.jobs.request import Pub
 from qhw.jobs.work import Answer
 
-ZNE_SCALES = (1, 3)
 Calibrate = Callable[[list[Pub], int], Answer]
 """Runs one job of these PUBs with so many shots per circuit."""
 
@@ -184,7 +182,7 @@ class DeviceMitigation:
             self.store.save(affine)
 
     def _fit(self, calibrate: Calibrate) -> AffineMap:
-        inputs = calibration_inputs(self.circuit, CALIBRATION_CIRCUITS)
+        inputs = calibration_inputs(self.circuit, AFFINE_CIRCUITS)
         answer = self._measure(inputs, calibrate)
         (measured,) = answer.values
         fitted = fit_affine(

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from policy import RingCircuit
-from qhw.backends.mitigation.method import MethodName
 from qhw.budget.limits import Budget, Limits
 from qhw.budget.planned_jobs import DEFAULT_SHOTS, default_mitigation
-from qhw.config import BackendConfig, HardwareConfig
+from qhw.config import BackendConfig, HardwareConfig, MethodName
 from qhw.errors import ConfigError
 from qhw.files import Cache, UserData
 from qhw.jobs.clock import Clock, SystemClock

@@ -20,12 +20,15 @@ import numpy as np
 from policy.backend import FloatArray
 from qhw.backends.circuit_file import circuit_digest
 from qhw.backends.facts import MitigationFacts
-from qhw.backends.mitigation.method import Measured, MethodName, only_scale
+from qhw.backends.mitigation.method import Measured, only_scale
 from qhw.backends.transpilation import TranspiledCircuit
+from qhw.config import MethodName
 from qhw.errors import MitigationError
 from qhw.files import make_private, replace_file
 
 SMALLEST_SLOPE = 0.3
+_ARRAYS = ("slope", "intercept", "residual", "covariance")
+_FACTS = ("circuits", "shots", "date", "calibration_digest", "device", "key")
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,11 +119,6 @@ class AffineMap:
             "affine error beside shots": f"{self.own_error(np.zeros(1)).max():.4f} near <Z> = 0",
         }
         return MitigationFacts(self.name, details, overhead=1)
-
-
-_ARRAYS = ("slope", "intercept", "residual", "covariance")
-
-_FACTS = ("circuits", "shots", "date", "calibration_digest", "device", "key")
 
 
 def affine_key(transpiled: TranspiledCircuit) -> str:

@@ -1,4 +1,4 @@
-"""The calibration that an affine map is fitted to: its circuits, their ideals, the fit."""
+"""Fitting an affine map to a calibration, and asking by a probe whether it still fits."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from policy import Cost, RingCircuit
 from policy.backend import Estimate, FloatArray
 from qhw.backends.aer import AerBackend
 from qhw.backends.mitigation.affine import AffineMap
+from qhw.config import AFFINE_CIRCUITS, PROBE_CIRCUITS
 from qhw.errors import MitigationError
 
-CALIBRATION_CIRCUITS = 32
-CALIBRATION_SHOTS = 4096
-CALIBRATION_SEED = 32_768
+CALIBRATION_SEED, PROBE_SEED = 32_768, 8_192
 FEWEST_CIRCUITS = 16
 SMALLEST_SPREAD = 0.02
 """Least standard deviation of an output's ideal values that still fixes a slope."""
+FALSE_ALARMS = 1e-3
+"""Chance that a probe refuses a map that fits."""
+ROUNDING = 1e-9
+"""Differences below this mean nothing, even where values and map are exact."""
 
 
 class CalibrationInputs(NamedTuple):
@@ -58,7 +61,7 @@ class Rows:
 
 
 def calibration_inputs(
-    circuit: RingCircuit, count: int = CALIBRATION_CIRCUITS, seed: int = CALIBRATION_SEED
+    circuit: RingCircuit, count: int = AFFINE_CIRCUITS, seed: int = CALIBRATION_SEED
 ) -> CalibrationInputs:
     """Draw angles and weights uniformly from [-pi, pi]; the same seed gives the same ones."""
     rng = np.random.default_rng(seed)
@@ -137,7 +140,7 @@ def _refuse_too_little(ideal: FloatArray) -> None:
     if len(ideal) < FEWEST_CIRCUITS:
         raise MitigationError(
             f"{len(ideal)} calibration circuits: a fit to fewer than {FEWEST_CIRCUITS} is unsafe.",
-            f"Measure {CALIBRATION_CIRCUITS}.",
+            f"Measure {AFFINE_CIRCUITS}.",
         )
     spread = ideal.std(axis=0)
     if not spread.min() >= SMALLEST_SPREAD:
@@ -167,16 +170,6 @@ def _covariance(scatter: FloatArray, ideal: FloatArray) -> FloatArray:
     of_intercept = scatter / len(ideal) + mean**2 * of_slope
     rows = np.array([[of_slope, -mean * of_slope], [-mean * of_slope, of_intercept]])
     return np.moveaxis(rows, -1, 0)
-
-
-PROBE_CIRCUITS = 8
-
-PROBE_SEED = 8_192
-
-FALSE_ALARMS = 1e-3
-
-ROUNDING = 1e-9
-"""Differences below this mean nothing, even where values and map are exact."""
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 
 from policy.backend import FloatArray
 from qhw.backends.facts import MitigationFacts
+from qhw.config import MethodName
 
-MethodName = Literal["none", "readout", "affine", "zne", "native"]
 Measured = tuple[FloatArray, FloatArray]
 """Values (..., n) and their standard errors, of the same shape."""
 

@@ -16,15 +16,14 @@ import numpy as np
 from calibration import DeviceSnapshot
 from policy.backend import FloatArray
 from qhw.backends.facts import MitigationFacts
-from qhw.backends.mitigation.method import Measured, MethodName, only_scale
+from qhw.backends.mitigation.method import Measured, only_scale
+from qhw.config import MethodName
 from qhw.errors import MitigationError
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
 
 SMALLEST_CONTRAST = 0.1
-READOUT_CIRCUITS = 2
-"""Circuits that `measurement_circuits` makes."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,17 +16,17 @@ from qhw.backends.backend import Backend
 from qhw.backends.facts import BackendFacts
 from qhw.backends.mitigation.affine import AffineMap, affine_key
 from qhw.backends.mitigation.fitting import (
-    CALIBRATION_SHOTS,
     calibration_inputs,
     evaluate_rows,
     fit_affine,
     ideal_values,
 )
 from qhw.backends.mitigation.folded_cache import folded_for
-from qhw.backends.mitigation.method import MethodName, Mitigation
+from qhw.backends.mitigation.method import Mitigation
 from qhw.backends.mitigation.readout import ReadoutInversion
 from qhw.backends.mitigation.zne import ZeroNoise
 from qhw.backends.transpilation import TranspiledCircuit
+from qhw.config import CALIBRATION_SHOTS, MethodName
 from qhw.errors import MitigationError
 
 Opener = Callable[[TranspiledCircuit, int | None, int], Backend]

@@ -16,8 +16,9 @@ import numpy as np
 from policy.backend import FloatArray
 from qhw.backends.facts import MitigationFacts
 from qhw.backends.mitigation.folding import refuse_scale
-from qhw.backends.mitigation.method import Measured, MethodName
+from qhw.backends.mitigation.method import Measured
 from qhw.backends.mitigation.readout import ReadoutInversion
+from qhw.config import ZNE_SCALES, MethodName
 from qhw.errors import MitigationError
 
 Extrapolation = Literal["linear", "richardson"]
@@ -42,7 +43,7 @@ class ZeroNoise:
         MitigationError: If the scales cannot be used.
     """
 
-    scales: tuple[int, ...] = (1, 3)
+    scales: tuple[int, ...] = ZNE_SCALES
     readout: ReadoutInversion | None = None
     method: Extrapolation = "linear"
     name: ClassVar[MethodName] = "zne"

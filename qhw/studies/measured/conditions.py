@@ -17,18 +17,16 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qhw.config import MethodName
 from qhw.errors import CheckpointError, DataError
 from qhw.evaluation.eyes import EYES
 from qhw.runs.directory import RunDirectory
 from qhw.studies.study import Scope, read_arrays
-
-if TYPE_CHECKING:
-    from qhw.backends.mitigation.method import MethodName
 
 FORMAT = 1
 """Rises when latents, labels or columns change, so that older files are not taken for new ones."""

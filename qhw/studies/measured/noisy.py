@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policy.circuit import RingCircuit
+from qhw.config import MethodName
 from qhw.errors import MitigationError
 from qhw.files import replace_file
 from qhw.studies.measured.groups import subject
@@ -40,7 +41,7 @@ from qhw.studies.study import Arrays, Scope, kept, read_arrays
 if TYPE_CHECKING:
     from calibration import DeviceSnapshot
     from qhw.backends.backend import Backend
-    from qhw.backends.mitigation.method import MethodName, Mitigation
+    from qhw.backends.mitigation.method import Mitigation
 
 FloatArray = NDArray[np.float64]
 

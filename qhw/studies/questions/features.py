@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from qhw.backends.mitigation.fitting import CALIBRATION_CIRCUITS, CALIBRATION_SHOTS
+from qhw.config import AFFINE_CIRCUITS, CALIBRATION_SHOTS
 from qhw.studies.finding import Cell, Column, Estimate, Finding, Table
 from qhw.studies.measured.noisy import (
     Key,
@@ -196,7 +196,7 @@ def common_notes(scope: Scope, measured: Measured, found: Bootstrap) -> tuple[st
         f"step of each episode is drawn at random. {repeats} repetitions of everything that has "
         "shots.",
         "Shots are per evaluation: extrapolation runs two circuits with half of them each. An "
-        f"affine calibration ({CALIBRATION_CIRCUITS} circuits x {CALIBRATION_SHOTS:,} shots) comes "
+        f"affine calibration ({AFFINE_CIRCUITS} circuits x {CALIBRATION_SHOTS:,} shots) comes "
         "on top, drawn anew for every repetition; that other calibrations would come out otherwise "
         "is not in the intervals.",
         found.flag,

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from qhw.budget.limits import DOLLARS_PER_SECOND
 from qhw.budget.planned_jobs import MitigationPlan, RunShape
 from qhw.budget.quote import Quote, quote_run
-from qhw.config import RunConfig
-
-if TYPE_CHECKING:
-    from qhw.backends.mitigation.method import MethodName
+from qhw.config import MethodName, RunConfig
 
 PICTURES = 16
 """Pictures in lockstep that a price is told for, as `qhw run` makes them."""

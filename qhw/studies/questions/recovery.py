@@ -7,8 +7,9 @@ What else that money would buy is judged beside it: twice the shots, and no miti
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from qhw.config import MethodName
 from qhw.studies.finding import Cell, Column, Estimate, Table
 from qhw.studies.measured.conditions import FloatArray, Setting
 from qhw.studies.measured.gathered import Gathered
@@ -24,9 +25,6 @@ from qhw.studies.statistics.bootstrap import Bootstrap, hierarchical_bootstrap, 
 from qhw.studies.statistics.holm import holm
 from qhw.studies.statistics.intervals import shown
 from qhw.studies.statistics.power import nothing_seen, sample_size, units_of
-
-if TYPE_CHECKING:
-    from qhw.backends.mitigation.method import MethodName
 
 METHODS: tuple[MethodName, ...] = ("readout", "affine", "zne")
 ALPHA = 0.05

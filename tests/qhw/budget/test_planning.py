@@ -16,12 +16,12 @@ from policy import RingCircuit
 from policy.circuit import ENCODINGS
 from qhw.budget import planning
 from qhw.budget.limits import Limits
-from qhw.budget.planned_jobs import Method, StoredMap
+from qhw.budget.planned_jobs import StoredMap
 from qhw.budget.planning import named_device, plan_run, plan_training
 from qhw.budget.quote import Quote
 from qhw.cli.plan import plan_app
 from qhw.commands.plan import print_quote
-from qhw.config import CircuitConfig, RunConfig, merge, parse_config
+from qhw.config import CircuitConfig, MethodName, RunConfig, merge, parse_config
 from qhw.errors import BackendUnavailableError, ConfigError, QhwError, UnknownNameError
 from qhw.files import UserData
 from tests.ibm_cloud.cloud import Cloud, Fault
@@ -229,7 +229,7 @@ def test_limits_of_the_settings_count(tmp_path: Path) -> None:
 
 
 def test_every_mitigation_can_be_quoted() -> None:
-    names = get_args(Method)
+    names = get_args(MethodName)
     for name in names:
         assert plan("train", "--mitigation", name, "--gradient", "frozen")
 

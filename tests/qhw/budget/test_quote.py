@@ -27,10 +27,6 @@ from policy import (
     update,
 )
 from policy.backend import FloatArray, Question
-from qhw.backends.mitigation.fitting import CALIBRATION_CIRCUITS
-from qhw.backends.mitigation.fitting import CALIBRATION_SHOTS as FITTING_SHOTS
-from qhw.backends.mitigation.fitting import PROBE_CIRCUITS as PROBE_SIZE
-from qhw.budget import planned_jobs as planned
 from qhw.budget.limits import Budget, Limits, qpu_seconds
 from qhw.budget.planned_jobs import (
     MitigationPlan,
@@ -40,7 +36,6 @@ from qhw.budget.planned_jobs import (
     minibatch_sizes,
 )
 from qhw.budget.quote import Quote, quote_run, quote_training
-from qhw.devices.mitigation import ZNE_SCALES as DEVICE_ZNE_SCALES
 from qhw.errors import ConfigError, MitigationError
 
 NONE = MitigationPlan("none")
@@ -188,13 +183,6 @@ def test_what_a_calibration_takes(
     found = [p for p in quote_run(RunShape(3, 2, 10), plan).phases if p.phase == "calibration"]
     counted = [(p.jobs, p.circuits, p.jobs_low, p.circuits_low) for p in found]
     assert counted == ([(*most, *least)] if most[0] else [])
-
-
-def test_the_numbers_are_the_device_paths_own() -> None:
-    assert planned.AFFINE_CIRCUITS == CALIBRATION_CIRCUITS
-    assert planned.CALIBRATION_SHOTS == FITTING_SHOTS
-    assert planned.PROBE_CIRCUITS == PROBE_SIZE
-    assert len(DEVICE_ZNE_SCALES) == planned.ZNE_SCALES
 
 
 @given(st.integers(1, 60), st.integers(1, 50), st.integers(1, 4000), st.integers(1, 70), plans)

@@ -9,12 +9,12 @@ from policy import RingCircuit
 from policy.backend import FloatArray
 from qhw.backends.mitigation.affine import AffineMap
 from qhw.backends.mitigation.fitting import (
-    CALIBRATION_CIRCUITS,
     calibration_inputs,
     evaluate_rows,
     fit_affine,
     ideal_values,
 )
+from qhw.config import AFFINE_CIRCUITS
 from qhw.errors import MitigationError
 
 SLOPE, INTERCEPT, NOISE = np.array([0.8, 0.75, 0.9]), np.array([0.01, -0.02, 0.0]), 0.015
@@ -27,7 +27,7 @@ WHERE = {
 }
 
 
-def draw_ideal(rng: np.random.Generator, rows: int = CALIBRATION_CIRCUITS) -> FloatArray:
+def draw_ideal(rng: np.random.Generator, rows: int = AFFINE_CIRCUITS) -> FloatArray:
     return rng.normal(0.05, 0.25, (rows, len(SLOPE))).clip(-1, 1)
 
 

@@ -9,8 +9,6 @@ from policy import RingCircuit
 from policy.backend import FloatArray
 from qhw.backends.mitigation.affine import AffineMap
 from qhw.backends.mitigation.fitting import (
-    CALIBRATION_SHOTS,
-    PROBE_CIRCUITS,
     calibration_inputs,
     evaluate_rows,
     fit_affine,
@@ -18,6 +16,7 @@ from qhw.backends.mitigation.fitting import (
     probe_inputs,
     still_fits,
 )
+from qhw.config import CALIBRATION_SHOTS, PROBE_CIRCUITS
 
 SLOPE, NOISE, MISFIT = 0.8, 0.015, 0.005
 
