@@ -142,7 +142,9 @@ def test_every_dotted_name_can_be_imported(page: Path) -> None:
 
 
 def test_the_front_page_is_short_and_leads_to_every_page() -> None:
-    assert len(README.read_text(encoding="utf-8").splitlines()) <= FRONT_PAGE_LINES
+    front = README.read_text(encoding="utf-8")
+    assert len(front.splitlines()) <= FRONT_PAGE_LINES
+    assert front.count("![") == 1
     reached, waiting = {README}, [README]
     while waiting:
         page = waiting.pop()
