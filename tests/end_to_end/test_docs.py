@@ -81,7 +81,8 @@ def _defined(body: list[ast.stmt], prefix: str) -> Iterator[str]:
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             yield prefix + node.name
         elif isinstance(node, ast.Assign):
-            yield from (prefix + each.id for each in node.targets if isinstance(each, ast.Name))
+            targets = (name for target in node.targets for name in ast.walk(target))
+            yield from (prefix + name.id for name in targets if isinstance(name, ast.Name))
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             yield prefix + node.target.id
 
