@@ -384,9 +384,9 @@ def _describe(error: ValidationError) -> str:
         field = ".".join(str(part) for part in item["loc"]) or "settings"
         value = item["input"] if not isinstance(item["input"], (dict, BaseModel)) else None
         shown = "" if value is None else f" = {value!r}"
-        told = item["msg"].removeprefix("Value error, ")
-        names_itself = not item["loc"] or told.startswith(f"{field}.")
-        lines.append(told if names_itself and not shown else f"{field}{shown}: {told}")
+        message = item["msg"].removeprefix("Value error, ")
+        names_itself = not item["loc"] or message.startswith(f"{field}.")
+        lines.append(message if names_itself and not shown else f"{field}{shown}: {message}")
     return "\n".join(lines)
 
 

@@ -14,7 +14,7 @@ JobArgument = Annotated[
     str, typer.Argument(metavar="JOB", help="A job's id, or the beginning of it.")
 ]
 OptionalJob = Annotated[
-    str | None, typer.Argument(metavar="[JOB]", help="A job's id, or the beginning of it.")
+    str | None, typer.Argument(metavar="JOB", help="A job's id, or the beginning of it.")
 ]
 RunOption = Annotated[
     str | None, typer.Option("--run", metavar="ID", help="A run's id, or the beginning of it.")

@@ -29,9 +29,9 @@ class Panel:
     """Options that stand together in the help.
 
     Attributes:
-        title: Above them.
-        settings: Which they fill, such as `backend.shots`.
-        default: What holds for all that are left out, in words; empty for each setting's own.
+        title: Heading of the panel.
+        settings: Names of the settings that are filled, such as `backend.shots`.
+        default: What holds in place of each setting's own default, in words; empty where that does.
     """
 
     title: str
@@ -39,13 +39,13 @@ class Panel:
     default: str = ""
 
     def only(self, *names: str) -> Panel:
-        """Those whose settings end in these words."""
+        """The panel without all but these, by the last word of their settings."""
         chosen = (name for name in self.settings if name.rpartition(".")[2] in names)
         return replace(self, settings=tuple(chosen))
 
     @property
     def of_run(self) -> Panel:
-        """The same for a command that takes from a run what is left out."""
+        """The panel of a command that takes from a run what is left out."""
         return replace(self, default="the run's own")
 
 
@@ -83,7 +83,8 @@ LEARNING = Panel(
     "Learning", ("gradient.rule", "ppo.updates", "ppo.environments", "evaluation.latents")
 )
 SEED = Panel("Learning", ("seed",))
-TORCH_DEVICE = Panel("Output", ("torch_device",))
+OUTPUT = "Output"
+TORCH_DEVICE = Panel(OUTPUT, ("torch_device",))
 
 
 def flag_of(setting: str) -> str:

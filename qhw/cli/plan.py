@@ -19,7 +19,15 @@ from qhw.cli.options import (
     described,
     takes,
 )
-from qhw.cli.runs import RunArgument, RunsOption
+from qhw.cli.runs import (
+    ConfigOption,
+    FromOption,
+    ImagesOption,
+    PresetOption,
+    QueryOption,
+    RunArgument,
+    RunsOption,
+)
 
 plan_app = typer.Typer(
     help="Quote QPU time and money before anything is sent.", no_args_is_help=True
@@ -49,11 +57,9 @@ QueueOption = Annotated[
 @takes(SAMPLED, PRICED, WOULD_STOP, CIRCUIT, LEARNING)
 def train(
     *,
-    start_from: Annotated[Path | None, typer.Option("--from", help="Train this run on.")] = None,
-    config: Annotated[Path | None, typer.Option(help="TOML file with settings.")] = None,
-    preset: Annotated[str, typer.Option(help="Settings to begin with: default or paper.")] = (
-        "default"
-    ),
+    config: ConfigOption = None,
+    preset: PresetOption = "default",
+    start_from: FromOption = None,
     backend: BackendOption = None,
     queue: QueueOption = None,
     typed: Settings,
@@ -69,8 +75,8 @@ def train(
 def run(
     *,
     run_path: RunArgument = None,
-    images: Annotated[int, typer.Option(min=1, max=1000, help="Pictures to make.")] = 16,
-    query_every: Annotated[int, typer.Option(min=1, help="Ask the device at every such step.")] = 1,
+    images: ImagesOption = 16,
+    query_every: QueryOption = 1,
     runs: RunsOption = Path("runs"),
     backend: BackendOption = None,
     queue: QueueOption = None,

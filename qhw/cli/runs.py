@@ -14,6 +14,7 @@ from qhw.cli.options import (
     DEVICE,
     LEARNING,
     LIMITS,
+    OUTPUT,
     PRICE,
     SEED,
     TORCH_DEVICE,
@@ -27,19 +28,23 @@ RunArgument = Annotated[
     typer.Argument(metavar="RUN", help=described("Folder of a trained run", "default: the latest")),
 ]
 RunsOption = Annotated[Path, typer.Option("--runs", help="Folder that holds the runs.")]
-OUTPUT = TORCH_DEVICE.title
+ConfigOption = Annotated[Path | None, typer.Option(help="TOML file with settings.")]
+PresetOption = Annotated[str, typer.Option(help="Settings to begin with: default or paper.")]
+FromOption = Annotated[
+    Path | None, typer.Option("--from", help="Start with this run's weights and settings.")
+]
+ImagesOption = Annotated[int, typer.Option(min=1, max=1000, help="Pictures to make.")]
+QueryOption = Annotated[
+    int, typer.Option(min=1, help="Ask the circuit at every K-th step; hold in between.")
+]
 
 
 @takes(ACTOR, CIRCUIT, BACKEND, DEVICE, LIMITS, PRICE, LEARNING, SEED, TORCH_DEVICE)
 def train(
     *,
-    config: Annotated[Path | None, typer.Option(help="TOML file with settings.")] = None,
-    preset: Annotated[str, typer.Option(help="Settings to begin with: default or paper.")] = (
-        "default"
-    ),
-    start_from: Annotated[
-        Path | None, typer.Option("--from", help="Start with this run's weights and settings.")
-    ] = None,
+    config: ConfigOption = None,
+    preset: PresetOption = "default",
+    start_from: FromOption = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with this run.")] = None,
     typed: Settings,
     name: Annotated[
@@ -78,11 +83,9 @@ def train(
 def run(
     *,
     run_path: RunArgument = None,
-    images: Annotated[int, typer.Option(min=1, max=1000, help="Pictures to make.")] = 16,
+    images: ImagesOption = 16,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the latents.")] = 0,
-    query_every: Annotated[
-        int, typer.Option(min=1, help="Ask the circuit at every K-th step; hold in between.")
-    ] = 1,
+    query_every: QueryOption = 1,
     resume: Annotated[
         bool, typer.Option("--resume", help="Collect what an unfinished run paid for; go on.")
     ] = False,

@@ -14,6 +14,7 @@ from rich.console import Console
 from qhw.console import listing
 from qhw.errors import LedgerError
 from qhw.files import Cache, UserData
+from qhw.known import has_credentials
 
 PACKAGES = ("qhw", "policy", "diffusion", "calibration")
 CREDENTIAL_VARIABLES = ("QISKIT_IBM_TOKEN", "QISKIT_IBM_INSTANCE")
@@ -85,13 +86,11 @@ def _check_bundle() -> Check:
 
 def _check_credentials() -> Check:
     """Where the client would find a token; never the token."""
-    from qhw.known import has_credentials
-
     if not has_credentials():
         return Check("IBM credentials", True, "none: simulators only")
     variables = [name for name in CREDENTIAL_VARIABLES if os.environ.get(name)]
-    found = [*variables, *([str(ACCOUNT_FILE)] if ACCOUNT_FILE.expanduser().exists() else [])]
-    return Check("IBM credentials", True, ", ".join(found))
+    files = [str(ACCOUNT_FILE)] if ACCOUNT_FILE.expanduser().exists() else []
+    return Check("IBM credentials", True, ", ".join([*variables, *files]))
 
 
 def _check_ledger() -> Check:
@@ -115,8 +114,5 @@ def _check_ledger() -> Check:
 
 def _check_cache() -> Check:
     folder = Cache.of_user().root
-    return Check("cache folder", os.access(_existing_parent(folder), os.W_OK), str(folder))
-
-
-def _existing_parent(path: Path) -> Path:
-    return path if path.exists() else _existing_parent(path.parent)
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    return Check("cache folder", os.access(existing, os.W_OK), str(folder))

@@ -114,7 +114,8 @@ def print_quote(console: Console, quote: Quote, limits: Limits) -> None:
     for line in quote.warnings:
         console.print(line, style="yellow")
     console.print("Assumed:")
-    for line in (*_notes(quote), *quote.assumptions):
+    notes = [f"{phase.phase}: {phase.note}." for phase in quote.phases if phase.note]
+    for line in (*notes, *quote.assumptions):
         console.print(f"- {line}")
     console.print("Nothing was sent.")
 
@@ -147,16 +148,16 @@ def _table(quote: Quote) -> Table:
 def _open_plan(quote: Quote) -> str:
     share = quote.open_plan_share
     low = quote.seconds_low / OPEN_PLAN_SECONDS
-    told = f"{_span(100 * low, 100 * share)} % of" if share < 10 else f"{_span(low, share)} times"
-    return f"That is {told} the Open plan's {OPEN_PLAN_SECONDS:.0f} QPU s in 28 days."
+    part = f"{_span(100 * low, 100 * share)} % of" if share < 10 else f"{_span(low, share)} times"
+    return f"That is {part} the Open plan's {OPEN_PLAN_SECONDS:.0f} QPU s in 28 days."
 
 
 def _waiting(quote: Quote) -> str:
     trips = f"{_number(quote.jobs)} round trips one after the other"
     if quote.queue is None:
-        each = _duration(quote.jobs * SECONDS_PER_QUEUED_JOB)
+        wait = _duration(quote.jobs * SECONDS_PER_QUEUED_JOB)
         return (
-            f"Waiting: {trips}; for every job ahead in the queue {each}, at "
+            f"Waiting: {trips}; for every job ahead in the queue {wait}, at "
             f"{SECONDS_PER_QUEUED_JOB:.0f} s each. The queue is not known here (--queue)."
         )
     assert quote.waiting_seconds is not None
@@ -166,25 +167,18 @@ def _waiting(quote: Quote) -> str:
     )
 
 
-def _notes(quote: Quote) -> list[str]:
-    return [f"{phase.phase}: {phase.note}." for phase in quote.phases if phase.note]
-
-
 def _stops(quote: Quote, limits: Limits) -> list[str]:
     """What the limits would do, at the upper bound and at the lower one; empty if all fits."""
     high, low = quote.stop(limits), quote.stop(limits, low=True)
     if high is None:
         return []
+    limit = f"{high.passed.option} {high.passed.limit:g} does not hold all of it"
     if low == high:
-        return [f"{_limit(high)}: it stops before {_place(high)}."]
-    lines = [f"{_limit(high)}: at the upper bound it stops before {_place(high)},"]
+        return [f"{limit}: it stops before {_place(high)}."]
+    lines = [f"{limit}: at the upper bound it stops before {_place(high)},"]
     if low is None:
         return [*lines, "at the lower one all of it fits."]
     return [*lines, f"at the lower one before {_place(low)}."]
-
-
-def _limit(stop: Stop) -> str:
-    return f"{stop.passed.option} {stop.passed.limit:g} does not hold all of it"
 
 
 def _place(stop: Stop) -> str:
