@@ -45,7 +45,7 @@ def show(job: JobArgument) -> None:
 @jobs_app.command()
 def collect(job: OptionalJob = None, run: RunOption = None) -> None:
     """Keep the results of jobs that have ended; whoever resumes their run finds them."""
-    from qhw.commands.jobs_settle import collect_jobs
+    from qhw.commands.jobs_collect import collect_jobs
 
     collect_jobs(job, run)
 
@@ -57,7 +57,7 @@ def cancel(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Cancel a job, or all pending jobs of a run, on the platform."""
-    from qhw.commands.jobs_settle import cancel_jobs
+    from qhw.commands.jobs_cancel import cancel_jobs
 
     if not cancel_jobs(job, run, (lambda _: True) if yes else typer.confirm):
         typer.echo("Nothing was cancelled.")

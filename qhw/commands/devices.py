@@ -17,7 +17,7 @@ from qhw.files import Cache
 from qhw.jobs.ibm.account import LiveDevice
 from qhw.jobs.ledger import Ledger
 from qhw.jobs.patience import PatientRunner, answer_within
-from qhw.jobs.reopening import OPENING_SECONDS, patiently
+from qhw.jobs.prompt import OPENING_SECONDS, at_prompt
 from qhw.known import CREDENTIALS, LIVE_DEVICES, LIVE_PREFIX, has_credentials, stand_in_names
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _runner(service: QiskitRuntimeService, name: str) -> PatientRunner:
     def opened() -> IbmRunner:
         return IbmRunner(service, find_device(service, name), "job", lambda _: None)
 
-    return patiently(answer_within(OPENING_SECONDS, f"opening {name}", opened))
+    return at_prompt(answer_within(OPENING_SECONDS, f"opening {name}", opened))
 
 
 def _cells(survey: Survey) -> tuple[str, ...]:

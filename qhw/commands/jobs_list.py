@@ -48,11 +48,6 @@ def cost(entry: Entry) -> str:
     return f"~{entry.quoted_seconds:.1f}" if entry.sent else "-"
 
 
-def work(entry: Entry) -> str:
-    """The unit's key without its run, such as `rollout/1/7/0`."""
-    return entry.unit.key.partition("/")[2]
-
-
 def _recent(entries: Sequence[Entry]) -> list[Entry]:
     last = {entry.id for entry in entries[-RECENT:]}
     return [entry for entry in entries if entry.id in last or entry.state in PENDING]
@@ -74,7 +69,7 @@ def _heading(entry: Entry) -> str:
 
 def _entry_line(entry: Entry) -> str:
     attempt = f"#{entry.attempt}" if entry.attempt > 1 else ""
-    unit = f"{work(entry):<20} {attempt}"
+    unit = f"{entry.unit.place:<20} {attempt}"
     clock = moment(entry.intended_at)[11:16]
     return _line(clock, unit, entry.state, cost(entry), entry.job_id or "no job")
 
@@ -156,8 +151,8 @@ def find_pending(ledger: Ledger, job: str | None, run: str | None) -> list[Entry
         UnknownNameError: If there is no such job or run.
     """
     if job is not None:
-        found = find_job(ledger, job)
-        return [found] if isinstance(found, Entry) and found.state in PENDING else []
+        entry = find_job(ledger, job)
+        return [entry] if isinstance(entry, Entry) and entry.state in PENDING else []
     chosen = None if run is None else find_run(ledger, run)
     return ledger.entries(run=chosen, states=PENDING)
 

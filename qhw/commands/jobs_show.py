@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.table import Table
 
-from qhw.commands.jobs_list import cost, find_job, work
+from qhw.commands.jobs_list import cost, find_job
 from qhw.console import moment, told_moment
 from qhw.errors import BackendUnavailableError, HardwareError
 from qhw.jobs.ledger import Duplicate, Entry, Ledger, owner_alive
-from qhw.jobs.reopening import reopen
+from qhw.jobs.prompt import open_at_prompt
 from qhw.jobs.runner import JobReport
 
 Facts = Iterator[tuple[str, str]]
@@ -77,7 +77,7 @@ def _question(entry: Entry) -> Facts:
     unit = entry.unit
     update = f"update {unit.update}, " if unit.update else ""
     attempt = f", attempt {entry.attempt}" if entry.attempt > 1 else ""
-    yield "work", f"{unit.phase}, {update}step {unit.step + 1} ({work(entry)}{attempt})"
+    yield "work", f"{unit.phase}, {update}step {unit.step + 1} ({unit.place}{attempt})"
     yield "run", unit.run
     yield "device", entry.device
     answers = " + ".join(f"{rows} x {width}" for rows, width in entry.shapes)
@@ -133,7 +133,7 @@ def _print_present(console: Console, entry: Entry) -> None:
     """What the device says now; that it cannot be asked changes nothing of the above."""
     try:
         with console.status(f"asking {entry.device}"):
-            report = reopen(entry.device).report(entry.job_id)
+            report = open_at_prompt(entry.device).report(entry.job_id)
     except (HardwareError, BackendUnavailableError) as error:
         console.print(f"{entry.device} cannot be asked now: {error.message}", style="yellow")
         console.print(error.hint)

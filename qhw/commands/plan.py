@@ -84,10 +84,10 @@ def _queue(typed: int | None, device: str | None) -> int | None:
     """Jobs waiting at the named device: as typed, else as the platform tells an account."""
     if typed is not None or device is None or not DeviceName(device).live or not has_credentials():
         return typed
-    from qhw.jobs.reopening import reopen
+    from qhw.jobs.prompt import open_at_prompt
 
     try:
-        return reopen(device).queue_length()
+        return open_at_prompt(device).queue_length()
     except HardwareError as error:
         Console().print(f"The queue of {device} could not be asked: {error.message}")
         return None

@@ -36,6 +36,41 @@ class Position:
     step: int
 
 
+@dataclass
+class Standing:
+    """Where a backend stands: in its run, and under which calibration.
+
+    Attributes:
+        position: Position of the next evaluation.
+        part: Evaluations at that position so far.
+        journal: What resumes there; None where nobody said where the run stands: then every
+            evaluation is a step of its own.
+        calibration: Digest of the one that the last job ran under; empty before the first.
+        suspect: Whether an evaluation came back under another calibration than the job before, so
+            that what the mitigation rests on is in doubt.
+    """
+
+    position: Position = Position("evaluation", 0, 0)
+    part: int = 0
+    journal: bytes | None = None
+    calibration: str = ""
+    suspect: bool = False
+
+    def take_unit(self, run_id: str) -> Unit:
+        """The next evaluation's identity, which is taken by it: no two have the same."""
+        at = self.position
+        unit = Unit(run_id, at.phase, at.update, at.step, self.part)
+        if self.journal is None:
+            self.position = replace(at, step=at.step + 1)
+        else:
+            self.part += 1
+        return unit
+
+    def ran_under(self, calibration: str) -> None:
+        """A job ran under this calibration; empty where the platform does not tell."""
+        self.calibration = calibration or self.calibration
+
+
 class DeviceBackend:
     """Expectation values from a device, mitigated.
 
@@ -65,12 +100,7 @@ class DeviceBackend:
         self.run_id, self.shots, self.mitigation = run_id, shots, mitigation
         read = work.ledger.calibration
         self.drift = drift or DriftWatch(mitigation.snapshot, transpiled, read)
-        self._position = Position("evaluation", 0, 0)
-        self._placed = False
-        self._part = 0
-        self._journal: bytes | None = None
-        self._calibration = ""
-        self._suspect = False
+        self._at = Standing()
 
     def stand_at(self, position: Position, journal: bytes) -> None:
         """Say where in the run the following evaluations stand, and what resumes there.
@@ -80,13 +110,12 @@ class DeviceBackend:
             journal: The whole state now. It is taken before the step, not when something is sent:
                 a gradient rule may have drawn random numbers by then.
         """
-        self._position, self._journal = position, journal
-        self._part, self._placed = 0, True
+        self._at.position, self._at.part, self._at.journal = position, 0, journal
 
     def latest_journal(self) -> bytes | None:
         """The state before this run's last submission; None if nothing was sent from a state."""
-        found = self.work.ledger.latest_journal(self.run_id)
-        return None if found is None else found[1]
+        newest = self.work.ledger.latest_journal(self.run_id)
+        return None if newest is None else newest[1]
 
     def prepare(self) -> None:
         """Measure what the mitigation needs, unless it is known already."""
@@ -101,17 +130,21 @@ class DeviceBackend:
         """See `policy.JointBackend`: one job for all, whose price the first estimate bears."""
         started = time.perf_counter()
         self.prepare()
-        if self._suspect:
+        if self._at.suspect:
             self._meet_drift()
         checked = [checked_shapes(self.circuit, *question) for question in questions]
         scales = len(self.mitigation.scales)
         pubs = [pub for question in checked for pub in self._pubs(question)]
-        answer = self._perform(pubs)
+        unit = self._at.take_unit(self.run_id)
+        answer = self.work.perform(unit, self._request(pubs, self.shots), self._at.journal)
         self._watch(answer)
         seconds = time.perf_counter() - started
         costs = _shared(answer.cost, seconds, pubs, scales, self.shots)
         parts = [answer.values[k : k + scales] for k in range(0, len(pubs), scales)]
-        return [self._estimate(*each) for each in zip(checked, parts, costs, strict=True)]
+        return [
+            self._estimate(question, measured, cost)
+            for question, measured, cost in zip(checked, parts, costs, strict=True)
+        ]
 
     def facts(self) -> BackendFacts:
         """What the numbers come from, for provenance."""
@@ -128,15 +161,15 @@ class DeviceBackend:
         """What replay depends on beside the ledger, as plain JSON."""
         return {
             "mitigation": self.mitigation.state(),
-            "calibration": self._calibration,
-            "suspect": self._suspect,
+            "calibration": self._at.calibration,
+            "suspect": self._at.suspect,
             "drift": self.drift.state(),
         }
 
     def restore_random_state(self, state: dict[str, Any]) -> None:
         """Take up what `random_state` gave."""
         self.mitigation.restore(state["mitigation"])
-        self._calibration, self._suspect = state["calibration"], state["suspect"]
+        self._at.calibration, self._at.suspect = state["calibration"], state["suspect"]
         self.drift.restore(state["drift"])
 
     def close(self) -> None:
@@ -147,7 +180,7 @@ class DeviceBackend:
         angles, weights = question
         shape = (len(weights), len(angles), self.circuit.num_qubits)
         pairs = [
-            (each.values.reshape(shape), each.standard_errors.reshape(shape)) for each in measured
+            (pub.values.reshape(shape), pub.standard_errors.reshape(shape)) for pub in measured
         ]
         assert self.mitigation.ready is not None
         values, errors = self.mitigation.ready.combine(pairs)
@@ -159,28 +192,14 @@ class DeviceBackend:
             [np.tile(angles, (len(weights), 1)), np.repeat(weights, len(angles), axis=0)]
         )
         circuits = (self.mitigation.circuit_at(scale) for scale in self.mitigation.scales)
-        return [parameterised(each, rows, self.circuit.num_angles) for each in circuits]
-
-    def _perform(self, pubs: list[Pub]) -> Answer:
-        unit = self._next_unit()
-        request = self._request(pubs, self.shots)
-        return self.work.perform(unit, request, self._journal)
-
-    def _next_unit(self) -> Unit:
-        """Parts count up; without a position, so do the steps."""
-        position, part = self._position, self._part
-        if self._placed:
-            self._part += 1
-        else:
-            self._position = Position(position.phase, position.update, position.step + 1)
-        return Unit(self.run_id, position.phase, position.update, position.step, part)
+        return [parameterised(circuit, rows, self.circuit.num_angles) for circuit in circuits]
 
     def _calibrate(self, pubs: list[Pub], shots: int) -> Answer:
         """A job for the mitigation's own sake, at the present position."""
         request = self._request(pubs, shots)
-        answer = self.work.perform(self._calibration_unit(request), request, self._journal)
+        answer = self.work.perform(self._calibration_unit(request), request, self._at.journal)
         # A recalled one may be of long ago: the next job under another calibration has it probed.
-        self._calibration = answer.calibration or self._calibration
+        self._at.ran_under(answer.calibration)
         return answer
 
     def _calibration_unit(self, request: JobRequest) -> Unit:
@@ -189,7 +208,7 @@ class DeviceBackend:
         Which question comes first depends on the device: a run that died after its fit may find the
         device recalibrated, and probes that fit under the number the fit had.
         """
-        position = self._position
+        position = self._at.position
         of_phase = "".join(position.phase.partition("-")[1:])
         while True:
             part = self.mitigation.take_number()
@@ -221,23 +240,25 @@ class DeviceBackend:
         Raises:
             DriftError: If that is to stop.
         """
-        judgement = self.drift.judge(self._calibration)
-        place = (self._position.update, self._position.step)
-        self.drift.note(judgement, self._calibration, place, self.work.budget.command)
+        calibration, position = self._at.calibration, self._at.position
+        judgement = self.drift.judge(calibration)
+        place = (position.update, position.step)
+        self.drift.note(judgement, calibration, place, self.work.budget.command)
         if self.drift.on_drift == "refit" and (judgement.drifted or self.mitigation.reads):
             self.mitigation.renew(self._calibrate, judgement.present)
-            self.drift.baseline = self._calibration
+            self.drift.baseline = self._at.calibration
         elif self.mitigation.check(self._calibrate, judgement.present):
-            self.drift.baseline = self._calibration
+            self.drift.baseline = self._at.calibration
             self.drift.announce(f"The affine map was probed, and {self.mitigation.told}.")
-        self._suspect = False
+        self._at.suspect = False
 
     def _watch(self, answer: Answer) -> None:
         """A job under another calibration makes what the mitigation rests on suspect."""
-        self.drift.begin(self._calibration or answer.calibration)
-        if self._calibration and answer.calibration not in ("", self._calibration):
-            self._suspect = True
-        self._calibration = answer.calibration or self._calibration
+        before = self._at.calibration
+        self.drift.begin(before or answer.calibration)
+        if before and answer.calibration not in ("", before):
+            self._at.suspect = True
+        self._at.ran_under(answer.calibration)
 
 
 def _shared(cost: Cost, seconds: float, pubs: Sequence[Pub], scales: int, shots: int) -> list[Cost]:

@@ -166,9 +166,9 @@ def device_snapshot(device: str) -> DeviceSnapshot:
         )
     if DeviceName(device).stand_in:
         return open_snapshot(device)
-    from qhw.jobs.reopening import reopen
+    from qhw.jobs.prompt import open_at_prompt
 
-    return reopen(device).snapshot()
+    return open_at_prompt(device).snapshot()
 
 
 def _distinct_names(kept: list[KeptSnapshot]) -> list[str]:

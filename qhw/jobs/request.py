@@ -151,7 +151,12 @@ class Unit:
     @property
     def key(self) -> str:
         """The identity as one line, such as `3f2a.../rollout/1/7/0`."""
-        return f"{self.run}/{self.phase}/{self.update}/{self.step}/{self.part}"
+        return f"{self.run}/{self.place}"
+
+    @property
+    def place(self) -> str:
+        """The identity within the run, such as `rollout/1/7/0`."""
+        return f"{self.phase}/{self.update}/{self.step}/{self.part}"
 
     @property
     def tag(self) -> str:

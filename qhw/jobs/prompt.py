@@ -1,4 +1,4 @@
-"""A device's runner for looking at jobs that are already there: no circuit, no budget."""
+"""A device for somebody who waits at a prompt: jobs are looked up, and none is paid for."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WHILE_COMPUTED = Patience(call_seconds=3600.0)
 OPENING_SECONDS = 60.0
 
 
-def reopen(device: str, clock: Clock | None = None) -> PatientRunner:
+def open_at_prompt(device: str, clock: Clock | None = None) -> PatientRunner:
     """Open a device by name to look up, collect or cancel jobs.
 
     Raises:
@@ -26,14 +26,14 @@ def reopen(device: str, clock: Clock | None = None) -> PatientRunner:
     if DeviceName(device).stand_in:
         from qhw.jobs.local.runner import LocalRunner
 
-        return patiently(LocalRunner(device), clock, WHILE_COMPUTED)
+        return at_prompt(LocalRunner(device), clock, WHILE_COMPUTED)
     from qhw.jobs.ibm.runner import IbmRunner
 
     runner = answer_within(OPENING_SECONDS, f"opening {device}", lambda: IbmRunner.open(device))
-    return patiently(runner, clock)
+    return at_prompt(runner, clock)
 
 
-def patiently(
+def at_prompt(
     runner: JobRunner, clock: Clock | None = None, patience: Patience = AT_A_PROMPT
 ) -> PatientRunner:
     """A runner whose calls end, for a person who waits."""
