@@ -11,7 +11,7 @@ from hypothesis import settings
 
 if TYPE_CHECKING:
     from qhw.jobs.local.runner import LocalRunner
-    from qhw.jobs.local.store import SpooledJob
+    from qhw.jobs.local.store import StoredJob
 
 # Two test processes share two cores. numpy reads it when it is first imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -22,7 +22,7 @@ settings.load_profile("repeatable")
 
 
 @pytest.fixture(autouse=True, scope="session")
-def own_seed() -> Iterator[Callable[[LocalRunner, SpooledJob], int]]:
+def own_seed() -> Iterator[Callable[[LocalRunner, StoredJob], int]]:
     """A fake device draws by the request, and anew if it is made again: no test passes by luck.
 
     Yields what it draws by outside of tests.
@@ -35,6 +35,6 @@ def own_seed() -> Iterator[Callable[[LocalRunner, SpooledJob], int]]:
         yield own
 
 
-def _seed_by_request(runner: LocalRunner, job: SpooledJob) -> int:
-    earlier = [other for other in runner._spool.jobs() if other.job_id < job.job_id]
+def _seed_by_request(runner: LocalRunner, job: StoredJob) -> int:
+    earlier = [other for other in runner._store.jobs() if other.job_id < job.job_id]
     return int(job.digest, 16) + [other.digest for other in earlier].count(job.digest)

@@ -92,11 +92,6 @@ class PatientRunner:
         """Id of the open session or batch."""
         return self.runner.group_id
 
-    @property
-    def dollars_per_second(self) -> float:
-        """Price of a QPU second."""
-        return self.runner.dollars_per_second
-
     def snapshot(self, *, refresh: bool = False) -> DeviceSnapshot:
         """The device's structure and present calibration."""
         return self._ask("snapshot", lambda: self.runner.snapshot(refresh=refresh))

@@ -74,7 +74,7 @@ def write_end(
 
 def close_orphans(ledger: Ledger, run_id: str) -> None:
     """Close sessions and batches that a process of this run left open when it died."""
-    from qhw.jobs.ibm.runner import close_group
+    from qhw.jobs.ibm.account import close_group
 
     for group in ledger.open_groups(run_id):
         if not owner_alive(group.owner):

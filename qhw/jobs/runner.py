@@ -111,10 +111,6 @@ class JobRunner(Protocol):
     def group_id(self) -> str:
         """Id of the open session or batch; empty in job mode or before the first submission."""
 
-    @property
-    def dollars_per_second(self) -> float:
-        """Price of a QPU second; 0 for local devices."""
-
     def snapshot(self, *, refresh: bool = False) -> DeviceSnapshot:
         """The device's structure and present calibration; `refresh` asks the platform anew."""
 

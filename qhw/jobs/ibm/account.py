@@ -60,8 +60,9 @@ def list_devices(service: QiskitRuntimeService) -> list[LiveDevice]:
         HardwareError: If the platform does not tell.
     """
     with translated("listing the devices"):
-        told = [entry for client in _clients(service) for entry in client.list_backends()]
-    return sorted({entry["name"]: _live_device(entry) for entry in told}.values(), key=_name)
+        entries = [entry for client in _clients(service) for entry in client.list_backends()]
+    devices = {entry["name"]: _live_device(entry) for entry in entries}
+    return [devices[name] for name in sorted(devices)]
 
 
 def find_device(service: QiskitRuntimeService, device: str) -> IBMBackend:
@@ -102,8 +103,9 @@ def plan_of(service: QiskitRuntimeService, instance: str) -> str:
     return str(plans.get(instance, "unknown"))
 
 
-def close_sessions(service: QiskitRuntimeService, group_id: str) -> None:
-    """Close a session or batch, in whichever instance it is; nothing happens if it is closed."""
+def close_group(group_id: str) -> None:
+    """Close a session or batch that another process left open; nothing happens if it is closed."""
+    service = open_service()
     with translated(f"closing {group_id}"):
         for client in _clients(service):
             client.close_session(group_id)
@@ -121,7 +123,3 @@ def _live_device(entry: dict[str, Any]) -> LiveDevice:
         pending_jobs=int(entry.get("queue_length", 0)),
         operational=entry.get("status", {}).get("name") == "online",
     )
-
-
-def _name(device: LiveDevice) -> str:
-    return device.name

@@ -38,14 +38,14 @@ def tagged_ids(client: Any, tag: str) -> list[str]:
 
     The client's own listing asks for ever if the platform's count and its pages disagree.
     """
-    found: list[str] = []
+    job_ids: list[str] = []
     while True:
-        told = client.jobs_get(limit=PAGE, skip=len(found), job_tags=[tag], descending=False)
-        page = ids_from(told)
-        fresh = [job_id for job_id in page if job_id not in found]
-        found += fresh
+        answer = client.jobs_get(limit=PAGE, skip=len(job_ids), job_tags=[tag], descending=False)
+        page = ids_from(answer)
+        fresh = [job_id for job_id in page if job_id not in job_ids]
+        job_ids += fresh
         if len(page) < PAGE or not fresh:
-            return found
+            return job_ids
 
 
 def metrics_of(client: Any, job_id: str) -> dict[str, Any]:
@@ -119,13 +119,13 @@ STATES: dict[str, JobState] = {
 }
 
 
-def report_from(job_id: str, told: Any, metrics: Any) -> JobReport:
+def report_from(job_id: str, answer: Any, metrics: Any) -> JobReport:
     """Read GET /jobs/ID and GET /jobs/ID/metrics.
 
     Raises:
         RetryableError: If the answer is not one about a job.
     """
-    state = told.get("state") if isinstance(told, dict) else None
+    state = answer.get("state") if isinstance(answer, dict) else None
     if not isinstance(state, dict) or not isinstance(metrics, dict):
         raise RetryableError(f"The platform's answer about job {job_id} is damaged.", ASK_AGAIN)
     stamps, usage = metrics.get("timestamps") or {}, metrics.get("usage") or {}
@@ -133,23 +133,23 @@ def report_from(job_id: str, told: Any, metrics: Any) -> JobReport:
     return JobReport(
         job_id=job_id,
         state=_state(job_id, state),
-        tags=tuple(told.get("tags") or ()),
+        tags=tuple(answer.get("tags") or ()),
         queue_position=metrics.get("position_in_queue"),
         usage_seconds=usage.get("qpu_charge_time_seconds") if billed else None,
-        created=str(stamps.get("created") or told.get("created") or ""),
+        created=str(stamps.get("created") or answer.get("created") or ""),
         started=str(stamps.get("running") or ""),
         finished=str(stamps.get("finished") or ""),
         reason=_reason(state),
     )
 
 
-def ids_from(told: Any) -> list[str]:
+def ids_from(answer: Any) -> list[str]:
     """Read one page of GET /jobs.
 
     Raises:
         RetryableError: If the answer is not a list of jobs.
     """
-    jobs = told.get("jobs") if isinstance(told, dict) else None
+    jobs = answer.get("jobs") if isinstance(answer, dict) else None
     if not isinstance(jobs, list) or not all(isinstance(job, dict) for job in jobs):
         raise RetryableError("The platform's list of jobs is damaged.", ASK_AGAIN)
     return [str(job["id"]) for job in jobs if job.get("id")]
@@ -157,10 +157,10 @@ def ids_from(told: Any) -> list[str]:
 
 def _state(job_id: str, state: dict[str, Any]) -> JobState:
     name = str(state.get("status")).upper()
-    found = STATES.get(name)
-    if found is None:
+    if name not in STATES:
         raise RetryableError(f"Job {job_id} is in the unknown state {name!r}.", ASK_AGAIN)
-    return "failed" if found == "cancelled" and _code(state) == RAN_TOO_LONG else found
+    too_long = STATES[name] == "cancelled" and _code(state) == RAN_TOO_LONG
+    return "failed" if too_long else STATES[name]
 
 
 def _code(state: dict[str, Any]) -> Any:
@@ -216,7 +216,7 @@ def values_from(job_id: str, result: object, shapes: Shapes) -> tuple[PubValues,
             ASK_AGAIN,
         )
     return tuple(
-        _pub_values(job_id, got.data, shape) for got, shape in zip(result, shapes, strict=True)
+        _pub_values(job_id, pub.data, shape) for pub, shape in zip(result, shapes, strict=True)
     )
 
 

@@ -112,11 +112,11 @@ def account_fault(error: Exception) -> HardwareError:
 def answer_of(error: BaseException) -> requests.Response | None:
     """The HTTP answer underneath an exception; None if there was none."""
     for link in _chain(error):
-        found = getattr(link, "response", None)
-        if found is None:
-            found = getattr(link, "http_response", None)
-        if isinstance(found, requests.Response):
-            return found
+        answer = getattr(link, "response", None)
+        if answer is None:
+            answer = getattr(link, "http_response", None)
+        if isinstance(answer, requests.Response):
+            return answer
     return None
 
 
@@ -210,17 +210,17 @@ def _text(error: Exception) -> str:
 def _platform_words(answer: requests.Response) -> str:
     """The platform's message and code, verbatim."""
     try:
-        told = answer.json()
+        content = answer.json()
     except requests.JSONDecodeError:
         return answer.text.strip() or str(answer.reason)
-    return _message(told) or answer.text.strip()
+    return _message(content) or answer.text.strip()
 
 
-def _message(told: Any) -> str:
-    if not isinstance(told, dict):
+def _message(content: Any) -> str:
+    if not isinstance(content, dict):
         return ""
-    errors = told.get("errors")
-    first = errors[0] if isinstance(errors, list) and errors else told.get("error", told)
+    errors = content.get("errors")
+    first = errors[0] if isinstance(errors, list) and errors else content.get("error", content)
     if not isinstance(first, dict):
         return str(first)
     message = first.get("message") or first.get("errorMessage") or ""
@@ -238,7 +238,7 @@ def _service(url: str) -> str:
 
 def _secrets() -> list[str]:
     """Tokens and account ids of the client's own variables and account file, longest first."""
-    found = {os.environ.get(name, "") for name in ("QISKIT_IBM_TOKEN", "QISKIT_IBM_INSTANCE")}
+    secrets = {os.environ.get(name, "") for name in ("QISKIT_IBM_TOKEN", "QISKIT_IBM_INSTANCE")}
     for account in saved_accounts().values():
-        found |= {str(account.get("token") or ""), str(account.get("instance") or "")}
-    return sorted((secret for secret in found if len(secret) > 7), key=len, reverse=True)
+        secrets |= {str(account.get("token") or ""), str(account.get("instance") or "")}
+    return sorted((secret for secret in secrets if len(secret) > 7), key=len, reverse=True)

@@ -13,10 +13,7 @@ from typing import TYPE_CHECKING, Any
 from calibration import DeviceSnapshot
 from qhw.errors import CredentialsError, HardwareError, JobFailedError, RetryableError
 from qhw.jobs.ibm.account import (
-    LiveDevice,
-    close_sessions,
     find_device,
-    list_devices,
     not_found,
     open_service,
     plan_of,
@@ -43,22 +40,10 @@ from qhw.jobs.ibm.faults import (
 from qhw.jobs.ibm.single_post import watched_post
 from qhw.jobs.request import JobRequest, Shapes
 from qhw.jobs.runner import JobReport, Mode, PlanLimits, PubValues
-from qhw.known import has_credentials
 
 if TYPE_CHECKING:
     from qiskit_ibm_runtime import IBMBackend, QiskitRuntimeService, Session
 
-__all__ = [
-    "IbmRunner",
-    "LiveDevice",
-    "close_group",
-    "has_credentials",
-    "live_devices",
-    "open_snapshot",
-]
-
-PAYGO_DOLLARS = 1.60
-"""List price of a QPU second outside the Open plan."""
 OPEN_PENDING = 3
 OPEN_POSTS = 5
 """The Open plan's jobs in the queue, and submissions per minute."""
@@ -100,7 +85,7 @@ class IbmRunner:
         """
         service = open_service()
         runner = cls(service, find_device(service, device), mode, on_group)
-        if mode == "session" and not runner._sessions_allowed:
+        if mode == "session" and runner._is_open:
             raise CredentialsError(
                 f"The plan {runner._plan!r} of this account does not allow sessions (the platform "
                 "refuses them with code 1352).",
@@ -123,11 +108,6 @@ class IbmRunner:
         """See `JobRunner`."""
         return "" if self._group is None else str(self._group.session_id)
 
-    @property
-    def dollars_per_second(self) -> float:
-        """List price of the plan; 0 on the Open plan."""
-        return 0.0 if self._is_open else PAYGO_DOLLARS
-
     def snapshot(self, *, refresh: bool = False) -> DeviceSnapshot:
         """See `JobRunner`."""
         with self._asking(f"reading the calibration of {self.device}"):
@@ -144,7 +124,7 @@ class IbmRunner:
             max_pending=OPEN_PENDING if self._is_open else None,
             posts_per_minute=OPEN_POSTS if self._is_open else None,
             seconds_left=None if left is None else float(left),
-            sessions=self._sessions_allowed,
+            sessions=not self._is_open,
         )
 
     def queue_length(self) -> int | None:
@@ -188,14 +168,14 @@ class IbmRunner:
     def find(self, tag: str) -> list[JobReport]:
         """See `JobRunner`."""
         with self._asking(f"looking jobs up by the tag {tag}"):
-            found = tagged_ids(self._client, tag)
-        return [self.report(job_id) for job_id in found]
+            job_ids = tagged_ids(self._client, tag)
+        return [self.report(job_id) for job_id in job_ids]
 
     def report(self, job_id: str) -> JobReport:
         """See `JobRunner`."""
         with self._asking(f"reading job {job_id}"):
-            told, metrics = self._client.job_get(job_id), metrics_of(self._client, job_id)
-        return report_from(job_id, told, metrics)
+            answer, metrics = self._client.job_get(job_id), metrics_of(self._client, job_id)
+        return report_from(job_id, answer, metrics)
 
     def collect(self, job_id: str, shapes: Shapes) -> tuple[PubValues, ...]:
         """See `JobRunner`."""
@@ -231,21 +211,14 @@ class IbmRunner:
         self._group = None
 
     @property
-    def _instance(self) -> str:
-        return str(self._backend._instance)
-
-    @property
     def _client(self) -> Any:
         """The connection underneath: the service has no public call for a job's raw state."""
-        return self._service._get_api_client(self._instance)
+        return self._service._get_api_client(str(self._backend._instance))
 
     @property
     def _is_open(self) -> bool:
+        """Whether the plan is the Open one: few jobs at a time, and no sessions."""
         return self._plan.startswith("open")
-
-    @property
-    def _sessions_allowed(self) -> bool:
-        return not self._is_open
 
     @contextmanager
     def _asking(self, action: str) -> Iterator[None]:
@@ -301,28 +274,3 @@ class IbmRunner:
             f"The {self.mode} {gone} has expired: {fault.message}",
             "Submit again: a new one is opened.",
         )
-
-
-def live_devices() -> list[LiveDevice]:
-    """The devices that the account sees, by name.
-
-    Raises:
-        CredentialsError: If there is no account.
-        RetryableError: If the platform does not answer.
-    """
-    return list_devices(open_service())
-
-
-def open_snapshot(device: str) -> DeviceSnapshot:
-    """Structure and present calibration of a device.
-
-    Raises:
-        HardwareError: If it cannot be read; see `IbmRunner.open`.
-        BackendUnavailableError: If the device is retired or unknown.
-    """
-    return IbmRunner.open(device).snapshot()
-
-
-def close_group(group_id: str) -> None:
-    """Close a session or batch that another process left open; nothing happens if it is closed."""
-    close_sessions(open_service(), group_id)

@@ -22,11 +22,11 @@ from calibration import DeviceSnapshot
 from policy.backend import FloatArray
 from qhw.backends.aer import shot_errors
 from qhw.budget.limits import qpu_seconds
-from qhw.errors import ConfigError, HardwareError, JobFailedError, MitigationError, RetryableError
+from qhw.errors import HardwareError, JobFailedError, MitigationError, RetryableError
 from qhw.files import UserData
 from qhw.jobs.clock import Clock, SystemClock
 from qhw.jobs.local.device import SimulatedDevice
-from qhw.jobs.local.store import ID_PREFIX, Ending, Spool, SpooledJob
+from qhw.jobs.local.store import ID_PREFIX, Ending, JobStore, StoredJob
 from qhw.jobs.request import JobRequest, Shapes
 from qhw.jobs.runner import JobReport, JobState, Mode, PlanLimits, PubValues
 
@@ -41,14 +41,10 @@ class LocalRunner:
         device: A snapshot that ships with the vendor's package, such as `fake_fez`.
         folder: Keeps the jobs; the user's own by default.
         clock: Tells the dates of jobs.
-        mode: Only `job`.
         snapshot: Taken instead of the shipped one, such as one with scaled noise.
-
-    Raises:
-        ConfigError: If another mode is asked for.
     """
 
-    dollars_per_second = 0.0
+    mode: Mode = "job"
     group_id = ""
 
     def __init__(
@@ -57,18 +53,10 @@ class LocalRunner:
         folder: Path | None = None,
         clock: Clock | None = None,
         *,
-        mode: Mode = "job",
         snapshot: DeviceSnapshot | None = None,
     ) -> None:
-        if mode != "job":
-            raise ConfigError(
-                f"{device} runs in job mode, not in mode {mode!r}: a fake device has no queue, so "
-                f"there is nothing that a {mode} would save.",
-                "Leave --mode out.",
-            )
         self.device = device
-        self.mode: Mode = mode
-        self._spool = Spool(folder or UserData.of_user().local_jobs / device)
+        self._store = JobStore(folder or UserData.of_user().local_jobs / device)
         self._clock = clock or SystemClock()
         self._given = snapshot
 
@@ -107,7 +95,7 @@ class LocalRunner:
             )
         for pub in request.pubs:
             self._device.refuse_foreign(pub)
-        job = SpooledJob(
+        job = StoredJob(
             job_id=_new_id(),
             tags=request.tags,
             shots=request.shots,
@@ -117,17 +105,17 @@ class LocalRunner:
             digest=request.digest,
             created=self._date(),
         )
-        self._spool.add(job, request)
+        self._store.add(job, request)
         return job.job_id
 
     def find(self, tag: str) -> list[JobReport]:
         """All jobs with this tag, oldest first; none is computed by it."""
-        jobs = [job for job in self._spool.jobs() if tag in job.tags]
-        return [_report(job, self._spool.ending(job.job_id), "queued") for job in jobs]
+        jobs = [job for job in self._store.jobs() if tag in job.tags]
+        return [_report(job, self._store.ending(job.job_id), "queued") for job in jobs]
 
     def report(self, job_id: str) -> JobReport:
         """How a job stands; computes it, unless another process is at it."""
-        job = self._spool.read(job_id)
+        job = self._store.read(job_id)
         return _report(job, self._ended(job, patience=0), "running")
 
     def collect(self, job_id: str, shapes: Shapes) -> tuple[PubValues, ...]:
@@ -138,7 +126,7 @@ class LocalRunner:
             JobFailedError: If the job failed or was cancelled.
             HardwareError: If the job was another request.
         """
-        job = self._spool.read(job_id)
+        job = self._store.read(job_id)
         if job.shapes != shapes:
             raise HardwareError(
                 f"{job_id} was asked for values of shapes {job.shapes}, not {shapes}.",
@@ -151,12 +139,12 @@ class LocalRunner:
             )
         if ending.state != "done":
             raise JobFailedError(f"{job_id} {ending.state}: {ending.reason}", "Submit it anew.")
-        values = self._spool.values(job_id)
+        values = self._store.values(job_id)
         return tuple(PubValues(array, shot_errors(array, job.shots)) for array in values)
 
     def calibration(self, job_id: str) -> str:
         """Device, date and digest of the snapshot the job ran under; empty before it ran."""
-        ending = self._spool.ending(self._spool.read(job_id).job_id)
+        ending = self._store.ending(self._store.read(job_id).job_id)
         return ending.calibration if ending else ""
 
     def cancel(self, job_id: str) -> None:
@@ -165,12 +153,12 @@ class LocalRunner:
         Raises:
             RetryableError: If another process computes it for too long.
         """
-        job = self._spool.read(job_id)
+        job = self._store.read(job_id)
         try:
-            with self._spool.lock(job_id, COMPUTE_SECONDS):
-                if self._spool.ending(job_id) is None:
+            with self._store.lock(job_id, COMPUTE_SECONDS):
+                if self._store.ending(job_id) is None:
                     now = self._date()
-                    self._spool.end(job_id, Ending("cancelled", 0.0, "", now, "by the user"))
+                    self._store.end(job_id, Ending("cancelled", 0.0, "", now, "by the user"))
         except Timeout as error:
             raise RetryableError(f"{job.job_id} is being computed.", "Wait.") from error
 
@@ -180,18 +168,18 @@ class LocalRunner:
     def _date(self) -> str:
         return datetime.fromtimestamp(self._clock.now(), UTC).isoformat()
 
-    def _ended(self, job: SpooledJob, patience: float) -> Ending | None:
+    def _ended(self, job: StoredJob, patience: float) -> Ending | None:
         """The job's end, computed now if need be; None while another process computes it."""
-        ending = self._spool.ending(job.job_id)
+        ending = self._store.ending(job.job_id)
         if ending is not None:
             return ending
         try:
-            with self._spool.lock(job.job_id, patience):
-                return self._spool.ending(job.job_id) or self._execute(job)
+            with self._store.lock(job.job_id, patience):
+                return self._store.ending(job.job_id) or self._execute(job)
         except Timeout:
             return None
 
-    def _execute(self, job: SpooledJob) -> Ending:
+    def _execute(self, job: StoredJob) -> Ending:
         """Compute a job and store how it ended; its lock is held."""
         started, usage = self._date(), qpu_seconds(1, sum(job.rows), job.shots)
         values: tuple[FloatArray, ...] = ()
@@ -211,20 +199,20 @@ class LocalRunner:
             reason,
             _calibration(self._device.snapshot),
         )
-        self._spool.end(job.job_id, ending, values)
+        self._store.end(job.job_id, ending, values)
         return ending
 
-    def _measure(self, job: SpooledJob) -> tuple[FloatArray, ...]:
+    def _measure(self, job: StoredJob) -> tuple[FloatArray, ...]:
         generator = np.random.default_rng(self._seed(job))
-        pubs = self._spool.pubs(job)
+        pubs = self._store.pubs(job)
         return tuple(self._device.measure(pub, job.shots, generator) for pub in pubs)
 
-    def _seed(self, job: SpooledJob) -> int:
+    def _seed(self, job: StoredJob) -> int:
         """Another one for each job, as a device's shots are: asking again draws again."""
         return int(job.job_id.removeprefix(ID_PREFIX), 16)
 
 
-def _report(job: SpooledJob, ending: Ending | None, otherwise: JobState) -> JobReport:
+def _report(job: StoredJob, ending: Ending | None, otherwise: JobState) -> JobReport:
     if ending is None:
         return JobReport(job.job_id, otherwise, job.tags, queue_position=0, created=job.created)
     return JobReport(

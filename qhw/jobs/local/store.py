@@ -35,7 +35,7 @@ _ID = re.compile(ID_PREFIX + "[0-9a-f]{24}")
 
 
 @dataclass(frozen=True)
-class SpooledJob:
+class StoredJob:
     """What was submitted, but for the circuits and their parameters.
 
     Attributes:
@@ -86,7 +86,7 @@ class Ending:
     calibration: str = ""
 
 
-class Spool:
+class JobStore:
     """One device's jobs.
 
     Args:
@@ -96,7 +96,7 @@ class Spool:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def add(self, job: SpooledJob, request: JobRequest) -> None:
+    def add(self, job: StoredJob, request: JobRequest) -> None:
         """Store a job in one step.
 
         Raises:
@@ -113,12 +113,12 @@ class Spool:
                 "Nothing was run. Free some space or mend the folder's permissions.",
             ) from error
 
-    def jobs(self) -> list[SpooledJob]:
+    def jobs(self) -> list[StoredJob]:
         """All jobs, oldest first."""
         found = self.folder.glob(f"{ID_PREFIX}*/job.json")
         return [_job(path) for path in sorted(found)]
 
-    def read(self, job_id: str) -> SpooledJob:
+    def read(self, job_id: str) -> StoredJob:
         """One job.
 
         Raises:
@@ -136,7 +136,7 @@ class Spool:
         """Keeps other processes from computing or cancelling the job; freed if this one dies."""
         return FileLock(self.folder / job_id / "lock", timeout=seconds)
 
-    def pubs(self, job: SpooledJob) -> tuple[Pub, ...]:
+    def pubs(self, job: StoredJob) -> tuple[Pub, ...]:
         """What to run; the job must not have ended."""
         folder = self.folder / job.job_id
         circuits = _read_circuits(folder / "circuits.qpy")
@@ -161,10 +161,10 @@ class Spool:
         return _read_arrays(self.folder / job_id / "values.npz")
 
 
-def _job(path: Path) -> SpooledJob:
+def _job(path: Path) -> StoredJob:
     values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     values["outputs"] = tuple(tuple(qubits) for qubits in values["outputs"])
-    return SpooledJob(**{**values, "tags": tuple(values["tags"]), "rows": tuple(values["rows"])})
+    return StoredJob(**{**values, "tags": tuple(values["tags"]), "rows": tuple(values["rows"])})
 
 
 def _write_inputs(folder: Path, request: JobRequest) -> None:

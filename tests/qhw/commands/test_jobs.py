@@ -376,7 +376,7 @@ def test_a_whole_run(ledger: Ledger, fake: Fake, monkeypatch: pytest.MonkeyPatch
     ledger.group_opened("s1", "batch", "ibm_fez", RUN)
     closed: list[str] = []
     monkeypatch.setattr("qhw.jobs.reconciling.owner_alive", lambda _: False)
-    monkeypatch.setattr("qhw.jobs.ibm.runner.close_group", closed.append)
+    monkeypatch.setattr("qhw.jobs.ibm.account.close_group", closed.append)
     assert "The batch s1 is closed" in jobs("cancel", "--run", "3f2a", "--yes")
     assert [kept(ledger, job_id).state for job_id in mine] == ["failed", "failed"]
     assert kept(ledger, other).state == "submitted"

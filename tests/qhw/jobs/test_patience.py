@@ -187,10 +187,10 @@ def test_snapshot_and_close_are_patient() -> None:
 
 def test_what_needs_no_call_is_passed_on() -> None:
     scripted = Scripted()
-    vars(scripted).update(device="ibm_x", mode="batch", group_id="g", dollars_per_second=1.6)
+    vars(scripted).update(device="ibm_x", mode="batch", group_id="g")
     runner = patient(scripted)
-    facts = (runner.device, runner.mode, runner.group_id, runner.dollars_per_second)
-    assert facts == ("ibm_x", "batch", "g", 1.6)
+    facts = (runner.device, runner.mode, runner.group_id)
+    assert facts == ("ibm_x", "batch", "g")
 
 
 def test_a_submission_is_sent_once_and_then_forgotten() -> None:

@@ -26,8 +26,9 @@ from qhw.errors import (
     RetryableError,
 )
 from qhw.jobs.ibm import single_post as ibm_repost
+from qhw.jobs.ibm.account import list_devices, open_service
 from qhw.jobs.ibm.faults import scrub, submit_fault
-from qhw.jobs.ibm.runner import IbmRunner, live_devices
+from qhw.jobs.ibm.runner import IbmRunner
 from tests.ibm_cloud.cloud import CRN, TOKEN, Cloud, Fault
 from tests.qhw.jobs.ibm.test_runner import small_request
 
@@ -389,12 +390,12 @@ def test_a_damaged_account_file(
     monkeypatch.delenv("QISKIT_IBM_TOKEN")
     (tmp_path / ".qiskit").mkdir()
     (tmp_path / ".qiskit" / "qiskit-ibm.json").write_text('{"default": {"token": "SECR')
-    assert type(raised(live_devices)) is CredentialsError
+    assert type(raised(lambda: list_devices(open_service()))) is CredentialsError
 
 
 def test_a_bad_token(small_cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QISKIT_IBM_TOKEN", TOKEN + "-mistyped")
-    error = raised(live_devices)
+    error = raised(lambda: list_devices(open_service()))
     assert type(error) is CredentialsError
     assert "Provided API key could not be found" in error.message
 
@@ -403,7 +404,7 @@ def test_an_instance_of_another_account(
     small_cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("QISKIT_IBM_INSTANCE", CRN.replace("SECRETinstance", "SECRETother"))
-    assert type(raised(live_devices)) is CredentialsError
+    assert type(raised(lambda: list_devices(open_service()))) is CredentialsError
 
 
 @pytest.mark.parametrize(
@@ -497,7 +498,7 @@ def test_the_client_stays_quiet(
     small_cloud.inject(Fault("GET", "/jobs/[^/]+/metrics", cut=True))
     runner.report(runner.submit(small_request(1, 8)))
     small_cloud.inject(Fault("POST", "/search/v3/resources/search", status=503))
-    raised(live_devices)
+    raised(lambda: list_devices(open_service()))
     assert capfd.readouterr() == ("", "")
 
 

@@ -22,10 +22,12 @@ from policy.backend import FloatArray
 from qhw.backends.aer import NoisyAerBackend
 from qhw.backends.transpilation import TranspiledCircuit, TranspileOptions, transpile_for
 from qhw.errors import BackendUnavailableError, CredentialsError, HardwareError, JobFailedError
-from qhw.jobs.ibm.runner import IbmRunner, close_group, has_credentials, live_devices, open_snapshot
+from qhw.jobs.ibm.account import close_group, list_devices, open_service
+from qhw.jobs.ibm.runner import IbmRunner
 from qhw.jobs.ibm.single_post import SinglePostAdapter, refuse_other_connections
 from qhw.jobs.request import JobRequest, Pub
 from qhw.jobs.runner import Mode
+from qhw.known import has_credentials
 from tests.ibm_cloud.cloud import Cloud
 from tests.ibm_cloud.remote import RemoteCloud
 
@@ -205,7 +207,10 @@ def test_the_calibration_of_a_retired_device_is_gone(open_cloud: Cloud) -> None:
 
 
 def test_the_snapshot_is_the_devices_own(small_cloud: Cloud) -> None:
-    read, kept = open_snapshot("ibm_nairobi"), small_cloud.devices["ibm_nairobi"].snapshot
+    read, kept = (
+        IbmRunner.open("ibm_nairobi").snapshot(),
+        small_cloud.devices["ibm_nairobi"].snapshot,
+    )
     assert read.name == "ibm_nairobi"
     assert read.qubits == kept.qubits
     assert {g for g in read.gates if g.error} == {g for g in kept.gates if g.error}
@@ -230,7 +235,6 @@ def test_limits_of_the_open_plan(small_cloud: Cloud) -> None:
     limits = runner.limits()
     assert (limits.plan, limits.max_pending, limits.posts_per_minute) == ("open", 3, 5)
     assert (limits.seconds_left, limits.sessions) == (180.0, False)
-    assert runner.dollars_per_second == 0
 
 
 def test_limits_of_a_paid_plan(paid_cloud: Cloud) -> None:
@@ -238,7 +242,6 @@ def test_limits_of_a_paid_plan(paid_cloud: Cloud) -> None:
     limits = runner.limits()
     assert (limits.plan, limits.max_pending) == ("pay-as-you-go", None)
     assert (limits.posts_per_minute, limits.seconds_left, limits.sessions) == (None, None, True)
-    assert runner.dollars_per_second == 1.6
     assert paid_cloud.requests("POST", "/sessions") == 0
 
 
@@ -279,7 +282,7 @@ def test_retired_and_unknown_devices_name_the_live_ones(open_cloud: Cloud) -> No
 def test_live_devices(open_cloud: Cloud) -> None:
     open_cloud.devices["ibm_fez"].queue = 7
     open_cloud.devices["ibm_nairobi"].status = "maintenance"
-    fez, nairobi = live_devices()
+    fez, nairobi = list_devices(open_service())
     assert (fez.name, fez.num_qubits, fez.pending_jobs, fez.operational) == (
         "ibm_fez",
         156,

@@ -21,7 +21,7 @@ from qhw.backends.transpilation import TranspiledCircuit, TranspileOptions, tran
 from qhw.errors import ConfigError, HardwareError, JobFailedError, MitigationError, RetryableError
 from qhw.jobs.clock import SteppedClock
 from qhw.jobs.local.runner import LocalRunner
-from qhw.jobs.local.store import SpooledJob
+from qhw.jobs.local.store import StoredJob
 from qhw.jobs.request import JobRequest, Pub
 from qhw.known import open_snapshot
 
@@ -146,7 +146,7 @@ def test_a_job_lives_on_disk_and_gives_the_same_answer_ever_after(
 def test_random_numbers_follow_from_the_id(
     runner: LocalRunner,
     transpiled: TranspiledCircuit,
-    own_seed: Callable[[LocalRunner, SpooledJob], int],
+    own_seed: Callable[[LocalRunner, StoredJob], int],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A process that died while computing is replaced by one that draws the same."""
@@ -159,12 +159,12 @@ def test_random_numbers_follow_from_the_id(
     assert not np.array_equal(values, runner.collect(runner.submit(asked), asked.shapes)[0].values)
 
 
-def replayed(runner: LocalRunner, asked: JobRequest, job_id: str) -> SpooledJob:
+def replayed(runner: LocalRunner, asked: JobRequest, job_id: str) -> StoredJob:
     """The job as it was before it ended, its inputs put back."""
-    from qhw.jobs.local import store as spool
+    from qhw.jobs.local import store
 
-    spool._write_inputs(runner._spool.folder / job_id, asked)
-    return runner._spool.read(job_id)
+    store._write_inputs(runner._store.folder / job_id, asked)
+    return runner._store.read(job_id)
 
 
 def test_the_folder_is_private_and_nothing_is_pickled(
@@ -250,14 +250,7 @@ def test_what_the_device_says_of_itself(runner: LocalRunner) -> None:
     limits = runner.limits()
     assert (limits.plan, limits.sessions, limits.max_pending) == ("local", False, None)
     assert (runner.mode, runner.group_id, runner.queue_length()) == ("job", "", 0)
-    assert runner.dollars_per_second == 0
     runner.close()
-
-
-@pytest.mark.parametrize("mode", ["batch", "session"])
-def test_other_modes_are_refused(mode: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=f"no queue, so there is nothing that a {mode}"):
-        LocalRunner(DEVICE, tmp_path, mode=mode)  # type: ignore[arg-type]
 
 
 def test_the_platforms_own_mitigation_is_refused(
@@ -266,7 +259,7 @@ def test_the_platforms_own_mitigation_is_refused(
     asked = dataclasses.replace(request(transpiled), native=True)
     with pytest.raises(MitigationError, match="ibm_"):
         runner.submit(asked)
-    assert not runner._spool.jobs()
+    assert not runner._store.jobs()
 
 
 def test_circuits_of_another_device_are_refused(
@@ -313,7 +306,7 @@ def test_a_disk_that_refuses_leaves_nothing_behind(
 
 def test_a_half_written_job_is_not_seen(runner: LocalRunner, transpiled: TranspiledCircuit) -> None:
     runner.submit(request(transpiled, "tag"))
-    (runner._spool.folder / ".local-1.partial").mkdir()
+    (runner._store.folder / ".local-1.partial").mkdir()
     assert len(runner.find("tag")) == 1
 
 
@@ -323,7 +316,7 @@ def test_while_another_process_computes_a_job_runs(
     monkeypatch.setattr("qhw.jobs.local.runner.COMPUTE_SECONDS", 0.01)
     asked = request(transpiled)
     job_id = runner.submit(asked)
-    with runner._spool.lock(job_id, 1):
+    with runner._store.lock(job_id, 1):
         assert runner.report(job_id).state == "running"
         with pytest.raises(RetryableError, match="Another process"):
             runner.collect(job_id, asked.shapes)
@@ -341,8 +334,8 @@ from qhw.jobs.request import JobRequest
 
 runner = LocalRunner("fake_manila", Path(sys.argv[1]))
 (found,) = runner.find("shared")
-job = runner._spool.read(found.job_id)
-request = JobRequest(runner._spool.pubs(job), job.shots)
+job = runner._store.read(found.job_id)
+request = JobRequest(runner._store.pubs(job), job.shots)
 print("ready", flush=True)
 sys.stdin.readline()
 values = runner.collect(found.job_id, request.shapes)[0].values
@@ -354,7 +347,7 @@ def test_processes_that_collect_at_once_get_the_same(
     runner: LocalRunner, transpiled: TranspiledCircuit
 ) -> None:
     runner.submit(request(transpiled, "shared", rows=300, shots=1000))
-    processes = [_python(COLLECT, runner._spool.folder) for _ in range(2)]
+    processes = [_python(COLLECT, runner._store.folder) for _ in range(2)]
     for process in processes:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
@@ -384,7 +377,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_a_job_of_a_killed_process_is_found_and_collected(runner: LocalRunner) -> None:
-    process = _python(SUBMIT_AND_DIE, runner._spool.folder)
+    process = _python(SUBMIT_AND_DIE, runner._store.folder)
     process.communicate(timeout=120)
     assert process.returncode == -signal.SIGKILL
     (found,) = runner.find("orphan")
