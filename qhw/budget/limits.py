@@ -39,8 +39,8 @@ def qpu_seconds(jobs: int, circuits: int, shots: int) -> float:
 
 
 @dataclass(frozen=True)
-class Spent:
-    """What was spent, or what something would take.
+class Expense:
+    """QPU time, jobs and money: what was spent, or what something would take.
 
     Attributes:
         qpu_seconds: As billed; as quoted where the platform tells no bill.
@@ -52,8 +52,8 @@ class Spent:
     jobs: int = 0
     dollars: float = 0.0
 
-    def __add__(self, other: Spent) -> Spent:
-        return Spent(
+    def __add__(self, other: Expense) -> Expense:
+        return Expense(
             self.qpu_seconds + other.qpu_seconds,
             self.jobs + other.jobs,
             self.dollars + other.dollars,
@@ -108,7 +108,7 @@ class Limits:
                     f"Give {option} what may be spent, or leave it out for no limit.",
                 )
 
-    def passed(self, spent: Spent, more: Spent) -> Passed | None:
+    def passed(self, spent: Expense, more: Expense) -> Passed | None:
         """The first limit that spending `more` on top of `spent` would pass, if any."""
         for passed in (
             Passed(
@@ -158,7 +158,7 @@ class Budget:
         self.spent_jobs = spent_jobs
 
     @property
-    def spent(self) -> Spent:
+    def spent(self) -> Expense:
         """The sums so far."""
         return self._priced(self.spent_qpu_seconds, self.spent_jobs)
 
@@ -194,13 +194,13 @@ class Budget:
         """Take the sums from the ledger, which counts bills as they become known.
 
         Args:
-            qpu_seconds: Spent by the run so far.
+            qpu_seconds: Expense by the run so far.
             jobs: Submissions of the run so far.
         """
         self.spent_qpu_seconds, self.spent_jobs = qpu_seconds, jobs
 
-    def _priced(self, seconds: float, jobs: int) -> Spent:
-        return Spent(seconds, jobs, seconds * self.dollars_per_second)
+    def _priced(self, seconds: float, jobs: int) -> Expense:
+        return Expense(seconds, jobs, seconds * self.dollars_per_second)
 
     def _higher(self, passed: Passed) -> str:
         """The command that goes on with the least limit that lets the submission through."""

@@ -170,11 +170,8 @@ def _require_circuit(config: RunConfig) -> None:
             f"The actor {config.actor.kind!r} runs no circuit: there is nothing to quote.",
             "Take actor.kind = 'ring'.",
         )
-    _require_room(config.backend.name, config.actor.circuit.qubits)
-
-
-def _require_room(device: str, wanted: int) -> None:
-    """A circuit has at most 12 qubits and a live device many more, so that none is asked."""
+    device, wanted = config.backend.name, config.actor.circuit.qubits
+    # A circuit has at most 12 qubits and a live device many more, so that none is asked.
     there = stand_in_qubits(device) if device in stand_in_names() else wanted
     if wanted > there:
         raise ConfigError.too_wide(wanted, device, there)

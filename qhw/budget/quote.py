@@ -12,9 +12,9 @@ from qhw.budget.limits import (
     OPEN_PLAN_SECONDS,
     SECONDS_PER_JOB,
     SECONDS_PER_SHOT,
+    Expense,
     Limits,
     Passed,
-    Spent,
     qpu_seconds,
 )
 from qhw.budget.planned_jobs import MitigationPlan, PlannedJob, RunShape, Stretch, TrainingShape
@@ -102,11 +102,11 @@ class Quote:
     @cached_property
     def phases(self) -> tuple[PhaseQuote, ...]:
         """Phases in the order in which they first come."""
-        found: dict[tuple[str, int], list[tuple[PlannedJob, int]]] = {}
+        counted: dict[tuple[str, int], list[tuple[PlannedJob, int]]] = {}
         for stretch in self.stretches:
             for job in stretch.jobs if stretch.repeats else ():
-                found.setdefault((job.phase, job.shots), []).append((job, stretch.repeats))
-        return tuple(_phase(*key, counted) for key, counted in found.items())
+                counted.setdefault((job.phase, job.shots), []).append((job, stretch.repeats))
+        return tuple(_phase(phase, shots, jobs) for (phase, shots), jobs in counted.items())
 
     @property
     def jobs(self) -> int:
@@ -167,15 +167,15 @@ class Quote:
             limits: Of the command.
             low: Take every job at its lower bound instead of its upper one.
         """
-        spent, number = Spent(), 0
+        spent, number = Expense(), 0
         for stretch in self.stretches:
-            whole = [self._spent(job, low) for job in stretch.jobs]
-            once = sum(whole, Spent())
+            expenses = [self._expense(job, low) for job in stretch.jobs]
+            once = sum(expenses, Expense())
             for repeat in range(stretch.repeats):
                 if limits.passed(spent, once) is None:
                     spent, number = spent + once, number + once.jobs
                     continue
-                for job, more in zip(stretch.jobs, whole, strict=True):
+                for job, more in zip(stretch.jobs, expenses, strict=True):
                     passed = limits.passed(spent, more)
                     if passed is not None:
                         update = stretch.first_update + repeat if stretch.first_update else 0
@@ -183,11 +183,11 @@ class Quote:
                     spent, number = spent + more, number + more.jobs
         return None
 
-    def _spent(self, job: PlannedJob, low: bool) -> Spent:
+    def _expense(self, job: PlannedJob, low: bool) -> Expense:
         circuits = job.least if low else job.circuits
         jobs = 1 if circuits else 0
         seconds = qpu_seconds(jobs, circuits, job.shots)
-        return Spent(seconds, jobs, seconds * self.dollars_per_second)
+        return Expense(seconds, jobs, seconds * self.dollars_per_second)
 
 
 def quote_run(
@@ -297,7 +297,7 @@ def _training_lines(shape: TrainingShape) -> tuple[str, ...]:
 def _mitigation_lines(mitigation: MitigationPlan) -> tuple[str, ...]:
     name = f"Mitigation {mitigation.method}{' by default' if mitigation.by_default else ''}"
     if mitigation.method == "affine":
-        kept = {
+        stored = {
             "none": "no affine map is kept for this device and circuit: it is fitted.",
             "unknown": "affine maps of this device are kept; whether one is of this circuit shows "
             "when the device is opened.",
@@ -306,7 +306,7 @@ def _mitigation_lines(mitigation: MitigationPlan) -> tuple[str, ...]:
             "present": "the affine map that is kept is of the present calibration.",
         }[mitigation.stored]
         return (
-            f"{name}: {kept}",
+            f"{name}: {stored}",
             "Whenever the device is recalibrated meanwhile, a probe "
             f"({_calibrating(PROBE_CIRCUITS)} QPU s) or a fit ({_calibrating(AFFINE_CIRCUITS)} "
             "QPU s) comes on top, or both.",

@@ -28,14 +28,14 @@ def print_job(typed: str) -> None:
     """
     console = Console()
     with Ledger.of_user() as ledger:
-        found = find_job(ledger, typed)
-        if isinstance(found, Duplicate):
-            facts = list(_double_facts(ledger, found))
+        job = find_job(ledger, typed)
+        if isinstance(job, Duplicate):
+            facts = list(_double_facts(ledger, job))
         else:
-            facts = list(_facts(ledger, found))
+            facts = list(_facts(ledger, job))
     _print(console, facts)
-    if isinstance(found, Entry) and found.state == "submitted":
-        _print_present(console, found)
+    if isinstance(job, Entry) and job.state == "submitted":
+        _print_present(console, job)
 
 
 def _print(console: Console, facts: list[tuple[str, str]]) -> None:
@@ -49,11 +49,14 @@ def _print(console: Console, facts: list[tuple[str, str]]) -> None:
 
 
 def _facts(ledger: Ledger, entry: Entry) -> Facts:
+    status = entry.platform.get("status", "")
     yield "job", entry.job_id
-    yield "state", _state(entry)
+    differs = status not in ("", entry.state)
+    yield "state", f"{entry.state} (the platform: {status})" if differs else entry.state
     yield "why", entry.platform.get("reason", "")
     yield from _question(entry)
-    yield "QPU time", _bill(entry)
+    billed = "" if entry.usage_seconds is None else f"{cost(entry)} s billed, "
+    yield "QPU time", f"{billed}{entry.quoted_seconds:.1f} s quoted"
     yield from _dates(entry)
     yield from _platform(entry.platform)
     yield "calibration", _calibration(ledger, entry.calibration_digest)
@@ -68,11 +71,6 @@ def _facts(ledger: Ledger, entry: Entry) -> Facts:
             yield "sent twice", f"{double.report.job_id}, {double.action}"
 
 
-def _state(entry: Entry) -> str:
-    told = entry.platform.get("status", "")
-    return entry.state if told in ("", entry.state) else f"{entry.state} (the platform: {told})"
-
-
 def _question(entry: Entry) -> Facts:
     unit = entry.unit
     update = f"update {unit.update}, " if unit.update else ""
@@ -85,11 +83,6 @@ def _question(entry: Entry) -> Facts:
     yield "digest", entry.digest
 
 
-def _bill(entry: Entry) -> str:
-    quoted = f"{entry.quoted_seconds:.1f} s quoted"
-    return quoted if entry.usage_seconds is None else f"{cost(entry)} s billed, {quoted}"
-
-
 def _dates(entry: Entry) -> Facts:
     yield "ledger", f"{moment(entry.intended_at)} intent"
     if entry.submitted_at is not None:
@@ -98,11 +91,11 @@ def _dates(entry: Entry) -> Facts:
         yield "", f"{moment(entry.finished_at)} {entry.state}"
 
 
-def _platform(told: dict[str, str]) -> Facts:
+def _platform(dates: dict[str, str]) -> Facts:
     label = "platform"
     for name in STAMPS:
-        if told.get(name):
-            yield label, f"{told_moment(told[name])} {name}"
+        if dates.get(name):
+            yield label, f"{told_moment(dates[name])} {name}"
             label = ""
 
 
@@ -110,8 +103,8 @@ def _calibration(ledger: Ledger, digest: str) -> str:
     """Digest and date; IBM's and our own JSON name the date differently."""
     if not digest:
         return ""
-    told = json.loads(ledger.calibration(digest))
-    date = str(told.get("last_update_date") or told.get("taken_at") or "an unknown date")
+    published = json.loads(ledger.calibration(digest))
+    date = str(published.get("last_update_date") or published.get("taken_at") or "an unknown date")
     return f"{told_moment(date)} ({digest})"
 
 

@@ -18,7 +18,7 @@ import torch
 from policy import RingCircuit
 from qhw.backends.opening import open_backend
 from qhw.cli.app import app
-from qhw.jobs.ledger.ledger import Ledger
+from qhw.jobs.ledger import Ledger
 from qhw.runs.directory import RunDirectory
 
 WRITTEN = Path(__file__).resolve().parents[1] / "fixtures" / "written_by_0_1_0"

@@ -94,8 +94,10 @@ def submit_fault(error: Exception, post: WatchedPost, action: str) -> HardwareEr
     if not post.sent or refused:
         return translate(error, action)
     answered = "no answer" if post.status is None else f"HTTP status {post.status}"
+    answer = answer_of(error)
+    words = _text(error) if answer is None else _platform_words(answer)
     return AmbiguousSubmitError(
-        scrub(f"{action}: {answered} to the submission; the job may be there: {_words(error)}"),
+        scrub(f"{action}: {answered} to the submission; the job may be there: {words}"),
         "Look its tag up before it is sent again: `qhw jobs collect` does.",
     )
 
@@ -195,11 +197,6 @@ def _url_without_answer(error: BaseException) -> str | None:
         if isinstance(link, requests.RequestException):
             return str(getattr(link.request, "url", None) or "")
     return None
-
-
-def _words(error: Exception) -> str:
-    answer = answer_of(error)
-    return _text(error) if answer is None else _platform_words(answer)
 
 
 def _text(error: Exception) -> str:

@@ -103,7 +103,8 @@ class SinglePostAdapter(HTTPAdapter):
         proxies: dict[str, str] | None = None,
     ) -> requests.Response:
         """Send, and note what became of the POST of a job."""
-        post = _watched.get() if _posts_a_job(request) else None
+        path = (request.url or "").partition("?")[0]
+        post = _watched.get() if request.method == "POST" and path.endswith(JOBS_PATH) else None
         if post is not None:
             post.sent = True
         try:
@@ -156,11 +157,6 @@ def _retry() -> SinglePostRetry:
         # A platform that says "come back in an hour" would hold the call for that hour.
         respect_retry_after_header=False,
     )
-
-
-def _posts_a_job(request: requests.PreparedRequest) -> bool:
-    path = (request.url or "").partition("?")[0]
-    return request.method == "POST" and path.endswith(JOBS_PATH)
 
 
 def _never_left(error: requests.ConnectionError) -> bool:

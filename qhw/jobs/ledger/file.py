@@ -174,17 +174,18 @@ class LedgerFile:
     def _prepare(self) -> None:
         self._connection.row_factory = sqlite3.Row
         with _translated(self.path):
-            version = self._version()
+            version = int(self._connection.execute("PRAGMA user_version").fetchone()[0])
+            if version > SCHEMA_VERSION:
+                raise LedgerError(
+                    f"The ledger {self.path} has schema {version}; this qhw knows "
+                    f"{SCHEMA_VERSION}.",
+                    "Upgrade with `pip install --upgrade qhw`.",
+                )
             if not version:
                 self._create()
-            elif version > SCHEMA_VERSION:
-                self._refuse_newer(version)
             # FULL: a commit is on the disk before the request that it announces is sent.
             for setting in ("synchronous = FULL", "fullfsync = ON", "foreign_keys = ON"):
                 self._connection.execute(f"PRAGMA {setting}")
-
-    def _version(self) -> int:
-        return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
 
     def _create(self) -> None:
         if self._connection.execute("SELECT name FROM sqlite_schema").fetchone():
@@ -194,12 +195,6 @@ class LedgerFile:
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.executescript(
             f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
-        )
-
-    def _refuse_newer(self, version: int) -> None:
-        raise LedgerError(
-            f"The ledger {self.path} has schema {version}; this qhw knows {SCHEMA_VERSION}.",
-            "Upgrade with `pip install --upgrade qhw`.",
         )
 
 
@@ -247,5 +242,5 @@ def _translated(path: Path) -> Iterator[None]:
 
 def _move_away(path: Path) -> str:
     """How to start a new one; its -wal must go too, or SQLite would read it into the new file."""
-    kept = shlex.quote(str(path.parent / "damaged"))
-    return f"To start a new one: mkdir {kept} && mv {shlex.quote(str(path))}* {kept}/"
+    aside = shlex.quote(str(path.parent / "damaged"))
+    return f"To start a new one: mkdir {aside} && mv {shlex.quote(str(path))}* {aside}/"

@@ -96,7 +96,8 @@ class LocalRunner:
         for pub in request.pubs:
             self._device.refuse_foreign(pub)
         job = StoredJob(
-            job_id=_new_id(),
+            # Rises with time, and is nobody else's.
+            job_id=f"{ID_PREFIX}{time.time_ns():016x}{secrets.token_hex(4)}",
             tags=request.tags,
             shots=request.shots,
             rows=tuple(pub.rows for pub in request.pubs),
@@ -234,8 +235,3 @@ def _calibration(snapshot: DeviceSnapshot) -> str:
         "calibration_digest": snapshot.calibration_digest,
     }
     return json.dumps(facts)
-
-
-def _new_id() -> str:
-    """An id that rises with time and is nobody else's."""
-    return f"{ID_PREFIX}{time.time_ns():016x}{secrets.token_hex(4)}"

@@ -115,8 +115,8 @@ class JobStore:
 
     def jobs(self) -> list[StoredJob]:
         """All jobs, oldest first."""
-        found = self.folder.glob(f"{ID_PREFIX}*/job.json")
-        return [_job(path) for path in sorted(found)]
+        paths = self.folder.glob(f"{ID_PREFIX}*/job.json")
+        return [_job(path) for path in sorted(paths)]
 
     def read(self, job_id: str) -> StoredJob:
         """One job.

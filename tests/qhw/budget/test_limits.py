@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qhw.budget.limits import Budget, Limits, Spent, qpu_seconds
+from qhw.budget.limits import Budget, Expense, Limits, qpu_seconds
 from qhw.errors import BudgetReachedError, ConfigError
 
 
@@ -42,7 +42,7 @@ def test_the_submission_that_would_pass_a_limit_is_refused_with_the_way_on() -> 
         "12.5. It was not sent."
     )
     assert "`qhw run --resume --max-qpu-seconds 301`" in caught.value.hint
-    assert budget.spent == Spent(288, 0, 288 * 1.6)
+    assert budget.spent == Expense(288, 0, 288 * 1.6)
 
 
 def test_the_way_on_suffices() -> None:

@@ -10,9 +10,9 @@ from policy import RingCircuit
 from qhw.backends import transpilation
 from qhw.commands.devices import print_devices
 from qhw.errors import CredentialsError, HardwareError
-from qhw.jobs.clock import SteppedClock
 from qhw.jobs.ledger import Intent, Ledger
 from qhw.jobs.request import Unit
+from tests.clock import SteppedClock
 from tests.ibm_cloud.cloud import TOKEN, Cloud, Fault
 
 CIRCUIT = RingCircuit(3, 1)

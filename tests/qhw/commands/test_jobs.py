@@ -15,13 +15,14 @@ from typer.testing import CliRunner, Result
 from qhw.budget.limits import Budget, Limits
 from qhw.cli.jobs import jobs_app
 from qhw.errors import ConfigError, HardwareError, QhwError, UnknownNameError
-from qhw.jobs.clock import SteppedClock, SystemClock
+from qhw.jobs.clock import SystemClock
 from qhw.jobs.ledger import Entry, Intent, Ledger
 from qhw.jobs.local.runner import LocalRunner
 from qhw.jobs.patience import Patience, PatientRunner
 from qhw.jobs.request import JobRequest, Pub, Unit
 from qhw.jobs.runner import JobReport, JobRunner, PubValues
 from qhw.jobs.work import PaidWork
+from tests.clock import SteppedClock
 from tests.ibm_cloud.cloud import TOKEN, Cloud
 
 RUN = "3f2a9c1e88aa77bb"

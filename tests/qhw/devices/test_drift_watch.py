@@ -18,7 +18,7 @@ from qhw.devices.backend import DeviceBackend
 from qhw.devices.mitigation import correction_to_json
 from qhw.devices.opening import Requester
 from qhw.errors import ConfigError, DriftError
-from qhw.jobs.clock import SteppedClock
+from tests.clock import SteppedClock
 from tests.ibm_cloud.cloud import Cloud
 from tests.ibm_cloud.nairobi import OpenNairobi, ask_at
 

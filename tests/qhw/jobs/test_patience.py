@@ -22,10 +22,10 @@ from qhw.errors import (
     RateLimitedError,
     RetryableError,
 )
-from qhw.jobs.clock import SteppedClock
 from qhw.jobs.patience import Patience, PatientRunner, wait_for
 from qhw.jobs.request import JobRequest, Pub
 from qhw.jobs.runner import JobReport, JobRunner, PlanLimits
+from tests.clock import SteppedClock
 
 IMPATIENT = Patience(call_seconds=0.05, submit_seconds=0.05)
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from qhw.jobs.clock import SteppedClock
 from qhw.jobs.ledger import Entry, Intent, Ledger
 from qhw.jobs.reconciling import find_lost
 from qhw.jobs.request import Unit
 from qhw.jobs.runner import JobReport, JobState
+from tests.clock import SteppedClock
 
 UNIT = Unit("run", "images", 0, 0, 0)
 

@@ -22,12 +22,12 @@ from qhw.errors import (
     QhwError,
     RateLimitedError,
 )
-from qhw.jobs.clock import SteppedClock
 from qhw.jobs.ledger import Entry, EntryState, Intent, Ledger
 from qhw.jobs.patience import Patience, PatientRunner
 from qhw.jobs.request import JobRequest, Pub, Shapes, Unit
 from qhw.jobs.runner import JobReport, JobState, PlanLimits, PubValues
 from qhw.jobs.work import PaidWork
+from tests.clock import SteppedClock
 
 UNIT = Unit("run", "images", 0, 0, 0)
 SEND = ["limits", "INTENT", "submit", "JOB ID"]

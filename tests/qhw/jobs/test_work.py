@@ -22,10 +22,10 @@ from qhw.errors import (
     RateLimitedError,
     RetryableError,
 )
-from qhw.jobs.clock import SteppedClock
 from qhw.jobs.patience import Patience
 from qhw.jobs.request import JobRequest, Unit
 from qhw.jobs.work import Progress, WorkSettings
+from tests.clock import SteppedClock
 from tests.ibm_cloud.cloud import Cloud, Fault
 from tests.ibm_cloud.nairobi import CIRCUIT, OpenNairobi, ask_at
 

@@ -21,11 +21,11 @@ import pytest
 from numpy.typing import NDArray
 
 from qhw.errors import LedgerError
-from qhw.jobs.clock import SteppedClock
 from qhw.jobs.ledger import Entry, Intent, Ledger, Totals, owner_alive, this_owner
 from qhw.jobs.ledger.file import SCHEMA_VERSION, LedgerFile
 from qhw.jobs.request import Unit
 from qhw.jobs.runner import JobReport, PubValues
+from tests.clock import SteppedClock
 
 UNIT = Unit("run-a", "rollout", 1, 7, 0)
 INTENT = Intent("d" * 32, "ibm_fez", "", ((60, 4), (4, 4)), shots=100, quoted_seconds=4.0)

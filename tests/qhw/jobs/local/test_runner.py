@@ -19,11 +19,11 @@ from qhw.backends.aer import NoisyAerBackend
 from qhw.backends.compiled import CompiledNoisyBackend
 from qhw.backends.transpilation import TranspiledCircuit, TranspileOptions, transpile_for
 from qhw.errors import ConfigError, HardwareError, JobFailedError, MitigationError, RetryableError
-from qhw.jobs.clock import SteppedClock
 from qhw.jobs.local.runner import LocalRunner
 from qhw.jobs.local.store import StoredJob
 from qhw.jobs.request import JobRequest, Pub
 from qhw.known import open_snapshot
+from tests.clock import SteppedClock
 
 DEVICE = "fake_manila"
 SHOTS = 4096
@@ -180,7 +180,7 @@ def test_the_folder_is_private_and_nothing_is_pickled(
 
 def test_the_default_folder_is_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    assert LocalRunner("fake_fez")._spool.folder == tmp_path / "qhw" / "local_jobs" / "fake_fez"
+    assert LocalRunner("fake_fez")._store.folder == tmp_path / "qhw" / "local_jobs" / "fake_fez"
 
 
 def test_jobs_are_found_oldest_first(runner: LocalRunner, transpiled: TranspiledCircuit) -> None:
