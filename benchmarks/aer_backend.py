@@ -24,7 +24,8 @@ from benchmarks.timing import interleaved, significant, write_result
 from calibration import noise_model
 from policy import RingCircuit
 from qhw.backends.aer import AerBackend, NoisyAerBackend
-from qhw.backends.transpilation import TranspileOptions, reduced, transpile_for
+from qhw.backends.transpilation import TranspileOptions, reduced
+from qhw.backends.transpile_cache import transpile_for
 from qhw.known import open_snapshot, stand_in_device
 
 Rows = NDArray[np.float64]

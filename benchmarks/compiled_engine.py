@@ -29,7 +29,8 @@ from policy import ParameterShift, RingCircuit
 from policy.backend import FloatArray
 from qhw.backends.aer import NoisyAerBackend
 from qhw.backends.compiled import CompiledBackend, CompiledNoisyBackend
-from qhw.backends.transpilation import TranspileOptions, transpile_for
+from qhw.backends.transpilation import TranspileOptions
+from qhw.backends.transpile_cache import transpile_for
 from qhw.known import open_snapshot, stand_in_device
 
 BATCH, LOOP_SAMPLES, UPDATE_SAMPLES = 64, 4, 2048

@@ -19,7 +19,8 @@ from benchmarks.compiled_engine import draw
 from benchmarks.timing import significant, write_result
 from policy import RingCircuit
 from qhw.backends.compiled import CompiledNoisyBackend
-from qhw.backends.transpilation import TranspileOptions, transpile_for
+from qhw.backends.transpilation import TranspileOptions
+from qhw.backends.transpile_cache import transpile_for
 from qhw.known import open_snapshot
 
 DEVICE, BATCH = "fake_brisbane", 2048

@@ -26,7 +26,8 @@ from policy import ParameterShift, RingCircuit
 from qhw.backends.compiled import CompiledNoisyBackend
 from qhw.backends.compiled import backend as compiled_backend
 from qhw.backends.compiled.engine import chain_matrices, single_chains
-from qhw.backends.transpilation import TranspileOptions, transpile_for
+from qhw.backends.transpilation import TranspileOptions
+from qhw.backends.transpile_cache import transpile_for
 from qhw.known import open_snapshot
 
 DEVICE, BATCH, ROUNDS = "fake_brisbane", 64, 51

@@ -29,7 +29,8 @@ from policy.backend import FloatArray
 from qhw.backends.aer import bound_probabilities, density_simulator, read_out, sign_matrix
 from qhw.backends.mitigation.fitting import calibration_inputs
 from qhw.backends.opening import open_backend
-from qhw.backends.transpilation import TranspiledCircuit, TranspileOptions, reduced, transpile_for
+from qhw.backends.transpilation import TranspiledCircuit, TranspileOptions, reduced
+from qhw.backends.transpile_cache import transpile_for
 from qhw.known import open_snapshot
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from benchmarks.timing import interleaved, significant, write_result
 from policy import RingCircuit
-from qhw.backends.transpilation import TranspileOptions, transpile_for
+from qhw.backends.transpilation import TranspileOptions
+from qhw.backends.transpile_cache import transpile_for
 from qhw.known import open_snapshot
 
 DEVICES = ("fake_brisbane", "fake_fez")

@@ -82,7 +82,8 @@ def _laid_out(
     circuit: RingCircuit, device: str, snapshot: DeviceSnapshot | None, cache: Cache
 ) -> tuple[DeviceSnapshot, TranspiledCircuit]:
     """The calibration to take, and the circuit in the device's gates."""
-    from qhw.backends.transpilation import TranspileOptions, kept_layout, transpile_for
+    from qhw.backends.transpilation import TranspileOptions
+    from qhw.backends.transpile_cache import kept_layout, transpile_for
 
     options = TranspileOptions()
     if snapshot is not None:
@@ -112,11 +113,11 @@ class _Simulated:
 
     def open_at(self, transpiled: TranspiledCircuit, shots: int | None, seed: int) -> Backend:
         """The backend of this circuit, laid out already, perhaps folded."""
-        from qhw.backends.transpilation import told_uncalibrated
+        from qhw.backends.transpilation import uncalibrated_gates
 
         pair = _noisy(self.circuit, self.snapshot, transpiled, self.noise_scale, shots, seed)
         backend = _choose(pair, self.engine, self.cache.verdicts)
-        lost = told_uncalibrated(self.snapshot, transpiled)
+        lost = uncalibrated_gates(self.snapshot, transpiled)
         backend.warning = "; ".join(filter(None, [backend.warning, lost]))
         return backend
 

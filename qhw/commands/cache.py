@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
-from qhw.backends.transpilation import list_entries
+from qhw.backends.transpile_cache import list_entries
 from qhw.files import Cache
 
 

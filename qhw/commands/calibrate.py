@@ -15,10 +15,9 @@ from qhw.backends.transpilation import (
     TranspiledCircuit,
     TranspileOptions,
     ranked_layouts,
-    told_uncalibrated,
-    transpile_for,
-    two_qubit_pairs,
+    uncalibrated_gates,
 )
+from qhw.backends.transpile_cache import transpile_for
 from qhw.commands.circuit_choice import ChosenCircuit
 from qhw.config import HardwareConfig, parse_config
 from qhw.console import from_here, plain_table, told_moment
@@ -99,7 +98,7 @@ def calibrate(
     )
     console.print(_layouts(taken, ranked))
     console.print(HOW_TO_READ, highlight=False)
-    told = told_uncalibrated(snapshot, taken)
+    told = uncalibrated_gates(snapshot, taken)
     if told:
         console.print(f"{told}.", style="yellow", highlight=False)
     _draw(console, snapshot, chosen, taken, out)
@@ -190,7 +189,7 @@ def _draw(
 ) -> None:
     from qhw.commands.device_picture import Layout, draw_device, save_picture
 
-    pairs = two_qubit_pairs(taken)
+    pairs = taken.two_qubit_pairs
     layout = Layout(taken.active_qubits, pairs, f"the circuit's qubits ({chosen.title})")
     date = told_moment(snapshot.taken_at)
     with console.status("drawing"):

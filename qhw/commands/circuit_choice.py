@@ -9,7 +9,8 @@ from typing import Any
 
 from calibration import DeviceSnapshot
 from policy import RingCircuit
-from qhw.backends.transpilation import TranspiledCircuit, TranspileOptions, kept_layout, pinned
+from qhw.backends.transpilation import TranspiledCircuit, TranspileOptions
+from qhw.backends.transpile_cache import kept_layout, pinned
 from qhw.config import CircuitConfig, parse_config
 from qhw.errors import ConfigError
 from qhw.files import Cache

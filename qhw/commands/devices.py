@@ -103,7 +103,8 @@ def _surveys(
     devices: list[LiveDevice],
     circuit: RingCircuit,
 ) -> Iterator[Survey]:
-    from qhw.backends.transpilation import TranspileOptions, transpile_for
+    from qhw.backends.transpilation import TranspileOptions
+    from qhw.backends.transpile_cache import transpile_for
 
     cache = Cache.of_user().transpiled
     for device in devices:

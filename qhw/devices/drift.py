@@ -16,13 +16,7 @@ from calibration import DeviceSnapshot, Drift, Thresholds, compare, expected_err
 from calibration.drift import Verdict
 from policy import RingCircuit
 from qhw.backends.facts import DriftFacts
-from qhw.backends.transpilation import (
-    TranspiledCircuit,
-    TranspileOptions,
-    fresh_layout,
-    operations,
-    two_qubit_pairs,
-)
+from qhw.backends.transpilation import TranspiledCircuit, TranspileOptions, fresh_layout, operations
 from qhw.config import OnDrift
 from qhw.errors import DriftError
 
@@ -197,7 +191,7 @@ def on_circuit(
         after,
         thresholds,
         qubits=transpiled.active_qubits,
-        pairs=two_qubit_pairs(transpiled),
+        pairs=transpiled.two_qubit_pairs,
         measured=transpiled.output_qubits,
     )
 

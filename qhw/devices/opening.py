@@ -122,12 +122,8 @@ def _transpiled(
     circuit: RingCircuit, snapshot: DeviceSnapshot, folder: Path | None, cache: Cache
 ) -> TranspiledCircuit:
     """The circuit the run began with, or the cache's."""
-    from qhw.backends.transpilation import (
-        TranspileOptions,
-        pinned,
-        refuse_uncalibrated,
-        transpile_for,
-    )
+    from qhw.backends.transpilation import TranspileOptions, refuse_uncalibrated
+    from qhw.backends.transpile_cache import pinned, transpile_for
 
     def make() -> TranspiledCircuit:
         made = transpile_for(circuit, snapshot, TranspileOptions(), cache.transpiled)

@@ -18,7 +18,7 @@ from calibration import DeviceSnapshot, expected_error
 from policy import RingCircuit
 from qhw.backends.circuit_file import circuit_digest, read_circuit, write_circuit
 from qhw.backends.mitigation.folding import fold, refuse_scale
-from qhw.backends.transpilation import TranspiledCircuit
+from qhw.backends.transpilation import TranspiledCircuit, operations
 from qhw.errors import CacheError
 
 if TYPE_CHECKING:
@@ -69,16 +69,13 @@ def _described(
     folded: QuantumCircuit, snapshot: DeviceSnapshot, transpiled: TranspiledCircuit, reason: str
 ) -> TranspiledCircuit:
     """State what the circuit is; scoring it also proves that the device has every gate."""
-    operations = [
-        (item.operation.name, tuple(folded.find_bit(qubit).index for qubit in item.qubits))
-        for item in folded.data
-    ]
+    gates = operations(folded)
     return dataclasses.replace(
         transpiled,
         circuit=folded,
-        two_qubit_gates=sum(len(qubits) == 2 for _, qubits in operations),
+        two_qubit_gates=sum(len(qubits) == 2 for _, qubits in gates),
         depth=folded.depth(),
-        score=expected_error(snapshot, operations, transpiled.output_qubits),
+        score=expected_error(snapshot, gates, transpiled.output_qubits),
         from_cache=not reason,
         miss_reason=reason,
     )

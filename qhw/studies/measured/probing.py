@@ -18,7 +18,8 @@ from qhw.backends.mitigation.fitting import (
     ideal_values,
     probe_inputs,
 )
-from qhw.backends.transpilation import TranspileOptions, kept_layout, pinned
+from qhw.backends.transpilation import TranspileOptions
+from qhw.backends.transpile_cache import kept_layout, pinned
 from qhw.devices.snapshots import SnapshotStore, read_snapshot
 from qhw.files import Cache, UserData, write_json
 from qhw.jobs.ledger import Entry, Ledger

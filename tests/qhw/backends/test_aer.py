@@ -13,7 +13,8 @@ from policy import RingCircuit
 from policy.backend import FloatArray
 from qhw.backends.aer import AerBackend, NoisyAerBackend
 from qhw.backends.opening import open_backend
-from qhw.backends.transpilation import TranspileOptions, transpile_for
+from qhw.backends.transpilation import TranspileOptions
+from qhw.backends.transpile_cache import transpile_for
 from qhw.errors import BackendUnavailableError, ConfigError, UnknownNameError
 from qhw.known import open_snapshot, stand_in_device
 

@@ -16,7 +16,8 @@ from qhw.backends.compiled.backend import shared_base
 from qhw.backends.compiled.checking import EngineMismatchError, Verdict, checked, compare
 from qhw.backends.compiled.transfer import CompileError, Transfer, linear
 from qhw.backends.opening import open_backend
-from qhw.backends.transpilation import TranspiledCircuit, TranspileOptions, transpile_for
+from qhw.backends.transpilation import TranspiledCircuit, TranspileOptions
+from qhw.backends.transpile_cache import transpile_for
 from qhw.errors import ConfigError
 from qhw.files import Cache
 from qhw.known import open_snapshot

@@ -12,9 +12,9 @@ from qhw.backends.transpilation import (
     TranspiledCircuit,
     TranspileOptions,
     refuse_uncalibrated,
-    told_uncalibrated,
-    transpile_for,
+    uncalibrated_gates,
 )
+from qhw.backends.transpile_cache import transpile_for
 from qhw.config import BackendConfig, HardwareConfig
 from qhw.devices.opening import Requester, open_device
 from qhw.errors import BackendUnavailableError
@@ -43,14 +43,14 @@ def lost(snapshot: DeviceSnapshot) -> DeviceSnapshot:
 def test_a_calibrated_device_is_not_complained_of(
     nairobi: DeviceSnapshot, laid_out: TranspiledCircuit
 ) -> None:
-    assert told_uncalibrated(nairobi, laid_out) == ""
+    assert uncalibrated_gates(nairobi, laid_out) == ""
     refuse_uncalibrated(nairobi, laid_out)
 
 
 def test_gates_that_always_fail_are_named_and_not_paid_for(
     nairobi: DeviceSnapshot, laid_out: TranspiledCircuit
 ) -> None:
-    told = told_uncalibrated(lost(nairobi), laid_out)
+    told = uncalibrated_gates(lost(nairobi), laid_out)
     assert told.startswith("fake_nairobi publishes an error of 100 % for cx on ")
     assert "more of the circuit's gates" in told
     with pytest.raises(BackendUnavailableError, match="not calibrated") as caught:

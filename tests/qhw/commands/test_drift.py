@@ -7,13 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from calibration import DeviceSnapshot, scale_noise
-from qhw.backends.transpilation import (
-    TranspileOptions,
-    list_entries,
-    pinned,
-    transpile_for,
-    two_qubit_pairs,
-)
+from qhw.backends.transpilation import TranspileOptions
+from qhw.backends.transpile_cache import list_entries, pinned, transpile_for
 from qhw.cli.app import app
 from qhw.commands.circuit_choice import choose_circuit
 from qhw.commands.drift import print_drift
@@ -117,7 +112,7 @@ def test_a_runs_layout_that_the_earlier_snapshot_cannot_carry_is_refused(
 ) -> None:
     plain = choose_circuit(None, CIRCUIT)
     layout = tmp_path / "circuit.qpy"
-    pairs = two_qubit_pairs(pinned(layout, lambda: plain.laid_out(nairobi), nairobi))
+    pairs = pinned(layout, lambda: plain.laid_out(nairobi), nairobi).two_qubit_pairs
     of_run = dataclasses.replace(plain, device="fake_nairobi", layout=layout)
     gone = tuple(g for g in nairobi.gates if tuple(sorted(g.qubits)) not in pairs)
     with pytest.raises(ConfigError, match="own layout cannot be judged: fake_nairobi has no gate"):

@@ -8,7 +8,8 @@ import pytest
 from calibration import DeviceSnapshot
 from policy import RingCircuit
 from qhw.backends.opening import open_backend
-from qhw.backends.transpilation import TranspiledCircuit, TranspileOptions, transpile_for
+from qhw.backends.transpilation import TranspiledCircuit, TranspileOptions
+from qhw.backends.transpile_cache import transpile_for
 from qhw.files import Cache
 from qhw.known import open_snapshot
 

@@ -12,7 +12,7 @@ from qhw.backends.circuit_file import circuit_digest
 from qhw.backends.mitigation import folded_cache
 from qhw.backends.mitigation.folded_cache import folded_for
 from qhw.backends.opening import open_backend
-from qhw.backends.transpilation import list_entries
+from qhw.backends.transpile_cache import list_entries
 from qhw.errors import CacheError, MitigationError
 from qhw.files import Cache
 from tests.qhw.backends.mitigation.conftest import Layout

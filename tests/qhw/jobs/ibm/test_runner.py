@@ -20,7 +20,8 @@ from qiskit.circuit import ParameterVector
 from policy import RingCircuit
 from policy.backend import FloatArray
 from qhw.backends.aer import NoisyAerBackend
-from qhw.backends.transpilation import TranspiledCircuit, TranspileOptions, transpile_for
+from qhw.backends.transpilation import TranspiledCircuit, TranspileOptions
+from qhw.backends.transpile_cache import transpile_for
 from qhw.errors import BackendUnavailableError, CredentialsError, HardwareError, JobFailedError
 from qhw.jobs.ibm.account import close_group, list_devices, open_service
 from qhw.jobs.ibm.runner import IbmRunner

@@ -17,7 +17,8 @@ from policy import ExpectationBackend, RingCircuit
 from policy.backend import FloatArray
 from qhw.backends.aer import NoisyAerBackend
 from qhw.backends.compiled import CompiledNoisyBackend
-from qhw.backends.transpilation import TranspiledCircuit, TranspileOptions, transpile_for
+from qhw.backends.transpilation import TranspiledCircuit, TranspileOptions
+from qhw.backends.transpile_cache import transpile_for
 from qhw.errors import ConfigError, HardwareError, JobFailedError, MitigationError, RetryableError
 from qhw.jobs.local.runner import LocalRunner
 from qhw.jobs.local.store import StoredJob

@@ -11,7 +11,8 @@ from filelock import FileLock
 from calibration import DeviceSnapshot
 from policy import RingCircuit
 from qhw.backends import transpilation
-from qhw.backends.transpilation import TranspileOptions, list_entries, transpile_for
+from qhw.backends.transpilation import TranspileOptions
+from qhw.backends.transpile_cache import list_entries, transpile_for
 from qhw.errors import CacheError, ConfigError
 from qhw.known import open_snapshot
 
@@ -103,7 +104,8 @@ import sys
 from pathlib import Path
 from policy import RingCircuit
 from qhw.backends.opening import open_snapshot
-from qhw.backends.transpilation import TranspileOptions, transpile_for
+from qhw.backends.transpilation import TranspileOptions
+from qhw.backends.transpile_cache import transpile_for
 
 fez = open_snapshot("fake_fez")
 found = transpile_for(RingCircuit(3, 1), fez, TranspileOptions(seeds=2), Path(sys.argv[1]))
