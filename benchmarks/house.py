@@ -30,8 +30,8 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 def product_files() -> list[Path]:
     """Every module of the four packages."""
-    found = (path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
-    return sorted(path for path in found if "pretrained" not in path.parts)
+    modules = (path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+    return sorted(path for path in modules if "pretrained" not in path.parts)
 
 
 def line_count(folder: Path) -> int:
@@ -51,15 +51,15 @@ def length(function: Function) -> int:
     return (function.end_lineno or function.lineno) - function.lineno + 1
 
 
-def private_helpers(tree: ast.AST) -> list[int]:
-    """How many places name each private helper of one module."""
+def private_helpers(tree: ast.AST) -> list[tuple[int, int]]:
+    """How many places name each private helper of one module, and how long it is."""
     named = Counter(
         node.id if isinstance(node, ast.Name) else node.attr
         for node in ast.walk(tree)
         if isinstance(node, ast.Name | ast.Attribute)
     )
-    helpers = [f.name for f in functions(tree) if f.name[0] == "_" and f.name[1] != "_"]
-    return [named[name] for name in helpers]
+    helpers = [f for f in functions(tree) if f.name[0] == "_" and f.name[1] != "_"]
+    return [(named[helper.name], length(helper)) for helper in helpers]
 
 
 def imported(tree: ast.AST) -> set[str]:
@@ -77,21 +77,24 @@ def measure() -> dict[str, float]:
     """All figures by their names."""
     trees = [ast.parse(path.read_text(encoding="utf-8")) for path in product_files()]
     lengths = sorted(length(function) for tree in trees for function in functions(tree))
-    callers = [count for tree in trees for count in private_helpers(tree)]
+    helpers = [helper for tree in trees for helper in private_helpers(tree)]
+    single = [lines for callers, lines in helpers if callers == 1]
     loose = [path for path in (ROOT / "qhw").glob("*.py") if path.name not in LOOSE_EXCEPT]
-    lines = sum(line_count(ROOT / package) for package in PACKAGES)
+    sizes = [len(path.read_text(encoding="utf-8").splitlines()) for path in product_files()]
     figures = {
         "loose modules in qhw": len(loose),
-        "product lines": lines - line_count(ROOT / "diffusion" / "pretrained"),
+        "product lines": sum(sizes),
         "modules": len(trees),
+        "longest module": max(sizes),
         "imports per module": round(sum(len(imported(tree)) for tree in trees) / len(trees), 2),
         "functions": len(lengths),
         "function length, median": statistics.median(lengths),
         "function length, p90": lengths[int(0.9 * len(lengths))],
         "functions over 50 lines, %": round(100 * sum(n > 50 for n in lengths) / len(lengths), 1),
-        "private helpers": len(callers),
-        "of them with one caller, %": round(100 * callers.count(1) / len(callers)),
-        "test lines : product lines": round(line_count(ROOT / "tests") / lines, 2),
+        "private helpers": len(helpers),
+        "of them with one caller, %": round(100 * len(single) / len(helpers)),
+        "of these under five lines": sum(lines < 5 for lines in single),
+        "test lines : product lines": round(line_count(ROOT / "tests") / sum(sizes), 2),
     }
     for room in WATCHED_ROOMS:
         ratio = line_count(ROOT / "tests" / "qhw" / room) / line_count(ROOT / "qhw" / room)

@@ -9,24 +9,14 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from diffusion.bundle import Bundle, BundleCard, load_bundle
-    from diffusion.classifiers import Classifier
-    from diffusion.comparison import Interval, ScoredArm, compare_at_equal_accuracy
-    from diffusion.datasets import Dataset, load_dataset
-    from diffusion.denoisers import Denoiser, PixelDenoiser, PixelDenoiserConfig
-    from diffusion.environment import GuidanceEnvironment, StepResult, draw_labels, draw_latents
+    from diffusion.bundle import Bundle, load_bundle
+    from diffusion.datasets import load_dataset
+    from diffusion.denoisers import Denoiser
+    from diffusion.environment import GuidanceEnvironment, draw_labels, draw_latents
     from diffusion.episodes import Episode, play, play_schedule
     from diffusion.fitting import FitConfig, fit_bundle
-    from diffusion.headroom import Candidate, play_candidate
     from diffusion.lpips_distance import LpipsDistance
-    from diffusion.metrics import (
-        GaussianReference,
-        diversity,
-        frechet_distance,
-        kernel_distance,
-        psnr,
-        ssim,
-    )
+    from diffusion.metrics import diversity, frechet_distance, kernel_distance, psnr, ssim
     from diffusion.rewards import PAPER_REWARD, RewardConfig
     from diffusion.sampler import GuidedSampler
     from diffusion.schedules import baseline_schedules
@@ -34,25 +24,14 @@ if TYPE_CHECKING:
 __all__ = [
     "PAPER_REWARD",
     "Bundle",
-    "BundleCard",
-    "Candidate",
-    "Classifier",
-    "Dataset",
     "Denoiser",
     "Episode",
     "FitConfig",
-    "GaussianReference",
     "GuidanceEnvironment",
     "GuidedSampler",
-    "Interval",
     "LpipsDistance",
-    "PixelDenoiser",
-    "PixelDenoiserConfig",
     "RewardConfig",
-    "ScoredArm",
-    "StepResult",
     "baseline_schedules",
-    "compare_at_equal_accuracy",
     "diversity",
     "draw_labels",
     "draw_latents",
@@ -62,24 +41,20 @@ __all__ = [
     "load_bundle",
     "load_dataset",
     "play",
-    "play_candidate",
     "play_schedule",
     "psnr",
     "ssim",
 ]
 
 _NAMES = {
-    "bundle": "Bundle BundleCard load_bundle",
-    "classifiers": "Classifier",
-    "comparison": "Interval ScoredArm compare_at_equal_accuracy",
-    "datasets": "Dataset load_dataset",
-    "denoisers": "Denoiser PixelDenoiser PixelDenoiserConfig",
-    "environment": "GuidanceEnvironment StepResult draw_labels draw_latents",
+    "bundle": "Bundle load_bundle",
+    "datasets": "load_dataset",
+    "denoisers": "Denoiser",
+    "environment": "GuidanceEnvironment draw_labels draw_latents",
     "episodes": "Episode play play_schedule",
     "fitting": "FitConfig fit_bundle",
-    "headroom": "Candidate play_candidate",
     "lpips_distance": "LpipsDistance",
-    "metrics": "GaussianReference diversity frechet_distance kernel_distance psnr ssim",
+    "metrics": "diversity frechet_distance kernel_distance psnr ssim",
     "rewards": "PAPER_REWARD RewardConfig",
     "sampler": "GuidedSampler",
     "schedules": "baseline_schedules",

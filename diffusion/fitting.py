@@ -243,23 +243,20 @@ def _curve(
     reference = GaussianReference.of(real)
     latents = draw_latents(config.curve_latents, CURVE_SEED + config.seed, denoiser.sample_shape)
     labels = draw_labels(config.curve_latents, denoiser.num_classes)
+    batches = list(zip(latents.split(64), labels.split(64), strict=True))
     rows = [["step", "CPU-seconds", "proxy frechet"]]
     for path in sorted(work.glob("snapshot-*.safetensors")):
         _, step, seconds = path.stem.split("-")
         snapshot = load_weights(PixelDenoiser(denoiser.config), path)
-        images = _sample(snapshot, latents, labels, guidance, config.num_steps)
+        sampler = GuidedSampler(
+            snapshot, config.num_steps, TRAIN_TIMESTEPS, beta_schedule=BETA_SCHEDULE
+        )
+        clean = [sampler.sample(x, y, guidance) for x, y in batches]
+        images = torch.cat([snapshot.decode(part) for part in clean])
         distance = reference.distance(headroom.proxy_features(proxy, images))
         rows.append([str(int(step)), seconds, f"{distance:.3f}"])
         report(f"curve: step {int(step)}, proxy Frechet distance {distance:.3f}")
     return rows
-
-
-def _sample(
-    denoiser: PixelDenoiser, latents: Tensor, labels: Tensor, guidance: float, num_steps: int
-) -> Tensor:
-    sampler = GuidedSampler(denoiser, num_steps, TRAIN_TIMESTEPS, beta_schedule=BETA_SCHEDULE)
-    parts = zip(latents.split(64), labels.split(64), strict=True)
-    return torch.cat([denoiser.decode(sampler.sample(x, y, guidance)) for x, y in parts])
 
 
 def _train_classifiers(

@@ -21,11 +21,9 @@ FACES = {
         UpdateProgress advice count_parameters expectations gae shot_noise update
     """,
     "diffusion": """
-        PAPER_REWARD Bundle BundleCard Candidate Classifier Dataset Denoiser Episode
-        FitConfig GaussianReference GuidanceEnvironment GuidedSampler Interval LpipsDistance
-        PixelDenoiser PixelDenoiserConfig RewardConfig ScoredArm StepResult baseline_schedules
-        compare_at_equal_accuracy diversity draw_labels draw_latents fit_bundle
-        frechet_distance kernel_distance load_bundle load_dataset play play_candidate
+        PAPER_REWARD Bundle Denoiser Episode FitConfig GuidanceEnvironment GuidedSampler
+        LpipsDistance RewardConfig baseline_schedules diversity draw_labels draw_latents
+        fit_bundle frechet_distance kernel_distance load_bundle load_dataset play
         play_schedule psnr ssim
     """,
     "calibration": """
