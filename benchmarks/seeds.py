@@ -18,34 +18,33 @@ import numpy as np
 from scipy import stats
 
 from benchmarks.timing import significant, write_result
-from qhw.commands.evaluate import BEST_CONSTANT, Row, evaluate_run
+from qhw.commands.evaluate import evaluate_run
 from qhw.commands.train import train_run
 from qhw.config import parse_config
+from qhw.evaluation.arms import Arms
+from qhw.evaluation.beside_baselines import Row
 from qhw.runs.directory import RunDirectory, create_run
 
 SEEDS = range(5)
 LATENTS = 2000
-RULE = 1
-OPEN_LOOP = 4
-SHUFFLED = 5
 
-Measure = Callable[[list[Row]], float]
+Measure = Callable[[Arms[Row]], float]
 
 
-def over(position: int) -> Measure:
+def over(other: Callable[[Arms[Row]], Row]) -> Measure:
     """Mean return of the policy minus that of another arm, on the same latents."""
-    return lambda rows: rows[0].mean_return.estimate - rows[position].mean_return.estimate
+    return lambda rows: rows.policy.mean_return.estimate - other(rows).mean_return.estimate
 
 
 def at_equal_accuracy(eye: str) -> Measure:
-    return lambda rows: rows[0].views[eye].equal_accuracy.estimate
+    return lambda rows: rows.policy.views[eye].equal_accuracy.estimate
 
 
 MEASURES: dict[str, Measure] = {
-    "return, minus the best constant's": over(BEST_CONSTANT),
-    "return, minus the best rule's": over(RULE),
-    "return, minus its open loop's": over(OPEN_LOOP),
-    "return, minus its shuffled guidance's": over(SHUFFLED),
+    "return, minus the best constant's": over(lambda rows: rows.constant),
+    "return, minus the best rule's": over(lambda rows: rows.rule),
+    "return, minus its open loop's": over(lambda rows: rows.open_loop),
+    "return, minus its shuffled guidance's": over(lambda rows: rows.shuffled),
     "judge 1, Frechet at equal accuracy": at_equal_accuracy("judge_0"),
     "judge 2, Frechet at equal accuracy": at_equal_accuracy("judge_1"),
     "proxy, Frechet at equal accuracy": at_equal_accuracy("proxy"),

@@ -44,7 +44,7 @@ def resample_counts(size: int, resamples: int, seed: int) -> NDArray[np.int64]:
     return np.stack([np.bincount(row, minlength=size) for row in picks])
 
 
-def paired_difference(
+def bootstrap_difference(
     values: Features, others: Features, *, resamples: int = 2000, seed: int = 0
 ) -> Interval:
     """Bootstrap the mean of values - others, (N,) each, row k of both from the same latent."""

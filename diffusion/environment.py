@@ -118,6 +118,18 @@ class GuidanceEnvironment:
         self._log_probability: Tensor
         self._prediction: NoisePrediction
 
+    def widened(self) -> GuidanceEnvironment:
+        """Another one whose action limit never binds: guidance is limited to its range alone."""
+        return GuidanceEnvironment(
+            self.sampler,
+            self.proxy,
+            self.reward,
+            self.cfg_base,
+            self.guidance_range,
+            action_limit=self.guidance_range[1],
+            distance=self.distance,
+        )
+
     @property
     def num_steps(self) -> int:
         """Steps T of every episode."""

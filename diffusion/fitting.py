@@ -26,7 +26,7 @@ from diffusion.bundle import BundleCard, card_json, load_weights, save_weights, 
 from diffusion.classifiers import CLASSIFIERS, Classifier
 from diffusion.datasets import Dataset, Split, shrink
 from diffusion.denoisers import PixelDenoiser, PixelDenoiserConfig
-from diffusion.environment import draw_labels, draw_latents
+from diffusion.environment import GuidanceEnvironment, draw_labels, draw_latents
 from diffusion.metrics import FloatArray, GaussianReference, frechet_distance
 from diffusion.model_card import model_card
 from diffusion.optimisation import Recipe, Report, run_training
@@ -216,7 +216,7 @@ def _measure(
     sampler = GuidedSampler(
         denoiser, config.num_steps, TRAIN_TIMESTEPS, beta_schedule=BETA_SCHEDULE
     )
-    environment = headroom.wide_environment(sampler, proxy, headroom.NEUTRAL_REWARD)
+    environment = GuidanceEnvironment(sampler, proxy, headroom.NEUTRAL_REWARD, 3.0).widened()
     count = config.headroom_latents
     latents = draw_latents(count, HEADROOM_SEED + config.seed, denoiser.sample_shape)
     labels = draw_labels(count, denoiser.num_classes)

@@ -25,15 +25,14 @@ from diffusion.classifiers import Classifier
 from diffusion.comparison import (
     Interval,
     ScoredArm,
+    bootstrap_difference,
     compare_at_equal_accuracy,
-    paired_difference,
     resample_counts,
 )
-from diffusion.environment import GuidanceEnvironment, ImageDistance
+from diffusion.environment import GuidanceEnvironment
 from diffusion.episodes import Episode, play
 from diffusion.metrics import FloatArray, GaussianReference, diversity
 from diffusion.rewards import PRICE_FORMS, RewardConfig
-from diffusion.sampler import GuidedSampler
 
 CONSTANT_GRID = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
 LOW_GRID = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
@@ -91,30 +90,10 @@ class FormResult:
     inside: bool
 
 
-def wide_environment(
-    sampler: GuidedSampler,
-    proxy: Classifier,
-    reward: RewardConfig,
-    cfg_base: float = 3.0,
-    guidance_range: tuple[float, float] = (1.0, 12.0),
-    distance: ImageDistance | None = None,
-) -> GuidanceEnvironment:
-    """An environment whose action limit never binds: guidance is limited to its range alone."""
-    return GuidanceEnvironment(
-        sampler,
-        proxy,
-        reward,
-        cfg_base,
-        guidance_range,
-        action_limit=guidance_range[1],
-        distance=distance,
-    )
-
-
 def play_candidate(
     environment: GuidanceEnvironment, candidate: Candidate, latents: Tensor, labels: Tensor
 ) -> Episode:
-    """Play whole episodes under a candidate, in an environment made by `wide_environment`."""
+    """Play whole episodes under a candidate, in an environment that is `widened`."""
 
     def act(_step: int, state: Tensor) -> Tensor:
         return candidate.guidance(state) - environment.cfg_base
@@ -224,7 +203,7 @@ def _compare_form(form: str, trials: Sequence[Trial], reference: GaussianReferen
     half = len(trials[0].correct) // 2
     constant = max(constants, key=lambda t: t.returns(form)[:half].mean())
     rule = max(rules, key=lambda t: t.returns(form)[:half].mean())
-    gain = paired_difference(rule.returns(form)[half:], constant.returns(form)[half:])
+    gain = bootstrap_difference(rule.returns(form)[half:], constant.returns(form)[half:])
     scored, *scored_constants = (
         ScoredArm.of(t.correct[half:], t.features[half:], reference) for t in (rule, *constants)
     )

@@ -24,7 +24,7 @@ from qhw.devices.session import Display
 from qhw.errors import ConfigError
 from qhw.evaluation import plots
 from qhw.evaluation.baselines import Baselines
-from qhw.evaluation.judges import Judges, Outcome, PairedLatents, evaluation_latents
+from qhw.evaluation.judges import Judges, PairedLatents, evaluation_latents
 from qhw.evaluation.pairs import (
     EqualAccuracy,
     Metric,
@@ -34,7 +34,7 @@ from qhw.evaluation.pairs import (
     metrics,
 )
 from qhw.evaluation.playing import play_policy
-from qhw.files import Cache, write_json
+from qhw.files import write_json
 from qhw.known import refuse_unknown
 from qhw.runs.directory import RunDirectory, open_run
 from qhw.runs.settings import settings_on_backend
@@ -169,8 +169,9 @@ def _compare(a: Side, b: Side, latents: int, folder: Path, display: Display) -> 
     with for_pictures(), display.status(f"playing both on {latents} latents"):
         episodes = [play_policy(side.player, paired, "compare") for side in (a, b)]
         outcomes = [judges.judge(episode, paired.labels) for episode in episodes]
-        constants = _constants(a.player, judges, paired)
+        constants = Baselines.of(a.player, judges, paired).constants()
     _save_pictures(folder / "pictures.png", a, b, episodes, paired)
+    grid = [constant.outcome for constant in constants]
     resamples = a.player.config.evaluation.bootstrap
     counts = counts_of(latents, resamples)
     alike = alikeness(episodes[0].images, episodes[1].images, resamples)
@@ -179,17 +180,9 @@ def _compare(a: Side, b: Side, latents: int, folder: Path, display: Display) -> 
         latents=latents,
         settings=differences(a.run.config, b.run.config),
         metrics=metrics(outcomes[0], outcomes[1], counts, returns=rewarded_alike),
-        equal_accuracy=equal_accuracy(outcomes[0], outcomes[1], constants, counts),
+        equal_accuracy=equal_accuracy(outcomes[0], outcomes[1], grid, counts),
         alike={name: asdict(interval) for name, interval in alike.items()},
         returns_compared=rewarded_alike,
-    )
-
-
-def _constants(player: Player, judges: Judges, paired: PairedLatents) -> list[Outcome]:
-    """Constant guidance on the same latents, recalled if it was played before."""
-    cache = Cache.of_user().baselines
-    return list(
-        Baselines(player.bundle, judges, player.environment, paired, cache).constants().values()
     )
 
 

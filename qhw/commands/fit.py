@@ -8,8 +8,8 @@ from rich.console import Console
 
 from diffusion.bundle import load_bundle
 from diffusion.datasets import load_dataset
+from diffusion.environment import GuidanceEnvironment
 from diffusion.fitting import FitConfig, fit_bundle
-from diffusion.headroom import Candidate, wide_environment
 from qhw.errors import BundleError, DataError
 from qhw.evaluation.baselines import FOLDER, Baselines
 from qhw.evaluation.judges import Judges, evaluation_latents
@@ -64,16 +64,14 @@ def store_baselines(folder: Path, console: Console) -> None:
     """Play all guidance that needs no training and keep the outcomes beside the bundle."""
     bundle = load_bundle(folder)
     card, judges = bundle.card, Judges(bundle)
-    environment = wide_environment(
-        bundle.sampler(card.num_steps), bundle.proxy, card.reward, card.cfg_base
-    )
-    rule = Candidate(card.chosen.rule_low, card.chosen.rule_slope)
+    sampler = bundle.sampler(card.num_steps)
+    environment = GuidanceEnvironment(sampler, bundle.proxy, card.reward, card.cfg_base)
     for latents in SHIPPED_LATENTS:
         paired = evaluation_latents(bundle, latents)
         baselines = Baselines(bundle, judges, environment, paired, folder / FOLDER)
         with for_pictures():
             baselines.constants()
             baselines.schedules()
-            for candidate in (rule, Candidate(card.cfg_base)):
-                baselines.candidate(candidate)
+            baselines.rule()
+            baselines.base()
         console.print(f"baselines on {latents} latents are stored")

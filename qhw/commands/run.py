@@ -15,7 +15,7 @@ from torch import Tensor
 
 from diffusion.bundle import Bundle
 from diffusion.episodes import Episode
-from diffusion.headroom import Candidate, play_candidate, wide_environment
+from diffusion.headroom import Candidate, play_candidate
 from diffusion.lpips_distance import LpipsDistance
 from diffusion.metrics import psnr, ssim
 from qhw.config import MethodName, RunConfig
@@ -203,16 +203,8 @@ def likeness(images: Tensor, others: Tensor) -> dict[str, float]:
 
 
 def _play_constant(player: Player, paired: PairedLatents) -> Episode:
-    bundle, environment = player.bundle, player.environment
-    wide = wide_environment(
-        environment.sampler,
-        bundle.proxy,
-        environment.reward,
-        environment.cfg_base,
-        environment.guidance_range,
-        environment.distance,
-    )
-    candidate = Candidate(bundle.card.chosen.constant)
+    candidate = Candidate(player.bundle.card.chosen.constant)
+    wide = player.environment.widened()
     return play_candidate(wide, candidate, paired.latents, paired.labels)
 
 

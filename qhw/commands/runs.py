@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from qhw.console import listing
+from qhw.evaluation.arms import Arms
 from qhw.runs.directory import RunDirectory, list_runs
 
 
@@ -28,5 +29,5 @@ def print_runs(root: Path) -> None:
 def _gain(run: RunDirectory) -> str:
     if not (run.path / "evaluation.json").is_file():
         return "not evaluated"
-    gain = run.read_json("evaluation.json")["rows"][0]["gain"]
+    gain = Arms.of(run.read_json("evaluation.json")["rows"]).policy["gain"]
     return f"{gain['estimate']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}]"

@@ -6,10 +6,10 @@ user's cache folder. Its key holds everything it depends on.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,20 +21,33 @@ from safetensors.torch import save
 from torch import Tensor
 
 from diffusion.bundle import Bundle
-from diffusion.comparison import (
-    ScoredArm,
-)
+from diffusion.comparison import ScoredArm
 from diffusion.environment import GuidanceEnvironment
 from diffusion.episodes import Episode, play_schedule
-from diffusion.headroom import CONSTANT_GRID, Candidate, play_candidate, wide_environment
+from diffusion.headroom import CONSTANT_GRID, Candidate, play_candidate
 from diffusion.schedules import baseline_schedules
 from qhw.errors import BundleError
 from qhw.evaluation.eyes import EYES
 from qhw.evaluation.judges import Judges, Outcome, PairedLatents, Score
-from qhw.files import replace_file
+from qhw.files import Cache, replace_file
 from qhw.training.player import Player
 
 FOLDER = "baselines"
+
+
+@dataclass(frozen=True)
+class NamedOutcome:
+    """What an arm came to, under the name that tables give it."""
+
+    name: str
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Baseline(NamedOutcome):
+    """Hand-made guidance of two numbers, and what it came to."""
+
+    candidate: Candidate
 
 
 class Baselines:
@@ -58,39 +71,61 @@ class Baselines:
     ) -> None:
         self._bundle, self._judges, self.paired = bundle, judges, paired
         self._reward, self._base = environment.reward, environment.cfg_base
-        self._environment = wide_environment(
-            environment.sampler,
-            bundle.proxy,
-            environment.reward,
-            environment.cfg_base,
-            environment.guidance_range,
-            environment.distance,
-        )
+        self._environment = environment.widened()
         self._folders = (bundle.folder / FOLDER, cache)
 
-    def candidate(self, candidate: Candidate) -> Outcome:
+    @classmethod
+    def of(cls, player: Player, judges: Judges, paired: PairedLatents) -> Baselines:
+        """What a player is compared with, kept in the user's cache."""
+        cache = Cache.of_user().baselines
+        return cls(player.bundle, judges, player.environment, paired, cache)
+
+    def rule(self) -> Baseline:
+        """The confidence rule that was chosen on other latents."""
+        chosen = self._bundle.card.chosen
+        rule = Candidate(chosen.rule_low, chosen.rule_slope)
+        return self.candidate(f"rule {rule.low:g} + {rule.slope:g} (1 - p)", rule)
+
+    def base(self) -> Baseline:
+        """The base guidance, which an action of 0 gives."""
+        return self.candidate(f"a = 0: g = {self._base:g}", Candidate(self._base))
+
+    def constant(self) -> Baseline:
+        """The constant to beat.
+
+        Under the bundle's own reward it is the one chosen on other latents; under another reward,
+        or another number of steps, the best in hindsight, which favours the constant.
+        """
+        card = self._bundle.card
+        if self._reward == card.reward and self._environment.num_steps == card.num_steps:
+            guidance = card.chosen.constant
+            return self.candidate(f"constant {guidance:g}, the best", Candidate(guidance))
+        best = max(self.constants(), key=lambda constant: constant.outcome.returns.mean())
+        return replace(best, name=f"{best.name}, hindsight")
+
+    def constants(self) -> list[Baseline]:
+        """The whole grid of constants."""
+        return [self.candidate(f"constant {g:g}", Candidate(g)) for g in CONSTANT_GRID]
+
+    def schedules(self) -> list[NamedOutcome]:
+        """Ramps and the limited interval, with the best constant as their mean (or inside)."""
+        mean = self._bundle.card.chosen.constant
+        named = baseline_schedules(self._environment.num_steps, mean)
+        del named["constant"]
+        return [NamedOutcome(name, self._schedule(guidance)) for name, guidance in named.items()]
+
+    def candidate(self, name: str, candidate: Candidate) -> Baseline:
         """A constant or a confidence rule."""
         play = partial(play_candidate, self._environment, candidate)
-        return self._recall(dataclasses.asdict(candidate), play)
+        return Baseline(name, self._recall(asdict(candidate), play), candidate)
 
-    def schedule(self, guidance: Tensor) -> Outcome:
+    def _schedule(self, guidance: Tensor) -> Outcome:
         """Guidance scales (T,), the same for every latent."""
 
         def play(latents: Tensor, labels: Tensor) -> Episode:
             return play_schedule(self._environment, latents, labels, guidance)
 
         return self._recall({"schedule": guidance.tolist()}, play)
-
-    def constants(self) -> dict[str, Outcome]:
-        """The whole grid of constants."""
-        return {f"constant {g:g}": self.candidate(Candidate(g)) for g in CONSTANT_GRID}
-
-    def schedules(self) -> dict[str, Outcome]:
-        """Ramps and the limited interval, with the best constant as their mean (or inside)."""
-        mean = self._bundle.card.chosen.constant
-        named = baseline_schedules(self._environment.num_steps, mean)
-        del named["constant"]
-        return {name: self.schedule(guidance) for name, guidance in named.items()}
 
     def _recall(self, guidance: dict[str, Any], play: Callable[..., Episode]) -> Outcome:
         key = json.dumps(self._key(guidance), sort_keys=True)
@@ -108,7 +143,7 @@ class Baselines:
     def _key(self, guidance: dict[str, Any]) -> dict[str, Any]:
         return {
             "bundle": self._bundle.card.digest,
-            "reward": dataclasses.asdict(self._reward),
+            "reward": asdict(self._reward),
             "cfg_base": self._base,
             "range": self._environment.guidance_range,
             "steps": self._environment.num_steps,
@@ -155,17 +190,3 @@ def read_outcome(path: Path) -> Outcome:
         for eye in EYES
     }
     return Outcome(columns["returns"], columns["guidance"], scores)
-
-
-def best_constant(player: Player, constants: dict[str, Outcome]) -> tuple[str, Outcome]:
-    """The constant to beat, with its name.
-
-    Under the bundle's own reward it is the one chosen on other latents; under another reward, or
-    another number of steps, the best in hindsight, which favours the constant.
-    """
-    card, environment = player.bundle.card, player.environment
-    if environment.reward == card.reward and environment.num_steps == card.num_steps:
-        name = f"constant {card.chosen.constant:g}"
-        return f"{name}, the best", constants[name]
-    name = max(constants, key=lambda each: constants[each].returns.mean())
-    return f"{name}, hindsight", constants[name]

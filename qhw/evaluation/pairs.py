@@ -12,9 +12,9 @@ from torch import Tensor
 from diffusion.comparison import (
     Interval,
     ScoredArm,
+    bootstrap_difference,
     bootstrap_mean,
     compare_at_equal_accuracy,
-    paired_difference,
     resample_counts,
 )
 from diffusion.lpips_distance import LpipsDistance
@@ -81,7 +81,7 @@ def metrics(
         pairs.append((f"{title} log p", a.log_probability, b.log_probability))
     resamples = len(counts)
     told = [
-        Metric(name, a.mean(), b.mean(), paired_difference(b, a, resamples=resamples))
+        Metric(name, a.mean(), b.mean(), bootstrap_difference(b, a, resamples=resamples))
         for name, a, b in pairs
     ]
     return told + list(_distances(first, second, counts))

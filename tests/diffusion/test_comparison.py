@@ -12,9 +12,9 @@ from diffusion.comparison import (
     EqualAccuracyDifference,
     Interval,
     ScoredArm,
+    bootstrap_difference,
     bootstrap_mean,
     compare_at_equal_accuracy,
-    paired_difference,
     resample_counts,
 )
 from diffusion.metrics import FloatArray, GaussianReference
@@ -132,7 +132,7 @@ def test_accuracy_beyond_the_constants_is_told(scene: Scene) -> None:
 
 def test_paired_difference_uses_the_pairs(rng: np.random.Generator) -> None:
     base = rng.standard_normal(N) * 10
-    found = paired_difference(base + 0.1 + 0.01 * rng.standard_normal(N), base)
+    found = bootstrap_difference(base + 0.1 + 0.01 * rng.standard_normal(N), base)
     assert 0.098 < found.low < found.estimate < found.high < 0.103
 
 

@@ -12,10 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from diffusion.bundle import Bundle
-from diffusion.environment import GuidanceEnvironment
 from diffusion.episodes import Episode
-from diffusion.headroom import CONSTANT_GRID, Candidate, play_candidate, wide_environment
+from diffusion.headroom import play_candidate
 from diffusion.lpips_distance import LpipsDistance
 from diffusion.metrics import psnr, ssim
 from qhw.backends.backend import Backend
@@ -23,10 +21,10 @@ from qhw.backends.opening import open_backend
 from qhw.config import RunConfig, parse_config
 from qhw.devices.snapshots import find_snapshot
 from qhw.errors import MitigationError
-from qhw.evaluation.baselines import Baselines, best_constant
-from qhw.evaluation.judges import Judges, Outcome, PairedLatents, evaluation_latents
+from qhw.evaluation.baselines import Baselines
+from qhw.evaluation.judges import Judges, Outcome, evaluation_latents
 from qhw.evaluation.playing import play_policy
-from qhw.files import Cache, write_json
+from qhw.files import write_json
 from qhw.studies.measured.conditions import (
     NOISELESS,
     SHOWN_LATENTS,
@@ -145,55 +143,26 @@ def _play_hand_made(scope: Scope, hand_made: HandMade) -> None:
     config = hand_made.run.config
     player = Player(played_config(config, NOISELESS))
     paired = evaluation_latents(player.bundle, hand_made.latents)
-    cache = Cache.of_user().baselines
-    baselines = Baselines(player.bundle, _judges(config), player.environment, paired, cache)
+    baselines = Baselines.of(player, _judges(config), paired)
     with for_pictures():
-        name, candidate, outcome = _chosen(hand_made.kind, player, baselines)
-        pictures = _hand_made_pictures(player, candidate, paired)
-    shown = [player.bundle.card.class_names[int(label)] for label in paired.labels[:SHOWN_LATENTS]]
-    facts = {**hand_made.facts, "name": name, "shown": shown, "seconds": _since(started)}
+        baseline = baselines.rule() if hand_made.kind == "rule" else baselines.constant()
+        shown = slice(SHOWN_LATENTS)
+        episode = play_candidate(
+            player.environment.widened(),
+            baseline.candidate,
+            paired.latents[shown],
+            paired.labels[shown],
+        )
+    labels = [player.bundle.card.class_names[int(label)] for label in paired.labels[shown]]
+    facts = {
+        **hand_made.facts,
+        "name": baseline.name,
+        "shown": labels,
+        "seconds": _since(started),
+    }
     scope.data("conditions").mkdir(parents=True, exist_ok=True)
-    _keep(scope, hand_made, {**_columns(outcome), "pictures": pictures}, facts)
-
-
-def _chosen(kind: str, player: Player, baselines: Baselines) -> tuple[str, Candidate, Outcome]:
-    """The rule, or the constant to beat: in hindsight under another reward than the bundle's."""
-    chosen = player.bundle.card.chosen
-    if kind == "rule":
-        rule = Candidate(chosen.rule_low, chosen.rule_slope)
-        name = f"rule {rule.low:g} + {rule.slope:g} (1 - p)"
-        return name, rule, baselines.candidate(rule)
-    grid = [chosen.constant] if _own_reward(player) else CONSTANT_GRID
-    candidates = {f"constant {g:g}": Candidate(g) for g in grid}
-    outcomes = {name: baselines.candidate(each) for name, each in candidates.items()}
-    title, outcome = best_constant(player, outcomes)
-    return title, candidates[title.partition(",")[0]], outcome
-
-
-def _own_reward(player: Player) -> bool:
-    """Whether the bundle's constant was chosen under the reward that the run has."""
-    card, environment = player.bundle.card, player.environment
-    return environment.reward == card.reward and environment.num_steps == card.num_steps
-
-
-def _hand_made_pictures(
-    player: Player, candidate: Candidate, paired: PairedLatents
-) -> NDArray[np.float64]:
-    shown = slice(SHOWN_LATENTS)
-    environment = _wide(player.bundle, player.environment)
-    episode = play_candidate(environment, candidate, paired.latents[shown], paired.labels[shown])
-    return _array(episode.images)
-
-
-def _wide(bundle: Bundle, environment: GuidanceEnvironment) -> GuidanceEnvironment:
-    return wide_environment(
-        environment.sampler,
-        bundle.proxy,
-        environment.reward,
-        environment.cfg_base,
-        environment.guidance_range,
-        environment.distance,
-    )
+    arrays = {**_columns(baseline.outcome), "pictures": _array(episode.images)}
+    _keep(scope, hand_made, arrays, facts)
 
 
 def _columns(outcome: Outcome) -> dict[str, NDArray[Any]]:

@@ -10,7 +10,9 @@ import torch
 from rich.console import Console
 
 from diffusion.comparison import Interval
-from qhw.commands.evaluate import Row, View, print_comparison, shuffled
+from qhw.commands.evaluate import print_comparison
+from qhw.evaluation.arms import Arms
+from qhw.evaluation.beside_baselines import Row, View, shuffled
 
 WIDE = Interval(-10.123, -11.123, -12.123)
 
@@ -24,14 +26,15 @@ def row() -> Row:
 
 def test_nothing_is_cut_at_80_columns(row: Row) -> None:
     file = io.StringIO()
-    print_comparison(Console(file=file, width=80), [row], 2000, {"engine": "compiled"}, ["careful"])
+    rows = Arms.of([row] * 6)
+    print_comparison(Console(file=file, width=80), rows, 2000, {"engine": "compiled"}, ["careful"])
     told = file.getvalue()
     assert "…" not in told
     assert max(len(line) for line in told.splitlines()) <= 80
     for header in ("return", "minus the constant's", "mean g", "at equal accuracy", "careful"):
         assert header in told
     assert told.count("diversity") == 1
-    assert told.count("-10.1 [-11.1, -12.1]*") == 3
+    assert told.count("-10.1 [-11.1, -12.1]*") == 6 * 3
 
 
 def test_shuffling_gives_everyone_the_trajectory_of_another() -> None:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from diffusion.bundle import Bundle, load_bundle
-from diffusion.headroom import CONSTANT_GRID, Candidate, wide_environment
+from diffusion.environment import GuidanceEnvironment
+from diffusion.headroom import CONSTANT_GRID, Candidate
 from qhw.errors import BundleError
 from qhw.evaluation.baselines import Baselines
 from qhw.evaluation.judges import Judges, Outcome, evaluation_latents
@@ -22,9 +23,8 @@ def bundle() -> Bundle:
 
 def baselines(bundle: Bundle, latents: int, cache: Path) -> Baselines:
     card = bundle.card
-    environment = wide_environment(
-        bundle.sampler(card.num_steps), bundle.proxy, card.reward, card.cfg_base
-    )
+    sampler = bundle.sampler(card.num_steps)
+    environment = GuidanceEnvironment(sampler, bundle.proxy, card.reward, card.cfg_base)
     paired = evaluation_latents(bundle, latents)
     return Baselines(bundle, Judges(bundle), environment, paired, cache)
 
@@ -38,10 +38,10 @@ def assert_same(one: Outcome, other: Outcome) -> None:
 
 
 def test_what_is_recalled_is_what_was_played(bundle: Bundle, tmp_path: Path) -> None:
-    played = baselines(bundle, FEW, tmp_path).candidate(Candidate(2.0))
+    played = baselines(bundle, FEW, tmp_path).candidate("it", Candidate(2.0)).outcome
     (file,) = tmp_path.glob("*.safetensors")
     made = file.stat().st_mtime_ns
-    recalled = baselines(bundle, FEW, tmp_path).candidate(Candidate(2.0))
+    recalled = baselines(bundle, FEW, tmp_path).candidate("it", Candidate(2.0)).outcome
     assert file.stat().st_mtime_ns == made
     assert_same(played, recalled)
 
@@ -53,23 +53,41 @@ def test_the_default_baselines_come_with_the_bundle(
     shipped = baselines(bundle, latents, tmp_path)
     assert len(shipped.constants()) == len(CONSTANT_GRID)
     assert shipped.schedules()
-    chosen = bundle.card.chosen
-    shipped.candidate(Candidate(chosen.rule_low, chosen.rule_slope))
-    shipped.candidate(Candidate(bundle.card.cfg_base))
+    shipped.rule()
+    shipped.base()
+    assert shipped.constant().candidate == Candidate(bundle.card.chosen.constant)
     assert list(tmp_path.iterdir()) == [], "something was played that should have been shipped"
 
 
 def test_another_reward_is_another_outcome(bundle: Bundle, tmp_path: Path) -> None:
     card = replace(bundle.card, reward=replace(bundle.card.reward, lambda_guidance=0.5))
     dearer = replace(bundle, card=card)
-    one = baselines(bundle, FEW, tmp_path).candidate(Candidate(3.0))
-    other = baselines(dearer, FEW, tmp_path).candidate(Candidate(3.0))
+    one = baselines(bundle, FEW, tmp_path).candidate("it", Candidate(3.0)).outcome
+    other = baselines(dearer, FEW, tmp_path).candidate("it", Candidate(3.0)).outcome
     assert other.returns.mean() < one.returns.mean()
 
 
+def test_the_constant_to_beat_is_the_best_in_hindsight_under_another_reward(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    card = bundle.card
+    chosen = baselines(bundle, FEW, tmp_path).constant()
+    assert chosen.name == f"constant {card.chosen.constant:g}, the best"
+    sampler = bundle.sampler(card.num_steps)
+    dearer = replace(card.reward, lambda_guidance=5.0)
+    environment = GuidanceEnvironment(sampler, bundle.proxy, dearer, card.cfg_base)
+    paired = evaluation_latents(bundle, FEW)
+    priced = Baselines(bundle, Judges(bundle), environment, paired, tmp_path)
+    best = priced.constant()
+    assert best.name == "constant 1, hindsight", "guidance is too dear for any other"
+    assert best.candidate == Candidate(1.0)
+    returns = [constant.outcome.returns.mean() for constant in priced.constants()]
+    assert best.outcome.returns.mean() == max(returns)
+
+
 def test_a_damaged_outcome_is_named(bundle: Bundle, tmp_path: Path) -> None:
-    baselines(bundle, FEW, tmp_path).candidate(Candidate(2.0))
+    baselines(bundle, FEW, tmp_path).candidate("it", Candidate(2.0))
     (file,) = tmp_path.glob("*.safetensors")
     file.write_bytes(file.read_bytes()[:100])
     with pytest.raises(BundleError, match=file.name):
-        baselines(bundle, FEW, tmp_path).candidate(Candidate(2.0))
+        baselines(bundle, FEW, tmp_path).candidate("it", Candidate(2.0))

@@ -2,7 +2,7 @@
 
 `written_before/` holds one training's journals before the last step of its second rollout and
 before the second gradient of its second update, and the record that it came to. They were written
-by version 94e1841 with the settings below.
+by 0.1.0 with the settings below.
 """
 
 from __future__ import annotations

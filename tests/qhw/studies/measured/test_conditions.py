@@ -12,11 +12,11 @@ from rich.console import Console
 
 from calibration import DeviceSnapshot
 from policy.backend import FloatArray
-from qhw.commands.evaluate import compare_arms
 from qhw.config import parse_config
 from qhw.devices.session import Display
 from qhw.devices.snapshots import SnapshotStore
 from qhw.errors import CheckpointError, DataError, MitigationError
+from qhw.evaluation.beside_baselines import compare_arms
 from qhw.evaluation.judges import PairedLatents, evaluation_latents
 from qhw.known import open_snapshot
 from qhw.runs.directory import RunDirectory
@@ -75,10 +75,12 @@ def test_the_numbers_are_those_of_the_evaluation(scope: Scope) -> None:
     constant = HandMade(scope.runs[0], "constant", 40)
     acquire_conditions(scope, [condition(scope, NOISELESS), constant])
     own, other = played(scope, condition(scope, NOISELESS)), played(scope, constant)
-    assert own.returns.mean() == pytest.approx(rows[0].mean_return.estimate, abs=1e-6)
-    assert own.frechet["judge_0"] == pytest.approx(rows[0].views["judge_0"].frechet, abs=1e-6)
-    assert (own.returns - other.returns).mean() == pytest.approx(rows[0].gain.estimate, abs=1e-6)
-    assert other.facts["name"] == rows[2].name
+    assert own.returns.mean() == pytest.approx(rows.policy.mean_return.estimate, abs=1e-6)
+    assert own.frechet["judge_0"] == pytest.approx(rows.policy.views["judge_0"].frechet, abs=1e-6)
+    assert (own.returns - other.returns).mean() == pytest.approx(
+        rows.policy.gain.estimate, abs=1e-6
+    )
+    assert other.facts["name"] == rows.constant.name
 
 
 def test_nothing_is_played_twice(scope: Scope, monkeypatch: pytest.MonkeyPatch) -> None:
