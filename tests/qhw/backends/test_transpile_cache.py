@@ -10,7 +10,7 @@ from filelock import FileLock
 
 from calibration import DeviceSnapshot
 from policy import RingCircuit
-from qhw.backends import transpilation
+from qhw.backends import transpile_cache
 from qhw.backends.transpilation import TranspileOptions
 from qhw.backends.transpile_cache import list_entries, transpile_for
 from qhw.errors import CacheError, ConfigError
@@ -94,7 +94,7 @@ def test_a_lock_held_too_long_is_reported(
 ) -> None:
     transpile_for(CIRCUIT, fez, QUICK, tmp_path)
     (entry,) = (tmp_path / "fake_fez").glob("*.qpy")
-    monkeypatch.setattr(transpilation, "LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(transpile_cache, "LOCK_SECONDS", 0.1)
     with FileLock(entry.with_suffix(".lock")), pytest.raises(CacheError, match="Another process"):
         transpile_for(CIRCUIT, fez, QUICK, tmp_path)
 
