@@ -68,7 +68,7 @@ def moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def told_moment(stamp: str) -> str:
+def platform_moment(stamp: str) -> str:
     """A platform's date in the same form; verbatim if it is in no form that is known."""
     try:
         return moment(datetime.fromisoformat(stamp).timestamp())

@@ -53,14 +53,14 @@ def calibrate(
             "Calibrate which device?",
             "Add --device NAME: `qhw devices` lists them, --list what is kept.",
         )
-    from qhw.commands.calibrate import calibrate, measuring, print_kept
+    from qhw.commands.calibrate import calibrate, print_kept, to_measure
     from qhw.commands.circuit_choice import choose_circuit
 
     if device is None or listed:
         print_kept(device)
         return
     command = shlex.join(["qhw", *sys.argv[1:]])
-    measured = measuring(device, typed.get("hardware", {}), command, wanted=measure)
+    measured = to_measure(device, typed.get("hardware", {}), command, wanted=measure)
     calibrate(device, choose_circuit(run, _circuit(typed)), out, measured)
 
 

@@ -20,7 +20,7 @@ from qhw.backends.transpilation import (
 from qhw.backends.transpile_cache import transpile_for
 from qhw.commands.circuit_choice import ChosenCircuit
 from qhw.config import HardwareConfig, parse_config
-from qhw.console import from_here, plain_table, told_moment
+from qhw.console import from_here, plain_table, platform_moment
 from qhw.devices.snapshots import KeptSnapshot, SnapshotStore, device_snapshot
 from qhw.errors import ConfigError
 from qhw.files import Cache
@@ -42,7 +42,7 @@ class Measuring:
     command: str
 
 
-def measuring(
+def to_measure(
     device: str, limits: Mapping[str, Any], command: str, *, wanted: bool
 ) -> Measuring | None:
     """What is to be measured on a device; None where nothing is.
@@ -135,7 +135,7 @@ def _keep(console: Console, snapshot: DeviceSnapshot) -> None:
     store = SnapshotStore.of_user()
     before = store.of(snapshot.name)
     kept = store.keep(snapshot)
-    date = told_moment(snapshot.taken_at)
+    date = platform_moment(snapshot.taken_at)
     console.print(
         f"{snapshot.name}: {_counted(snapshot.num_qubits, 'qubit')}, "
         f"{' and '.join(snapshot.two_qubit_gates) or 'no two-qubit gate'}, calibrated {date}",
@@ -191,7 +191,7 @@ def _draw(
 
     pairs = taken.two_qubit_pairs
     layout = Layout(taken.active_qubits, pairs, f"the circuit's qubits ({chosen.title})")
-    date = told_moment(snapshot.taken_at)
+    date = platform_moment(snapshot.taken_at)
     with console.status("drawing"):
         figure = draw_device(snapshot, layout, f"{snapshot.name}, calibrated {date}")
         paths = save_picture(figure, out / f"{snapshot.name}-{date[:10]}")

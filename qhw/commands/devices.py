@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from policy import RingCircuit
-from qhw.console import listing, told_moment
+from qhw.console import listing, platform_moment
 from qhw.errors import QhwError
 from qhw.files import Cache
 from qhw.jobs.ibm.account import LiveDevice
@@ -130,7 +130,7 @@ def _cells(survey: Survey) -> tuple[str, ...]:
     queue = (
         str(device.pending_jobs) if device.operational else f"{device.pending_jobs} (not running)"
     )
-    date = told_moment(survey.calibrated).removesuffix(" UTC")
+    date = platform_moment(survey.calibrated).removesuffix(" UTC")
     return device.name, str(device.num_qubits), queue, date, f"{survey.score:.3f}"
 
 

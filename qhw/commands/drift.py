@@ -11,7 +11,7 @@ from rich.table import Table
 from calibration import Change, DeviceSnapshot, Drift, compare
 from calibration.drift import KINDS, RELAXATION, TITLES, Kind, Thresholds, Verdict, place_name
 from qhw.commands.circuit_choice import ChosenCircuit
-from qhw.console import listing, plain_table, told_moment
+from qhw.console import listing, plain_table, platform_moment
 from qhw.devices.drift import CircuitDrift, circuit_drift
 from qhw.devices.snapshots import find_snapshot
 from qhw.errors import ConfigError
@@ -77,7 +77,7 @@ def _print_heading(
     console: Console, old: DeviceSnapshot, new: DeviceSnapshot, drift: Drift
 ) -> None:
     for label, snapshot in (("before", old), ("after", new)):
-        date = told_moment(snapshot.taken_at)
+        date = platform_moment(snapshot.taken_at)
         line = f"{label}: {snapshot.name}, {date} ({snapshot.calibration_digest})"
         console.print(line, highlight=False)
     if old.calibration_digest == new.calibration_digest:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from qhw.commands.jobs_list import cost, find_job
-from qhw.console import moment, told_moment
+from qhw.console import moment, platform_moment
 from qhw.errors import BackendUnavailableError, HardwareError
 from qhw.jobs.ledger import Duplicate, Entry, Ledger, owner_alive
 from qhw.jobs.prompt import open_at_prompt
@@ -95,7 +95,7 @@ def _platform(dates: dict[str, str]) -> Facts:
     label = "platform"
     for name in STAMPS:
         if dates.get(name):
-            yield label, f"{told_moment(dates[name])} {name}"
+            yield label, f"{platform_moment(dates[name])} {name}"
             label = ""
 
 
@@ -105,7 +105,7 @@ def _calibration(ledger: Ledger, digest: str) -> str:
         return ""
     published = json.loads(ledger.calibration(digest))
     date = str(published.get("last_update_date") or published.get("taken_at") or "an unknown date")
-    return f"{told_moment(date)} ({digest})"
+    return f"{platform_moment(date)} ({digest})"
 
 
 def _double_facts(ledger: Ledger, double: Duplicate) -> Facts:

@@ -35,7 +35,7 @@ from qhw.config import (
     BackendConfig,
     HardwareConfig,
 )
-from qhw.console import plain_table, told_moment
+from qhw.console import plain_table, platform_moment
 from qhw.devices.backend import DeviceBackend
 from qhw.devices.mitigation import DeviceMitigation
 from qhw.devices.opening import Requester, open_device, spending_limits
@@ -211,7 +211,7 @@ def _print(console: Console, opened: DeviceBackend, measured: Measured) -> None:
     console.print(_agreement(published, measured.readout), highlight=False)
     console.print(_affine_table(outputs, measured.affine))
     affine = measured.affine
-    how = f"{affine.circuits} circuits x {affine.shots} shots, {told_moment(affine.date)}"
+    how = f"{affine.circuits} circuits x {affine.shots} shots, {platform_moment(affine.date)}"
     console.print(
         f"noisy = slope x ideal + intercept, +- one standard error; {how}. {measured.told} Runs "
         "on this device with --mitigation affine take it.",

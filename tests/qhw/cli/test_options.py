@@ -120,7 +120,7 @@ def typed(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str, Any]]:
     catch(f"{settings}.run_to_evaluate", lambda _, __, hardware: {"hardware": hardware})
     catch(f"{commands}.compare.compare_runs", lambda _, __, asked: {"backend": asked.backend})
     catch(
-        f"{commands}.calibrate.measuring",
+        f"{commands}.calibrate.to_measure",
         lambda _, limits, *__, **___: {"hardware": limits},
         ends=False,
     )
