@@ -35,6 +35,7 @@ plan_app = typer.Typer(
 
 SAMPLED = BACKEND.only("shots", "mitigation")
 PRICED = replace(PRICE, title=SAMPLED.title)
+OF_RUN = "a device run's own; else that of `qhw plan train`"
 WOULD_STOP = replace(LIMITS, title="Limits, and where they would stop it", default="none")
 BackendOption = Annotated[
     str | None,
@@ -71,7 +72,7 @@ def train(
 
 
 @plan_app.command(cls=SettingsCommand)
-@takes(SAMPLED, PRICED, WOULD_STOP)
+@takes(*(replace(panel, default=OF_RUN) for panel in (SAMPLED, PRICED)), WOULD_STOP)
 def run(
     *,
     run_path: RunArgument = None,
