@@ -19,10 +19,10 @@ from qhw.known import DeviceName, refuse_unknown, stand_in_names
 from qhw.runs.directory import RunDirectory
 from qhw.runs.lock import sole_use
 from qhw.studies.catalogue import STUDIES
-from qhw.studies.finding import Finding, write_finding
+from qhw.studies.finding import ADVICE, Finding, write_finding
 from qhw.studies.measured.conditions import newest_update
-from qhw.studies.measured.groups import group_runs
-from qhw.studies.statistics.claims import ADVICE
+from qhw.studies.measured.training_groups import group_runs
+from qhw.studies.sizes import Sizes
 from qhw.studies.study import Scope
 
 Step = Literal["acquire", "analyse", "render"]
@@ -77,7 +77,8 @@ def report_noise(
     for run in runs:
         _warn_unfinished(progress, run)
     _warn_slow(progress, runs)
-    scope = Scope(tuple(runs), folder, full, studied, progress.tell)
+    sizes = Sizes.full() if full else Sizes.quick()
+    scope = Scope(tuple(runs), folder, studied, sizes, progress.tell)
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with sole_use(folder):

@@ -20,9 +20,8 @@ from qhw.reports.marks import shows_dashes
 from qhw.reports.numbers import number, typeset
 from qhw.reports.style import DARK, LIGHT, Palette
 from qhw.reports.tables import ShownTable, numbers_of, save_tables, shown
-from qhw.studies.catalogue import in_order, not_acquired, title_of
-from qhw.studies.finding import Finding, Gallery, read_finding
-from qhw.studies.statistics.claims import ADVICE
+from qhw.studies.catalogue import in_order, sections_without_findings, title_of
+from qhw.studies.finding import ADVICE, Finding, Gallery, read_finding
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ def _page(findings: list[Finding]) -> str:
     environment.filters["prose"] = _prose
     return environment.get_template("noise.html.j2").render(
         sections=[_section(finding) for finding in findings],
-        missing=not_acquired(findings),
+        missing=sections_without_findings(findings),
         advice=ADVICE if any(finding.observed for finding in findings) else None,
         style=Markup(_variables(LIGHT, DARK) + _resource("noise.css")),  # noqa: S704 - our own
         script=Markup(script),  # noqa: S704 - our own

@@ -6,7 +6,7 @@ each figure, and the answer in words, or why the data do not allow one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -14,6 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from qhw.errors import DataError
 from qhw.files import replace_file
+
+ADVICE = (
+    "There is one training seed, so the numbers are those of one trained controller. Train five "
+    "seeds or more (`qhw train --seed N`) and give all of them: then there are answers."
+)
+"""Where a study says what holds for the one controller there is."""
 
 Text = Annotated[str, Field(min_length=1)]
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -52,10 +58,10 @@ class Series(Part):
     high: tuple[float | None, ...] = ()
 
     @classmethod
-    def of(cls, name: str, x: Sequence[float | str], points: Sequence[Estimate]) -> Self:
-        """One estimate for every x."""
-        columns = ((p.value, p.low, p.high) for p in points)
-        y, low, high = zip(*columns, strict=True)
+    def of(cls, name: str, x: Sequence[float | str], points: Sequence[Estimate | None]) -> Self:
+        """One estimate for every x; None where nothing was measured."""
+        ends = ((p.value, p.low, p.high) if p else (None,) * 3 for p in points)
+        y, low, high = zip(*ends, strict=True)
         return cls(name=name, x=tuple(x), y=y, low=low, high=high)
 
     @model_validator(mode="after")
@@ -102,6 +108,8 @@ class Column(Part):
 
 
 Cell = str | float | Estimate | None
+Heading = str | tuple[str, int | None] | tuple[str, int | None, str]
+"""A column in short: its name; for numbers the digits after the point; and the unit."""
 
 
 class Table(Part):
@@ -112,6 +120,24 @@ class Table(Part):
     columns: Annotated[tuple[Column, ...], Field(min_length=1)]
     rows: tuple[tuple[Cell, ...], ...]
     reading: Text
+
+    @classmethod
+    def of(
+        cls,
+        identifier: str,
+        title: str,
+        headings: Sequence[Heading],
+        rows: Iterable[Sequence[Cell]],
+        reading: str,
+    ) -> Self:
+        """A table with its columns in short."""
+        names = [(each, None) if isinstance(each, str) else each for each in headings]
+        columns = tuple(
+            Column(name=name, digits=digits, unit=unit[0] if unit else "")
+            for name, digits, *unit in names
+        )
+        cells = tuple(tuple(row) for row in rows)
+        return cls(id=identifier, title=title, columns=columns, rows=cells, reading=reading)
 
     @model_validator(mode="after")
     def _rows_fit(self) -> Self:

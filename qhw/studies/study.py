@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from qhw.files import replace_file
 from qhw.runs.directory import RunDirectory
-from qhw.studies.finding import Finding
-
-Arrays = Mapping[str, NDArray[np.float64]]
+from qhw.studies.finding import Figure, Finding, Gallery, Table
+from qhw.studies.sizes import QUICK, Sizes
+from qhw.studies.store import Store
 
 
 @dataclass(frozen=True)
@@ -25,20 +21,25 @@ class Scope:
     Attributes:
         runs: Trained runs; the first is the subject, further ones are other seeds or backends.
         folder: The report's; `data/STUDY/` holds what was acquired, `analysis/` what was found.
-        full: Take the long version: more latents, conditions and seeds.
         device: Snapshot whose noise is studied, such as `fake_brisbane`.
+        sizes: How much is measured.
         tell: Shown what is being acquired.
     """
 
     runs: tuple[RunDirectory, ...]
     folder: Path
-    full: bool
     device: str
+    sizes: Sizes = QUICK
     tell: Callable[[str], None] = lambda _: None
 
-    def data(self, study: str) -> Path:
-        """Folder of a study's acquired files."""
-        return self.folder / "data" / study
+    @property
+    def full(self) -> bool:
+        """Whether it is the long version."""
+        return self.sizes == Sizes.full()
+
+    def store(self, study: str) -> Store:
+        """Acquired files of a study."""
+        return Store(self.folder / "data" / study, self.tell)
 
     @property
     def analysis(self) -> Path:
@@ -46,16 +47,25 @@ class Scope:
         return self.folder / "analysis"
 
 
-class Study(Protocol):
-    """One question about what noise does to a trained controller."""
+class Study(ABC):
+    """One question about what noise does to a trained controller.
 
-    @property
-    def name(self) -> str:
-        """Its identifier, such as `shots`."""
+    Attributes:
+        name: Its identifier, such as `shots`.
+        question: Shown as the section's heading.
+        about: What its sentence says of all controllers that are trained alike, such as `how many
+            shots such controllers need`; empty where no training seed is involved.
+    """
 
+    name: ClassVar[str]
+    question: ClassVar[str]
+    about: ClassVar[str] = ""
+
+    @abstractmethod
     def acquire(self, scope: Scope) -> None:
         """Measure what is not there yet, one file per condition."""
 
+    @abstractmethod
     def analyse(self, scope: Scope) -> Finding:
         """Turn the files into a finding; opens no backend and no model.
 
@@ -63,24 +73,42 @@ class Study(Protocol):
             DataError: If a file is missing: acquire first.
         """
 
+    def finding(
+        self,
+        sentence: str,
+        seeds: int | None = None,
+        *,
+        figures: Iterable[Figure] = (),
+        tables: Iterable[Table] = (),
+        galleries: Iterable[Gallery] = (),
+        notes: Iterable[str] = (),
+        provenance: Mapping[str, str | int | float] | None = None,
+    ) -> Finding:
+        """Say what was found; with one training seed, of that one controller alone.
 
-def kept(path: Path, measure: Callable[[], Arrays]) -> dict[str, NDArray[np.float64]]:
-    """The arrays in a file; measured and kept there, in one step, if it does not exist."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_arrays(path, measure())
-    return read_arrays(path)
+        Args:
+            sentence: Computed from the numbers.
+            seeds: Training seeds that it rests on; None where it rests on none.
+            figures: In order.
+            tables: In order.
+            galleries: In order.
+            notes: Caveats, assumptions, sample sizes.
+            provenance: Facts of what was run.
+        """
+        alone = seeds == 1
+        return Finding(
+            study=self.name,
+            question=self.question,
+            answer=None if alone else sentence,
+            refusal=f"One training seed allows no claim about {self.about}." if alone else None,
+            observed=sentence if alone else None,
+            figures=tuple(figures),
+            tables=tuple(tables),
+            galleries=tuple(galleries),
+            notes=tuple(notes),
+            provenance=dict(provenance or {}),
+        )
 
-
-def write_arrays(path: Path, arrays: Arrays) -> None:
-    """Keep named arrays as .npz without pickle."""
-    buffer = io.BytesIO()
-    contents: dict[str, Any] = {name: np.asarray(array) for name, array in arrays.items()}
-    np.savez_compressed(buffer, **contents)
-    replace_file(path, buffer.getvalue())
-
-
-def read_arrays(path: Path) -> dict[str, NDArray[np.float64]]:
-    """Read what `write_arrays` kept."""
-    with np.load(path, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
+    def refused(self, reason: str) -> Finding:
+        """Say that the data allow no answer at all, and why."""
+        return Finding(study=self.name, question=self.question, refusal=reason)

@@ -13,31 +13,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from qhw.config import MethodName
 from qhw.errors import CheckpointError, DataError
 from qhw.evaluation.eyes import EYES
 from qhw.runs.directory import RunDirectory
-from qhw.studies.study import Scope, read_arrays
+from qhw.studies.store import FloatArray, not_acquired, read_arrays
+from qhw.studies.study import Scope
 
+STUDY = "conditions"
 FORMAT = 1
 """Rises when latents, labels or columns change, so that older files are not taken for new ones."""
-QUICK_LATENTS = 500
-"""As many as the hand-made guidance that comes with a model was played on."""
-FULL_LATENTS = 2000
 SHOWN_LATENTS = 8
 """The first latents, whose pictures are kept for the page."""
 LIKENESS = ("psnr", "ssim", "lpips")
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -117,7 +110,7 @@ class Condition:
 
 
 @dataclass(frozen=True)
-class HandMade:
+class BaselineCondition:
     """Guidance that needs no training, on the same latents: the constant to beat, or the rule.
 
     Attributes:
@@ -177,13 +170,8 @@ class Refused:
     reason: str
 
 
-def latents_of(scope: Scope) -> int:
-    """Latents of every condition of a report."""
-    return FULL_LATENTS if scope.full else QUICK_LATENTS
-
-
 def newest_update(run: RunDirectory) -> int:
-    """Number of the newest checkpoint, told by its folder's name.
+    """Number of the newest checkpoint, by its folder's name.
 
     Raises:
         CheckpointError: If there is none.
@@ -196,14 +184,14 @@ def newest_update(run: RunDirectory) -> int:
 
 
 def bundle_digest(run: RunDirectory) -> str:
-    """Of the model that a run was trained with."""
+    """Digest of the model that a run was trained with."""
     digest: str = run.read_json("provenance.json")["bundle"]["digest"]
     return digest
 
 
-def path_of(scope: Scope, condition: Condition | HandMade) -> Path:
+def path_of(scope: Scope, condition: Condition | BaselineCondition) -> Path:
     """Where a condition's numbers are."""
-    return scope.data("conditions") / f"{condition.key}.npz"
+    return scope.store(STUDY).path(f"{condition.key}.npz")
 
 
 def pictures_path(scope: Scope, condition: Condition) -> Path:
@@ -211,12 +199,12 @@ def pictures_path(scope: Scope, condition: Condition) -> Path:
     return path_of(scope, condition).with_suffix(".pictures.npz")
 
 
-def facts_path(scope: Scope, condition: Condition | HandMade) -> Path:
-    """Where what was played is told."""
+def facts_path(scope: Scope, condition: Condition | BaselineCondition) -> Path:
+    """Where the facts of what was played are."""
     return path_of(scope, condition).with_suffix(".json")
 
 
-def known(scope: Scope, condition: Condition | HandMade) -> bool:
+def is_settled(scope: Scope, condition: Condition | BaselineCondition) -> bool:
     """Whether a condition was measured, or found to be impossible."""
     if path_of(scope, condition).exists():
         return True
@@ -224,20 +212,19 @@ def known(scope: Scope, condition: Condition | HandMade) -> bool:
     return facts.exists() and "refused" in json.loads(facts.read_text(encoding="utf-8"))
 
 
-def outcome(scope: Scope, condition: Condition | HandMade) -> Played | Refused:
+def outcome(scope: Scope, condition: Condition | BaselineCondition) -> Played | Refused:
     """What a condition came to.
 
     Raises:
         DataError: If it was not measured yet.
     """
-    path, told = path_of(scope, condition), facts_path(scope, condition)
-    if not told.exists():
-        raise _missing(condition)
-    facts = json.loads(told.read_text(encoding="utf-8"))
+    path, store = path_of(scope, condition), scope.store(STUDY)
+    missing = f"{condition.facts} was not measured"
+    facts = store.json(f"{condition.key}.json", missing)
     if "refused" in facts:
         return Refused(facts["refused"])
     if not path.exists():
-        raise _missing(condition)
+        raise not_acquired(missing)
     return _played(_arrays(path, path.stat().st_mtime_ns), facts)
 
 
@@ -247,24 +234,24 @@ def _arrays(path: Path, _written: int) -> dict[str, FloatArray]:
     return read_arrays(path)
 
 
-def played(scope: Scope, condition: Condition | HandMade) -> Played:
+def played(scope: Scope, condition: Condition | BaselineCondition) -> Played:
     """What a condition came to that can always be played.
 
     Raises:
         DataError: If it was not measured yet, or was refused all the same.
     """
-    found = outcome(scope, condition)
-    if isinstance(found, Refused):
+    result = outcome(scope, condition)
+    if isinstance(result, Refused):
         raise DataError(
-            f"{condition.facts} could not be played: {found.reason}",
+            f"{condition.facts} could not be played: {result.reason}",
             f"Mend that, delete {facts_path(scope, condition)}, and acquire again.",
         )
-    return found
+    return result
 
 
 def all_facts(scope: Scope) -> list[dict[str, Any]]:
     """What was played for the report so far, by key."""
-    paths: Sequence[Path] = sorted(scope.data("conditions").glob("*.json"))
+    paths = sorted(scope.store(STUDY).folder.glob("*.json"))
     return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
 
 
@@ -279,13 +266,6 @@ def _played(arrays: dict[str, FloatArray], facts: dict[str, Any]) -> Played:
         {name: arrays[name] for name in LIKENESS if name in arrays},
         arrays["pictures"],
         facts,
-    )
-
-
-def _missing(condition: Condition | HandMade) -> DataError:
-    return DataError(
-        f"{condition.facts} was not measured yet.",
-        "Acquire first: `qhw report noise ... --step acquire`.",
     )
 
 

@@ -28,15 +28,17 @@ from qhw.files import write_json
 from qhw.studies.measured.conditions import (
     NOISELESS,
     SHOWN_LATENTS,
+    STUDY,
+    BaselineCondition,
     Condition,
-    HandMade,
     Setting,
     facts_path,
-    known,
+    is_settled,
     path_of,
     pictures_path,
 )
-from qhw.studies.study import Arrays, Scope, read_arrays, write_arrays
+from qhw.studies.store import Arrays, FloatArray, read_arrays, write_arrays
+from qhw.studies.study import Scope
 from qhw.threads import for_pictures, one_thread
 from qhw.training.parts import make_backend, open_bundle, ring_circuit
 from qhw.training.player import Player
@@ -46,14 +48,14 @@ HIGHEST_PSNR = 100.0
 """Stands for the infinite ratio of equal pictures, in dB."""
 
 
-def acquire_conditions(scope: Scope, conditions: Iterable[Condition | HandMade]) -> None:
+def acquire_conditions(scope: Scope, conditions: Iterable[Condition | BaselineCondition]) -> None:
     """Play what is not there yet; each condition is kept as soon as it is done."""
     for condition in conditions:
-        if known(scope, condition):
+        if is_settled(scope, condition):
             continue
-        if isinstance(condition, HandMade):
+        if isinstance(condition, BaselineCondition):
             scope.tell(f"hand-made guidance: the {condition.kind}")
-            _play_hand_made(scope, condition)
+            _play_baseline(scope, condition)
             continue
         if condition.setting != NOISELESS:
             acquire_conditions(scope, [_noiseless(condition)])
@@ -65,7 +67,7 @@ def acquire_conditions(scope: Scope, conditions: Iterable[Condition | HandMade])
 def _play(scope: Scope, condition: Condition) -> None:
     """Play one condition; where a mitigation does not fit the device, keep the reason instead."""
     started = time.perf_counter()
-    scope.data("conditions").mkdir(parents=True, exist_ok=True)
+    scope.store(STUDY).folder.mkdir(parents=True, exist_ok=True)
     config = played_config(condition.run.config, condition.setting)
     try:
         backend = _opened(config, condition.setting)
@@ -81,12 +83,12 @@ def _play(scope: Scope, condition: Condition) -> None:
             **_likeness(scope, condition, episode),
             "pictures": _array(episode.images[:SHOWN_LATENTS]),
         }
-    told = {
+    played = {
         "backend": backend.facts().words(),
         "note": backend.warning,
         "cost": player.cost_meter.take(),
     }
-    facts = {**condition.facts, **told, "seconds": _since(started)}
+    facts = {**condition.facts, **played, "seconds": _since(started)}
     _keep(scope, condition, arrays, facts)
 
 
@@ -138,31 +140,27 @@ def _noiseless(condition: Condition) -> Condition:
 
 
 @one_thread()
-def _play_hand_made(scope: Scope, hand_made: HandMade) -> None:
+def _play_baseline(scope: Scope, baseline: BaselineCondition) -> None:
     started = time.perf_counter()
-    config = hand_made.run.config
+    config = baseline.run.config
     player = Player(played_config(config, NOISELESS))
-    paired = evaluation_latents(player.bundle, hand_made.latents)
+    paired = evaluation_latents(player.bundle, baseline.latents)
     baselines = Baselines.of(player, _judges(config), paired)
     with for_pictures():
-        baseline = baselines.rule() if hand_made.kind == "rule" else baselines.constant()
+        chosen = baselines.rule() if baseline.kind == "rule" else baselines.constant()
         shown = slice(SHOWN_LATENTS)
         episode = play_candidate(
             player.environment.widened(),
-            baseline.candidate,
+            chosen.candidate,
             paired.latents[shown],
             paired.labels[shown],
         )
     labels = [player.bundle.card.class_names[int(label)] for label in paired.labels[shown]]
-    facts = {
-        **hand_made.facts,
-        "name": baseline.name,
-        "shown": labels,
-        "seconds": _since(started),
-    }
-    scope.data("conditions").mkdir(parents=True, exist_ok=True)
-    arrays = {**_columns(baseline.outcome), "pictures": _array(episode.images)}
-    _keep(scope, hand_made, arrays, facts)
+    played = {"name": chosen.name, "shown": labels, "seconds": _since(started)}
+    facts = {**baseline.facts, **played}
+    scope.store(STUDY).folder.mkdir(parents=True, exist_ok=True)
+    arrays = {**_columns(chosen.outcome), "pictures": _array(episode.images)}
+    _keep(scope, baseline, arrays, facts)
 
 
 def _columns(outcome: Outcome) -> dict[str, NDArray[Any]]:
@@ -176,7 +174,7 @@ def _columns(outcome: Outcome) -> dict[str, NDArray[Any]]:
 
 
 def _keep(
-    scope: Scope, condition: Condition | HandMade, arrays: Arrays, facts: Mapping[str, Any]
+    scope: Scope, condition: Condition | BaselineCondition, arrays: Arrays, facts: Mapping[str, Any]
 ) -> None:
     """Write the facts first: a condition counts as played once its numbers are there."""
     write_json(facts_path(scope, condition), facts)
@@ -197,8 +195,8 @@ def _lpips() -> LpipsDistance:
     return LpipsDistance()
 
 
-def _array(tensor: Tensor) -> NDArray[np.float64]:
-    array: NDArray[np.float64] = tensor.detach().cpu().double().numpy()
+def _array(tensor: Tensor) -> FloatArray:
+    array: FloatArray = tensor.detach().cpu().double().numpy()
     return array
 
 

@@ -6,20 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from qhw.studies.finding import Cell, Column, Estimate, Figure, Finding, Reference, Table
-from qhw.studies.measured.groups import subject
-from qhw.studies.measured.noisy import (
+from qhw.studies.finding import Cell, Estimate, Figure, Finding, Reference, Table
+from qhw.studies.measured.noisy_features import (
+    FeatureData,
     Key,
-    Measured,
     acquire_noisy,
     devices_of,
     read_noisy,
-    repeats_of,
 )
-from qhw.studies.measured.visited import Visits
-from qhw.studies.questions.by_shots import REFERENCE_SHOTS, figure_by_shots, shots_label, title
+from qhw.studies.measured.training_groups import subject
+from qhw.studies.measured.visited_states import VisitedStates
+from qhw.studies.names import mitigation_title, shots_label
+from qhw.studies.questions.error_by_shots import REFERENCE_SHOTS, figure_by_shots
 from qhw.studies.questions.features import common_notes, root_mean_squares
 from qhw.studies.questions.mitigations import (
     Comparison,
@@ -30,11 +29,9 @@ from qhw.studies.questions.mitigations import (
     relative_change,
 )
 from qhw.studies.statistics.bootstrap import hierarchical_bootstrap
-from qhw.studies.statistics.claims import claim
 from qhw.studies.statistics.intervals import of_positive, root, shown
-from qhw.studies.study import Scope
-
-FloatArray = NDArray[np.float64]
+from qhw.studies.store import FloatArray
+from qhw.studies.study import Scope, Study
 
 
 @dataclass(frozen=True)
@@ -52,11 +49,12 @@ class Deviations:
     divergence: Mapping[Key, FloatArray]
 
 
-class Control:
+class Control(Study):
     """Error of mu and of the guidance, and divergence of the policy."""
 
     name = "control"
     question = "How far does noise move the controller's actions?"
+    about = "what noise does to the actions of such controllers"
 
     def acquire(self, scope: Scope) -> None:
         """The same measurements as the study of features: nothing is measured twice."""
@@ -74,13 +72,9 @@ class Control:
         own, update = root(hierarchical_bootstrap(movement).estimate()), update_size(scope)
         lines = [_line(device, deviations, guidance, comparisons, movement) for device in devices]
         sentence = f"{_movement_in_words(own, seeds)} {' '.join(lines)}"
-        said = claim(sentence, seeds, "what noise does to the actions of such controllers")
-        return Finding(
-            study=self.name,
-            question=self.question,
-            answer=said.answer,
-            refusal=said.refusal,
-            observed=said.observed,
+        return self.finding(
+            sentence,
+            seeds,
             figures=(
                 *(_guidance_figure(device, guidance, own.value) for device in devices),
                 *(_divergence_figure(device, divergence, update) for device in devices),
@@ -95,11 +89,11 @@ class Control:
                 "Errors are of single actions at the states of the noiseless controller; how they "
                 "add up over an episode is in the section on the task.",
             ),
-            provenance={**found.bootstrap.facts, "repetitions": repeats_of(scope)},
+            provenance={**found.bootstrap.facts, "repetitions": scope.sizes.repeats},
         )
 
 
-def deviations_of(measured: Measured) -> Deviations:
+def deviations_of(measured: FeatureData) -> Deviations:
     """Compare every condition's reactions with the ideal ones."""
     ideal_mu, ideal_sigma, ideal_guidance = (
         np.array([getattr(visits, name) for visits in measured.visits])[:, None]
@@ -123,7 +117,7 @@ def normal_divergence(
     return divergence
 
 
-def own_movement(visits: Sequence[Visits]) -> FloatArray:
+def own_movement(visits: Sequence[VisitedStates]) -> FloatArray:
     """Squares (S, N) whose mean is the variance of the noiseless guidance over visited states."""
     guidance = np.array([each.guidance for each in visits])
     away = guidance - guidance.mean(axis=1, keepdims=True)
@@ -223,19 +217,19 @@ def _table(
     rows: list[tuple[Cell, ...]] = [
         (*_labels(key), mu[key], guidance[key], divergence[key]) for key in guidance
     ]
-    return Table(
-        id="control_errors",
-        title="Errors of the actions",
-        columns=(
-            Column(name="device"),
-            Column(name="mitigation"),
-            Column(name="shots"),
-            Column(name="RMSE of mu", digits=4),
-            Column(name="RMSE of the guidance", digits=4),
-            Column(name="KL(noisy || ideal)", unit="nats"),
-        ),
-        rows=tuple(rows),
-        reading=(
+    return Table.of(
+        "control_errors",
+        "Errors of the actions",
+        [
+            "device",
+            "mitigation",
+            "shots",
+            ("RMSE of mu", 4),
+            ("RMSE of the guidance", 4),
+            ("KL(noisy || ideal)", None, "nats"),
+        ],
+        rows,
+        (
             "mu is the mean action before clipping, the guidance is what the sampler gets; the "
             "divergence compares the whole distribution of actions. All per state, averaged."
         ),
@@ -243,4 +237,4 @@ def _table(
 
 
 def _labels(key: Key) -> tuple[str, str, str]:
-    return key.device, title(key.method), shots_label(key.shots)
+    return key.device, mitigation_title(key.method), shots_label(key.shots)

@@ -10,18 +10,17 @@ from typing import Any
 
 from qhw.backends.facts import BackendFacts
 from qhw.budget.limits import DOLLARS_PER_SECOND
-from qhw.errors import DataError
 from qhw.known import DeviceName
 from qhw.runs.directory import RunDirectory
-from qhw.studies.finding import Cell, Column, Finding, Table
+from qhw.studies.finding import Cell, Finding, Table
 from qhw.studies.measured.conditions import all_facts, newest_update
-from qhw.studies.study import Scope
+from qhw.studies.study import Scope, Study
 
 PROVENANCE = "provenance.json"
 REPORT = "this report"
 
 
-class Cost:
+class Cost(Study):
     """Circuits, shots and QPU seconds; seeds, versions, snapshots, digests, commands."""
 
     name = "cost"
@@ -29,25 +28,18 @@ class Cost:
 
     def acquire(self, scope: Scope) -> None:
         """Write down what this report is made with; nothing is measured."""
-        folder = scope.data(self.name)
+        folder = scope.store(self.name).folder
         folder.mkdir(parents=True, exist_ok=True)
-        own = RunDirectory(folder)
-        own.write_provenance({"runs": [run.id for run in scope.runs], "full": scope.full})
+        facts = {"runs": [run.id for run in scope.runs], "full": scope.full}
+        RunDirectory(folder).write_provenance(facts)
 
     def analyse(self, scope: Scope) -> Finding:
         """Add it all up, out of the runs' files and the conditions'."""
-        path = scope.data(self.name) / PROVENANCE
-        if not path.exists():
-            raise DataError(
-                "What this report was made with was not written down yet.",
-                "Acquire first: `qhw report noise ... --step acquire`.",
-            )
-        report = json.loads(path.read_text(encoding="utf-8"))
+        missing = "What this report was made with was not written down"
+        report = scope.store(self.name).json(PROVENANCE, missing)
         work = [*(each for run in scope.runs for each in _work_of(run)), _report_work(scope)]
-        return Finding(
-            study=self.name,
-            question=self.question,
-            answer=_answer(work),
+        return self.finding(
+            _answer(work),
             tables=(_work_table(work), _runs_table(scope.runs), _snapshots_table(scope)),
             notes=(
                 "QPU seconds are billed ones where the platform told them, else as quoted; dollars "
@@ -60,7 +52,7 @@ class Cost:
                 "gradients simulate is not counted: no controller needs these circuits.",
             ),
             provenance={
-                **_flat(report["versions"]),
+                **report["versions"],
                 **_report_facts(report),
                 **{f"command of {run.name}": _command(run) for run in scope.runs},
             },
@@ -108,8 +100,8 @@ def _work_of(run: RunDirectory) -> list[Work]:
 def _bill(run: RunDirectory, path: Path) -> list[Work]:
     """Lines of a `cost.json`; see `qhw.devices.bill`."""
     device = run.config.backend.name if path.parent == run.path else path.parent.name
-    told = json.loads(path.read_text(encoding="utf-8"))
-    price = told["dollars per second"] if DeviceName(device).live else 0.0
+    bill = json.loads(path.read_text(encoding="utf-8"))
+    price = bill["dollars per second"] if DeviceName(device).live else 0.0
     return [
         Work(
             run.name,
@@ -120,7 +112,7 @@ def _bill(run: RunDirectory, path: Path) -> list[Work]:
             each["billed_seconds"],
             price=price,
         )
-        for each in told["phases"]
+        for each in bill["phases"]
     ]
 
 
@@ -142,14 +134,14 @@ def _metered(run: RunDirectory) -> list[Work]:
 
 
 def _report_work(scope: Scope) -> Work:
-    told = _by_phase(facts["cost"] for facts in all_facts(scope) if "cost" in facts)
-    costs = [cost for each in told.values() for cost in each]
+    phases = _by_phase(facts["cost"] for facts in all_facts(scope) if "cost" in facts)
+    costs = [cost for phase in phases.values() for cost in phase]
     return Work(REPORT, "policies played", *_counts(costs), simulated=_sum(costs, "seconds"))
 
 
-def _by_phase(told: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+def _by_phase(records: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     phases: dict[str, list[dict[str, Any]]] = {}
-    for record in told:
+    for record in records:
         for phase, cost in record.items():
             phases.setdefault(phase, []).append(cost)
     return phases
@@ -186,20 +178,20 @@ def _counted(work: Sequence[Work]) -> str:
 
 
 def _work_table(work: Sequence[Work]) -> Table:
-    return Table(
-        id="work",
-        title="Circuits, shots, time",
-        columns=(
-            Column(name="who"),
-            Column(name="what for"),
-            Column(name="circuits", digits=0),
-            Column(name="shots", digits=0),
-            Column(name="jobs", digits=0),
-            Column(name="QPU time", unit="s", digits=1),
-            Column(name="price", unit="$", digits=2),
-            Column(name="simulation", unit="s", digits=1),
-        ),
-        rows=tuple(
+    return Table.of(
+        "work",
+        "Circuits, shots, time",
+        [
+            "who",
+            "what for",
+            ("circuits", 0),
+            ("shots", 0),
+            ("jobs", 0),
+            ("QPU time", 1, "s"),
+            ("price", 2, "$"),
+            ("simulation", 1, "s"),
+        ],
+        tuple(
             (
                 each.who,
                 each.phase,
@@ -212,29 +204,17 @@ def _work_table(work: Sequence[Work]) -> Table:
             )
             for each in work
         ),
-        reading="A circuit is counted once for each set of angles that it was run with.",
+        "A circuit is counted once for each set of angles that it was run with.",
     )
 
 
 def _runs_table(runs: Sequence[RunDirectory]) -> Table:
-    return Table(
-        id="runs",
-        title="The runs",
-        columns=tuple(
-            Column(name=name)
-            for name in (
-                "run",
-                "identity",
-                "seed",
-                "updates",
-                "gradient rule",
-                "begun",
-                "commit",
-                "model",
-            )
-        ),
-        rows=tuple(_run_row(run) for run in runs),
-        reading="Identity is the run's name in the ledger of jobs.",
+    return Table.of(
+        "runs",
+        "The runs",
+        ["run", "identity", "seed", "updates", "gradient rule", "begun", "commit", "model"],
+        map(_run_row, runs),
+        "Identity is the run's name in the ledger of jobs.",
     )
 
 
@@ -271,15 +251,12 @@ def _snapshots_table(scope: Scope) -> Table:
                 str(facts.two_qubit_gates),
                 facts.engine,
             )
-    return Table(
-        id="snapshots",
-        title="Device snapshots",
-        columns=tuple(
-            Column(name=name)
-            for name in ("device", "calibration", "structure", "qubits", "2-qubit gates", "engine")
-        ),
-        rows=tuple(rows[key] for key in sorted(rows)),
-        reading=(
+    return Table.of(
+        "snapshots",
+        "Device snapshots",
+        ["device", "calibration", "structure", "qubits", "2-qubit gates", "engine"],
+        [rows[key] for key in sorted(rows)],
+        (
             "Everything that policies were played on into this folder. In brackets the digest of "
             "all numbers of the calibration."
         ),
@@ -293,7 +270,3 @@ def _report_facts(report: dict[str, Any]) -> dict[str, str | int | float]:
         "python": report["python"],
         "commit": (report["git_commit"] or "installed")[:12],
     }
-
-
-def _flat(versions: dict[str, str]) -> dict[str, str | int | float]:
-    return dict(versions)

@@ -7,19 +7,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qhw.config import AFFINE_CIRCUITS, CALIBRATION_SHOTS
-from qhw.studies.finding import Cell, Column, Estimate, Finding, Table
-from qhw.studies.measured.noisy import (
+from qhw.studies.finding import Cell, Estimate, Finding, Table
+from qhw.studies.measured.noisy_features import (
+    FeatureData,
     Key,
-    Measured,
     acquire_noisy,
     devices_of,
     read_noisy,
-    repeats_of,
 )
-from qhw.studies.questions.by_shots import REFERENCE_SHOTS, figure_by_shots, shots_label, title
+from qhw.studies.names import mitigation_title, shots_label
+from qhw.studies.questions.error_by_shots import REFERENCE_SHOTS, figure_by_shots
 from qhw.studies.questions.mitigations import (
     Comparison,
     best_in_words,
@@ -28,11 +27,9 @@ from qhw.studies.questions.mitigations import (
     null_notes,
 )
 from qhw.studies.statistics.bootstrap import Bootstrap, hierarchical_bootstrap
-from qhw.studies.statistics.claims import claim
 from qhw.studies.statistics.intervals import root, shown, transformed
-from qhw.studies.study import Scope
-
-FloatArray = NDArray[np.float64]
+from qhw.studies.store import FloatArray
+from qhw.studies.study import Scope, Study
 
 BEST_CASE = (
     "Simulated noise is a best case: the noise models hold gate, decay and read-out errors of one "
@@ -55,11 +52,12 @@ class Errors:
     spread: Mapping[Key, FloatArray]
 
 
-class Features:
+class Features(Study):
     """Bias, spread and RMSE of <Z_i> by device, mitigation and shots."""
 
     name = "features"
     question = "How far does noise move the circuit's features?"
+    about = "what noise does to the features of such controllers"
 
     def acquire(self, scope: Scope) -> None:
         """Measure the visited states on both devices."""
@@ -74,13 +72,9 @@ class Features:
         comparisons = compare_methods(errors.total)
         devices = devices_of(scope)
         sentence = _sentence(devices, rmse, comparisons, seeds)
-        said = claim(sentence, seeds, "what noise does to the features of such controllers")
-        return Finding(
-            study=self.name,
-            question=self.question,
-            answer=said.answer,
-            refusal=said.refusal,
-            observed=said.observed,
+        return self.finding(
+            sentence,
+            seeds,
             figures=tuple(
                 figure_by_shots(
                     device,
@@ -105,7 +99,7 @@ class Features:
                 "Whether other circuits or devices fare alike is not said: these are two "
                 "calibrations.",
             ),
-            provenance={**found.bootstrap.facts, "repetitions": repeats_of(scope)},
+            provenance={**found.bootstrap.facts, "repetitions": scope.sizes.repeats},
         )
 
 
@@ -129,7 +123,7 @@ def biases(squares: Mapping[Key, FloatArray]) -> dict[Key, Estimate]:
     return {key: transformed(found.estimate(k), math.sqrt, 0.0) for k, key in enumerate(squares)}
 
 
-def errors_of(measured: Measured) -> Errors:
+def errors_of(measured: FeatureData) -> Errors:
     """Split every condition's error into what repeats and what scatters."""
     total, bias, spread = {}, {}, {}
     for key, noisy in measured.conditions.items():
@@ -161,22 +155,22 @@ def _sentence(
 def _table(errors: Errors, rmse: Mapping[Key, Estimate]) -> Table:
     spread, bias = root_mean_squares(errors.spread).estimates, biases(errors.bias)
     rows: list[tuple[Cell, ...]] = [
-        (key.device, title(key.method), shots_label(key.shots), bias[key], spread[key], rmse[key])
+        (
+            key.device,
+            mitigation_title(key.method),
+            shots_label(key.shots),
+            bias[key],
+            spread[key],
+            rmse[key],
+        )
         for key in rmse
     ]
-    return Table(
-        id="features_errors",
-        title="Bias, spread and RMSE of <Z_i>",
-        columns=(
-            Column(name="device"),
-            Column(name="mitigation"),
-            Column(name="shots"),
-            Column(name="bias", digits=4),
-            Column(name="spread", digits=4),
-            Column(name="RMSE", digits=4),
-        ),
-        rows=tuple(rows),
-        reading=(
+    return Table.of(
+        "features_errors",
+        "Bias, spread and RMSE of <Z_i>",
+        ["device", "mitigation", "shots", ("bias", 4), ("spread", 4), ("RMSE", 4)],
+        rows,
+        (
             "Bias is what stays when a state is measured again, spread is what shots (and, for "
             "affine, its calibration's shots) add; RMSE² = bias² + spread². All are root mean "
             "squares over states and outputs; a bias of 0 is one that could not be told from none."
@@ -184,13 +178,13 @@ def _table(errors: Errors, rmse: Mapping[Key, Estimate]) -> Table:
     )
 
 
-def common_notes(scope: Scope, measured: Measured, found: Bootstrap) -> tuple[str, ...]:
+def common_notes(scope: Scope, measured: FeatureData, found: Bootstrap) -> tuple[str, ...]:
     """Samples, intervals, and what could not be had; shared with the study of control."""
     refused = [
-        f"{title(method)} does not fit {device}: {reason}"
+        f"{mitigation_title(method)} does not fit {device}: {reason}"
         for (device, method), reason in measured.refused.items()
     ]
-    repeats = repeats_of(scope)
+    repeats = scope.sizes.repeats
     return (
         f"{found.episodes} states per training seed: the noiseless controller is played, and one "
         f"step of each episode is drawn at random. {repeats} repetitions of everything that has "

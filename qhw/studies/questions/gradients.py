@@ -6,31 +6,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from qhw.studies.finding import Axis, Cell, Column, Estimate, Figure, Finding, Series, Table
-from qhw.studies.measured.gradients import (
+from qhw.studies.finding import Axis, Cell, Estimate, Figure, Finding, Series, Table
+from qhw.studies.measured.noisy_gradients import (
     MINIBATCH,
     MOST_QUBITS,
-    SHOTS,
     Point,
     acquire_gradients,
     draws_of,
     points_of,
     read_gradients,
-    repeats_of,
 )
-from qhw.studies.measured.noisy import identifier
-from qhw.studies.measured.visited import subject_circuit
-from qhw.studies.questions.by_shots import REFERENCE_SHOTS, shots_label
+from qhw.studies.measured.visited_states import subject_circuit
+from qhw.studies.names import identifier, shots_label
+from qhw.studies.questions.error_by_shots import REFERENCE_SHOTS
 from qhw.studies.questions.features import BEST_CASE
-from qhw.studies.statistics.bootstrap import Bootstrap, hierarchical_bootstrap, paired_difference
-from qhw.studies.statistics.claims import claim
+from qhw.studies.statistics.bootstrap import Bootstrap, hierarchical_bootstrap
 from qhw.studies.statistics.intervals import excludes, root, shown
 from qhw.studies.statistics.power import nothing_seen, units_of
-from qhw.studies.study import Arrays, Scope
-
-FloatArray = NDArray[np.float64]
+from qhw.studies.store import Arrays, FloatArray
+from qhw.studies.study import Scope, Study
 
 GOOD_COSINE = 0.9
 MATTERS = 0.05
@@ -55,12 +50,62 @@ class Quality:
     signal: FloatArray
     scatter: FloatArray
 
+    @property
+    def log_ratio(self) -> FloatArray:
+        """log10 of the signal-to-noise ratio |g| / sd, (S, D)."""
+        tiny = np.finfo(np.float64).tiny
+        square = self.signal.clip(min=tiny) / self.scatter.clip(min=tiny)
+        ratio: FloatArray = np.log10(square) / 2
+        return ratio
 
-class Gradients:
+
+@dataclass(frozen=True)
+class Qualities:
+    """Gradients of K kinds of weights with M numbers of shots, the last of them exact values.
+
+    Attributes:
+        points: Kinds of weights, the trained ones first.
+        shots: Per circuit.
+        table: A row per kind, a column per number of shots.
+        cosine: (K, M).
+        ratio: (K, M - 1) log10 of the signal-to-noise ratio, which exact values do not have.
+    """
+
+    points: Sequence[Point]
+    shots: Sequence[int | None]
+    table: Sequence[Sequence[Quality]]
+    cosine: Bootstrap
+    ratio: Bootstrap
+
+    @classmethod
+    def of(
+        cls,
+        points: Sequence[Point],
+        shots: Sequence[int | None],
+        table: Sequence[Sequence[Quality]],
+    ) -> Qualities:
+        """Bootstrap all cells together."""
+        cosine = hierarchical_bootstrap([[cell.cosine for cell in row] for row in table])
+        ratio = hierarchical_bootstrap([[cell.log_ratio for cell in row[:-1]] for row in table])
+        return cls(points, shots, table, cosine, ratio)
+
+    @property
+    def middle(self) -> int:
+        """Column of the reference shots."""
+        return self.shots.index(REFERENCE_SHOTS)
+
+    def cosine_at(self, row: int, column: int) -> Estimate:
+        """One cosine; its interval ends at 1, as cosines do."""
+        cosine = self.cosine.estimate(row, column)
+        return cosine.model_copy(update={"high": min(cosine.high, 1.0)})
+
+
+class Gradients(Study):
     """Cosine and signal-to-noise of the gradient by shots and depth."""
 
     name = "gradients"
     question = "Can the circuit's gradient be measured through noise and shots?"
+    about = "the gradients of such controllers"
 
     def acquire(self, scope: Scope) -> None:
         """Measure every depth and number of shots that is not there yet."""
@@ -69,46 +114,36 @@ class Gradients:
 
     def analyse(self, scope: Scope) -> Finding:
         """Cosines and signal-to-noise ratios with their intervals."""
-        qubits = subject_circuit(scope).num_qubits
+        qubits, shots = subject_circuit(scope).num_qubits, scope.sizes.shots
         if qubits > MOST_QUBITS:
-            return Finding(study=self.name, question=self.question, refusal=_too_large(qubits))
+            return self.refused(
+                f"The circuit has {qubits} qubits: simulating one gradient under noise takes a "
+                "minute or more, and hundreds are needed. Gradients are measured up to "
+                f"{MOST_QUBITS} qubits."
+            )
         points = points_of(scope)
-        found = [
-            [quality_of(read_gradients(scope, point, shots)) for shots in SHOTS] for point in points
-        ]
-        if not all(each.signal.all() for row in found for each in row):
-            return Finding(study=self.name, question=self.question, refusal=NO_SIGNAL)
-        cosine = hierarchical_bootstrap([[each.cosine for each in row] for row in found])
-        ratio = hierarchical_bootstrap([[_log_ratio(each) for each in row[:-1]] for row in found])
-        sentence = _sentence(scope.device, points, found, cosine)
-        said = claim(sentence, cosine.seeds, "the gradients of such controllers")
-        return Finding(
-            study=self.name,
-            question=self.question,
-            answer=said.answer,
-            refusal=said.refusal,
-            observed=said.observed,
+        table = [[quality_of(read_gradients(scope, point, n)) for n in shots] for point in points]
+        if not all(cell.signal.all() for row in table for cell in row):
+            return self.refused(NO_SIGNAL)
+        qualities = Qualities.of(points, shots, table)
+        cosine = qualities.cosine
+        return self.finding(
+            _sentence(scope.device, qualities),
+            cosine.seeds,
             figures=(
-                _cosine_figure(scope.device, points, cosine),
-                _ratio_figure(scope.device, points, ratio),
+                _cosine_figure(scope.device, qualities),
+                _ratio_figure(scope.device, qualities),
             ),
-            tables=(_table(points, found, cosine, ratio),),
+            tables=(_table(qualities),),
             notes=_notes(scope, cosine),
             provenance={
                 **{name: fact for name, fact in cosine.facts.items() if "latents" not in name},
                 "device": scope.device,
                 "minibatch": MINIBATCH,
                 "draws": draws_of(scope),
-                "repetitions": repeats_of(scope),
+                "repetitions": scope.sizes.gradient_repeats,
             },
         )
-
-
-def _too_large(qubits: int) -> str:
-    return (
-        f"The circuit has {qubits} qubits: simulating one gradient under noise takes a minute or "
-        f"more, and hundreds are needed. Gradients are measured up to {MOST_QUBITS} qubits."
-    )
 
 
 def quality_of(arrays: Arrays) -> Quality:
@@ -123,114 +158,93 @@ def quality_of(arrays: Arrays) -> Quality:
     return Quality(cosine.mean(axis=2), np.square(ideal).sum(axis=-1), spread.sum(axis=-1))
 
 
-def _log_ratio(quality: Quality) -> FloatArray:
-    """log10 of the signal-to-noise ratio |g| / sd, (S, D)."""
-    tiny = np.finfo(np.float64).tiny
-    ratio: FloatArray = np.log10(quality.signal.clip(min=tiny) / quality.scatter.clip(min=tiny)) / 2
-    return ratio
-
-
-def _sentence(
-    device: str, points: Sequence[Point], found: Sequence[Sequence[Quality]], cosine: Bootstrap
-) -> str:
-    middle, exact = SHOTS.index(REFERENCE_SHOTS), len(SHOTS) - 1
-    own, other = (_cosine_at(cosine, 0, k) for k in (middle, exact))
-    whose = "its trained weights" if cosine.seeds == 1 else f"{cosine.seeds} trained weight sets"
+def _sentence(device: str, qualities: Qualities) -> str:
+    seeds = qualities.cosine.seeds
+    sampled, exact = (qualities.cosine_at(0, k) for k in (qualities.middle, -1))
+    whose = "its trained weights" if seeds == 1 else f"{seeds} trained weight sets"
     return (
         f"At {REFERENCE_SHOTS} shots on {device} the cosine between the measured and the ideal "
-        f"gradient is {shown(own, '{:.3f}')} at {whose}, and {shown(other, '{:.3f}')} "
-        f"with exact values: {_verdict(cosine)}. {_by_depth(points, found)}"
+        f"gradient is {shown(sampled, '{:.3f}')} at {whose}, and {shown(exact, '{:.3f}')} "
+        f"with exact values: {_verdict(qualities)}. {_by_depth(qualities)}"
     )
 
 
-def _verdict(cosine: Bootstrap) -> str:
+def _verdict(qualities: Qualities) -> str:
     """The least shots from which on the cosine's interval is above 0.9 at the trained weights."""
+    cosine = qualities.cosine
     short = np.flatnonzero(cosine.low[0] <= GOOD_COSINE)
     enough = int(short[-1]) + 1 if short.size else 0
-    if enough == len(SHOTS):
+    if enough == len(qualities.shots):
         if float(cosine.high[0, -1]) < GOOD_COSINE:
             return f"device noise alone turns it below {GOOD_COSINE}, and no shots mend that"
         return f"a cosine above {GOOD_COSINE} could not be shown for any number of shots"
-    first = SHOTS[enough]
+    first = qualities.shots[enough]
     if first is None:
         return f"only with exact values the whole interval lies above {GOOD_COSINE}"
     return f"from {first} shots on the whole interval lies above {GOOD_COSINE}"
 
 
-def _by_depth(points: Sequence[Point], found: Sequence[Sequence[Quality]]) -> str:
+def _by_depth(qualities: Qualities) -> str:
     """Whether depth harms the cosine at the reference shots, over random weights."""
-    middle = SHOTS.index(REFERENCE_SHOTS)
-    shallow, deep = points[1], points[-1]
-    pair = (found[-1][middle].cosine, found[1][middle].cosine)
-    change = paired_difference(*pair).estimate()
-    depths = f"from depth {shallow.depth} to {deep.depth} at random weights"
+    shallow, deep = (qualities.points[k].depth for k in (1, -1))
+    changes = (
+        qualities.table[-1][qualities.middle].cosine - qualities.table[1][qualities.middle].cosine
+    )
+    change = hierarchical_bootstrap(changes).estimate()
+    depths = f"from depth {shallow} to {deep} at random weights"
     if excludes(change):
         direction = "falls" if change.value < 0 else "rises"
         return f"It {direction} {depths}: the change is {shown(change, '{:+.3f}')}."
-    units = units_of(pair[0] - pair[1])
+    units = units_of(changes)
     unit = "draws" if units.name == "latents" else units.name
     return nothing_seen(depths, units.sd, MATTERS, units.have, unit)
 
 
-def _cosine_figure(device: str, points: Sequence[Point], cosine: Bootstrap) -> Figure:
-    ends = "; ".join(
-        f"{point.name} {cosine.value[row, 0]:.2f} to {cosine.value[row, -1]:.2f}"
-        for row, point in enumerate(points)
-    )
+def _cosine_figure(device: str, qualities: Qualities) -> Figure:
+    labels = [shots_label(shots) for shots in qualities.shots]
+    series = [
+        Series.of(point.name, labels, [qualities.cosine_at(row, k) for k in range(len(labels))])
+        for row, point in enumerate(qualities.points)
+    ]
+    ends = "; ".join(f"{line.name} {line.y[0]:.2f} to {line.y[-1]:.2f}" for line in series)
     return Figure(
         id=f"gradient_cosine_{identifier(device)}",
         title=f"Direction of the measured gradient, {device}",
         kind="lines",
-        x=Axis(label="shots per circuit", order=tuple(shots_label(shots) for shots in SHOTS)),
+        x=Axis(label="shots per circuit", order=tuple(labels)),
         y=Axis(label="cosine with the ideal gradient"),
-        series=tuple(
-            Series.of(
-                point.name,
-                [shots_label(shots) for shots in SHOTS],
-                [_cosine_at(cosine, row, k) for k in range(len(SHOTS))],
-            )
-            for row, point in enumerate(points)
-        ),
+        series=tuple(series),
         reading=(
             "1 is the ideal direction, 0 is no information; what is lost even with exact values is "
             "the device's noise. Bars are 95 % intervals."
         ),
-        alternative=f"Cosine on {device} from {SHOTS[0]} shots to exact values: {ends}.",
+        alternative=f"Cosine on {device} from {labels[0]} shots to exact values: {ends}.",
     )
 
 
-def _ratio_figure(device: str, points: Sequence[Point], ratio: Bootstrap) -> Figure:
-    shots = SHOTS[:-1]
-    ends = "; ".join(
-        f"{point.name} {10 ** ratio.value[row, 0]:.2g} to {10 ** ratio.value[row, -1]:.2g}"
-        for row, point in enumerate(points)
-    )
+def _ratio_figure(device: str, qualities: Qualities) -> Figure:
+    labels = [shots_label(shots) for shots in qualities.shots[:-1]]
+    ratio = qualities.ratio
+    series = [
+        Series.of(
+            point.name, labels, [_power_of_ten(ratio.estimate(row, k)) for k in range(len(labels))]
+        )
+        for row, point in enumerate(qualities.points)
+    ]
+    ends = "; ".join(f"{line.name} {line.y[0]:.2g} to {line.y[-1]:.2g}" for line in series)
     return Figure(
         id=f"gradient_ratio_{identifier(device)}",
         title=f"Signal-to-noise ratio of the gradient, {device}",
         kind="lines",
-        x=Axis(label="shots per circuit", order=tuple(shots_label(each) for each in shots)),
+        x=Axis(label="shots per circuit", order=tuple(labels)),
         y=Axis(label="|gradient| / standard deviation", log=True),
-        series=tuple(
-            Series.of(
-                point.name,
-                [shots_label(each) for each in shots],
-                [_power_of_ten(ratio.estimate(row, k)) for k in range(len(shots))],
-            )
-            for row, point in enumerate(points)
-        ),
+        series=tuple(series),
         reading=(
             "Below 1 the gradient is mostly shot noise; each line doubles with four times the "
             "shots. Bars are 95 % intervals."
         ),
-        alternative=f"Ratio on {device} from {shots[0]} to {shots[-1]} shots: {ends}.",
+        alternative=f"Ratio on {device} from {labels[0]} to {labels[-1]} shots: {ends}.",
     )
-
-
-def _cosine_at(cosine: Bootstrap, row: int, column: int) -> Estimate:
-    """One cosine; its interval ends at 1, as cosines do."""
-    found = cosine.estimate(row, column)
-    return Estimate(value=found.value, low=found.low, high=min(found.high, 1.0))
 
 
 def _shots_for_one(ratio: Estimate) -> Estimate:
@@ -244,33 +258,28 @@ def _power_of_ten(estimate: Estimate) -> Estimate:
     return Estimate(value=10**estimate.value, low=10**estimate.low, high=10**estimate.high)
 
 
-def _table(
-    points: Sequence[Point],
-    found: Sequence[Sequence[Quality]],
-    cosine: Bootstrap,
-    ratio: Bootstrap,
-) -> Table:
-    middle = SHOTS.index(REFERENCE_SHOTS)
+def _table(qualities: Qualities) -> Table:
+    middle = qualities.middle
     rows: list[tuple[Cell, ...]] = []
-    for row, point in enumerate(points):
-        signal = root(hierarchical_bootstrap(found[row][middle].signal).estimate())
-        logarithm = ratio.estimate(row, middle)
+    for row, point in enumerate(qualities.points):
+        signal = root(hierarchical_bootstrap(qualities.table[row][middle].signal).estimate())
+        logarithm = qualities.ratio.estimate(row, middle)
         at, needed = _power_of_ten(logarithm), _shots_for_one(logarithm)
-        cosines = (_cosine_at(cosine, row, k) for k in (middle, -1))
+        cosines = (qualities.cosine_at(row, k) for k in (middle, -1))
         rows.append((point.name, signal, *cosines, at, needed))
-    return Table(
-        id="gradients_by_depth",
-        title="Gradients by weights and depth",
-        columns=(
-            Column(name="weights"),
-            Column(name="ideal norm"),
-            Column(name=f"cosine, {REFERENCE_SHOTS} shots", digits=3),
-            Column(name="cosine, exact", digits=3),
-            Column(name=f"signal-to-noise, {REFERENCE_SHOTS} shots", digits=2),
-            Column(name="shots for signal = noise", digits=0),
-        ),
-        rows=tuple(rows),
-        reading=(
+    return Table.of(
+        "gradients_by_depth",
+        "Gradients by weights and depth",
+        [
+            "weights",
+            "ideal norm",
+            (f"cosine, {REFERENCE_SHOTS} shots", 3),
+            ("cosine, exact", 3),
+            (f"signal-to-noise, {REFERENCE_SHOTS} shots", 2),
+            ("shots for signal = noise", 0),
+        ],
+        rows,
+        (
             "The cosine with exact values is what device noise alone does to the direction; the "
             "signal-to-noise ratio is against shot noise, and the shots for a ratio of 1 are "
             "scaled from it."
@@ -290,8 +299,8 @@ def _notes(scope: Scope, cosine: Bootstrap) -> tuple[str, ...]:
     return (
         f"Minibatches of {MINIBATCH} visited states; upstream gradient d mu / d <Z_i> {whose} "
         "times normalised random advantages. A minibatch whose advantages agree fares better.",
-        f"{draws_of(scope)} draws, {repeats_of(scope)} measurements of each gradient. Depths other "
-        "than the trained one have random weights.",
+        f"{draws_of(scope)} draws, {scope.sizes.gradient_repeats} measurements of each gradient. "
+        "Depths other than the trained one have random weights.",
         over,
         BEST_CASE,
     )

@@ -6,17 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from qhw.studies.finding import Cell, Column, Estimate, Table
-from qhw.studies.measured.noisy import Key
-from qhw.studies.questions.by_shots import REFERENCE_SHOTS, shots_label, title
+from qhw.studies.finding import Cell, Estimate, Table
+from qhw.studies.measured.noisy_features import Key
+from qhw.studies.names import mitigation_title, shots_label
+from qhw.studies.questions.error_by_shots import REFERENCE_SHOTS
 from qhw.studies.statistics.bootstrap import hierarchical_bootstrap
 from qhw.studies.statistics.holm import holm
 from qhw.studies.statistics.intervals import shown
 from qhw.studies.statistics.power import nothing_seen, units_of
-
-FloatArray = NDArray[np.float64]
+from qhw.studies.store import FloatArray
 
 MATTERS = 0.1
 """A change of a mean square by this share would matter: 5 % of its root."""
@@ -118,21 +117,21 @@ def _by_verdict(device: str, comparisons: Sequence[Comparison]) -> dict[str, lis
 
 
 def _harm(worse: Sequence[Comparison]) -> str:
-    names = " and ".join(title(each.condition.method) for each in worse)
+    names = " and ".join(mitigation_title(each.condition.method) for each in worse)
     return f", and {names} {'makes' if len(worse) == 1 else 'make'} it worse" if worse else ""
 
 
 def _gain(best: Comparison, estimates: Mapping[Key, Estimate]) -> str:
     p_value = "< 0.001" if best.p_value < 1e-3 else f"= {best.p_value:.3f}"
     value = shown(estimates[best.condition])
-    return f"{title(best.condition.method)} lowers it to {value} (Holm p {p_value})"
+    return f"{mitigation_title(best.condition.method)} lowers it to {value} (Holm p {p_value})"
 
 
 def _nothing(unseen: Comparison, squares: Mapping[Key, FloatArray], family: int) -> str:
     """A null result; the mean square without mitigation is the unit."""
     units = units_of(_change(squares, unseen.condition))
     key = unseen.condition
-    pair = f"{title(key.method)} and no mitigation at {key.shots} shots on {key.device}"
+    pair = f"{mitigation_title(key.method)} and no mitigation at {key.shots} shots on {key.device}"
     what = f"between the mean squared errors of {pair}"
     return nothing_seen(what, units.sd, MATTERS, *units[1:], alpha=ALPHA / family, form="{:.0%}")
 
@@ -152,22 +151,14 @@ def comparison_table(
     for each in comparisons:
         key = each.condition
         plain = estimates[key._replace(method="none")]
-        labels = (key.device, title(key.method), shots_label(key.shots))
+        labels = (key.device, mitigation_title(key.method), shots_label(key.shots))
         rows.append((*labels, plain, estimates[key], each.p_value, each.verdict))
-    return Table(
-        id=f"{name}_mitigation",
-        title=f"Mitigation against none, {measure}",
-        columns=(
-            Column(name="device"),
-            Column(name="mitigation"),
-            Column(name="shots"),
-            Column(name="without", digits=4),
-            Column(name="with", digits=4),
-            Column(name="p (Holm)", digits=4),
-            Column(name="verdict"),
-        ),
-        rows=tuple(rows),
-        reading=(
+    return Table.of(
+        f"{name}_mitigation",
+        f"Mitigation against none, {measure}",
+        ["device", "mitigation", "shots", ("without", 4), ("with", 4), ("p (Holm)", 4), "verdict"],
+        rows,
+        (
             "Paired by state; p-values are of the change of each controller's mean square, as a "
             f"share of it without mitigation, adjusted over all {len(rows)} comparisons here."
         ),

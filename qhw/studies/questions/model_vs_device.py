@@ -8,13 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qhw.errors import DataError
-from qhw.studies.finding import Axis, Column, Estimate, Figure, Finding, Series, Table
-from qhw.studies.measured.conditions import FloatArray
-from qhw.studies.measured.probes import ProbeJob, probe_path, read_probes
+from qhw.studies.finding import Axis, Estimate, Figure, Finding, Series, Table
+from qhw.studies.measured.probe_jobs import ProbeJob, read_probe_jobs
 from qhw.studies.statistics.bootstrap import hierarchical_bootstrap
 from qhw.studies.statistics.intervals import shown, transformed
-from qhw.studies.study import Scope, read_arrays
+from qhw.studies.store import FloatArray
+from qhw.studies.study import Scope, Study
 
 BEST_CASE = (
     "Simulated noise is a best case: it knows no crosstalk, no coherent errors and no drift since "
@@ -22,7 +21,7 @@ BEST_CASE = (
 )
 
 
-class ModelVsDevice:
+class ModelVsDevice(Study):
     """What devices made of probe circuits, beside what the noise model says of them."""
 
     name = "model_vs_device"
@@ -30,23 +29,16 @@ class ModelVsDevice:
 
     def acquire(self, scope: Scope) -> None:
         """Look for jobs of the runs in the ledger; nothing is sent."""
-        from qhw.studies.measured.probing import acquire_probes
+        from qhw.studies.measured.probe_models import acquire_probes
 
         acquire_probes(scope)
 
     def analyse(self, scope: Scope) -> Finding:
         """Compare; where no device was asked, say what that means."""
-        jobs = read_probes(scope)
-        if jobs is None:
-            raise DataError(
-                "The ledger was not looked at yet.",
-                "Acquire first: `qhw report noise ... --step acquire`.",
-            )
+        jobs = read_probe_jobs(scope)
         compared = [_compare(scope, job) for job in jobs if job.calibrated]
-        return Finding(
-            study=self.name,
-            question=self.question,
-            answer=_answer(scope, compared),
+        return self.finding(
+            _answer(scope, compared),
             figures=(_figure(compared),) if compared else (),
             tables=(_table(compared),) if compared else (),
             notes=tuple(_notes(jobs, compared)),
@@ -62,9 +54,9 @@ class _Compared:
 
     Attributes:
         job: What it was.
-        device: Measured against ideal.
+        device: FeatureData against ideal.
         model: Noise model against ideal.
-        apart: Measured against noise model.
+        apart: FeatureData against noise model.
         excess: Mean square of the device's error minus that of the model's, paired by circuit.
         shots: What the shots alone would put between measured and model.
         chi2: Mean squared difference to the model in units of the shots' variance; 1 if that is
@@ -81,7 +73,7 @@ class _Compared:
 
 
 def _compare(scope: Scope, job: ProbeJob) -> _Compared:
-    arrays = read_arrays(probe_path(scope, job.job))
+    arrays = scope.store(ModelVsDevice.name).arrays(f"{job.job}.npz")
     measured, model, ideal = (arrays[name] for name in ("measured", "model", "ideal"))
     # An output that every shot agreed on has an estimated error of 0: one shot is its resolution.
     errors = arrays["errors"].clip(min=1 / job.shots)
@@ -171,23 +163,23 @@ def _figure(compared: Sequence[_Compared]) -> Figure:
 
 
 def _table(compared: Sequence[_Compared]) -> Table:
-    return Table(
-        id="model_against_device",
-        title="Probe circuits, job by job",
-        columns=(
-            Column(name="job"),
-            Column(name="device"),
-            Column(name="finished"),
-            Column(name="model's calibration"),
-            Column(name="circuits", digits=0),
-            Column(name="shots", digits=0),
-            Column(name="measured - ideal, rms", digits=4),
-            Column(name="model - ideal, rms", digits=4),
-            Column(name="measured - model, rms", digits=4),
-            Column(name="shots alone, rms", digits=4),
-            Column(name="squared difference by shots' variance", digits=2),
-        ),
-        rows=tuple(
+    return Table.of(
+        "model_against_device",
+        "Probe circuits, job by job",
+        [
+            "job",
+            "device",
+            "finished",
+            "model's calibration",
+            ("circuits", 0),
+            ("shots", 0),
+            ("measured - ideal, rms", 4),
+            ("model - ideal, rms", 4),
+            ("measured - model, rms", 4),
+            ("shots alone, rms", 4),
+            ("squared difference by shots' variance", 2),
+        ],
+        tuple(
             (
                 each.job.job,
                 each.job.device,
@@ -203,7 +195,7 @@ def _table(compared: Sequence[_Compared]) -> Table:
             )
             for each in compared
         ),
-        reading=(
+        (
             "Shot noise is taken out of the errors. The last column is 1 where shots explain the "
             "whole difference between device and model; above 1 the model misses something. "
             "Intervals are 95 %, over the circuits."

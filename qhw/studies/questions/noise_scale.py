@@ -4,63 +4,59 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qhw.studies.finding import Axis, Column, Figure, Finding, Reference, Series, Table
+from qhw.studies.finding import Axis, Figure, Finding, Reference, Series, Table
 from qhw.studies.measured.conditions import NOISELESS, Setting
-from qhw.studies.measured.gathered import (
-    Gathered,
+from qhw.studies.measured.seed_rows import (
+    SeedRows,
     backend_facts,
+    baselines,
     constant_and_rule,
-    hand_made,
 )
-from qhw.studies.measured.groups import subject
+from qhw.studies.measured.training_groups import subject
 from qhw.studies.statistics.bootstrap import Bootstrap, hierarchical_bootstrap
-from qhw.studies.statistics.claims import claim
-from qhw.studies.statistics.crossing import Crossing, crossing
+from qhw.studies.statistics.break_point import BreakPoint, break_point
 from qhw.studies.statistics.intervals import shown
-from qhw.studies.study import Scope
+from qhw.studies.study import Scope, Study
 
 SCALES = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
 
 
-class NoiseScale:
+class NoiseScale(Study):
     """Return against the scale of the device's errors, and where the advantage is gone."""
 
     name = "noise_scale"
     question = "How much noise does the controller bear?"
+    about = "how much noise such controllers bear"
 
     def acquire(self, scope: Scope) -> None:
         """Play every scale; scale 0 is the noiseless circuit."""
         from qhw.studies.measured.playing import acquire_conditions
 
-        gathered = Gathered(scope, subject(scope.runs))
-        acquire_conditions(scope, [*hand_made(scope), *gathered.conditions(_settings(scope))])
+        controllers = SeedRows(scope, subject(scope.runs))
+        acquire_conditions(scope, [*baselines(scope), *controllers.conditions(_settings(scope))])
 
     def analyse(self, scope: Scope) -> Finding:
         """Gain over the best constant by scale, with the break points."""
-        gathered = Gathered(scope, subject(scope.runs))
+        controllers = SeedRows(scope, subject(scope.runs))
         settings = _settings(scope)
         constant, rule = constant_and_rule(scope)
-        gains = gathered.gains(settings, constant)
-        over_rule = gathered.gains(settings, rule)
+        gains = controllers.gains(settings, constant)
+        over_rule = controllers.gains(settings, rule)
         lost = _breaks(gains)
         sentence = _sentence(scope.device, gains, lost)
-        said = claim(sentence, gathered.seeds, "how much noise such controllers bear")
         rule_gain = hierarchical_bootstrap([rule.returns - constant.returns])
-        return Finding(
-            study=self.name,
-            question=self.question,
-            answer=said.answer,
-            refusal=said.refusal,
-            observed=said.observed,
+        return self.finding(
+            sentence,
+            controllers.seeds,
             figures=(_figure(scope.device, gains, float(rule_gain.value), lost),),
-            tables=(_table(gathered, settings, gains, over_rule),),
+            tables=(_table(controllers, settings, gains, over_rule),),
             notes=(
-                gathered.told,
+                controllers.note,
                 gains.flag,
                 _rule_note(over_rule),
                 "Scale 0 is the noiseless circuit. Gate and read-out errors are multiplied by the "
                 "scale, T1 and T2 divided by it.",
-                _caps_note(gathered, settings),
+                _caps_note(controllers, settings),
             ),
             provenance={**gains.facts, "device": scope.device},
         )
@@ -70,14 +66,14 @@ def _settings(scope: Scope) -> list[Setting]:
     return [Setting(scope.device, scale) if scale else NOISELESS for scale in SCALES]
 
 
-def _breaks(gains: Bootstrap) -> Crossing | None:
+def _breaks(gains: Bootstrap) -> BreakPoint | None:
     """Where the gain falls below 0; None if there is none to lose."""
     if not float(gains.low[0]) > 0:
         return None
-    return crossing(SCALES, gains.replicates, 0.0, y=gains.value)
+    return break_point(SCALES, gains.replicates, 0.0, y=gains.value)
 
 
-def _sentence(device: str, gains: Bootstrap, lost: Crossing | None) -> str:
+def _sentence(device: str, gains: Bootstrap, lost: BreakPoint | None) -> str:
     noiseless = shown(gains.estimate(0), "{:+.3f}")
     if lost is None:
         return (
@@ -97,11 +93,11 @@ def _rule_note(over_rule: Bootstrap) -> str:
     if not float(over_rule.low[0]) > 0:
         noiseless = shown(over_rule.estimate(0), "{:+.3f}")
         return f"Against the confidence rule there is no advantage to lose: {noiseless} noiseless."
-    lost = crossing(SCALES, over_rule.replicates, 0.0, y=over_rule.value)
+    lost = break_point(SCALES, over_rule.replicates, 0.0, y=over_rule.value)
     return f"Where the confidence rule is as good: {lost.words()} times the device's errors."
 
 
-def _figure(device: str, gains: Bootstrap, rule: float, lost: Crossing | None) -> Figure:
+def _figure(device: str, gains: Bootstrap, rule: float, lost: BreakPoint | None) -> Figure:
     broken = [] if lost is None or lost.at is None else [(lost.words(), lost.at.value)]
     return Figure(
         id="gain_by_noise_scale",
@@ -109,15 +105,7 @@ def _figure(device: str, gains: Bootstrap, rule: float, lost: Crossing | None) -
         kind="lines",
         x=Axis(label=f"errors of {device}, times"),
         y=Axis(label="return minus the best constant's"),
-        series=(
-            Series(
-                name="controller",
-                x=SCALES,
-                y=tuple(gains.value.tolist()),
-                low=tuple(gains.low.tolist()),
-                high=tuple(gains.high.tolist()),
-            ),
-        ),
+        series=(Series.of("controller", SCALES, gains.estimates()),),
         references=(
             Reference(name="best constant", value=0.0),
             Reference(name="confidence rule", value=rule),
@@ -136,37 +124,39 @@ def _figure(device: str, gains: Bootstrap, rule: float, lost: Crossing | None) -
 
 
 def _table(
-    gathered: Gathered, settings: Sequence[Setting], gains: Bootstrap, over_rule: Bootstrap
+    controllers: SeedRows, settings: Sequence[Setting], gains: Bootstrap, over_rule: Bootstrap
 ) -> Table:
-    returns = hierarchical_bootstrap(gathered.returns(settings))
-    guidance = [float(gathered.columns(each, lambda p: p.guidance).mean()) for each in settings]
-    return Table(
-        id="noise_scale",
-        title="Return by noise scale",
-        columns=(
-            Column(name="errors, times", digits=1),
-            Column(name="return", digits=3),
-            Column(name="minus the constant's", digits=3),
-            Column(name="minus the rule's", digits=3),
-            Column(name="mean guidance", digits=2),
-        ),
-        rows=tuple(
+    returns = hierarchical_bootstrap(controllers.returns(settings))
+    guidance = [float(controllers.columns(each, lambda p: p.guidance).mean()) for each in settings]
+    return Table.of(
+        "noise_scale",
+        "Return by noise scale",
+        [
+            ("errors, times", 1),
+            ("return", 3),
+            ("minus the constant's", 3),
+            ("minus the rule's", 3),
+            ("mean guidance", 2),
+        ],
+        tuple(
             (
                 scale,
-                returns.estimate(row),
-                gains.estimate(row),
-                over_rule.estimate(row),
-                guidance[row],
+                returns.estimate(k),
+                gains.estimate(k),
+                over_rule.estimate(k),
+                guidance[k],
             )
-            for row, scale in enumerate(SCALES)
+            for k, scale in enumerate(SCALES)
         ),
-        reading="Every row is the same controller on the same latents; intervals are 95 %.",
+        "Every row is the same controller on the same latents; intervals are 95 %.",
     )
 
 
-def _caps_note(gathered: Gathered, settings: Sequence[Setting]) -> str:
+def _caps_note(controllers: SeedRows, settings: Sequence[Setting]) -> str:
     """Where the scale is less than it says, on the qubits that carry the circuit."""
-    caps = {each.noise_scale: backend_facts(gathered.first(each)).noise_caps for each in settings}
+    caps = {
+        each.noise_scale: backend_facts(controllers.first(each)).noise_caps for each in settings
+    }
     capped = [f"times {scale:g}: {'; '.join(lines)}" for scale, lines in caps.items() if lines]
     if not capped:
         return "No error of the circuit's own gates and qubits meets its physical limit."

@@ -10,35 +10,21 @@ data/plateaus/nQUBITS-dDEPTH-ENTANGLEMENT-DRAWS.npz
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from policy.circuit import RingCircuit
-from qhw.studies.finding import Axis, Cell, Column, Estimate, Figure, Finding, Series, Table
-from qhw.studies.measured.visited import require
-from qhw.studies.statistics.bootstrap import (
-    TAIL,
-    Bootstrap,
-    hierarchical_bootstrap,
-    paired_difference,
-)
+from qhw.studies.finding import Axis, Cell, Estimate, Figure, Finding, Series, Table
+from qhw.studies.statistics.bootstrap import TAIL, Bootstrap, hierarchical_bootstrap
 from qhw.studies.statistics.holm import holm
 from qhw.studies.statistics.intervals import of_positive, shown
 from qhw.studies.statistics.power import nothing_seen, units_of
-from qhw.studies.study import Arrays, Scope, kept, read_arrays
+from qhw.studies.store import Arrays, FloatArray
+from qhw.studies.study import Scope, Study
 
-FloatArray = NDArray[np.float64]
-
-QUICK_QUBITS, FULL_QUBITS = (2, 4, 6, 8, 10), tuple(range(2, 11))
-DEPTHS = tuple(range(1, 13))
-QUBITS_OF_DEPTHS = 4
-DEPTHS_OF_QUBITS = (2, 6)
-QUICK_DRAWS, FULL_DRAWS = 400, 4000
 WEIGHT = 1
 """Position of qubit 0's RY in the first layer; see `RingCircuit.quantum_circuit`."""
 AT_ONCE = 200
@@ -60,7 +46,7 @@ class Size:
     depth: int
 
 
-class Plateaus:
+class Plateaus(Study):
     """Variance of a gradient against depth and qubits."""
 
     name = "plateaus"
@@ -69,32 +55,30 @@ class Plateaus:
     def acquire(self, scope: Scope) -> None:
         """Draw gradients for every size that is not there yet."""
         for size in sizes(scope):
-            path = _path(scope, size)
-            if not path.exists():
-                scope.tell(f"gradients of {size.qubits} qubits, depth {size.depth}")
-                kept(path, partial(_draw, _circuit(scope, size), draws_of(scope)))
+            what = f"gradients of {size.qubits} qubits, depth {size.depth}"
+            draw = partial(_draw, _circuit(scope, size), scope.sizes.plateau_draws)
+            scope.store(self.name).acquire(_file(scope, size), what, draw)
 
     def analyse(self, scope: Scope) -> Finding:
         """Variances with their intervals, and the slope per qubit."""
-        known = sizes(scope)
-        squares = [np.square(read_arrays(require(_path(scope, s)))["gradient"]) for s in known]
-        samples = np.array(squares)[:, None]
-        found = hierarchical_bootstrap(samples)
-        if not (found.replicates > 0).all():
-            return Finding(study=self.name, question=self.question, refusal=NO_GRADIENT)
-        qubits = qubits_of(scope)
-        slopes = {depth: _slope(known, found, qubits, depth) for depth in DEPTHS_OF_QUBITS}
-        return Finding(
-            study=self.name,
-            question=self.question,
-            answer=_answer(slopes, known, samples),
+        store, draws = scope.store(self.name), scope.sizes.plateau_draws
+        gradients = {size: store.arrays(_file(scope, size))["gradient"] for size in sizes(scope)}
+        variances = Variances.of(gradients)
+        if not (variances.bootstrap.replicates > 0).all():
+            return self.refused(NO_GRADIENT)
+        qubits, depths = scope.sizes.plateau_qubits, scope.sizes.plateau_depths
+        by_depth = [Size(scope.sizes.plateau_width, depth) for depth in depths]
+        slopes = {depth: variances.slope(qubits, depth) for depth in scope.sizes.plateau_layers}
+        return self.finding(
+            f"{' '.join(map(_slope_in_words, slopes, slopes.values()))} "
+            f"{_depth_in_words(variances, by_depth)}",
             figures=(
-                _figure_by_qubits(known, found, qubits, slopes),
-                _figure_by_depth(known, found),
+                _figure_by_qubits(variances, qubits, slopes),
+                _figure_by_depth(variances, by_depth),
             ),
-            tables=(_slope_table(slopes), _table(known, found)),
+            tables=(_slope_table(slopes), _table(variances)),
             notes=(
-                f"{draws_of(scope)} random weight sets of every size, uniform in [-pi, pi]; one "
+                f"{draws} random weight sets of every size, uniform in [-pi, pi]; one "
                 "input, the mean state; no training seed is involved. Intervals: 95 %, over the "
                 "weight sets.",
                 f"Entanglement `{scope.runs[0].config.actor.circuit.entanglement}`, encoding "
@@ -104,29 +88,61 @@ class Plateaus:
                 "where training ends.",
             ),
             provenance={
-                "bootstrap seed": found.seed,
-                "bootstrap resamples": len(found.replicates),
-                "weight sets": draws_of(scope),
+                "bootstrap seed": variances.bootstrap.seed,
+                "bootstrap resamples": len(variances.bootstrap.replicates),
+                "weight sets": draws,
                 "seed of the weights": SEED,
             },
         )
 
 
-def qubits_of(scope: Scope) -> tuple[int, ...]:
-    """Numbers of qubits that are compared."""
-    return FULL_QUBITS if scope.full else QUICK_QUBITS
+@dataclass(frozen=True)
+class Variances:
+    """Variances of the gradient of K circuits over the same number of random weight sets.
+
+    Attributes:
+        sizes: K of them.
+        squares: (K, 1, D) squared gradients.
+        bootstrap: (K,) their means.
+    """
+
+    sizes: Sequence[Size]
+    squares: FloatArray
+    bootstrap: Bootstrap
+
+    @classmethod
+    def of(cls, gradients: Mapping[Size, FloatArray]) -> Variances:
+        """Bootstrap the gradients (D,) of every size."""
+        squares = np.square(np.array(list(gradients.values())))[:, None]
+        return cls(list(gradients), squares, hierarchical_bootstrap(squares))
+
+    def rows(self, sizes: Iterable[Size]) -> list[int]:
+        """Places of these sizes."""
+        return [self.sizes.index(size) for size in sizes]
+
+    def estimate(self, size: Size) -> Estimate:
+        """One size's variance."""
+        return of_positive(self.bootstrap.estimate(*self.rows([size])))
+
+    def slope(self, qubits: Sequence[int], depth: int) -> Estimate:
+        """Least-squares slope of log2 variance per qubit at one depth."""
+        rows = self.rows(Size(n, depth) for n in qubits)
+        away = np.array(qubits) - np.mean(qubits)
+        weights = away / (away @ away)
+        slopes = np.log2(self.bootstrap.replicates[:, rows]) @ weights
+        value = float(np.log2(self.bootstrap.value[rows]) @ weights)
+        low, high = map(float, np.quantile(slopes, [TAIL, 1 - TAIL]))
+        return Estimate(value=value, low=low, high=high)
 
 
 def sizes(scope: Scope) -> list[Size]:
     """Every size once: against qubits at two depths, and against depth at four qubits."""
-    against_qubits = [Size(n, depth) for depth in DEPTHS_OF_QUBITS for n in qubits_of(scope)]
-    against_depth = [Size(QUBITS_OF_DEPTHS, depth) for depth in DEPTHS]
+    chosen = scope.sizes
+    against_qubits = [
+        Size(n, layers) for layers in chosen.plateau_layers for n in chosen.plateau_qubits
+    ]
+    against_depth = [Size(chosen.plateau_width, depth) for depth in chosen.plateau_depths]
     return list(dict.fromkeys([*against_qubits, *against_depth]))
-
-
-def draws_of(scope: Scope) -> int:
-    """Random weight sets of every size."""
-    return FULL_DRAWS if scope.full else QUICK_DRAWS
 
 
 def _circuit(scope: Scope, size: Size) -> RingCircuit:
@@ -154,26 +170,9 @@ def _draw(circuit: RingCircuit, draws: int) -> Arrays:
     return {"gradient": np.concatenate(parts)}
 
 
-def _path(scope: Scope, size: Size) -> Path:
-    circuit = _circuit(scope, size)
-    stem = f"n{size.qubits}-d{size.depth}-{circuit.entanglement}-{draws_of(scope)}"
-    return scope.data("plateaus") / f"{stem}.npz"
-
-
-def _slope(known: Sequence[Size], found: Bootstrap, qubits: Sequence[int], depth: int) -> Estimate:
-    """Least-squares slope of log2 variance per qubit at one depth."""
-    rows = [known.index(Size(n, depth)) for n in qubits]
-    away = np.array(qubits) - np.mean(qubits)
-    weights = away / (away @ away)
-    low, high = np.quantile(np.log2(found.replicates[:, rows]) @ weights, [TAIL, 1 - TAIL])
-    return Estimate(
-        value=float(np.log2(found.value[rows]) @ weights), low=float(low), high=float(high)
-    )
-
-
-def _answer(slopes: dict[int, Estimate], known: Sequence[Size], squares: FloatArray) -> str:
-    told = " ".join(_slope_in_words(depth, estimate) for depth, estimate in slopes.items())
-    return f"{told} {_depth_in_words(known, squares)}"
+def _file(scope: Scope, size: Size) -> str:
+    entanglement = _circuit(scope, size).entanglement
+    return f"n{size.qubits}-d{size.depth}-{entanglement}-{scope.sizes.plateau_draws}.npz"
 
 
 def _slope_in_words(depth: int, estimate: Estimate) -> str:
@@ -189,17 +188,18 @@ def _slope_in_words(depth: int, estimate: Estimate) -> str:
     return f"At depth {depth} no change with the qubits is seen ({shape})."
 
 
-def _depth_in_words(known: Sequence[Size], squares: FloatArray) -> str:
+def _depth_in_words(variances: Variances, sizes: Sequence[Size]) -> str:
     """The last depth at which the variance still differs from the deepest one's."""
-    rows = squares[[known.index(Size(QUBITS_OF_DEPTHS, depth)) for depth in DEPTHS]]
-    found = paired_difference(rows[:-1], np.broadcast_to(rows[-1], rows[:-1].shape))
-    apart = np.flatnonzero(holm(found.p_value) < ALPHA)
-    circuits = f"circuits of {QUBITS_OF_DEPTHS} qubits"
+    rows = variances.squares[variances.rows(sizes)]
+    differences = hierarchical_bootstrap(rows[:-1] - rows[-1])
+    apart = np.flatnonzero(holm(differences.p_value) < ALPHA)
+    circuits = f"circuits of {sizes[0].qubits} qubits"
     if not apart.size:
         # The depth whose variance is the least well known.
-        widest = np.argmax(np.ptp(found.replicates, axis=0))
+        widest = np.argmax(np.ptp(differences.replicates, axis=0))
         units = units_of((rows[widest] - rows[-1]) / rows[-1].mean())
-        what = f"between the variances of {circuits} and depths {DEPTHS[0]} to {DEPTHS[-1]}"
+        depths = f"depths {sizes[0].depth} to {sizes[-1].depth}"
+        what = f"between the variances of {circuits} and {depths}"
         return nothing_seen(
             what,
             units.sd,
@@ -212,17 +212,15 @@ def _depth_in_words(known: Sequence[Size], squares: FloatArray) -> str:
     last = int(apart[-1])
     ratio = float(rows[-1].mean() / rows[last].mean())
     change = f"{'rises' if ratio > 1 else 'falls'} by a factor of {max(ratio, 1 / ratio):.1f}"
-    told = f"In {circuits} the variance {change} from depth {DEPTHS[last]} to {DEPTHS[-1]}"
-    if last == len(DEPTHS) - 2:
-        return f"{told}, and still changes there."
-    return f"{told}; from depth {DEPTHS[last + 1]} on no further change is seen."
+    depths = f"from depth {sizes[last].depth} to {sizes[-1].depth}"
+    sentence = f"In {circuits} the variance {change} {depths}"
+    if last == len(sizes) - 2:
+        return f"{sentence}, and still changes there."
+    return f"{sentence}; from depth {sizes[last + 1].depth} on no further change is seen."
 
 
 def _figure_by_qubits(
-    known: Sequence[Size],
-    found: Bootstrap,
-    qubits: Sequence[int],
-    slopes: dict[int, Estimate],
+    variances: Variances, qubits: Sequence[int], slopes: Mapping[int, Estimate]
 ) -> Figure:
     ends = "; ".join(
         f"depth {depth}: log2 slope {shown(estimate, '{:+.2f}')} per qubit"
@@ -235,8 +233,12 @@ def _figure_by_qubits(
         x=Axis(label="qubits"),
         y=Axis(label="variance of d<Z_0>/d weight", log=True),
         series=tuple(
-            _series(f"depth {depth}", qubits, [Size(n, depth) for n in qubits], known, found)
-            for depth in DEPTHS_OF_QUBITS
+            Series.of(
+                f"depth {depth}",
+                list(map(float, qubits)),
+                [variances.estimate(Size(n, depth)) for n in qubits],
+            )
+            for depth in slopes
         ),
         reading=(
             "The scale is logarithmic: a straight fall is exponential decay, a barren plateau; a "
@@ -246,73 +248,55 @@ def _figure_by_qubits(
     )
 
 
-def _figure_by_depth(known: Sequence[Size], found: Bootstrap) -> Figure:
-    wanted = [Size(QUBITS_OF_DEPTHS, depth) for depth in DEPTHS]
-    first, last = (found.value[known.index(size)] for size in (wanted[0], wanted[-1]))
+def _figure_by_depth(variances: Variances, sizes: Sequence[Size]) -> Figure:
+    points = [variances.estimate(size) for size in sizes]
+    name = f"{sizes[0].qubits} qubits"
     return Figure(
         id="variance_by_depth",
-        title=f"Variance of a gradient by depth, {QUBITS_OF_DEPTHS} qubits",
+        title=f"Variance of a gradient by depth, {name}",
         kind="lines",
         x=Axis(label="depth", unit="layers"),
         y=Axis(label="variance of d<Z_0>/d weight", log=True),
-        series=(_series(f"{QUBITS_OF_DEPTHS} qubits", DEPTHS, wanted, known, found),),
+        series=(Series.of(name, [float(size.depth) for size in sizes], points),),
         reading=(
             "Where the line levels off, more layers make the start of training no harder. The band "
             "is the 95 % interval."
         ),
-        alternative=f"Variance from depth {DEPTHS[0]}, {first:.3g}, to {DEPTHS[-1]}, {last:.3g}.",
+        alternative=(
+            f"Variance from depth {sizes[0].depth}, {points[0].value:.3g}, to {sizes[-1].depth}, "
+            f"{points[-1].value:.3g}."
+        ),
     )
 
 
-def _series(
-    name: str,
-    x: Sequence[int],
-    wanted: Sequence[Size],
-    known: Sequence[Size],
-    found: Bootstrap,
-) -> Series:
-    points = [of_positive(found.estimate(known.index(size))) for size in wanted]
-    return Series.of(name, list(map(float, x)), points)
-
-
-def _slope_table(slopes: dict[int, Estimate]) -> Table:
+def _slope_table(slopes: Mapping[int, Estimate]) -> Table:
     rows: list[tuple[Cell, ...]] = [
         (f"depth {depth}", estimate, 2.0**-estimate.value) for depth, estimate in slopes.items()
     ]
-    return Table(
-        id="variance_slopes",
-        title="Fall of the variance per qubit",
-        columns=(
-            Column(name="circuit"),
-            Column(name="slope of log2 variance", unit="per qubit", digits=2),
-            Column(name="factor", unit="per qubit", digits=2),
-        ),
-        rows=tuple(rows),
-        reading=(
+    return Table.of(
+        "variance_slopes",
+        "Fall of the variance per qubit",
+        ["circuit", ("slope of log2 variance", 2, "per qubit"), ("factor", 2, "per qubit")],
+        rows,
+        (
             "-1 halves the variance with every qubit, as deep random circuits do; 0 is no plateau. "
             "The interval is what the weight sets leave open, not a bend of the line."
         ),
     )
 
 
-def _table(known: Sequence[Size], found: Bootstrap) -> Table:
-    order = sorted(known, key=lambda size: (size.qubits, size.depth))
+def _table(variances: Variances) -> Table:
     rows: list[tuple[Cell, ...]] = []
-    for size in order:
-        variance = of_positive(found.estimate(known.index(size)))
+    for size in sorted(variances.sizes, key=lambda size: (size.qubits, size.depth)):
+        variance = variances.estimate(size)
         shots = 1 / (2 * variance.value)
         rows.append((float(size.qubits), float(size.depth), variance, shots))
-    return Table(
-        id="variances",
-        title="Variance of d<Z_0>/d weight",
-        columns=(
-            Column(name="qubits", digits=0),
-            Column(name="depth", digits=0),
-            Column(name="variance"),
-            Column(name="shots for signal = noise", digits=0),
-        ),
-        rows=tuple(rows),
-        reading=(
+    return Table.of(
+        "variances",
+        "Variance of d<Z_0>/d weight",
+        [("qubits", 0), ("depth", 0), "variance", ("shots for signal = noise", 0)],
+        rows,
+        (
             "The shots are those per circuit at which the shot noise of the shift rule, at most "
             "1 / (2 shots), equals this variance."
         ),

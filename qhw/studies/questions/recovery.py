@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from qhw.config import MethodName
-from qhw.studies.finding import Cell, Column, Estimate, Table
-from qhw.studies.measured.conditions import FloatArray, Setting
-from qhw.studies.measured.gathered import Gathered
+from qhw.studies.finding import Cell, Estimate, Table
+from qhw.studies.measured.conditions import Setting
+from qhw.studies.measured.seed_rows import SeedRows
 from qhw.studies.questions.prices import (
     ASSUMED,
     PICTURES,
@@ -21,10 +21,11 @@ from qhw.studies.questions.prices import (
     picture_seconds,
     quoted,
 )
-from qhw.studies.statistics.bootstrap import Bootstrap, hierarchical_bootstrap, paired_difference
+from qhw.studies.statistics.bootstrap import Bootstrap, hierarchical_bootstrap
 from qhw.studies.statistics.holm import holm
 from qhw.studies.statistics.intervals import shown
 from qhw.studies.statistics.power import nothing_seen, sample_size, units_of
+from qhw.studies.store import FloatArray
 
 METHODS: tuple[MethodName, ...] = ("readout", "affine", "zne")
 ALPHA = 0.05
@@ -73,7 +74,7 @@ class Recovered(NamedTuple):
         return bool(self.adjusted[k] < ALPHA)
 
 
-def recover(row: Gathered, gain: float) -> Recovered:
+def recover(row: SeedRows, gain: float) -> Recovered:
     """Compare all remedies that fit the device; twice the shots always does."""
     device = row.scope.device
     settings = {name: each for name, each in remedies(device).items() if not row.refusal(each)}
@@ -83,28 +84,28 @@ def recover(row: Gathered, gain: float) -> Recovered:
     return Recovered(settings, differences, found, holm(found.p_value), gain)
 
 
-def recovery_table(rows: Sequence[Gathered], recovered: Sequence[Recovered]) -> Table:
+def recovery_table(rows: Sequence[SeedRows], recovered: Sequence[Recovered]) -> Table:
     """Return recovered by each remedy, and its price."""
-    return Table(
-        id="mitigation",
-        title=f"What mitigation gives back, at {SHOTS} shots per circuit",
-        columns=(
-            Column(name="controller"),
-            Column(name="remedy"),
-            Column(name="return recovered", digits=4),
-            Column(name="p (Holm)", digits=3),
-            Column(name="80 % power takes", digits=0),
-            Column(name="once", unit="QPU s", digits=1),
-            Column(name="per picture", unit="QPU s", digits=2),
-            Column(name="per picture", unit="$", digits=2),
-            Column(name=f"per {UNIT:g} recovered", unit="$", digits=2),
-        ),
-        rows=tuple(
+    return Table.of(
+        "mitigation",
+        f"What mitigation gives back, at {SHOTS} shots per circuit",
+        [
+            "controller",
+            "remedy",
+            ("return recovered", 4),
+            ("p (Holm)", 3),
+            ("80 % power takes", 0),
+            ("once", 1, "QPU s"),
+            ("per picture", 2, "QPU s"),
+            ("per picture", 2, "$"),
+            (f"per {UNIT:g} recovered", 2, "$"),
+        ],
+        tuple(
             (row.group.name, name, *_cells(row, each, k))
             for row, each in zip(rows, recovered, strict=True)
             for k, name in enumerate(each.settings)
         ),
-        reading=(
+        (
             "Recovered: return with the remedy minus return without, both with shots, on the same "
             "latents. 80 % power: training seeds (latents, where there is one seed) that it takes "
             "to see a tenth of the noiseless gain. Prices are what the remedy adds; zne runs two "
@@ -114,7 +115,7 @@ def recovery_table(rows: Sequence[Gathered], recovered: Sequence[Recovered]) -> 
     )
 
 
-def recovery_sentence(row: Gathered, recovered: Recovered) -> str:
+def recovery_sentence(row: SeedRows, recovered: Recovered) -> str:
     """What gives return back, or takes it, how much, and at what price."""
     told = [
         f"{name} {_size(recovered, k)}, {_price_words(_prices(row, recovered, k))}"
@@ -126,7 +127,7 @@ def recovery_sentence(row: Gathered, recovered: Recovered) -> str:
     return f"At {SHOTS} shots mitigation changes the return: {'; '.join(told)} (Holm)."
 
 
-def recovery_notes(rows: Sequence[Gathered], recovered: Sequence[Recovered]) -> list[str]:
+def recovery_notes(rows: Sequence[SeedRows], recovered: Sequence[Recovered]) -> list[str]:
     """What is seen at equal price, where nothing is seen, and what the prices assume."""
     device = rows[0].scope.device
     return [
@@ -138,7 +139,7 @@ def recovery_notes(rows: Sequence[Gathered], recovered: Sequence[Recovered]) -> 
     ]
 
 
-def _cells(row: Gathered, recovered: Recovered, k: int) -> tuple[Cell, ...]:
+def _cells(row: SeedRows, recovered: Recovered, k: int) -> tuple[Cell, ...]:
     sd = units_of(recovered.differences[k]).sd
     needed = float(sample_size(sd, MATTERS * recovered.gain)) if recovered.gain else None
     prices = _prices(row, recovered, k)
@@ -161,7 +162,7 @@ def _price_words(prices: _Prices) -> str:
     return f"at ${prices.dollars:.2f} more per picture{per_unit}"
 
 
-def _null(row: Gathered, recovered: Recovered) -> list[str]:
+def _null(row: SeedRows, recovered: Recovered) -> list[str]:
     """The remedy about which least is known, of those that nothing is seen of."""
     spreads = {
         name: units_of(recovered.differences[k])
@@ -176,15 +177,16 @@ def _null(row: Gathered, recovered: Recovered) -> list[str]:
     return [nothing_seen(what, spreads[name].sd, worth, *spreads[name][1:], form=WORTH)]
 
 
-def _at_equal_price(row: Gathered) -> list[str]:
+def _at_equal_price(row: SeedRows) -> list[str]:
     """Extrapolation against as many shots without it."""
     tried = remedies(row.scope.device)
     if row.refusal(tried["zne"]):
         return []
-    found = paired_difference(*row.returns([tried["zne"], tried[MORE_SHOTS]])).estimate()
+    extrapolated, sampled = row.returns([tried["zne"], tried[MORE_SHOTS]])
+    difference = hierarchical_bootstrap(extrapolated - sampled).estimate()
     return [
         f"At equal price, zne minus twice the shots ({row.group.name}): "
-        f"{shown(found, '{:+.4f}')} of return."
+        f"{shown(difference, '{:+.4f}')} of return."
     ]
 
 
@@ -205,7 +207,7 @@ class _Prices(NamedTuple):
     per_unit: Estimate | None
 
 
-def _prices(row: Gathered, recovered: Recovered, k: int) -> _Prices:
+def _prices(row: SeedRows, recovered: Recovered, k: int) -> _Prices:
     config, setting = row.group.runs[0].config, list(recovered.settings.values())[k]
     quote = quoted(config, setting.shots or SHOTS, setting.mitigation)
     more = round(picture_seconds(quote) - picture_seconds(quoted(config, SHOTS)), PLACES)

@@ -13,64 +13,59 @@ from dataclasses import dataclass
 import numpy as np
 
 from qhw.config import RunConfig
-from qhw.studies.finding import Axis, Column, Estimate, Figure, Finding, Reference, Series, Table
-from qhw.studies.measured.conditions import FloatArray, Setting
-from qhw.studies.measured.gathered import Gathered, constant_and_rule, hand_made
-from qhw.studies.measured.groups import subject
+from qhw.studies.finding import Axis, Estimate, Figure, Finding, Reference, Series, Table
+from qhw.studies.measured.conditions import Setting
+from qhw.studies.measured.seed_rows import SeedRows, baselines, constant_and_rule
+from qhw.studies.measured.training_groups import subject
 from qhw.studies.questions.prices import ASSUMED, dollars, picture_seconds, quoted
-from qhw.studies.statistics.bootstrap import Bootstrap, hierarchical_bootstrap, paired_difference
-from qhw.studies.statistics.claims import claim
-from qhw.studies.statistics.crossing import crossing
+from qhw.studies.statistics.bootstrap import Bootstrap, hierarchical_bootstrap
+from qhw.studies.statistics.break_point import break_point
 from qhw.studies.statistics.intervals import shown, transformed
 from qhw.studies.statistics.power import sample_size, units_of
-from qhw.studies.study import Scope
+from qhw.studies.store import FloatArray
+from qhw.studies.study import Scope, Study
 
-QUICK_SHOTS = (64, 256, 1024, 4096, 16_384)
-FULL_SHOTS = (64, 128, 256, 512, 1024, 2048, 4096, 8192, 16_384)
 MARGIN_SHARE = 0.1
 """A loss below this share of the exact gain over the best constant counts as none."""
 
 
-class Shots:
+class Shots(Study):
     """Return against shots, and the number beyond which the task no longer gains."""
 
     name = "shots"
     question = "How many shots does the task need?"
+    about = "how many shots such controllers need"
 
     def acquire(self, scope: Scope) -> None:
         """Play every number of shots, and exact values."""
         from qhw.studies.measured.playing import acquire_conditions
 
-        gathered = Gathered(scope, subject(scope.runs))
+        controllers = SeedRows(scope, subject(scope.runs))
         settings = [Setting(scope.device), *_settings(scope)]
-        acquire_conditions(scope, [*hand_made(scope), *gathered.conditions(settings)])
+        acquire_conditions(scope, [*baselines(scope), *controllers.conditions(settings)])
 
     def analyse(self, scope: Scope) -> Finding:
         """Gain over the best constant by shots, against that of exact values."""
-        gathered = Gathered(scope, subject(scope.runs))
+        controllers = SeedRows(scope, subject(scope.runs))
         exact, settings = Setting(scope.device), _settings(scope)
         constant, _ = constant_and_rule(scope)
-        returns = gathered.returns([exact, *settings])
+        returns = controllers.returns([exact, *settings])
         gains = hierarchical_bootstrap(returns - constant.returns)
-        losses = paired_difference(returns[1:], np.broadcast_to(returns[0], returns[1:].shape))
+        losses = hierarchical_bootstrap(returns[1:] - returns[0])
         margin = MARGIN_SHARE * float(gains.value[0])
-        config, shots = scope.runs[0].config, _shots(scope)
+        config, shots = scope.runs[0].config, scope.sizes.task_shots
         enough = _enough(returns, constant.returns, shots) if float(gains.low[0]) > 0 else None
         sentence = _sentence(config, shots, gains, enough)
-        said = claim(sentence, gathered.seeds, "how many shots such controllers need")
-        return Finding(
-            study=self.name,
-            question=self.question,
-            answer=said.answer,
-            refusal=said.refusal,
-            observed=said.observed,
+        return self.finding(
+            sentence,
+            controllers.seeds,
             figures=(
                 _figure(scope.device, shots, gains),
                 _loss_figure(scope.device, shots, losses, margin, enough),
             ),
             tables=(_table(config, shots, gains, losses),),
             notes=(
-                gathered.told,
+                controllers.note,
                 gains.flag,
                 f"No longer gaining: what is lost against exact values is less than a tenth of "
                 f"what they gain over the best constant ({margin:.2g} of return). Between the "
@@ -82,12 +77,8 @@ class Shots:
         )
 
 
-def _shots(scope: Scope) -> tuple[int, ...]:
-    return FULL_SHOTS if scope.full else QUICK_SHOTS
-
-
 def _settings(scope: Scope) -> list[Setting]:
-    return [Setting(scope.device, shots=shots) for shots in _shots(scope)]
+    return [Setting(scope.device, shots=shots) for shots in scope.sizes.task_shots]
 
 
 @dataclass(frozen=True)
@@ -116,9 +107,9 @@ def _enough(returns: FloatArray, constant: FloatArray, shots: Sequence[int]) -> 
     """Find it on returns (1 + K, S, N), exact ones first, and the constant's (N,)."""
     exact, sampled = returns[0], returns[1:]
     missing = hierarchical_bootstrap(exact - sampled - MARGIN_SHARE * (exact - constant))
-    found = crossing(np.log2(shots), missing.replicates, 0.0, y=missing.value)
-    places = None if found.at is None else transformed(found.at, lambda k: 2.0**k, 0.0)
-    return _Enough(places, found.open_low, found.open_high)
+    place = break_point(np.log2(shots), missing.replicates, 0.0, y=missing.value)
+    enough = None if place.at is None else transformed(place.at, lambda k: 2.0**k, 0.0)
+    return _Enough(enough, place.open_low, place.open_high)
 
 
 def _sentence(
@@ -171,15 +162,7 @@ def _figure(device: str, shots: Sequence[int], gains: Bootstrap) -> Figure:
         kind="lines",
         x=Axis(label="shots per circuit", log=True),
         y=Axis(label="return minus the best constant's"),
-        series=(
-            Series(
-                name=f"noise of {device}",
-                x=tuple(map(float, shots)),
-                y=tuple(gains.value[1:].tolist()),
-                low=tuple(gains.low[1:].tolist()),
-                high=tuple(gains.high[1:].tolist()),
-            ),
-        ),
+        series=(Series.of(f"noise of {device}", list(map(float, shots)), gains.estimates()[1:]),),
         references=(
             Reference(name="exact values", value=exact),
             Reference(name="best constant", value=0.0),
@@ -207,15 +190,7 @@ def _loss_figure(
         kind="lines",
         x=Axis(label="shots per circuit", log=True),
         y=Axis(label="return minus that of exact values"),
-        series=(
-            Series(
-                name=f"noise of {device}",
-                x=tuple(map(float, shots)),
-                y=tuple(losses.value.tolist()),
-                low=tuple(losses.low.tolist()),
-                high=tuple(losses.high.tolist()),
-            ),
-        ),
+        series=(Series.of(f"noise of {device}", list(map(float, shots)), losses.estimates()),),
         references=(
             Reference(name="nothing lost", value=0.0),
             Reference(name="a tenth of the gain", value=-abs(margin)),
@@ -238,16 +213,16 @@ def _table(config: RunConfig, shots: Sequence[int], gains: Bootstrap, losses: Bo
         (str(each), gains.estimate(k + 1), losses.estimate(k), seconds[k], dollars(seconds[k]))
         for k, each in enumerate(shots)
     ]
-    return Table(
-        id="shots",
-        title="Return and price by shots",
-        columns=(
-            Column(name="shots per circuit"),
-            Column(name="minus the constant's", digits=3),
-            Column(name="minus exact values'", digits=4),
-            Column(name="QPU time per picture", unit="s", digits=2),
-            Column(name="price per picture", unit="$", digits=2),
-        ),
-        rows=(*rows, ("exact", gains.estimate(0), None, None, None)),
-        reading="Differences are paired over the same latents; intervals are 95 %.",
+    return Table.of(
+        "shots",
+        "Return and price by shots",
+        [
+            "shots per circuit",
+            ("minus the constant's", 3),
+            ("minus exact values'", 4),
+            ("QPU time per picture", 2, "s"),
+            ("price per picture", 2, "$"),
+        ],
+        (*rows, ("exact", gains.estimate(0), None, None, None)),
+        "Differences are paired over the same latents; intervals are 95 %.",
     )

@@ -20,9 +20,9 @@ from qhw.studies.finding import (
     Reference,
     Series,
 )
-from qhw.studies.measured.conditions import FloatArray, Played, Setting
-from qhw.studies.measured.gathered import Gathered, constant_and_rule, hand_made
-from qhw.studies.measured.groups import group_runs
+from qhw.studies.measured.conditions import Played, Setting
+from qhw.studies.measured.seed_rows import SeedRows, baselines, constant_and_rule
+from qhw.studies.measured.training_groups import group_runs
 from qhw.studies.questions.recovery import (
     ALPHA,
     MATTERS,
@@ -42,27 +42,28 @@ from qhw.studies.questions.task_tables import (
     settings_of,
 )
 from qhw.studies.statistics.bootstrap import Bootstrap, hierarchical_bootstrap
-from qhw.studies.statistics.claims import claim
 from qhw.studies.statistics.holm import holm
 from qhw.studies.statistics.intervals import excludes, shown
 from qhw.studies.statistics.power import nothing_seen, units_of
-from qhw.studies.study import Scope
+from qhw.studies.store import FloatArray
+from qhw.studies.study import Scope, Study
 
 UNMITIGATED = 3
 """Settings of `settings_of` that no mitigation is in, the first ones."""
 
 
-class Task:
+class Task(Study):
     """Train backend by evaluation backend, against the constant and the confidence rule."""
 
     name = "task"
     question = "What does noise do to the task?"
+    about = "what noise does to such controllers"
 
     def acquire(self, scope: Scope) -> None:
         """Play every run noiselessly, under noise, with shots, and with each mitigation."""
         from qhw.studies.measured.playing import acquire_conditions
 
-        acquire_conditions(scope, hand_made(scope))
+        acquire_conditions(scope, baselines(scope))
         for gathered in _gathered(scope):
             acquire_conditions(scope, gathered.conditions(settings_of(scope)))
 
@@ -78,14 +79,10 @@ class Task:
             recover(row, float(gain.value[0])) for row, gain in zip(rows, gains, strict=True)
         ]
         sentence = f"{told} {recovery_sentence(rows[0], recovered[0])}"
-        said = claim(sentence, rows[0].seeds, "what noise does to such controllers")
         series = _rows(rows, gains)
-        return Finding(
-            study=self.name,
-            question=self.question,
-            answer=said.answer,
-            refusal=said.refusal,
-            observed=said.observed,
+        return self.finding(
+            sentence,
+            rows[0].seeds,
             figures=(
                 _matrix(scope.device, [_without_mitigation(each) for each in series]),
                 _bars(scope.device, series, rule_gain),
@@ -112,9 +109,9 @@ class Task:
         )
 
 
-def _gathered(scope: Scope) -> list[Gathered]:
+def _gathered(scope: Scope) -> list[SeedRows]:
     """One row of the matrix per kind of training."""
-    return [Gathered(scope, group) for group in group_runs(scope.runs)]
+    return [SeedRows(scope, group) for group in group_runs(scope.runs)]
 
 
 def _adjusted(gains: Sequence[Bootstrap]) -> list[FloatArray]:
@@ -123,7 +120,7 @@ def _adjusted(gains: Sequence[Bootstrap]) -> list[FloatArray]:
     return np.split(holm(np.concatenate([each.p_value for each in gains])), sizes)
 
 
-def _sentence(row: Gathered, gains: Bootstrap, adjusted: FloatArray, rule: Estimate) -> str:
+def _sentence(row: SeedRows, gains: Bootstrap, adjusted: FloatArray, rule: Estimate) -> str:
     """Whether noise leaves an advantage, how much it takes, and what is large: the rule's gain."""
     device = row.scope.device
     ideal, noisy = (shown(gains.estimate(k), "{:+.3f}") for k in (0, 1))
@@ -143,7 +140,7 @@ def _sentence(row: Gathered, gains: Bootstrap, adjusted: FloatArray, rule: Estim
     )
 
 
-def _loss(row: Gathered) -> FloatArray:
+def _loss(row: SeedRows) -> FloatArray:
     """Return under noise minus that without (S, N), pair by pair."""
     noiseless, noisy = (row.returns([each])[0] for each in playable(row)[:2])
     loss: FloatArray = noisy - noiseless
@@ -186,25 +183,14 @@ def _played_on(device: str, series: Sequence[Series]) -> Axis:
     return Axis(label=f"played on (noise of {device})", order=tuple(map(str, series[0].x)))
 
 
-def _rows(rows: Sequence[Gathered], gains: Sequence[Bootstrap]) -> list[Series]:
+def _rows(rows: Sequence[SeedRows], gains: Sequence[Bootstrap]) -> list[Series]:
     """Gains by what the controller is played on, one series per kind of training."""
     series = []
     for row, found in zip(rows, gains, strict=True):
         columns = [label(each) for each in settings_of(row.scope)]
         cells = {label(each): found.estimate(k) for k, each in enumerate(playable(row))}
-        series.append(_cells(row.group.name, columns, cells))
+        series.append(Series.of(row.group.name, columns, [cells.get(name) for name in columns]))
     return series
-
-
-def _cells(name: str, columns: Sequence[str], cells: dict[str, Estimate]) -> Series:
-    found = [cells.get(column) for column in columns]
-    return Series(
-        name=name,
-        x=tuple(columns),
-        y=tuple(each.value if each else None for each in found),
-        low=tuple(each.low if each else None for each in found),
-        high=tuple(each.high if each else None for each in found),
-    )
 
 
 def _told(series: Sequence[Series]) -> str:
@@ -237,7 +223,7 @@ def _bars(device: str, series: Sequence[Series], rule: Estimate) -> Figure:
     )
 
 
-def _gallery(row: Gathered, constant: Played) -> Gallery:
+def _gallery(row: SeedRows, constant: Played) -> Gallery:
     settings = playable(row)
     rows = [(str(constant.facts["name"]), constant.pictures)]
     rows += [(label(each), row.first(each).pictures) for each in settings]
@@ -255,7 +241,7 @@ def _gallery(row: Gathered, constant: Played) -> Gallery:
     )
 
 
-def _training_note(subject: Gathered, other: Gathered, gains: Bootstrap) -> str:
+def _training_note(subject: SeedRows, other: SeedRows, gains: Bootstrap) -> str:
     """Whether it matters under noise where the controller was trained; seeds make the pairs."""
     device = subject.scope.device
     kinds = f"{subject.group.name} against {other.group.name}, both played under {device}'s noise"
@@ -277,13 +263,13 @@ def _training_note(subject: Gathered, other: Gathered, gains: Bootstrap) -> str:
     return nothing_seen(what, units.sd, worth, *units[1:], form=WORTH)
 
 
-def _of_seeds(row: Gathered, seeds: Sequence[int]) -> Gathered:
+def _of_seeds(row: SeedRows, seeds: Sequence[int]) -> SeedRows:
     """The runs of these seeds, in this order."""
     runs = {run.config.seed: run for run in row.group.runs}
     return replace(row, group=replace(row.group, runs=tuple(runs[seed] for seed in seeds)))
 
 
-def _null_notes(rows: Sequence[Gathered], gains: Sequence[Bootstrap]) -> list[str]:
+def _null_notes(rows: Sequence[SeedRows], gains: Sequence[Bootstrap]) -> list[str]:
     """What it would take to see noise do anything, where none is seen."""
     notes = []
     for row, gained in zip(rows, gains, strict=True):
@@ -295,7 +281,7 @@ def _null_notes(rows: Sequence[Gathered], gains: Sequence[Bootstrap]) -> list[st
     return notes
 
 
-def _refusals(rows: Sequence[Gathered]) -> list[str]:
+def _refusals(rows: Sequence[SeedRows]) -> list[str]:
     return [
         f"{row.group.name}, {label(setting)}: not played. {row.refusal(setting)}"
         for row in rows

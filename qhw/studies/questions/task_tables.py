@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from qhw.evaluation.eyes import EYES
-from qhw.studies.finding import Cell, Column, Estimate, Table
-from qhw.studies.measured.conditions import LIKENESS, NOISELESS, FloatArray, Played, Setting
-from qhw.studies.measured.gathered import Gathered
+from qhw.studies.finding import Cell, Estimate, Table
+from qhw.studies.measured.conditions import LIKENESS, NOISELESS, Played, Setting
+from qhw.studies.measured.seed_rows import SeedRows
 from qhw.studies.questions.recovery import plain, remedies
 from qhw.studies.statistics.bootstrap import Bootstrap, hierarchical_bootstrap
+from qhw.studies.store import FloatArray
 from qhw.studies.study import Scope
 
 _Pick = Callable[[Played], FloatArray]
@@ -39,13 +40,13 @@ def label(setting: Setting) -> str:
     return f"noise, {circuits}{setting.shots} shots, {setting.mitigation}"
 
 
-def playable(row: Gathered) -> list[Setting]:
+def playable(row: SeedRows) -> list[Setting]:
     """Without mitigations that do not fit the device."""
     return [each for each in settings_of(row.scope) if not row.refusal(each)]
 
 
 def returns_table(
-    rows: Sequence[Gathered],
+    rows: Sequence[SeedRows],
     gains: Sequence[Bootstrap],
     adjusted: Sequence[FloatArray],
     constant: Played,
@@ -68,23 +69,23 @@ def returns_table(
         cells.append(
             (str(played.facts["name"]), "no circuit", own, gain, None, played.guidance.mean())
         )
-    return Table(
-        id="returns",
-        title="Returns",
-        columns=(
-            Column(name="controller"),
-            Column(name="played on"),
-            Column(name="return", digits=3),
-            Column(name="minus the constant's", digits=3),
-            Column(name="p (Holm)", digits=4),
-            Column(name="mean guidance", digits=2),
-        ),
-        rows=tuple(cells),
-        reading="The same latents in every row; intervals are 95 %, differences paired.",
+    return Table.of(
+        "returns",
+        "Returns",
+        [
+            "controller",
+            "played on",
+            ("return", 3),
+            ("minus the constant's", 3),
+            ("p (Holm)", 4),
+            ("mean guidance", 2),
+        ],
+        tuple(cells),
+        "The same latents in every row; intervals are 95 %, differences paired.",
     )
 
 
-def judge_table(eye: str, rows: Sequence[Gathered], hand_made: Sequence[Played]) -> Table:
+def judge_table(eye: str, rows: Sequence[SeedRows], hand_made: Sequence[Played]) -> Table:
     """One held-out judge's view of every cell."""
     cells: list[tuple[Cell, ...]] = [
         (row.group.name, label(setting), *_within(_means(row, setting, _eye_picks(eye)), _EYE))
@@ -94,37 +95,25 @@ def judge_table(eye: str, rows: Sequence[Gathered], hand_made: Sequence[Played])
     for played in hand_made:
         own = [hierarchical_bootstrap([pick(played)]).estimate() for pick in _eye_picks(eye)]
         cells.append((str(played.facts["name"]), "no circuit", *_within(own, _EYE)))
-    return Table(
-        id=eye,
-        title=f"In the eyes of {EYES[eye].title}, which never trained or chose anything",
-        columns=(
-            Column(name="controller"),
-            Column(name="played on"),
-            Column(name="accuracy", digits=3),
-            Column(name="log p", unit="nats", digits=3),
-            Column(name="Frechet", digits=2),
-        ),
-        rows=tuple(cells),
-        reading=(
+    return Table.of(
+        eye,
+        f"In the eyes of {EYES[eye].title}, which never trained or chose anything",
+        ["controller", "played on", ("accuracy", 3), ("log p", 3, "nats"), ("Frechet", 2)],
+        tuple(cells),
+        (
             "Accuracy and log p of the class that was asked for; Frechet: distance to real "
             "pictures in this judge's features, lower is better."
         ),
     )
 
 
-def likeness_table(rows: Sequence[Gathered]) -> Table:
+def likeness_table(rows: Sequence[SeedRows]) -> Table:
     """Pictures under noise beside the noiseless policy's own."""
-    return Table(
-        id="likeness",
-        title="How alike the pictures stay to those of the noiseless circuit",
-        columns=(
-            Column(name="controller"),
-            Column(name="played on"),
-            Column(name="PSNR", unit="dB", digits=1),
-            Column(name="SSIM", digits=4),
-            Column(name="LPIPS", digits=4),
-        ),
-        rows=tuple(
+    return Table.of(
+        "likeness",
+        "How alike the pictures stay to those of the noiseless circuit",
+        ["controller", "played on", ("PSNR", 1, "dB"), ("SSIM", 4), ("LPIPS", 4)],
+        tuple(
             (
                 row.group.name,
                 label(setting),
@@ -134,7 +123,7 @@ def likeness_table(rows: Sequence[Gathered]) -> Table:
             for setting in playable(row)
             if setting != NOISELESS
         ),
-        reading=(
+        (
             "Each picture against the same policy's noiseless picture of the same latent; equal "
             "pictures have 100 dB (the most that is counted), 1 and 0."
         ),
@@ -149,7 +138,7 @@ def _within(estimates: Sequence[Estimate], limits: Sequence[tuple[float, float]]
     ]
 
 
-def _means(row: Gathered, setting: Setting, picks: Sequence[_Pick]) -> list[Estimate]:
+def _means(row: SeedRows, setting: Setting, picks: Sequence[_Pick]) -> list[Estimate]:
     return [hierarchical_bootstrap(row.columns(setting, pick)).estimate() for pick in picks]
 
 

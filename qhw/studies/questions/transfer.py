@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from qhw.errors import DataError
-from qhw.files import write_json
 from qhw.known import DeviceName
-from qhw.studies.finding import Axis, Column, Figure, Finding, Reference, Series, Table
-from qhw.studies.measured.conditions import NOISELESS, FloatArray, Setting
-from qhw.studies.measured.gathered import (
-    Gathered,
+from qhw.studies.finding import Axis, Figure, Finding, Reference, Series, Table
+from qhw.studies.measured.conditions import NOISELESS, Setting
+from qhw.studies.measured.seed_rows import (
+    SeedRows,
     backend_facts,
+    baselines,
     constant_and_rule,
-    hand_made,
 )
-from qhw.studies.measured.groups import subject
-from qhw.studies.statistics.bootstrap import Bootstrap, hierarchical_bootstrap, paired_difference
-from qhw.studies.statistics.claims import claim
+from qhw.studies.measured.training_groups import subject
+from qhw.studies.statistics.bootstrap import Bootstrap, hierarchical_bootstrap
 from qhw.studies.statistics.holm import holm
 from qhw.studies.statistics.intervals import shown
 from qhw.studies.statistics.power import nothing_seen, units_of
-from qhw.studies.study import Scope
+from qhw.studies.store import FloatArray, not_acquired
+from qhw.studies.study import Scope, Study
 
 FAMILIES = {
     "Eagle (ECR)": (
@@ -46,57 +40,52 @@ FAMILIES = {
     ),
 }
 """Snapshots by the generation of the chip and its two-qubit gate; they ship with the client."""
+PLACES = "places.json"
 ALPHA = 0.05
 MATTERS = 0.1
 """Share of the gain on the report's device that would be worth seeing."""
 WORTH = "{:.2g}, a tenth of the gain there,"
-QUICK_PER_FAMILY = 3
-QUICK_DATES = 3
 
 
-class Transfer:
+class Transfer(Study):
     """Return on snapshots the controller was not trained on."""
 
     name = "transfer"
     question = "Does the controller work on other devices, and on other days?"
+    about = "how such controllers transfer"
 
     def acquire(self, scope: Scope) -> None:
         """Play the report's device, those of both families, and kept snapshots of the first."""
         from qhw.studies.measured.playing import acquire_conditions
 
-        gathered = Gathered(scope, subject(scope.runs))
+        controllers = SeedRows(scope, subject(scope.runs))
         places = _Places(scope.device, tuple(_devices(scope)), tuple(_dates(scope)))
         places.write(scope)
-        acquire_conditions(scope, [*hand_made(scope), *gathered.conditions(places.settings)])
+        acquire_conditions(scope, [*baselines(scope), *controllers.conditions(places.settings)])
 
     def analyse(self, scope: Scope) -> Finding:
         """Gain over the best constant by device, against that on the report's device."""
-        gathered = Gathered(scope, subject(scope.runs))
+        controllers = SeedRows(scope, subject(scope.runs))
         places = _Places.read(scope)
         constant, rule = constant_and_rule(scope)
-        returns = gathered.returns(places.settings)
+        returns = controllers.returns(places.settings)
         gains = hierarchical_bootstrap(returns - constant.returns)
-        home = np.broadcast_to(returns[1], returns.shape)
-        moved = paired_difference(returns, home)
+        moved = hierarchical_bootstrap(returns - returns[1])
         sentence = _sentence(places, gains, moved)
-        said = claim(sentence, gathered.seeds, "how such controllers transfer")
-        return Finding(
-            study=self.name,
-            question=self.question,
-            answer=said.answer,
-            refusal=said.refusal,
-            observed=said.observed,
+        return self.finding(
+            sentence,
+            controllers.seeds,
             figures=(_figure(places, gains, float((rule.returns - constant.returns).mean())),),
-            tables=(_table(gathered, places, gains, moved),),
+            tables=(_table(controllers, places, gains, moved),),
             notes=(
-                f"{gathered.told} Nothing is fitted anew on the other devices; the circuit is laid "
-                "out on the best qubits of each.",
+                f"{controllers.note} Nothing is fitted anew on the other devices; the circuit is "
+                "laid out on the best qubits of each.",
                 gains.flag,
                 "Simulated from published calibrations: no crosstalk, no coherent errors.",
                 *_null_note(places, returns, gains, moved),
                 _dates_note(places),
             ),
-            provenance={**gains.facts, **_calibrations(gathered, places)},
+            provenance={**gains.facts, **_calibrations(controllers, places)},
         )
 
 
@@ -126,9 +115,7 @@ class _Places:
 
     def write(self, scope: Scope) -> None:
         """Keep what is played: the store of snapshots may grow before it is analysed."""
-        folder = scope.data("transfer")
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "places.json", [self.home, self.devices, self.dates])
+        scope.store(Transfer.name).keep_json(PLACES, [self.home, self.devices, self.dates])
 
     @classmethod
     def read(cls, scope: Scope) -> _Places:
@@ -137,14 +124,11 @@ class _Places:
         Raises:
             DataError: If nothing was, or another device was at home.
         """
-        path = scope.data("transfer") / "places.json"
-        kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else [None, [], []]
-        if kept[0] != scope.device:
-            raise DataError(
-                f"Transfer from {scope.device} was not measured yet.",
-                "Acquire first: `qhw report noise ... --step acquire`.",
-            )
-        return cls(scope.device, tuple(kept[1]), tuple(kept[2]))
+        missing = f"Transfer from {scope.device} was not measured"
+        home, devices, dates = scope.store(Transfer.name).json(PLACES, missing)
+        if home != scope.device:
+            raise not_acquired(missing)
+        return cls(home, tuple(devices), tuple(dates))
 
 
 def _devices(scope: Scope) -> list[str]:
@@ -154,7 +138,7 @@ def _devices(scope: Scope) -> list[str]:
     seen: set[str] = {DeviceName(name).local for name in names}
     seen.add(scope.device)
     fresh = [[name for name in names if name not in seen] for names in FAMILIES.values()]
-    return [name for names in fresh for name in names[: None if scope.full else QUICK_PER_FAMILY]]
+    return [name for names in fresh for name in names[: scope.sizes.devices_per_family]]
 
 
 def _dates(scope: Scope) -> list[str]:
@@ -163,8 +147,8 @@ def _dates(scope: Scope) -> list[str]:
     from qhw.known import open_snapshot
 
     own = open_snapshot(scope.device).calibration_digest
-    kept = [each for each in SnapshotStore.of_user().of(scope.device) if each.digest != own]
-    return [each.name for each in kept[None if scope.full else -QUICK_DATES :]]
+    others = [each for each in SnapshotStore.of_user().of(scope.device) if each.digest != own]
+    return [each.name for each in others[-(scope.sizes.dates or len(others)) :]]
 
 
 def _family(name: str) -> str:
@@ -225,7 +209,10 @@ def _figure(places: _Places, gains: Bootstrap, rule: float) -> Figure:
         kind="bars",
         x=Axis(label="snapshot", order=places.names),
         y=Axis(label="return minus the best constant's"),
-        series=tuple(_series(kind, places, gains, row) for kind, row in rows.items()),
+        series=tuple(
+            Series.of(kind, [places.names[k] for k in row], [gains.estimate(k) for k in row])
+            for kind, row in rows.items()
+        ),
         references=(
             Reference(name="best constant", value=0.0),
             Reference(name="confidence rule", value=rule),
@@ -248,20 +235,10 @@ def _kind(places: _Places, name: str) -> str:
     return _family(name)
 
 
-def _series(kind: str, places: _Places, gains: Bootstrap, rows: Sequence[int]) -> Series:
-    return Series(
-        name=kind,
-        x=tuple(places.names[k] for k in rows),
-        y=tuple(float(gains.value[k]) for k in rows),
-        low=tuple(float(gains.low[k]) for k in rows),
-        high=tuple(float(gains.high[k]) for k in rows),
-    )
-
-
-def _table(gathered: Gathered, places: _Places, gains: Bootstrap, moved: Bootstrap) -> Table:
+def _table(controllers: SeedRows, places: _Places, gains: Bootstrap, moved: Bootstrap) -> Table:
     rows = []
     for k, setting in enumerate(places.settings):
-        facts = backend_facts(gathered.first(setting))
+        facts = backend_facts(controllers.first(setting))
         rows.append(
             (
                 setting.name,
@@ -272,19 +249,19 @@ def _table(gathered: Gathered, places: _Places, gains: Bootstrap, moved: Bootstr
                 moved.estimate(k) if k != 1 else None,
             )
         )
-    return Table(
-        id="transfer",
-        title="Return by snapshot",
-        columns=(
-            Column(name="snapshot"),
-            Column(name="family"),
-            Column(name="calibrated"),
-            Column(name="two-qubit gates", digits=0),
-            Column(name="minus the constant's", digits=3),
-            Column(name="minus at home", digits=3),
-        ),
-        rows=tuple(rows),
-        reading=(
+    return Table.of(
+        "transfer",
+        "Return by snapshot",
+        [
+            "snapshot",
+            "family",
+            "calibrated",
+            ("two-qubit gates", 0),
+            ("minus the constant's", 3),
+            ("minus at home", 3),
+        ],
+        rows,
+        (
             f"At home: on {places.home}. Differences are paired over the same latents; intervals "
             "are 95 %."
         ),
@@ -300,6 +277,6 @@ def _dates_note(places: _Places) -> str:
     )
 
 
-def _calibrations(gathered: Gathered, places: _Places) -> dict[str, str]:
-    facts = {each.name: backend_facts(gathered.first(each)) for each in places.settings}
+def _calibrations(controllers: SeedRows, places: _Places) -> dict[str, str]:
+    facts = {each.name: backend_facts(controllers.first(each)) for each in places.settings}
     return {name: told.calibration_phrase for name, told in facts.items() if told.calibration}

@@ -87,14 +87,19 @@ class Bootstrap:
         value, low, high = (array[index] for array in (self.value, self.low, self.high))
         return Estimate(value=float(value), low=float(low), high=float(high))
 
+    def estimates(self) -> list[Estimate]:
+        """Those of K conditions, (K,)."""
+        return [self.estimate(k) for k in range(len(self.value))]
+
 
 def hierarchical_bootstrap(
     values: ArrayLike, *, resamples: int = RESAMPLES, seed: int = BOOTSTRAP_SEED
 ) -> Bootstrap:
     """Bootstrap means over training seeds and episodes.
 
-    With one seed the interval is over episodes alone, and `Bootstrap.flag` says so; with one
-    episode, such as one distance per seed, it is over seeds alone.
+    Arms are compared pair by pair: give their differences. With one seed the interval is over
+    episodes alone, and `Bootstrap.flag` says so; with one episode, such as one distance per seed,
+    it is over seeds alone.
 
     Args:
         values: (..., S, N) one row per seed, column k of all rows from the same latent.
@@ -115,20 +120,6 @@ def hierarchical_bootstrap(
     low, high = np.quantile(replicates, [TAIL, 1 - TAIL], axis=0)
     p_value = _two_sided(value, error, freedom)
     return Bootstrap(value, low, high, p_value, replicates, seeds, episodes, seed)
-
-
-def paired_difference(
-    values: ArrayLike,
-    others: ArrayLike,
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = BOOTSTRAP_SEED,
-) -> Bootstrap:
-    """Bootstrap the mean of values - others, (..., S, N) each, paired by seed and episode."""
-    one, other = _numbers(values), _numbers(others)
-    if one.shape != other.shape:
-        raise ValueError(f"values have shape {one.shape}, others {other.shape}: pairs need one")
-    return hierarchical_bootstrap(one - other, resamples=resamples, seed=seed)
 
 
 def _numbers(values: ArrayLike) -> FloatArray:

@@ -1,5 +1,5 @@
 from __future__ import annotations
 
-from tests.qhw.studies.conftest import few_latents, own_data, tiny, trained_tiny
+from tests.qhw.studies.conftest import own_data, tiny, trained_tiny
 
-__all__ = ["few_latents", "own_data", "tiny", "trained_tiny"]
+__all__ = ["own_data", "tiny", "trained_tiny"]

@@ -21,21 +21,22 @@ from qhw.errors import (
 )
 from qhw.runs.directory import RunDirectory
 from qhw.studies import catalogue
-from qhw.studies.catalogue import Entry
 from qhw.studies.finding import read_finding
 from qhw.studies.measured import playing
 from qhw.studies.measured.conditions import all_facts
 from qhw.studies.questions.cost import Cost
+from qhw.studies.sizes import Sizes
 from qhw.studies.study import Scope
-from tests.qhw.studies.conftest import made_up_run
+from tests.qhw.studies.conftest import FEW_LATENTS, made_up_run
 
 DEVICE = "fake_nairobi"
-OWN = (Entry("noise_scale", "NoiseScale"), Entry("cost", "Cost"))
+OWN = tuple(entry for entry in catalogue.STUDIES if entry.name in ("noise_scale", "cost"))
 
 
 @pytest.fixture
-def two_studies(monkeypatch: pytest.MonkeyPatch, few_latents: None) -> None:
+def two_studies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reporting, "STUDIES", OWN)
+    monkeypatch.setattr(Sizes, "quick", lambda: FEW_LATENTS)
 
 
 @pytest.mark.usefixtures("two_studies")
@@ -98,7 +99,7 @@ class TestSteps:
             with pytest.raises(InterruptedWorkError, match="kept") as raised:
                 report_noise([tiny], tmp_path, DEVICE, steps=["acquire"])
         assert raised.value.exit_code == 130
-        scope = Scope((tiny,), tmp_path, False, DEVICE)
+        scope = Scope((tiny,), tmp_path, DEVICE)
         assert sum("setting" in each for each in all_facts(scope)) == 2
         report_noise([tiny], tmp_path, DEVICE, steps=["acquire"])
         assert sum("setting" in each for each in all_facts(scope)) == 6
@@ -203,7 +204,7 @@ def test_the_bill_adds_up(tmp_path: Path) -> None:
         folder.mkdir(parents=True)
         told = {"phases": [bill], "dollars per second": 2.0}
         (folder / "cost.json").write_text(json.dumps(told))
-    scope = Scope((run,), tmp_path / "report", False, DEVICE)
+    scope = Scope((run,), tmp_path / "report", DEVICE)
     with pytest.raises(DataError, match="not written down yet"):
         Cost().analyse(scope)
     Cost().acquire(scope)
@@ -222,7 +223,7 @@ def test_a_device_run_without_a_bill_counts_as_metered(tmp_path: Path) -> None:
     run = made_up_run(tmp_path, "run", backend={"name": "ibm_fez"}, hardware={"price": 2.0})
     cost = {"circuits": 5, "shots": 50, "seconds": 900.0, "jobs": 2, "qpu_seconds": 4.0}
     run.append_metrics({"update": 2, "cost": {"rollout": cost}})
-    scope = Scope((run,), tmp_path / "report", False, DEVICE)
+    scope = Scope((run,), tmp_path / "report", DEVICE)
     Cost().acquire(scope)
     finding = Cost().analyse(scope)
     assert finding.answer is not None and "4.0 s of a QPU, $8.00" in finding.answer

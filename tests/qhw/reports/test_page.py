@@ -10,7 +10,7 @@ import pytest
 
 from qhw.errors import DataError
 from qhw.reports.page import render
-from qhw.studies.catalogue import SECTIONS, in_order, not_acquired, title_of
+from qhw.studies.catalogue import STUDIES, in_order, sections_without_findings, title_of
 from qhw.studies.finding import Column, Figure, Finding, Gallery, GalleryRow, Table, write_finding
 from tests.qhw.reports.findings import EVIL, evil, gallery, realistic, shots, task, write_report
 
@@ -229,11 +229,11 @@ def test_a_damaged_finding_is_named(tmp_path: Path) -> None:
 
 
 def test_unknown_studies_come_last_under_their_own_names() -> None:
-    known = [Finding(study=section.study, question="q", answer="a") for section in SECTIONS]
+    known = [Finding(study=entry.name, question="q", answer="a") for entry in STUDIES]
     strange = Finding(study="a_new_one", question="q", answer="a")
     assert in_order([strange, *reversed(known)]) == [*known, strange]
     assert title_of("a_new_one") == "A new one"
-    assert not_acquired(known) == []
+    assert sections_without_findings(known) == []
 
 
 def evil_part(text: str) -> str:

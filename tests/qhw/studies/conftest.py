@@ -16,9 +16,16 @@ from qhw.config import merge, parse_config
 from qhw.evaluation.eyes import EYES
 from qhw.files import write_json
 from qhw.runs.directory import RunDirectory, create_run
-from qhw.studies.measured import conditions
-from qhw.studies.measured.conditions import Condition, HandMade, facts_path, path_of
-from qhw.studies.study import Scope, write_arrays
+from qhw.studies.measured.conditions import (
+    LIKENESS,
+    BaselineCondition,
+    Condition,
+    facts_path,
+    path_of,
+)
+from qhw.studies.sizes import Sizes
+from qhw.studies.store import write_arrays
+from qhw.studies.study import Scope
 
 TINY: dict[str, Any] = {
     "actor": {"circuit": {"qubits": 3, "depth": 1}},
@@ -28,9 +35,10 @@ TINY: dict[str, Any] = {
     "evaluation": {"latents": 20},
 }
 LATENTS = 40
+FEW_LATENTS = Sizes(latents=LATENTS)
 
 Train = Callable[..., RunDirectory]
-Returns = Callable[[Condition | HandMade], NDArray[np.float64]]
+Returns = Callable[[Condition | BaselineCondition], NDArray[np.float64]]
 
 
 @pytest.fixture(scope="session")
@@ -68,16 +76,13 @@ def made_up_run(root: Path, name: str, **changes: Any) -> RunDirectory:
 
 
 @pytest.fixture
-def few_latents(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conditions, "QUICK_LATENTS", LATENTS)
-
-
-@pytest.fixture
 def own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "user"))
 
 
-def pretend(scope: Scope, condition: Condition | HandMade, returns: NDArray[np.float64]) -> None:
+def pretend(
+    scope: Scope, condition: Condition | BaselineCondition, returns: NDArray[np.float64]
+) -> None:
     """Write a condition's files with these returns (N,), as if it had been played."""
     count = len(returns)
     ones = np.ones(count)
@@ -87,7 +92,7 @@ def pretend(scope: Scope, condition: Condition | HandMade, returns: NDArray[np.f
         columns[f"{eye}/correct"] = ones
         columns[f"{eye}/effect"] = 0 * ones
         columns[f"{eye}/frechet"] = np.array(2.0)
-    for name in conditions.LIKENESS:
+    for name in LIKENESS:
         columns[name] = ones
     columns["pictures"] = np.zeros((8, 1, 16, 16))
     told = {"name": "constant 2, the best", "shown": ["bag"] * 8}

@@ -23,11 +23,11 @@ from qhw.runs.directory import RunDirectory
 from qhw.studies.measured import playing
 from qhw.studies.measured.conditions import (
     NOISELESS,
+    BaselineCondition,
     Condition,
-    HandMade,
     Refused,
     Setting,
-    known,
+    is_settled,
     newest_update,
     outcome,
     path_of,
@@ -43,7 +43,7 @@ SAMPLED = Setting("fake_nairobi", shots=64)
 
 @pytest.fixture
 def scope(tiny: RunDirectory, tmp_path: Path) -> Scope:
-    return Scope((tiny,), tmp_path / "report", False, "fake_nairobi")
+    return Scope((tiny,), tmp_path / "report", "fake_nairobi")
 
 
 def condition(scope: Scope, setting: Setting, latents: int = 40) -> Condition:
@@ -51,9 +51,9 @@ def condition(scope: Scope, setting: Setting, latents: int = 40) -> Condition:
 
 
 def test_the_same_latents_everywhere(scope: Scope) -> None:
-    asked: list[Condition | HandMade]
+    asked: list[Condition | BaselineCondition]
     asked = [condition(scope, each) for each in (NOISELESS, NOISY, SAMPLED)]
-    asked += [HandMade(scope.runs[0], kind, 40) for kind in ("constant", "rule")]
+    asked += [BaselineCondition(scope.runs[0], kind, 40) for kind in ("constant", "rule")]
     seen: list[FloatArray] = []
 
     def watched(*arguments: Any) -> PairedLatents:
@@ -72,7 +72,7 @@ def test_the_same_latents_everywhere(scope: Scope) -> None:
 def test_the_numbers_are_those_of_the_evaluation(scope: Scope) -> None:
     player = Player.of(scope.runs[0], go_on=True)
     rows = compare_arms(player, 40, full=False, display=Display(Console(quiet=True)))
-    constant = HandMade(scope.runs[0], "constant", 40)
+    constant = BaselineCondition(scope.runs[0], "constant", 40)
     acquire_conditions(scope, [condition(scope, NOISELESS), constant])
     own, other = played(scope, condition(scope, NOISELESS)), played(scope, constant)
     assert own.returns.mean() == pytest.approx(rows.policy.mean_return.estimate, abs=1e-6)
@@ -105,9 +105,9 @@ def test_what_was_stopped_half_way_is_played_again(
         patch.setattr(playing, "write_arrays", stop)
         with pytest.raises(KeyboardInterrupt):
             acquire_conditions(scope, [condition(scope, NOISELESS)])
-    assert not known(scope, condition(scope, NOISELESS))
+    assert not is_settled(scope, condition(scope, NOISELESS))
     acquire_conditions(scope, [condition(scope, NOISELESS)])
-    assert known(scope, condition(scope, NOISELESS))
+    assert is_settled(scope, condition(scope, NOISELESS))
 
 
 def test_a_condition_is_known_by_all_it_depends_on(scope: Scope) -> None:
@@ -154,7 +154,7 @@ def test_a_mitigation_that_does_not_fit_is_kept_as_a_reason(
     acquire_conditions(scope, [condition(scope, NOISELESS)])
     monkeypatch.setattr(playing, "_opened", refuse)
     acquire_conditions(scope, [asked])
-    assert known(scope, asked)
+    assert is_settled(scope, asked)
     assert outcome(scope, asked) == Refused("slope 0.2")
     with pytest.raises(DataError, match=r"slope 0\.2"):
         played(scope, asked)

@@ -17,16 +17,15 @@ from qhw.commands.run import DeploymentRequest, deploy
 from qhw.config import merge
 from qhw.devices.snapshots import SnapshotStore
 from qhw.errors import DataError
-from qhw.files import write_json
 from qhw.jobs.local import runner as local
 from qhw.known import open_snapshot
 from qhw.runs.directory import RunDirectory
 from qhw.runs.settings import deployment_settings
 from qhw.studies.finding import Estimate
-from qhw.studies.measured import probing
-from qhw.studies.measured.probes import ProbeJob, probe_path
+from qhw.studies.measured import probe_models
+from qhw.studies.measured.probe_jobs import INDEX, STUDY, ProbeJob
 from qhw.studies.questions.model_vs_device import BEST_CASE, ModelVsDevice
-from qhw.studies.study import Scope, write_arrays
+from qhw.studies.study import Scope
 from tests.qhw.studies.conftest import made_up_run
 
 NOTHING = dict.fromkeys(("name", "device", "noise_scale", "shots", "engine", "mitigation"))
@@ -41,17 +40,15 @@ def pretend_job(
     model, errors = contrast * ideal, np.full((32, 3), shot_error)
     measured = model + errors * rng.standard_normal((32, 3)) - excess * ideal
     job = ProbeJob("job1", device, "2026-01-02T03:04:05", 32, 4096, "2026-01-02")
-    folder = scope.data("model_vs_device")
-    folder.mkdir(parents=True)
-    write_json(folder / "index.json", [job.__dict__])
+    scope.store(STUDY).keep_json(INDEX, [job.__dict__])
     columns = {"measured": measured, "errors": errors, "model": model, "ideal": ideal}
-    write_arrays(probe_path(scope, "job1"), columns)
+    scope.store(STUDY).keep("job1.npz", columns)
 
 
 @pytest.fixture
 def scope(tmp_path: Path) -> Scope:
     run = made_up_run(tmp_path, "made-up")
-    return Scope((run,), tmp_path / "report", False, "fake_nairobi")
+    return Scope((run,), tmp_path / "report", "fake_nairobi")
 
 
 def test_without_a_device_simulated_noise_is_a_best_case(scope: Scope, own_data: None) -> None:
@@ -107,14 +104,14 @@ def test_a_job_is_modelled_with_the_calibration_it_ran_under(own_data: None) -> 
             return self.text
 
     ledger: Any = _Ledger()
-    assert probing._snapshot(ledger, entry) is None, "nothing to lay the numbers over"
+    assert probe_models._snapshot(ledger, entry) is None, "nothing to lay the numbers over"
     kept = replace(open_snapshot("fake_nairobi"), name="ibm_nairobi", taken_at="2026-05-01T00:00")
     SnapshotStore.of_user().keep(kept)
-    found = probing._snapshot(ledger, entry)
+    found = probe_models._snapshot(ledger, entry)
     assert found is not None and found.taken_at == "2026-01-02T03:04:05+00:00"
     assert found.qubits[0].t1 == pytest.approx(7e-6)
     ledger.text = ""
-    assert probing._snapshot(ledger, entry) is None, "the record tells no calibration"
+    assert probe_models._snapshot(ledger, entry) is None, "the record tells no calibration"
 
 
 def test_a_stand_in_checks_the_path_alone(
@@ -126,7 +123,7 @@ def test_a_stand_in_checks_the_path_alone(
     chosen = merge(NOTHING, {"name": "fake_nairobi", "shots": 64, "mitigation": "affine"})
     config = deployment_settings(tiny.path, {**NOTHING, **chosen}, {}, resume=False, fresh=False)
     deploy(tiny.path, config, DeploymentRequest(images=2, fresh=True))
-    scope = Scope((tiny,), tmp_path / "report", False, "fake_nairobi")
+    scope = Scope((tiny,), tmp_path / "report", "fake_nairobi")
     ModelVsDevice().acquire(scope)
     finding = ModelVsDevice().analyse(scope)
     assert "checks the path of the jobs and not a device" in (finding.answer or "")
@@ -139,5 +136,5 @@ def test_a_stand_in_checks_the_path_alone(
     def again(*_: object) -> None:
         raise AssertionError("modelled twice")
 
-    monkeypatch.setattr(probing, "_model", again)
+    monkeypatch.setattr(probe_models, "_model", again)
     ModelVsDevice().acquire(scope)

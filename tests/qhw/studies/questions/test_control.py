@@ -11,7 +11,7 @@ import torch
 from torch.distributions import Normal, kl_divergence
 
 from qhw.studies.finding import read_finding, write_finding
-from qhw.studies.measured.noisy import Key, read_noisy
+from qhw.studies.measured.noisy_features import Key, read_noisy
 from qhw.studies.questions.control import (
     Control,
     _against,
@@ -21,9 +21,9 @@ from qhw.studies.questions.control import (
     update_size,
 )
 from qhw.studies.questions.features import root_mean_squares
-from tests.qhw.studies.tiny import DEVICE, Acquired, acquired, nothing_opens, small_studies
+from tests.qhw.studies.tiny import DEVICE, Acquired, acquired, nothing_opens
 
-__all__ = ["acquired", "nothing_opens", "small_studies"]
+__all__ = ["acquired", "nothing_opens"]
 
 
 def test_the_divergence_is_that_of_torch() -> None:

@@ -10,17 +10,17 @@ import pytest
 
 from qhw.errors import DataError
 from qhw.studies.finding import Estimate, Finding, read_finding, write_finding
-from qhw.studies.measured.noisy import (
+from qhw.studies.measured.noisy_features import (
     METHODS,
     ZNE_CIRCUITS,
+    FeatureData,
     Key,
-    Measured,
-    Noisy,
+    NoisyFeatures,
     open_noisy,
     read_noisy,
 )
-from qhw.studies.measured.visited import Visits, read_visits, subject_circuit
-from qhw.studies.questions import by_shots
+from qhw.studies.measured.visited_states import VisitedStates, read_states, subject_circuit
+from qhw.studies.names import mitigation_title, shots_label
 from qhw.studies.questions.features import Features, biases, errors_of, root_mean_squares
 from tests.qhw.studies.tiny import (
     DEVICE,
@@ -29,15 +29,14 @@ from tests.qhw.studies.tiny import (
     Acquired,
     acquired,
     nothing_opens,
-    small_studies,
 )
 
-__all__ = ["acquired", "nothing_opens", "small_studies"]
+__all__ = ["acquired", "nothing_opens"]
 
 
 def rmse_of(finding: Finding) -> dict[Key, Estimate]:
-    shots = {by_shots.shots_label(each): each for each in SHOTS}
-    methods = {by_shots.title(method): method for method in METHODS}
+    shots = {shots_label(each): each for each in SHOTS}
+    methods = {mitigation_title(method): method for method in METHODS}
     found = {}
     for device, method, label, *_, rmse in finding.tables[0].rows:
         assert isinstance(rmse, Estimate)
@@ -78,15 +77,15 @@ def test_nothing_is_measured_twice_and_analysis_opens_nothing(
 
 def test_an_interrupted_acquisition_goes_on(acquired: Acquired, tmp_path: Path) -> None:
     scope = acquired("features", 1)
-    (missing,) = scope.data("features").glob(f"{DEVICE}-1024-*.npz")
+    (missing,) = scope.store("features").folder.glob(f"{DEVICE}-1024-*.npz")
     before = missing.read_bytes()
-    others = {p: p.stat().st_mtime_ns for p in scope.data("features").glob("*.npz")}
+    others = {p: p.stat().st_mtime_ns for p in scope.store("features").folder.glob("*.npz")}
     missing.unlink()
     with pytest.raises(DataError, match="Acquire first"):
         Features().analyse(scope)
     Features().acquire(scope)
     assert missing.read_bytes() == before
-    now = {p: p.stat().st_mtime_ns for p in scope.data("features").glob("*.npz")}
+    now = {p: p.stat().st_mtime_ns for p in scope.store("features").folder.glob("*.npz")}
     assert [p for p in others if others[p] != now[p]] == [missing]
 
 
@@ -100,7 +99,7 @@ def test_several_seeds_are_the_unit(acquired: Acquired) -> None:
 
 
 def test_states_are_visited_ones(acquired: Acquired) -> None:
-    (visits,) = read_visits(acquired("features", 1))
+    (visits,) = read_states(acquired("features", 1))
     assert visits.angles.shape == (24, 6) and visits.ideal.shape == (24, 3)
     assert np.abs(visits.ideal).max() <= 1 + 1e-9
     assert len(np.unique(visits.angles, axis=0)) == 24
@@ -108,7 +107,7 @@ def test_states_are_visited_ones(acquired: Acquired) -> None:
 
 def test_extrapolation_takes_as_many_shots_as_one_circuit(acquired: Acquired) -> None:
     scope = acquired("features", 1)
-    circuit, (visits,) = subject_circuit(scope), read_visits(scope)
+    circuit, (visits,) = subject_circuit(scope), read_states(scope)
     shots = []
     for method, each in (("none", 1024), ("zne", 1024 // ZNE_CIRCUITS)):
         backend = open_noisy(circuit, DEVICE, each, mitigation=method)  # type: ignore[arg-type]
@@ -117,15 +116,15 @@ def test_extrapolation_takes_as_many_shots_as_one_circuit(acquired: Acquired) ->
     assert any("two circuits with half of them" in n for n in Features().analyse(scope).notes)
 
 
-def measured(error: float, scatter: float, repeats: int = 50) -> Measured:
+def measured(error: float, scatter: float, repeats: int = 50) -> FeatureData:
     """Values that are wrong by a known amount."""
     rng = np.random.default_rng(4)
     ideal = rng.uniform(-1, 1, (400, 2))
     values = ideal + error + scatter * rng.standard_normal((1, repeats, 400, 2))
     nothing = np.zeros((1, repeats, 400))
     none, column = np.zeros(1), np.zeros(400)
-    visits = Visits(none, none, ideal, column, column, column, np.zeros((400, 2)))
-    return Measured([visits], {Key("d", "none", 64): Noisy(values, *[nothing] * 3)}, {})
+    visits = VisitedStates(none, none, ideal, column, column, column, np.zeros((400, 2)))
+    return FeatureData([visits], {Key("d", "none", 64): NoisyFeatures(values, *[nothing] * 3)}, {})
 
 
 def test_bias_and_spread_are_told_apart() -> None:

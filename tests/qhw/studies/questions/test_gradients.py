@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from policy import ParameterShift, RingCircuit
 from qhw.backends.opening import open_backend
 from qhw.studies.finding import Estimate, read_finding, write_finding
-from qhw.studies.measured.gradients import (
+from qhw.studies.measured.noisy_gradients import (
+    GradientTask,
     Point,
-    Question,
     _angles,
-    _path,
+    _file,
     draws_of,
     points_of,
     read_gradients,
@@ -25,19 +26,18 @@ from qhw.studies.measured.gradients import (
 )
 from qhw.studies.questions.gradients import (
     Gradients,
+    Qualities,
     Quality,
     _by_depth,
-    _cosine_at,
     _shots_for_one,
     _verdict,
     quality_of,
 )
-from qhw.studies.statistics.bootstrap import hierarchical_bootstrap
-from qhw.studies.study import Scope, write_arrays
+from qhw.studies.study import Scope
 from tests.qhw.studies.conftest import made_up_run
-from tests.qhw.studies.tiny import DEVICE, SHOTS, Acquired, acquired, nothing_opens, small_studies
+from tests.qhw.studies.tiny import DEVICE, SHOTS, TINY_SIZES, Acquired, acquired, nothing_opens
 
-__all__ = ["acquired", "nothing_opens", "small_studies"]
+__all__ = ["acquired", "nothing_opens"]
 
 
 def test_known_facts_hold(acquired: Acquired) -> None:
@@ -58,7 +58,7 @@ def test_larger_circuits_get_fewer_draws_and_then_none(
     draws = []
     for qubits in (4, 6, 8):
         run = made_up_run(tmp_path, f"q{qubits}", actor={"circuit": {"qubits": qubits}})
-        scope = Scope((run,), tmp_path / f"report{qubits}", False, DEVICE)
+        scope = Scope((run,), tmp_path / f"report{qubits}", DEVICE, TINY_SIZES)
         draws.append(draws_of(scope))
     assert draws == [6, 2, 2]
     Gradients().acquire(scope)
@@ -79,7 +79,7 @@ def test_repetitions_in_one_call_are_gradients_of_the_minibatch() -> None:
     circuit = RingCircuit(3, 2)
     backend = open_backend("aer", circuit)
     rng = np.random.default_rng(3)
-    question = Question(
+    question = GradientTask(
         rng.uniform(-1, 1, (5, circuit.num_angles)),
         rng.uniform(-np.pi, np.pi, circuit.num_weights),
         rng.standard_normal((5, 3)),
@@ -116,12 +116,21 @@ def test_nothing_is_measured_twice_and_analysis_opens_nothing(
     Gradients().analyse(scope)
 
 
+def of_cosines(rows: Sequence[Sequence[NDArray[np.float64]]]) -> Qualities:
+    """Qualities of weights that are trained, random, and random at depth 8."""
+    points = [Point(1, True), Point(1, False), Point(8, False)][: len(rows)]
+    table = [
+        [Quality(each, np.ones_like(each), np.ones_like(each)) for each in row] for row in rows
+    ]
+    return Qualities.of(points, SHOTS, table)
+
+
 def test_the_sentences_come_out_either_way() -> None:
     rng = np.random.default_rng(6)
 
     def verdict(*levels: float) -> str:
-        values = np.array(levels)[None, :, None, None] + 0.001 * rng.standard_normal((1, 4, 1, 20))
-        return _verdict(hierarchical_bootstrap(values))
+        scatter = 0.001 * rng.standard_normal((4, 1, 20))
+        return _verdict(of_cosines([list(np.array(levels)[:, None, None] + scatter)]))
 
     assert verdict(0.5, 0.95, 0.99, 0.99).startswith("from 1024 shots on")
     assert verdict(0.5, 0.95, 0.8, 0.99).startswith("only with exact"), "from there on it must stay"
@@ -131,8 +140,7 @@ def test_the_sentences_come_out_either_way() -> None:
     def by_depth(change: float, scatter: float) -> str:
         shallow = np.full((1, 20), 0.9)
         deep = shallow + change + scatter * rng.standard_normal((1, 20))
-        rows = [[Quality(each, each, each)] * len(SHOTS) for each in (shallow, shallow, deep)]
-        return _by_depth([Point(1, True), Point(1, False), Point(8, False)], rows)
+        return _by_depth(of_cosines([[each] * len(SHOTS) for each in (shallow, shallow, deep)]))
 
     assert by_depth(-0.2, 0.01).startswith("It falls from depth 1 to 8")
     assert by_depth(0.05, 0.001).startswith("It rises")
@@ -140,9 +148,8 @@ def test_the_sentences_come_out_either_way() -> None:
 
 
 def test_a_cosine_ends_at_one() -> None:
-    values = np.array([1.0, 1.0, 0.97, 1.0])[None, None, None]
-    found = hierarchical_bootstrap(values)
-    assert found.high[0, 0] > 1 == _cosine_at(found, 0, 0).high
+    found = of_cosines([[np.array([[1.0, 1.0, 0.97, 1.0]])] * len(SHOTS)])
+    assert found.cosine.high[0, 0] > 1 == found.cosine_at(0, 0).high
 
 
 def test_shots_for_a_ratio_of_one_have_an_interval() -> None:
@@ -158,8 +165,8 @@ def test_a_head_that_does_not_react_has_no_gradient_to_turn(
     for point in points_of(scope):
         for shots in SHOTS:
             arrays = read_gradients(scope, point, shots)
-            _path(blind, point, shots).parent.mkdir(parents=True, exist_ok=True)
-            write_arrays(_path(blind, point, shots), {k: 0 * v for k, v in arrays.items()})
+            nothing = {name: 0 * values for name, values in arrays.items()}
+            blind.store("gradients").keep(_file(blind, point, shots), nothing)
     finding = Gradients().analyse(blind)
     assert finding.answer is None and "does not react" in (finding.refusal or "")
 

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import binom
 
-from qhw.studies.measured.noisy import Key
+from qhw.studies.measured.noisy_features import Key
 from qhw.studies.questions.features import root_mean_squares
 from qhw.studies.questions.mitigations import (
     BETTER,

@@ -18,18 +18,18 @@ from qhw.studies.questions.plateaus import (
     WEIGHT,
     Plateaus,
     Size,
+    Variances,
     _depth_in_words,
     _draw,
-    _path,
-    _slope,
+    _file,
     _slope_in_words,
     sizes,
 )
+from qhw.studies.sizes import Sizes
 from qhw.studies.statistics.bootstrap import hierarchical_bootstrap
-from qhw.studies.study import write_arrays
-from tests.qhw.studies.tiny import Acquired, acquired, nothing_opens, small_studies
+from tests.qhw.studies.tiny import Acquired, acquired, nothing_opens
 
-__all__ = ["acquired", "nothing_opens", "small_studies"]
+__all__ = ["acquired", "nothing_opens"]
 
 
 def test_the_variance_falls_with_the_qubits(acquired: Acquired) -> None:
@@ -68,7 +68,7 @@ def test_every_size_once_and_all_qubits_if_full(acquired: Acquired) -> None:
     known = sizes(scope)
     assert len(set(known)) == len(known)
     assert Size(3, 2) in known and Size(5, 2) in known
-    full = dataclasses.replace(scope, full=True)
+    full = dataclasses.replace(scope, sizes=Sizes.full())
     assert {size.qubits for size in sizes(full)} == set(range(2, 11))
 
 
@@ -80,11 +80,13 @@ def test_the_slope_of_an_exact_fall_and_its_coverage() -> None:
     covered = []
     for _ in range(200):
         squares = variances * rng.chisquare(1, (3, 1, 300))
-        found = _slope(known, hierarchical_bootstrap(squares, resamples=300), (2, 4, 6), 2)
+        bootstrap = hierarchical_bootstrap(squares, resamples=300)
+        found = Variances(known, squares, bootstrap).slope((2, 4, 6), 2)
         covered.append(found.low <= -1 <= found.high)
     assert binom.ppf(1e-3, 200, 0.94) <= sum(covered) < 200
-    exact = hierarchical_bootstrap(variances * np.ones((3, 1, 10)))
-    assert _slope(known, exact, (2, 4, 6), 2).value == pytest.approx(-1)
+    roots = np.sqrt(variances[:, 0] * np.ones((3, 10)))
+    exact = Variances.of(dict(zip(known, roots, strict=True)))
+    assert exact.slope((2, 4, 6), 2).value == pytest.approx(-1)
 
 
 def test_depths_are_told_from_the_last_one_that_differs() -> None:
@@ -92,8 +94,9 @@ def test_depths_are_told_from_the_last_one_that_differs() -> None:
 
     def words(*variances: float) -> str:
         known = [Size(3, depth) for depth in (1, 2, 3)]
-        squares = np.array(variances)[:, None, None] * rng.chisquare(1, (3, 1, 400))
-        return _depth_in_words(known, squares)
+        squares = np.array(variances)[:, None] * rng.chisquare(1, (3, 400))
+        found = Variances.of(dict(zip(known, np.sqrt(squares), strict=True)))
+        return _depth_in_words(found, known)
 
     assert "from depth 1 to 3; from depth 2 on no further change" in words(8, 1, 1)
     assert "from depth 2 to 3, and still changes" in words(1, 0.25, 1)
@@ -106,8 +109,7 @@ def test_depths_are_told_from_the_last_one_that_differs() -> None:
 def test_a_gradient_of_nothing_is_refused(acquired: Acquired, tmp_path: Path) -> None:
     scope = dataclasses.replace(acquired("plateaus", 1), folder=tmp_path)
     for size in sizes(scope):
-        _path(scope, size).parent.mkdir(parents=True, exist_ok=True)
-        write_arrays(_path(scope, size), {"gradient": np.zeros(200)})
+        scope.store("plateaus").keep(_file(scope, size), {"gradient": np.zeros(200)})
     assert "no variance to compare" in (Plateaus().analyse(scope).refusal or "")
 
 

@@ -17,20 +17,28 @@ from qhw.errors import DataError
 from qhw.files import write_json
 from qhw.runs.directory import RunDirectory
 from qhw.studies.finding import Estimate, Finding, Table
-from qhw.studies.measured.conditions import Condition, HandMade, Setting, facts_path, path_of
-from qhw.studies.measured.gathered import Gathered, hand_made
-from qhw.studies.measured.groups import group_runs
+from qhw.studies.measured.conditions import (
+    BaselineCondition,
+    Condition,
+    Setting,
+    facts_path,
+    path_of,
+)
+from qhw.studies.measured.seed_rows import SeedRows, baselines
+from qhw.studies.measured.training_groups import group_runs
 from qhw.studies.questions.noise_scale import SCALES, NoiseScale
 from qhw.studies.questions.noise_scale import _settings as scales_of
 from qhw.studies.questions.prices import picture_seconds, quoted
 from qhw.studies.questions.recovery import MORE_SHOTS, remedies
-from qhw.studies.questions.shots import QUICK_SHOTS, Shots
+from qhw.studies.questions.shots import Shots
 from qhw.studies.questions.shots import _settings as shots_of
 from qhw.studies.questions.task import Task
 from qhw.studies.questions.task_tables import settings_of
 from qhw.studies.questions.transfer import Transfer, _devices, _Places
-from qhw.studies.study import Scope, read_arrays, write_arrays
-from tests.qhw.studies.conftest import LATENTS, made_up_run, pretend
+from qhw.studies.sizes import Sizes
+from qhw.studies.store import read_arrays, write_arrays
+from qhw.studies.study import Scope
+from tests.qhw.studies.conftest import FEW_LATENTS, LATENTS, made_up_run, pretend
 
 DEVICE = "fake_nairobi"
 Effect = Callable[[Setting], float]
@@ -40,7 +48,7 @@ NOISY = {"name": "aer_noisy", "device": DEVICE}
 
 
 @pytest.fixture
-def seeds(tmp_path: Path, few_latents: None) -> tuple[RunDirectory, ...]:
+def seeds(tmp_path: Path) -> tuple[RunDirectory, ...]:
     return tuple(made_up_run(tmp_path / "runs", f"seed{k}", seed=k) for k in (1, 2, 3))
 
 
@@ -55,7 +63,7 @@ class World:
     def __init__(self, scope: Scope, rng: np.random.Generator) -> None:
         self.scope, self._rng = scope, rng
         self._base = rng.standard_normal(LATENTS)
-        for each in hand_made(scope):
+        for each in baselines(scope):
             pretend(scope, each, self._base + (0.3 if each.kind == "rule" else 0.0))
 
     def play_scales(self, effect: Effect, spread: float = 0.05) -> None:
@@ -73,7 +81,7 @@ class World:
 
 
 def world(runs: tuple[RunDirectory, ...], folder: Path, rng: np.random.Generator) -> World:
-    return World(Scope(runs, folder, False, DEVICE), rng)
+    return World(Scope(runs, folder, DEVICE, FEW_LATENTS), rng)
 
 
 def falling(setting: Setting) -> float:
@@ -171,7 +179,7 @@ class TestShots:
         rows = finding.tables[0].rows
         prices = [row[4] for row in rows[:-1]]
         assert all(float(str(a)) < float(str(b)) for a, b in pairwise(prices))
-        assert [row[0] for row in rows] == [*map(str, QUICK_SHOTS), "exact"]
+        assert [row[0] for row in rows] == [*map(str, made.scope.sizes.task_shots), "exact"]
 
     def test_never_enough(self, seeds: Any, tmp_path: Path, rng: Any) -> None:
         made = world(seeds, tmp_path, rng)
@@ -362,14 +370,14 @@ class TestTransfer:
     ) -> None:
         made = world(seeds, tmp_path, rng)
         self.places(made.scope)
-        other = Scope(seeds, tmp_path, False, "fake_lagos")
+        other = Scope(seeds, tmp_path, "fake_lagos", FEW_LATENTS)
         with pytest.raises(DataError, match="was not measured yet"):
             Transfer().analyse(other)
 
     def test_two_families_and_no_device_that_was_trained_on(self, tmp_path: Path) -> None:
         run = made_up_run(tmp_path, "noisy", backend=NOISY)
-        for full, least in ((False, 5), (True, 10)):
-            names = _devices(Scope((run,), tmp_path, full, "fake_kyiv"))
+        for sizes, least in ((Sizes.quick(), 5), (Sizes.full(), 10)):
+            names = _devices(Scope((run,), tmp_path, "fake_kyiv", sizes))
             assert "fake_fez" in names
             assert len(names) >= least
             assert "fake_kyiv" not in names
@@ -379,13 +387,13 @@ class TestTransfer:
         self, tmp_path: Path
     ) -> None:
         run = made_up_run(tmp_path, "paid", backend={"name": "ibm_fez"})
-        assert "fake_fez" not in _devices(Scope((run,), tmp_path, False, "fake_kyiv"))
+        assert "fake_fez" not in _devices(Scope((run,), tmp_path, "fake_kyiv"))
 
 
 def test_returns_are_rows_by_seed(seeds: Any, tmp_path: Path, rng: Any) -> None:
     made = world(seeds, tmp_path, rng)
     made.play([Setting(DEVICE)], level)
-    gathered = Gathered(made.scope, group_runs(seeds)[0])
+    gathered = SeedRows(made.scope, group_runs(seeds)[0])
     returns: NDArray[np.float64] = gathered.returns([Setting(DEVICE)])
     assert returns.shape == (1, 3, LATENTS)
-    assert isinstance(hand_made(made.scope)[0], HandMade)
+    assert isinstance(baselines(made.scope)[0], BaselineCondition)

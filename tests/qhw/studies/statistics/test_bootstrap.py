@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 
 from qhw.studies.finding import Estimate
-from qhw.studies.statistics.bootstrap import hierarchical_bootstrap, paired_difference
+from qhw.studies.statistics.bootstrap import hierarchical_bootstrap
 from qhw.studies.statistics.holm import holm
 from qhw.studies.statistics.intervals import root
 
@@ -86,7 +86,7 @@ def test_pairing_takes_out_what_arms_share(rng: np.random.Generator) -> None:
     shared = 5 * rng.standard_normal((4, 100))
     one = shared + 0.1 * rng.standard_normal(shared.shape) + 0.2
     other = shared + 0.1 * rng.standard_normal(shared.shape)
-    found = paired_difference(one, other).estimate()
+    found = hierarchical_bootstrap(one - other).estimate()
     assert 0.1 < found.low < 0.2 < found.high < 0.3
     alone = hierarchical_bootstrap(one).estimate()
     assert alone.high - alone.low > 10 * (found.high - found.low)

@@ -18,7 +18,7 @@ same run are refused by `_refuse_shared`."""
 
 
 @dataclass(frozen=True)
-class Group:
+class TrainingGroup:
     """Runs trained alike, with different seeds.
 
     Attributes:
@@ -30,7 +30,7 @@ class Group:
     runs: tuple[RunDirectory, ...]
 
 
-def group_runs(runs: Sequence[RunDirectory]) -> tuple[Group, ...]:
+def group_runs(runs: Sequence[RunDirectory]) -> tuple[TrainingGroup, ...]:
     """Group runs by their training backend; the first group is the subject's.
 
     Raises:
@@ -39,13 +39,13 @@ def group_runs(runs: Sequence[RunDirectory]) -> tuple[Group, ...]:
     """
     refuse_unfit(runs)
     names = list(dict.fromkeys(map(training_name, runs)))
-    groups = [Group(name, _of(name, runs)) for name in names]
+    groups = [TrainingGroup(name, _of(name, runs)) for name in names]
     for group in groups:
         _refuse_mixed(group)
     return tuple(groups)
 
 
-def subject(runs: Sequence[RunDirectory]) -> Group:
+def subject(runs: Sequence[RunDirectory]) -> TrainingGroup:
     """The group of the first run."""
     return group_runs(runs)[0]
 
@@ -128,7 +128,7 @@ def _refuse_unlike(first: RunDirectory, other: RunDirectory) -> None:
             )
 
 
-def _refuse_mixed(group: Group) -> None:
+def _refuse_mixed(group: TrainingGroup) -> None:
     """Within a group runs are replicates: alike in all but the seed, and no seed twice."""
     first = group.runs[0]
     for run in group.runs[1:]:
@@ -154,7 +154,7 @@ def _refuse_mixed(group: Group) -> None:
     _refuse_shared(group)
 
 
-def _refuse_shared(group: Group) -> None:
+def _refuse_shared(group: TrainingGroup) -> None:
     """Runs that begin on the same weights share its training: they are no independent seeds."""
     begun = [source for run in group.runs if (source := run.config.start_from) is not None]
     shared = next((source for source in begun if begun.count(source) > 1), None)

@@ -10,23 +10,22 @@ import numpy as np
 from qhw.backends.facts import BackendFacts
 from qhw.runs.directory import RunDirectory
 from qhw.studies.measured.conditions import (
+    BaselineCondition,
     Condition,
-    FloatArray,
-    HandMade,
     Played,
     Refused,
     Setting,
-    latents_of,
     outcome,
     played,
 )
-from qhw.studies.measured.groups import Group
+from qhw.studies.measured.training_groups import TrainingGroup
 from qhw.studies.statistics.bootstrap import Bootstrap, hierarchical_bootstrap
+from qhw.studies.store import FloatArray
 from qhw.studies.study import Scope
 
 
 @dataclass(frozen=True)
-class Gathered:
+class SeedRows:
     """A group's conditions.
 
     Attributes:
@@ -35,7 +34,7 @@ class Gathered:
     """
 
     scope: Scope
-    group: Group
+    group: TrainingGroup
 
     @property
     def seeds(self) -> int:
@@ -43,14 +42,14 @@ class Gathered:
         return len(self.group.runs)
 
     @property
-    def told(self) -> str:
+    def note(self) -> str:
         """Which controllers the numbers are of, as a note says it."""
         runs = ", ".join(run.name for run in self.group.runs)
         return f"The controller was {self.group.name} ({runs})."
 
     def condition(self, run: RunDirectory, setting: Setting) -> Condition:
         """One run's condition."""
-        return Condition(run, setting, latents_of(self.scope))
+        return Condition(run, setting, self.scope.sizes.latents)
 
     def conditions(self, settings: Sequence[Setting]) -> list[Condition]:
         """Every run under every setting."""
@@ -59,9 +58,9 @@ class Gathered:
     def refusal(self, setting: Setting) -> str:
         """Why a setting could not be played with some run; empty if it could with all."""
         for run in self.group.runs:
-            found = outcome(self.scope, self.condition(run, setting))
-            if isinstance(found, Refused):
-                return found.reason
+            result = outcome(self.scope, self.condition(run, setting))
+            if isinstance(result, Refused):
+                return result.reason
         return ""
 
     def first(self, setting: Setting) -> Played:
@@ -76,16 +75,18 @@ class Gathered:
 
     def returns(self, settings: Sequence[Setting]) -> FloatArray:
         """Returns (K, S, N)."""
-        return np.array([self.columns(each, lambda found: found.returns) for each in settings])
+        return np.array([self.columns(each, lambda result: result.returns) for each in settings])
 
     def gains(self, settings: Sequence[Setting], over: Played) -> Bootstrap:
         """Returns minus those of hand-made guidance on the same latents, (K,)."""
         return hierarchical_bootstrap(self.returns(settings) - over.returns)
 
 
-def hand_made(scope: Scope) -> list[HandMade]:
+def baselines(scope: Scope) -> list[BaselineCondition]:
     """The constant to beat and the confidence rule."""
-    return [HandMade(scope.runs[0], kind, latents_of(scope)) for kind in ("constant", "rule")]
+    return [
+        BaselineCondition(scope.runs[0], kind, scope.sizes.latents) for kind in ("constant", "rule")
+    ]
 
 
 def constant_and_rule(scope: Scope) -> tuple[Played, Played]:
@@ -94,10 +95,10 @@ def constant_and_rule(scope: Scope) -> tuple[Played, Played]:
     Raises:
         DataError: If it was not played yet.
     """
-    constant, rule = hand_made(scope)
+    constant, rule = baselines(scope)
     return played(scope, constant), played(scope, rule)
 
 
-def backend_facts(found: Played) -> BackendFacts:
+def backend_facts(result: Played) -> BackendFacts:
     """What a condition's numbers came from; device, calibration, layout, engine."""
-    return BackendFacts.read(found.facts["backend"])
+    return BackendFacts.read(result.facts["backend"])

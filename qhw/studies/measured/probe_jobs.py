@@ -9,12 +9,12 @@ data/model_vs_device/JOB.npz      measured, errors, model, ideal: (rows, n) each
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
 
 from qhw.known import DeviceName
 from qhw.studies.study import Scope
+
+STUDY, INDEX = "model_vs_device", "index.json"
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,11 @@ class ProbeJob:
         return DeviceName(self.device).stand_in
 
 
-def read_probes(scope: Scope) -> list[ProbeJob] | None:
-    """The jobs that were found; None where nobody looked yet."""
-    path = scope.data("model_vs_device") / "index.json"
-    if not path.exists():
-        return None
-    return [ProbeJob(**facts) for facts in json.loads(path.read_text(encoding="utf-8"))]
+def read_probe_jobs(scope: Scope) -> list[ProbeJob]:
+    """The jobs that were found.
 
-
-def probe_path(scope: Scope, job: str) -> Path:
-    """Where a job's numbers are."""
-    return scope.data("model_vs_device") / f"{job}.npz"
+    Raises:
+        DataError: If nobody looked yet.
+    """
+    jobs = scope.store(STUDY).json(INDEX, "The ledger was not looked at")
+    return [ProbeJob(**facts) for facts in jobs]

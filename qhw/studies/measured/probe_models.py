@@ -21,12 +21,13 @@ from qhw.backends.mitigation.fitting import (
 from qhw.backends.transpilation import TranspileOptions
 from qhw.backends.transpile_cache import kept_layout, pinned
 from qhw.devices.snapshots import SnapshotStore, read_snapshot
-from qhw.files import Cache, UserData, write_json
+from qhw.files import Cache, UserData
 from qhw.jobs.ledger import Entry, Ledger
 from qhw.known import DeviceName, open_snapshot
 from qhw.runs.directory import RunDirectory
-from qhw.studies.measured.probes import ProbeJob, probe_path
-from qhw.studies.study import Arrays, Scope, kept
+from qhw.studies.measured.probe_jobs import INDEX, STUDY, ProbeJob
+from qhw.studies.store import Arrays
+from qhw.studies.study import Scope
 from qhw.training.parts import ring_circuit
 
 PHASE = "calibration"
@@ -34,15 +35,13 @@ PHASE = "calibration"
 
 def acquire_probes(scope: Scope) -> None:
     """Find the jobs in the ledger and model each that was not modelled yet."""
-    folder = scope.data("model_vs_device")
-    folder.mkdir(parents=True, exist_ok=True)
     jobs = []
     if UserData.of_user().ledger.exists():
         with Ledger.of_user() as ledger:
             for run in scope.runs:
                 jobs += [_acquire(scope, ledger, run, *found) for found in _found(ledger, run)]
     jobs.sort(key=lambda job: job.finished)
-    write_json(folder / "index.json", [asdict(job) for job in jobs])
+    scope.store(STUDY).keep_json(INDEX, [asdict(job) for job in jobs])
 
 
 def ledger_identities(run: RunDirectory) -> dict[str, Path]:
@@ -65,9 +64,9 @@ def _acquire(
 ) -> ProbeJob:
     snapshot = _snapshot(ledger, entry)
     if snapshot is not None:
-        scope.tell(f"modelling job {entry.job_id} of {entry.device}")
-        path = probe_path(scope, entry.job_id)
-        kept(path, partial(_model, ledger, run, entry, layout, snapshot))
+        what = f"modelling job {entry.job_id} of {entry.device}"
+        model = partial(_model, ledger, run, entry, layout, snapshot)
+        scope.store(STUDY).acquire(f"{entry.job_id}.npz", what, model)
     return ProbeJob(
         entry.job_id,
         entry.device,
@@ -113,7 +112,7 @@ def _snapshot(ledger: Ledger, entry: Entry) -> DeviceSnapshot | None:
     if DeviceName(entry.device).stand_in:
         return open_snapshot(entry.device)
     properties = json.loads(ledger.calibration(entry.calibration_digest) or "{}")
-    kept = SnapshotStore.of_user().of(entry.device)
-    if "gates" not in properties or not kept:
+    snapshots = SnapshotStore.of_user().of(entry.device)
+    if "gates" not in properties or not snapshots:
         return None
-    return republished(read_snapshot(kept[-1].path), properties)
+    return republished(read_snapshot(snapshots[-1].path), properties)

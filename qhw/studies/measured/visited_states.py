@@ -10,33 +10,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from policy.circuit import RingCircuit
-from qhw.errors import DataError
 from qhw.runs.directory import RunDirectory
 from qhw.studies.measured.conditions import NOISELESS, newest_update
-from qhw.studies.measured.groups import subject
-from qhw.studies.study import Arrays, Scope, kept, read_arrays
+from qhw.studies.measured.training_groups import subject
+from qhw.studies.store import Arrays, FloatArray
+from qhw.studies.study import Scope
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-FloatArray = NDArray[np.float64]
-
-QUICK_LATENTS = 128
-FULL_LATENTS = 512
+STUDY = "visited"
 STEP_SEED = 6_421
 
 
 @dataclass(frozen=True)
-class Visits:
+class VisitedStates:
     """N visited states, and what the noiseless policy does there.
 
     Attributes:
@@ -102,7 +97,7 @@ class Policy:
         return Reactions(*(_array(column).reshape(shape) for column in columns))
 
     def visit(self, count: int) -> Arrays:
-        """Play episodes, and describe one state of each; see `Visits`."""
+        """Play episodes, and describe one state of each; see `VisitedStates`."""
         import torch
 
         states = self._states(count)
@@ -147,11 +142,6 @@ def subject_circuit(scope: Scope) -> RingCircuit:
     return RingCircuit(config.qubits, config.depth, config.encoding, config.entanglement)
 
 
-def latents_of(scope: Scope) -> int:
-    """States that are visited: one for each latent."""
-    return FULL_LATENTS if scope.full else QUICK_LATENTS
-
-
 def measured_key(scope: Scope, version: int, *sizes: int) -> str:
     """Identity of what was measured on the visited states, beside the device and the shots.
 
@@ -161,53 +151,33 @@ def measured_key(scope: Scope, version: int, *sizes: int) -> str:
         sizes: Of the measurement, such as repetitions.
     """
     runs = [(run.id, newest_update(run)) for run in subject(scope.runs).runs]
-    parts = [version, runs, latents_of(scope), *sizes]
+    parts = [version, runs, scope.sizes.states, *sizes]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
 
-def acquire_visits(scope: Scope) -> None:
+def acquire_states(scope: Scope) -> None:
     """Play every seed of the subject that was not played yet."""
     for run in subject(scope.runs).runs:
-        path = _path(scope, run)
-        if not path.exists():
-            scope.tell(f"states that {run.name} visits")
-            kept(path, partial(_visit, run, latents_of(scope)))
+        measure = partial(_visit, run, scope.sizes.states)
+        scope.store(STUDY).acquire(_file(scope, run), f"states that {run.name} visits", measure)
 
 
 def _visit(run: RunDirectory, count: int) -> Arrays:
     return Policy(run).visit(count)
 
 
-def read_visits(scope: Scope) -> list[Visits]:
+def read_states(scope: Scope) -> list[VisitedStates]:
     """What was visited, one entry per training seed.
 
     Raises:
         DataError: If it was not acquired yet.
     """
-    return [_read(_path(scope, run)) for run in subject(scope.runs).runs]
+    files = [_file(scope, run) for run in subject(scope.runs).runs]
+    return [VisitedStates(**scope.store(STUDY).arrays(file)) for file in files]
 
 
-def require(path: Path) -> Path:
-    """A file that was acquired.
-
-    Raises:
-        DataError: If it was not.
-    """
-    if not path.exists():
-        raise DataError(
-            f"{path} is not there yet.", "Acquire first: `qhw report noise ... --step acquire`."
-        )
-    return path
-
-
-def _read(path: Path) -> Visits:
-    arrays = read_arrays(require(path))
-    return Visits(**{field.name: arrays[field.name] for field in fields(Visits)})
-
-
-def _path(scope: Scope, run: RunDirectory) -> Path:
-    name = f"{run.id}-{newest_update(run):05d}-{latents_of(scope)}.npz"
-    return scope.data("visited") / name
+def _file(scope: Scope, run: RunDirectory) -> str:
+    return f"{run.id}-{newest_update(run):05d}-{scope.sizes.states}.npz"
 
 
 def _array(tensor: Tensor) -> FloatArray:

@@ -16,7 +16,7 @@ FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Crossing:
+class BreakPoint:
     """Where a falling curve goes below a level.
 
     Attributes:
@@ -41,9 +41,9 @@ class Crossing:
         return f"at {form.format(self.at.value)} [{low}, {high}]"
 
 
-def crossing(
+def break_point(
     x: ArrayLike, y_samples: ArrayLike, level: float, *, y: ArrayLike | None = None
-) -> Crossing:
+) -> BreakPoint:
     """Find the break point of a falling curve, straight between neighbours.
 
     Each curve is made non-increasing first (isotonic regression), so that noise about a level part
@@ -70,7 +70,7 @@ def crossing(
     ends = np.clip([found, low, high], places[0], places[-1])
     value, cut_low, cut_high = (float(end) for end in ends)
     at = Estimate(value=value, low=min(cut_low, value), high=max(cut_high, value))
-    return Crossing(
+    return BreakPoint(
         at=None if found > places[-1] else at,
         earliest=cut_low,
         open_low=bool(low < places[0]),

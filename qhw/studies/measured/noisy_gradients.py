@@ -15,40 +15,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from policy.circuit import RingCircuit
-from qhw.studies.measured.noisy import identifier, open_noisy
-from qhw.studies.measured.visited import (
-    Visits,
-    acquire_visits,
+from qhw.studies.measured.noisy_features import open_noisy
+from qhw.studies.measured.visited_states import (
+    VisitedStates,
+    acquire_states,
     measured_key,
-    read_visits,
-    require,
+    read_states,
     subject_circuit,
 )
-from qhw.studies.questions.by_shots import shots_in_words, shots_label
-from qhw.studies.study import Arrays, Scope, kept, read_arrays
+from qhw.studies.names import identifier, shots_in_words, shots_label
+from qhw.studies.store import Arrays, FloatArray
+from qhw.studies.study import Scope
 
 if TYPE_CHECKING:
     from policy import ExpectationBackend
 
-FloatArray = NDArray[np.float64]
-
 FORMAT = 1
-SHOTS = (64, 256, 1024, 4096, 16_384, None)
-QUICK_DEPTHS = (1, 2, 4, 8)
-FULL_DEPTHS = (1, 2, 3, 4, 6, 8, 12)
-QUICK_DRAWS, FULL_DRAWS = 24, 60
+STUDY = "gradients"
 FAST_QUBITS = 4
 """Above, a gradient takes seconds, and a third of the draws must do."""
 MOST_QUBITS = 6
 """With 8, one minibatch's gradient takes a minute or two, and hundreds are needed."""
-QUICK_REPEATS, FULL_REPEATS = 4, 8
 MINIBATCH = 16
 
 
@@ -78,14 +70,13 @@ class Point:
 
 def acquire_gradients(scope: Scope) -> None:
     """Measure every depth and number of shots that is not there yet."""
-    acquire_visits(scope)
-    visits = read_visits(scope)
+    acquire_states(scope)
+    visits = read_states(scope)
     for point in points_of(scope):
-        for shots in SHOTS:
-            path = _path(scope, point, shots)
-            if not path.exists():
-                scope.tell(f"gradients of {point.name}, {shots_in_words(shots)}")
-                kept(path, partial(_measure, scope, point, shots, visits))
+        for shots in scope.sizes.shots:
+            what = f"gradients of {point.name}, {shots_in_words(shots)}"
+            measure = partial(_measure, scope, point, shots, visits)
+            scope.store(STUDY).acquire(_file(scope, point, shots), what, measure)
 
 
 def read_gradients(scope: Scope, point: Point, shots: int | None) -> dict[str, FloatArray]:
@@ -94,28 +85,24 @@ def read_gradients(scope: Scope, point: Point, shots: int | None) -> dict[str, F
     Raises:
         DataError: If they were not acquired yet.
     """
-    return read_arrays(require(_path(scope, point, shots)))
+    return scope.store(STUDY).arrays(_file(scope, point, shots))
 
 
 def points_of(scope: Scope) -> list[Point]:
     """The trained weights first, then random ones of every depth."""
-    depths = FULL_DEPTHS if scope.full else QUICK_DEPTHS
     own = Point(subject_circuit(scope).depth, trained=True)
-    return [own, *(Point(depth, trained=False) for depth in depths)]
+    return [own, *(Point(depth, trained=False) for depth in scope.sizes.gradient_depths)]
 
 
 def draws_of(scope: Scope) -> int:
     """Draws of weights, states and advantages."""
-    draws = FULL_DRAWS if scope.full else QUICK_DRAWS
+    draws = scope.sizes.gradient_draws
     return draws if subject_circuit(scope).num_qubits <= FAST_QUBITS else draws // 3
 
 
-def repeats_of(scope: Scope) -> int:
-    """Measurements of every draw's gradient, where there are shots."""
-    return FULL_REPEATS if scope.full else QUICK_REPEATS
-
-
-def _measure(scope: Scope, point: Point, shots: int | None, visits: Sequence[Visits]) -> Arrays:
+def _measure(
+    scope: Scope, point: Point, shots: int | None, visits: Sequence[VisitedStates]
+) -> Arrays:
     """One depth with these shots: ideal gradients (S, D, P), measured ones (S, D, R, P)."""
     from qhw.backends.opening import open_backend
     from qhw.training.streams import stream_seed
@@ -124,7 +111,7 @@ def _measure(scope: Scope, point: Point, shots: int | None, visits: Sequence[Vis
     seed = stream_seed(FORMAT, f"gradients/{point.stem}/{shots}")
     noisy = open_noisy(circuit, scope.device, shots, seed=seed)
     exact = open_backend("aer", circuit)
-    repeats = 1 if shots is None else repeats_of(scope)
+    repeats = 1 if shots is None else scope.sizes.gradient_repeats
     ideal, measured = [], []
     for seen in visits:
         questions = _questions(circuit, point, seen, draws_of(scope))
@@ -134,7 +121,7 @@ def _measure(scope: Scope, point: Point, shots: int | None, visits: Sequence[Vis
 
 
 @dataclass(frozen=True)
-class Question:
+class GradientTask:
     """A gradient to measure: angles (B, A), weights (P,), upstream (B, n)."""
 
     angles: FloatArray
@@ -142,7 +129,9 @@ class Question:
     upstream: FloatArray
 
 
-def _questions(circuit: RingCircuit, point: Point, visits: Visits, draws: int) -> list[Question]:
+def _questions(
+    circuit: RingCircuit, point: Point, visits: VisitedStates, draws: int
+) -> list[GradientTask]:
     """Minibatches and advantages, the same for all points, and weights; the same for all shots."""
     of_states = np.random.default_rng([FORMAT, 0])
     of_weights = np.random.default_rng([FORMAT, circuit.depth])
@@ -153,7 +142,7 @@ def _questions(circuit: RingCircuit, point: Point, visits: Visits, draws: int) -
         advantages = of_states.standard_normal(count)
         advantages = (advantages - advantages.mean()) / advantages.std()
         random = of_weights.uniform(-np.pi, np.pi, circuit.num_weights)
-        question = Question(
+        question = GradientTask(
             _angles(circuit, visits.angles[rows]),
             visits.weights if point.trained else random,
             advantages[:, None] * visits.sensitivity[rows] / count,
@@ -168,7 +157,9 @@ def _angles(circuit: RingCircuit, angles: FloatArray) -> FloatArray:
     return np.tile(once, (1, circuit.num_angles // once.shape[1]))
 
 
-def shift_gradients(backend: ExpectationBackend, question: Question, repeats: int) -> FloatArray:
+def shift_gradients(
+    backend: ExpectationBackend, question: GradientTask, repeats: int
+) -> FloatArray:
     """Parameter-shift gradients (R, P); all repetitions in one evaluation."""
     from policy import ParameterShift
 
@@ -178,7 +169,6 @@ def shift_gradients(backend: ExpectationBackend, question: Question, repeats: in
     return np.array([read(part, question.upstream) for part in parts])
 
 
-def _path(scope: Scope, point: Point, shots: int | None) -> Path:
-    key = measured_key(scope, FORMAT, draws_of(scope), repeats_of(scope))
-    name = f"{identifier(scope.device)}-{point.stem}-{shots_label(shots)}-{key}.npz"
-    return scope.data("gradients") / name
+def _file(scope: Scope, point: Point, shots: int | None) -> str:
+    key = measured_key(scope, FORMAT, draws_of(scope), scope.sizes.gradient_repeats)
+    return f"{identifier(scope.device)}-{point.stem}-{shots_label(shots)}-{key}.npz"

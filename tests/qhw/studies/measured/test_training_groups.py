@@ -13,7 +13,7 @@ import pytest
 from qhw.config import parse_config
 from qhw.errors import CheckpointError, ConfigError
 from qhw.runs.directory import RunDirectory, create_run
-from qhw.studies.measured.groups import group_runs, training_name
+from qhw.studies.measured.training_groups import group_runs, training_name
 from tests.qhw.studies.conftest import TINY, made_up_run
 
 OTHER_BACKEND = {"name": "aer_noisy", "device": "fake_nairobi"}

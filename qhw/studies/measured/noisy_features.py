@@ -12,49 +12,40 @@ and, for the affine map, a calibration of its own.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from policy.circuit import RingCircuit
 from qhw.config import MethodName
 from qhw.errors import MitigationError
-from qhw.files import replace_file
-from qhw.studies.measured.groups import subject
-from qhw.studies.measured.visited import (
+from qhw.studies.measured.training_groups import subject
+from qhw.studies.measured.visited_states import (
     Policy,
-    Visits,
-    acquire_visits,
+    VisitedStates,
+    acquire_states,
     measured_key,
-    read_visits,
-    require,
+    read_states,
     subject_circuit,
 )
-from qhw.studies.study import Arrays, Scope, kept, read_arrays
+from qhw.studies.names import identifier, shots_in_words, shots_label
+from qhw.studies.store import Arrays, FloatArray
+from qhw.studies.study import Scope
 
 if TYPE_CHECKING:
     from calibration import DeviceSnapshot
     from qhw.backends.backend import Backend
     from qhw.backends.mitigation.method import Mitigation
 
-FloatArray = NDArray[np.float64]
-
 FORMAT = 1
 """Rises when the columns change, so that older files are not taken for new ones."""
-SHOTS = (64, 256, 1024, 4096, 16_384, None)
-"""Per evaluation, shared by a method's circuits; None for exact values."""
+STUDY = "features"
+COLUMNS = ("values", "mu", "sigma", "guidance")
 METHODS: tuple[MethodName, ...] = ("none", "readout", "affine", "zne")
 ZNE_CIRCUITS = 2
-CZ_DEVICE = "fake_marrakesh"
-OTHER_DEVICE = "fake_brisbane"
-QUICK_REPEATS = 6
-FULL_REPEATS = 20
 
 
 class Key(NamedTuple):
@@ -66,7 +57,7 @@ class Key(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Noisy:
+class NoisyFeatures:
     """What was measured in one condition: S training seeds, R repetitions, N states.
 
     Attributes:
@@ -83,7 +74,7 @@ class Noisy:
 
 
 @dataclass(frozen=True)
-class Measured:
+class FeatureData:
     """Everything that was measured.
 
     Attributes:
@@ -92,8 +83,8 @@ class Measured:
         refused: (device, method) to the reason why it could not be had.
     """
 
-    visits: Sequence[Visits]
-    conditions: Mapping[Key, Noisy]
+    visits: Sequence[VisitedStates]
+    conditions: Mapping[Key, NoisyFeatures]
     refused: Mapping[tuple[str, str], str]
 
     @property
@@ -104,13 +95,8 @@ class Measured:
 
 def devices_of(scope: Scope) -> tuple[str, str]:
     """The report's device and another, with CZ gates wherever the report's is not that one."""
-    other = OTHER_DEVICE if scope.device == CZ_DEVICE else CZ_DEVICE
-    return scope.device, other
-
-
-def repeats_of(scope: Scope) -> int:
-    """Repetitions R of everything that has shots."""
-    return FULL_REPEATS if scope.full else QUICK_REPEATS
+    first, second = scope.sizes.other_devices
+    return scope.device, second if scope.device == first else first
 
 
 @lru_cache(maxsize=4)
@@ -148,49 +134,46 @@ def open_noisy(
 
 def acquire_noisy(scope: Scope) -> None:
     """Measure every device and number of shots that is not there yet."""
-    acquire_visits(scope)
+    acquire_states(scope)
+    store = scope.store(STUDY)
     policies: list[Policy] = []
     for device in devices_of(scope):
-        missing = [shots for shots in SHOTS if not _path(scope, device, shots).exists()]
-        if not missing:
+        files = {_file(scope, device, shots): shots for shots in scope.sizes.shots}
+        if all(map(store.holds, files)):
             continue
         policies = policies or [Policy(run) for run in subject(scope.runs).runs]
-        bench = _Bench(subject_circuit(scope), device, read_visits(scope), policies)
-        for shots in missing:
-            scope.tell(f"features on {device}, {f'{shots} shots' if shots else 'exact values'}")
-            kept(_path(scope, device, shots), partial(_measured, scope, bench, shots))
+        bench = _Bench(subject_circuit(scope), device, read_states(scope), policies)
+        for file, shots in files.items():
+            what = f"features on {device}, {shots_in_words(shots)}"
+            store.acquire(file, what, partial(_measure, scope, bench, shots))
 
 
-def _measured(scope: Scope, bench: _Bench, shots: int | None) -> Arrays:
+def _measure(scope: Scope, bench: _Bench, shots: int | None) -> Arrays:
     """Measure, and write down what was refused before the numbers count as measured."""
-    arrays = bench.measure(shots, repeats_of(scope))
-    text = json.dumps(bench.refused, indent=2) + "\n"
-    replace_file(_refusals(scope, bench.device), text.encode())
+    arrays = bench.measure(shots, scope.sizes.repeats)
+    scope.store(STUDY).keep_json(_refusals(scope, bench.device), bench.refused)
     return arrays
 
 
-def read_noisy(scope: Scope) -> Measured:
+def read_noisy(scope: Scope) -> FeatureData:
     """Read what was measured.
 
     Raises:
         DataError: If something is missing.
     """
-    conditions: dict[Key, Noisy] = {}
+    store = scope.store(STUDY)
+    conditions: dict[Key, NoisyFeatures] = {}
     refused: dict[tuple[str, str], str] = {}
     for device in devices_of(scope):
-        told = json.loads(require(_refusals(scope, device)).read_text(encoding="utf-8"))
-        refused |= {(device, method): reason for method, reason in told.items()}
-        files = {shots: read_arrays(require(_path(scope, device, shots))) for shots in SHOTS}
+        reasons = store.json(_refusals(scope, device))
+        refused |= {(device, method): reason for method, reason in reasons.items()}
+        files = {n: store.arrays(_file(scope, device, n)) for n in scope.sizes.shots}
         for method in METHODS:
             for shots, arrays in files.items():
                 if f"{method}/values" in arrays:
-                    conditions[Key(device, method, shots)] = _condition(arrays, method)
-    return Measured(read_visits(scope), conditions, refused)
-
-
-def identifier(device: str) -> str:
-    """A device's name as part of an identifier or a file's name."""
-    return "".join(c if c.isascii() and c.isalnum() else "_" for c in device.lower())
+                    columns = {name: arrays[f"{method}/{name}"] for name in COLUMNS}
+                    conditions[Key(device, method, shots)] = NoisyFeatures(**columns)
+    return FeatureData(read_states(scope), conditions, refused)
 
 
 class _Bench:
@@ -200,7 +183,7 @@ class _Bench:
         self,
         circuit: RingCircuit,
         device: str,
-        visits: Sequence[Visits],
+        visits: Sequence[VisitedStates],
         policies: Sequence[Policy],
     ) -> None:
         self.circuit, self.device = circuit, device
@@ -216,7 +199,7 @@ class _Bench:
         for method, values in (item for part in parts for item in part.items()):
             arrays[f"{method}/values"] = values
             reactions = [p.react(v) for p, v in zip(self.policies, values, strict=True)]
-            for name in ("mu", "sigma", "guidance"):
+            for name in COLUMNS[1:]:
                 arrays[f"{method}/{name}"] = np.array([getattr(r, name) for r in reactions])
         return arrays
 
@@ -268,7 +251,7 @@ class _Bench:
         return stream_seed(FORMAT, f"features/{self.device}/{shots}")
 
 
-def _evaluate(backend: Backend, visits: Visits, count: int) -> tuple[FloatArray, FloatArray]:
+def _evaluate(backend: Backend, visits: VisitedStates, count: int) -> tuple[FloatArray, FloatArray]:
     """Values and standard errors (R, N, n) of the visited states, measured R times."""
     estimate = backend.evaluate(np.tile(visits.angles, (count, 1)), visits.weights[None])
     shape = (count, *visits.ideal.shape)
@@ -280,19 +263,14 @@ def _mitigated(ways: Sequence[Mitigation], values: FloatArray, errors: FloatArra
     return np.array([way.combine([(value, error)])[0] for way, value, error in rows])
 
 
-def _condition(arrays: Mapping[str, FloatArray], method: str) -> Noisy:
-    names = ("values", "mu", "sigma", "guidance")
-    return Noisy(*(arrays[f"{method}/{name}"] for name in names))
+def _file(scope: Scope, device: str, shots: int | None) -> str:
+    return f"{identifier(device)}-{shots_label(shots)}-{_key(scope)}.npz"
 
 
-def _path(scope: Scope, device: str, shots: int | None) -> Path:
-    return scope.data("features") / f"{identifier(device)}-{shots or 'exact'}-{_key(scope)}.npz"
-
-
-def _refusals(scope: Scope, device: str) -> Path:
-    return scope.data("features") / f"{identifier(device)}-{_key(scope)}.json"
+def _refusals(scope: Scope, device: str) -> str:
+    return f"{identifier(device)}-{_key(scope)}.json"
 
 
 def _key(scope: Scope) -> str:
     """Identity of what was measured, beside the device and the shots."""
-    return measured_key(scope, FORMAT, repeats_of(scope))
+    return measured_key(scope, FORMAT, scope.sizes.repeats)
