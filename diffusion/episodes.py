@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -66,17 +65,13 @@ def play(
     """Play whole episodes under a rule, a policy or a schedule.
 
     Args:
-        environment: Is reset for every batch.
+        environment: Plays them; reset for every batch.
         latents: (N, C, H, W).
         labels: (N,).
         act: Turns the step and the states of a batch into actions.
         batch_size: Trajectories in one forward; 64 is fastest on one core.
     """
-    parts = []
-    for start in range(0, latents.shape[0], batch_size):
-        part = slice(start, start + batch_size)
-        parts.append(_play_batch(environment, latents[part], labels[part], act))
-    return Episode.concatenate(parts)
+    return _play_batches(environment, latents, labels, lambda _part: act, batch_size)
 
 
 def play_schedule(
@@ -89,7 +84,7 @@ def play_schedule(
     """Play whole episodes open-loop, with the environment's limits on action and guidance.
 
     Args:
-        environment: Is reset for every batch.
+        environment: Plays them; reset for every batch.
         latents: (N, C, H, W).
         labels: (N,).
         guidance: (T,) or (T, N) guidance scales, as in ``diffusion.schedules``.
@@ -98,16 +93,11 @@ def play_schedule(
     count = latents.shape[0]
     table = guidance[:, None] if guidance.ndim == 1 else guidance
     actions = (table - environment.cfg_base).expand(environment.num_steps, count)
-    parts = []
-    for start in range(0, count, batch_size):
-        part = slice(start, start + batch_size)
-        follow = partial(_follow, actions[:, part])
-        parts.append(_play_batch(environment, latents[part], labels[part], follow))
-    return Episode.concatenate(parts)
 
+    def follow(part: slice) -> Act:
+        return lambda step, states: actions[step, part].to(states)
 
-def _follow(actions: Tensor, step: int, states: Tensor) -> Tensor:
-    return actions[step].to(states)
+    return _play_batches(environment, latents, labels, follow, batch_size)
 
 
 @dataclass
@@ -199,15 +189,21 @@ def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
-def _play_batch(
+def _play_batches(
     environment: GuidanceEnvironment,
     latents: Tensor,
     labels: Tensor,
-    act: Act,
+    act_on: Callable[[slice], Act],
+    batch_size: int,
 ) -> Episode:
-    playing = Playing.start(environment, latents, labels)
-    while not playing.done:
-        with torch.no_grad():
-            action = act(playing.step, playing.state)
-        playing.advance(action)
-    return playing.episode()
+    """Play batch after batch; `act_on` tells who acts on the given part of the latents."""
+    episodes = []
+    for start in range(0, latents.shape[0], batch_size):
+        part = slice(start, start + batch_size)
+        act, playing = act_on(part), Playing.start(environment, latents[part], labels[part])
+        while not playing.done:
+            with torch.no_grad():
+                action = act(playing.step, playing.state)
+            playing.advance(action)
+        episodes.append(playing.episode())
+    return Episode.concatenate(episodes)
