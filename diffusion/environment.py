@@ -28,9 +28,6 @@ from diffusion.metrics import ssim
 from diffusion.rewards import RewardConfig
 from diffusion.sampler import GuidedSampler, NoisePrediction
 
-STATE_FEATURES = ("t/T", "|x|", "|eps|", "<x, eps>", "previous action", "p")
-"""Names of the state's columns."""
-
 
 class EpisodeError(ValueError):
     """The environment was asked for something this point of the episode cannot give."""
@@ -188,7 +185,7 @@ class GuidanceEnvironment:
             EpisodeError: If there is no episode, or it has ended.
         """
         self._require(0 <= self._step < self.num_steps, "no episode is under way: call reset first")
-        kept = {
+        tensors = {
             "latents": self._latents,
             "labels": self._labels,
             "action": self._action,
@@ -199,7 +196,9 @@ class GuidanceEnvironment:
             "eps_cond": self._prediction.eps_cond,
             "step": torch.tensor(self._step),
         }
-        return kept if self._references is None else {**kept, "references": self._references}
+        if self._references is not None:
+            tensors["references"] = self._references
+        return tensors
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """Go on in the middle of an episode, bit for bit.
@@ -223,20 +222,8 @@ class GuidanceEnvironment:
         return actions.clamp(-self.action_limit, self.action_limit)
 
     def guidance_of(self, actions: Tensor) -> Tensor:
-        """Turn actions, clipped or not, into the guidance they give."""
+        """Turn actions, clipped or not, into the guidance they give: g = clip(CFG_0 + clip(a))."""
         return (self.cfg_base + self.clip_actions(actions)).clamp(*self.guidance_range)
-
-    @property
-    def predicted_images(self) -> Tensor:
-        """Pictures (N, c, H, W) in [0, 1] of the current x_0 prediction; the final ones if done."""
-        self._require(self._step >= 0, "no episode has been started: call reset first")
-        return self._images
-
-    @property
-    def final_latents(self) -> Tensor:
-        """Clean latents (N, C, H, W) of a finished episode."""
-        self._require_finished()
-        return self._latents
 
     @property
     def final_images(self) -> Tensor:

@@ -175,7 +175,7 @@ def assemble(
     denoiser.eval().requires_grad_(False)
     proxy = classifiers["proxy"]
     real = headroom.proxy_features(proxy, dataset.test.images[:5000].float() / 255)
-    trials, labels, statistics = _measure(denoiser, proxy, config, report)
+    trials, labels, statistics = _try_guidance(denoiser, proxy, config, report)
     results = headroom.compare_forms(trials, real)
     reward, base, chosen = headroom.choose(results)
     _write_csv(out / "headroom.csv", headroom.table_rows(trials, real, labels))
@@ -210,7 +210,7 @@ def assemble(
     return card
 
 
-def _measure(
+def _try_guidance(
     denoiser: PixelDenoiser, proxy: Classifier, config: FitConfig, report: Report
 ) -> tuple[list[headroom.Trial], Tensor, tuple[tuple[float, ...], tuple[float, ...]]]:
     sampler = GuidedSampler(

@@ -12,7 +12,6 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from diffusion.environment import (
-    STATE_FEATURES,
     EpisodeError,
     GuidanceEnvironment,
     draw_labels,
@@ -79,7 +78,7 @@ def test_state_against_the_known_denoiser_and_classifier(
         ],
         dim=1,
     )
-    assert state.shape == (N, len(STATE_FEATURES))
+    assert state.shape == (N, 6)
     assert_close(state, wanted, atol=1e-5, rtol=1e-4)
 
 
@@ -200,8 +199,8 @@ def test_gains_towards_the_picture_under_the_base_guidance(
 ) -> None:
     base = denoiser.decode(sampler.sample(*start, 3.0))
     lpips_like = build(RewardConfig(step_gain="lpips", beta=1.0), distance=negative_square_error)
-    lpips_like.reset(*start)
-    first = lpips_like.predicted_images
+    noise = sampler.predict(start[0], 0, start[1]).eps_cond
+    first = denoiser.decode(sampler.predicted_clean(start[0], 0, noise))
     episode = play(lpips_like, *start, act)
     gain = negative_square_error(first, base) - negative_square_error(episode.images, base)
     assert_close(episode.terms["step_gain"], gain, atol=1e-5, rtol=1e-3)
