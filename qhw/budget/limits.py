@@ -45,7 +45,7 @@ class Expense:
     Attributes:
         qpu_seconds: As billed; as quoted where the platform tells no bill.
         jobs: Submissions.
-        dollars: At the price of the device.
+        dollars: Price, at what the device costs.
     """
 
     qpu_seconds: float = 0.0
@@ -66,7 +66,7 @@ class Passed:
 
     Attributes:
         option: The limit's name on the command line.
-        unit: Of the numbers.
+        unit: Unit of the numbers.
         limit: The most there may be.
         spent: Before it.
         more: What it would take.
@@ -130,11 +130,11 @@ class Budget:
     """Counts what is spent and refuses the submission that would pass a limit.
 
     Args:
-        limits: Of the whole run, earlier processes included.
+        limits: Limits of the whole run, earlier processes included.
         dollars_per_second: Price of a QPU second; 0 for devices that bill nothing, where
             `max_cost` can never be reached.
-        spent_qpu_seconds: By earlier processes of the same run.
-        spent_jobs: By earlier processes of the same run.
+        spent_qpu_seconds: QPU seconds of earlier processes of the same run.
+        spent_jobs: Submissions of earlier processes of the same run.
         command: What goes on with this run, such as `qhw train --resume runs/x`; the hint of a
             reached limit adds the higher limit to it.
 

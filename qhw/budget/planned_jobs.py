@@ -52,7 +52,7 @@ class Stretch:
     """A sequence of jobs that is sent several times.
 
     Attributes:
-        jobs: In order.
+        jobs: Its jobs, in order.
         repeats: How often.
         first_update: Number of the PPO update it is first sent in; 0 outside updates.
     """
@@ -155,7 +155,7 @@ class TrainingShape:
         weights: Trainable angles P of the circuit.
         angles: Encoding angles A of the circuit.
         shots: Per circuit.
-        latents: Of the paired evaluation after training.
+        latents: Latents of the paired evaluation after training.
         pruned_fraction: Share of the weights that `pruned` shifts.
         trained_encoding: Whether angles are trained too (encoding `linear`).
         fresh: Whether the head starts at zero, so that the first minibatch of all has no gradient.
@@ -269,7 +269,7 @@ def default_mitigation(
     """The method and the reason: affine where its calibration fits, else read-out.
 
     Args:
-        limits: Of the whole run.
+        limits: Limits of the whole run.
         dollars_per_second: Price of a QPU second.
     """
     if limits.max_jobs is not None and CALIBRATION_SHARE * limits.max_jobs < 1:

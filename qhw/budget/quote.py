@@ -68,7 +68,7 @@ class Stop:
 
     Attributes:
         passed: The limit, and by what it would be passed.
-        phase: Of the submission that would not be sent.
+        phase: Phase of the submission that would not be sent.
         update: PPO update of that submission; 0 outside updates.
         job: Its number, from 1.
     """
@@ -164,7 +164,7 @@ class Quote:
         """The submission that a limit would stop; None if everything fits.
 
         Args:
-            limits: Of the command.
+            limits: Limits of the command.
             low: Take every job at its lower bound instead of its upper one.
         """
         spent, number = Expense(), 0

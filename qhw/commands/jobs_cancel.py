@@ -14,7 +14,7 @@ from qhw.errors import ConfigError
 from qhw.jobs.clock import Clock
 from qhw.jobs.ledger import Entry, Ledger, owner_alive
 from qhw.jobs.patience import wait_for
-from qhw.jobs.reconciling import close_orphans, drop, unknown_jobs, write_end
+from qhw.jobs.reconciling import close_orphans, drop_second_jobs, write_end
 from qhw.jobs.runner import JobRunner
 from qhw.jobs.work import WorkSettings
 
@@ -77,7 +77,7 @@ def _cancel(runner: JobRunner, ledger: Ledger, entry: Entry, clock: Clock) -> st
         return _give_up(ledger, entry, clock)
     runner.cancel(entry.job_id)
     report = wait_for(runner, entry.job_id, clock, deadline=CANCEL_SECONDS)
-    drop(runner, ledger, entry, unknown_jobs(runner, ledger, entry))
+    drop_second_jobs(runner, ledger, entry)
     write_end(runner, ledger, entry, report, BY_THE_USER)
     ended = "; it had ended before, and its result is kept" if report.state == "done" else ""
     return f"{standing(report)}{ended}"

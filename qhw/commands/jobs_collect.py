@@ -9,7 +9,7 @@ from qhw.commands.jobs_pending import NO_TRACE, NOTHING, act_on_all, refuse_both
 from qhw.commands.jobs_show import standing
 from qhw.jobs.clock import Clock
 from qhw.jobs.ledger import Entry, Ledger
-from qhw.jobs.reconciling import drop, unknown_jobs, write_end
+from qhw.jobs.reconciling import drop_second_jobs, write_end
 from qhw.jobs.runner import JobRunner
 
 
@@ -42,6 +42,6 @@ def _collect(runner: JobRunner, ledger: Ledger, entry: Entry, clock: Clock) -> s
     report = runner.report(entry.job_id)
     if not report.final:
         return f"still {standing(report)}"
-    drop(runner, ledger, entry, unknown_jobs(runner, ledger, entry))
+    drop_second_jobs(runner, ledger, entry)
     write_end(runner, ledger, entry, report)
     return f"{standing(report)}{'; kept' if report.state == 'done' else ''}"

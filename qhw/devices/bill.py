@@ -24,7 +24,7 @@ class PhaseSpending:
         phase: Its name.
         jobs: Sent.
         circuits: With bound parameters.
-        shots: In all.
+        shots: Shots in all.
         quoted_seconds: QPU seconds expected before.
         billed_seconds: QPU seconds billed; jobs without a bill yet count as quoted.
         unbilled: Jobs without a bill.
@@ -62,10 +62,17 @@ def report_spending(
         console.print("Nothing was sent to the device.")
         return
     total = _total(rows)
-    price = budget.dollars_per_second
     table = plain_table("QPU time", "jobs", "circuits", "shots", "quoted s", "billed s", "$")
     for row in [*rows, total]:
-        table.add_row(*_cells(row, price))
+        table.add_row(
+            row.phase,
+            str(row.jobs),
+            f"{row.circuits:,}",
+            f"{row.shots:,}",
+            f"{row.quoted_seconds:.1f}",
+            f"{row.billed_seconds:.1f}",
+            f"{row.billed_seconds * budget.dollars_per_second:.2f}",
+        )
     console.print(table)
     entries = ledger.entries(run=run_id)
     console.print(_explanation(total, budget, entries[0].device))
@@ -93,18 +100,6 @@ def _total(rows: Sequence[PhaseSpending]) -> PhaseSpending:
         sum(row.quoted_seconds for row in rows),
         sum(row.billed_seconds for row in rows),
         sum(row.unbilled for row in rows),
-    )
-
-
-def _cells(row: PhaseSpending, price: float) -> tuple[str, ...]:
-    return (
-        row.phase,
-        str(row.jobs),
-        f"{row.circuits:,}",
-        f"{row.shots:,}",
-        f"{row.quoted_seconds:.1f}",
-        f"{row.billed_seconds:.1f}",
-        f"{row.billed_seconds * price:.2f}",
     )
 
 

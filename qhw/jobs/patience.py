@@ -164,7 +164,7 @@ class PatientRunner:
 
     def _forget(self, post: Future[str]) -> None:
         """Take a submission off the list by its identity: requests hold arrays."""
-        self._posts = [kept for kept in self._posts if kept[1] is not post]
+        self._posts = [(request, other) for request, other in self._posts if other is not post]
 
     def _ask(self, name: str, work: Callable[[], T], job_id: str = "") -> T:
         """Ask until there is an answer, within the patience's bounds."""

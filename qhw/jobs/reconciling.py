@@ -22,24 +22,29 @@ def in_other_hands(entry: Entry, now: float) -> bool:
     return owner_alive(entry.owner) and now - entry.intended_at < LONGEST_SUBMISSION
 
 
-def unknown_jobs(runner: JobRunner, ledger: Ledger, entry: Entry) -> list[JobReport]:
+def find_lost(runner: JobRunner, ledger: Ledger, entry: Entry) -> str | None:
+    """The job that an intent became, if there is one; others of the same unit are dropped."""
+    jobs = _unknown_jobs(runner, ledger, entry)
+    if not jobs:
+        return None
+    best = min(jobs, key=lambda job: BEST_FIRST.index(job.state))
+    _drop(runner, ledger, entry, [job for job in jobs if job.job_id != best.job_id])
+    return best.job_id
+
+
+def drop_second_jobs(runner: JobRunner, ledger: Ledger, entry: Entry) -> None:
+    """Look for jobs that do a submitted unit's work a second time, and cancel them."""
+    _drop(runner, ledger, entry, _unknown_jobs(runner, ledger, entry))
+
+
+def _unknown_jobs(runner: JobRunner, ledger: Ledger, entry: Entry) -> list[JobReport]:
     """The platform's jobs with the unit's tag that the ledger does not know, oldest first."""
     known = ledger.known_jobs(entry.unit)
     return [job for job in runner.find(entry.unit.tag) if job.job_id not in known]
 
 
-def find_lost(runner: JobRunner, ledger: Ledger, entry: Entry) -> str | None:
-    """The job that an intent became, if there is one; others of the same unit are dropped."""
-    jobs = unknown_jobs(runner, ledger, entry)
-    if not jobs:
-        return None
-    best = min(jobs, key=lambda job: BEST_FIRST.index(job.state))
-    drop(runner, ledger, entry, [job for job in jobs if job.job_id != best.job_id])
-    return best.job_id
-
-
-def drop(runner: JobRunner, ledger: Ledger, entry: Entry, jobs: list[JobReport]) -> None:
-    """Cancel jobs that do a unit's work a second time, and write down what they cost."""
+def _drop(runner: JobRunner, ledger: Ledger, entry: Entry, jobs: list[JobReport]) -> None:
+    """Cancel jobs, and write down what they cost."""
     for job in jobs:
         action = "had ended"
         if not job.final:

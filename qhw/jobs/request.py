@@ -67,7 +67,7 @@ class JobRequest:
     """Everything that one job is to execute.
 
     Attributes:
-        pubs: At least one.
+        pubs: Circuits with their parameter sets; at least one.
         shots: Per circuit with bound parameters.
         native: Let the platform mitigate (read-out mitigation and twirling) instead of us.
         tags: Identify the job on the platform.

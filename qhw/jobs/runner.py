@@ -51,9 +51,9 @@ class JobReport:
         tags: As submitted.
         queue_position: Jobs ahead; None where it is not told.
         usage_seconds: QPU seconds billed; None where it is not told (yet).
-        created: When it was accepted, ISO 8601; empty where it is not told.
-        started: When it began to run.
-        finished: When it ended.
+        created: Date on which it was accepted, ISO 8601; empty where it is not told.
+        started: Date on which it began to run.
+        finished: Date of its end.
         reason: The platform's message and code, verbatim, where it failed.
     """
 
@@ -138,7 +138,7 @@ class JobRunner(Protocol):
 
         Args:
             job_id: The platform's.
-            shapes: Of the request that was submitted.
+            shapes: Shapes of the request that was submitted.
 
         Raises:
             RetryableError: If the answer is empty, damaged or of the wrong shape; ask again.

@@ -41,10 +41,9 @@ from qhw.jobs.clock import Clock
 from qhw.jobs.ledger import Entry, Intent, Ledger
 from qhw.jobs.patience import PatientRunner, wait_for
 from qhw.jobs.reconciling import (
-    drop,
+    drop_second_jobs,
     find_lost,
     in_other_hands,
-    unknown_jobs,
     write_end,
 )
 from qhw.jobs.request import JobRequest, Unit, digest_tag
@@ -275,7 +274,7 @@ class PaidWork:
     def _finish(self, entry: Entry) -> Entry:
         """Wait for a job, check and keep its result."""
         runner, ledger = self.runner, self.ledger
-        drop(runner, ledger, entry, unknown_jobs(runner, ledger, entry))
+        drop_second_jobs(runner, ledger, entry)
 
         def watch(report: JobReport) -> None:
             self._say(entry.unit, entry.job_id, report.state, report.queue_position)

@@ -25,7 +25,7 @@ class Intent:
 
     Attributes:
         digest: Semantic hash of the request.
-        device: Where to.
+        device: Name of the device it goes to.
         group_id: Open session or batch; empty in job mode.
         shapes: Those of the request; whoever collects the result checks it against them.
         shots: Per circuit.
@@ -54,7 +54,7 @@ class Entry:
     Attributes:
         id: Its number in this ledger.
         unit: What it works out.
-        attempt: From 1.
+        attempt: Number of the attempt, from 1.
         digest: Semantic hash of the request.
         device: Where it was sent.
         state: `intent` before the platform answered, `submitted` once its job is known; final are
@@ -72,7 +72,8 @@ class Entry:
         usage_seconds: QPU seconds billed; None where the platform did not tell (yet).
         platform: `status`, `created`, `started`, `finished` and `reason` as the platform told
             them; empty before it did.
-        calibration_digest: Of the calibration the job ran under; `Ledger.calibration` has its text.
+        calibration_digest: Digest of the calibration the job ran under; `Ledger.calibration` has
+            its text.
     """
 
     id: int
@@ -137,7 +138,7 @@ class Totals:
     Attributes:
         jobs: Sent.
         circuits: With bound parameters.
-        shots: In all, not per circuit.
+        shots: Shots in all, not per circuit.
         qpu_seconds: Billed; for jobs whose usage is not known, as quoted.
         estimated_jobs: Jobs counted as quoted.
     """
@@ -156,8 +157,8 @@ class Group:
     Attributes:
         id: The platform's.
         mode: `session` or `batch`.
-        device: Where it is open.
-        run: Whose it is.
+        device: Name of the device it is open on.
+        run: Id of the run that opened it.
         owner: The process that opened it.
         opened_at: When it was opened.
     """
@@ -226,7 +227,7 @@ def pack_results(results: Sequence[PubValues]) -> bytes:
     """
     arrays = {}
     for index, pub in enumerate(results):
-        fault = "it is not float64" if _narrow(pub) else pub.fault(*_shape(pub))
+        fault = _fault(pub)
         if fault:
             raise LedgerError(
                 f"Result {index} cannot be stored: {fault}.", "`--resume` asks for it again."
@@ -257,12 +258,10 @@ def unpack_results(content: bytes) -> tuple[PubValues, ...]:
         ) from error
 
 
-def _narrow(pub: PubValues) -> bool:
+def _fault(pub: PubValues) -> str:
+    """Why this cannot be stored; empty if it can."""
     arrays = (pub.values, pub.standard_errors)
-    return any(getattr(array, "dtype", None) != np.float64 for array in arrays)
-
-
-def _shape(pub: PubValues) -> tuple[int, int]:
-    """The shape `fault` is to expect; one that cannot be right if it is not two-dimensional."""
-    shape = pub.values.shape
-    return (shape[0], shape[1]) if len(shape) == 2 else (-1, -1)
+    if any(getattr(array, "dtype", None) != np.float64 for array in arrays):
+        return "it is not float64"
+    rows, width = pub.values.shape if pub.values.ndim == 2 else (-1, -1)
+    return pub.fault(rows, width)

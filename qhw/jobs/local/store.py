@@ -45,8 +45,8 @@ class StoredJob:
         rows: Circuits of each PUB.
         outputs: Physical qubits that each PUB reads.
         max_seconds: QPU seconds after which it is cancelled.
-        digest: Of the request.
-        created: When it was accepted, ISO 8601.
+        digest: Digest of the request.
+        created: Date on which it was accepted, ISO 8601.
     """
 
     job_id: str
@@ -70,10 +70,10 @@ class Ending:
     """How a job ended.
 
     Attributes:
-        state: For good.
+        state: Its last state.
         usage_seconds: QPU seconds that a device would have billed.
         started: When it began to run, ISO 8601; empty if it never did.
-        finished: When it ended.
+        finished: Date of its end.
         reason: Why it failed or was cancelled.
         calibration: What it ran under, JSON; empty if it never ran.
     """
