@@ -5,8 +5,6 @@ Imports neither torch nor qiskit: a quote for a full training is there in a frac
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from qhw.budget.limits import Limits
 from qhw.budget.planned_jobs import (
     DEFAULT_SHOTS,
@@ -26,9 +24,6 @@ ASSUMED_DEVICE = LIVE_DEVICES[0]
 """Stands for any device where none is named."""
 WEIGHTS_PER_QUBIT = 4
 ANGLES_PER_QUBIT = 2
-
-FindMap = Callable[[RunConfig], StoredMap]
-"""Tells which affine map is kept for a run's device and circuit."""
 
 
 def named_device(named: str | None, own: str) -> str:
@@ -61,7 +56,6 @@ def plan_run(
     images: int,
     query_every: int = 1,
     queue: int | None = None,
-    find_map: FindMap | None = None,
 ) -> Quote:
     """Quote `qhw run`.
 
@@ -71,7 +65,6 @@ def plan_run(
         images: Pictures in lockstep.
         query_every: The device is asked at every such step.
         queue: Jobs waiting at the device; None where it is not known.
-        find_map: Tells which affine map is kept; by default only whether the device has any.
 
     Raises:
         ConfigError: If the actor runs no circuit, the device is too small for it, or a number is
@@ -79,16 +72,11 @@ def plan_run(
     """
     _require_circuit(config)
     shape = RunShape(config.environment.steps, images, _shots(config), query_every)
-    mitigation = _mitigation(config, find_map or kept_map)
+    mitigation = _mitigation(config)
     return quote_run(shape, mitigation, dollars_per_second=config.hardware.price, queue=queue)
 
 
-def plan_training(
-    config: RunConfig,
-    *,
-    queue: int | None = None,
-    find_map: FindMap | None = None,
-) -> Quote:
+def plan_training(config: RunConfig, *, queue: int | None = None) -> Quote:
     """Quote `qhw train`; arguments as in `plan_run`.
 
     Raises:
@@ -96,7 +84,7 @@ def plan_training(
         MitigationError: If the mitigation does not go with the gradient rule.
     """
     _require_circuit(config)
-    mitigation = _mitigation(config, find_map or kept_map)
+    mitigation = _mitigation(config)
     shape = training_shape(config)
     return quote_training(shape, mitigation, dollars_per_second=config.hardware.price, queue=queue)
 
@@ -151,11 +139,11 @@ def kept_map(config: RunConfig) -> StoredMap:
     return "unknown" if any(folder.glob(f"{config.backend.name}-*.json")) else "none"
 
 
-def _mitigation(config: RunConfig, find_map: FindMap) -> MitigationPlan:
+def _mitigation(config: RunConfig) -> MitigationPlan:
     method = config.backend.mitigation
     if method is None:
         method, _ = default_mitigation(limits_of(config), config.hardware.price)
-    stored = find_map(config) if method == "affine" else "none"
+    stored = kept_map(config) if method == "affine" else "none"
     measured = config.hardware.readout_errors == "measured"
     return MitigationPlan(method, stored, measured, by_default=config.backend.mitigation is None)
 

@@ -16,7 +16,6 @@ from policy import RingCircuit
 from policy.circuit import ENCODINGS
 from qhw.budget import planning
 from qhw.budget.limits import Limits
-from qhw.budget.planned_jobs import StoredMap
 from qhw.budget.planning import named_device, plan_run, plan_training
 from qhw.budget.quote import Quote
 from qhw.cli.plan import plan_app
@@ -124,12 +123,8 @@ def test_a_small_budget_takes_readout_mitigation() -> None:
     assert plan_run(on_device(), images=16).phases[0].phase == "calibration"
 
 
-def test_kept_maps_are_asked_for_or_seen(tmp_path: Path) -> None:
-    def found(_: RunConfig) -> StoredMap:
-        return "present"
-
+def test_a_kept_map_of_the_device_is_seen(tmp_path: Path) -> None:
     affine = on_device(mitigation="affine")
-    assert plan_run(affine, images=1, find_map=found).circuits == 10
     assert planning.kept_map(affine) == "none"
     folder = UserData.of_user().affine_maps
     assert folder.is_relative_to(tmp_path)
