@@ -1,4 +1,4 @@
-"""Two runs side by side: what was asked differently, and what came out on the same latents.
+"""`qhw compare`: what two runs were asked differently, and what came out on the same latents.
 
 RUN_A/compare-RUN_B/
   compare.json    differing settings, metrics with paired intervals, cost
@@ -16,6 +16,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from diffusion.comparison import resample_counts
 from diffusion.episodes import Episode
 from qhw.backends.facts import NO_BACKEND, BackendFacts
 from qhw.config import RunConfig
@@ -29,13 +30,13 @@ from qhw.evaluation.pairs import (
     EqualAccuracy,
     Metric,
     alikeness,
-    counts_of,
     equal_accuracy,
     metrics,
 )
 from qhw.evaluation.playing import play_policy
 from qhw.files import write_json
 from qhw.known import refuse_unknown
+from qhw.runs.differences import Difference, differences
 from qhw.runs.directory import RunDirectory, open_run
 from qhw.runs.settings import settings_on_backend
 from qhw.threads import for_pictures, one_thread
@@ -45,12 +46,31 @@ PICTURES = 16
 """Latents whose pictures are shown."""
 
 
+OUTSIDE = 0.05
+
+ONE_SEED_EACH = (
+    "One training seed each: this compares two policies, not the two methods that made them. For "
+    "methods, train several seeds of both."
+)
+
+HOW_TO_READ = (
+    "B minus A is paired over the same latents; intervals are 95 %: one that holds 0 does not tell "
+    "A from B, and of twenty one misses by chance. log p and accuracy: higher is better; Frechet: "
+    "lower is better, the larger the fewer the latents, and fair between A and B only at equal "
+    "accuracy, so the second table sets each beside constant guidance of its own accuracy: below 0 "
+    "is better than any constant, and B minus A below 0 says that B gains more. * an accuracy lies "
+    "outside the constants' range, so the nearest constant is compared."
+)
+
+NO_RETURNS = "The runs were rewarded differently, so their returns are not compared."
+
+
 @dataclass(frozen=True)
 class ComparisonRequest:
     """What `qhw compare` was asked for.
 
     Attributes:
-        latents: That both policies play; Frechet distances want 2,000.
+        latents: How many both policies play; Frechet distances want 2,000.
         backend: Settings laid over both runs' own backends; None leaves one as it is.
         folder: Where the files go; beside run A by default.
     """
@@ -61,7 +81,7 @@ class ComparisonRequest:
 
     @property
     def changes_backend(self) -> bool:
-        """Whether the runs' own backends are left."""
+        """Whether other backends than the runs' own are asked for."""
         return any(value is not None for value in self.backend.values())
 
 
@@ -83,6 +103,27 @@ class Side:
             "updates": self.player.updates,
             "backend": backend.facts().words() if backend else NO_BACKEND["backend"],
         }
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What `compare.json` holds and the tables show.
+
+    Attributes:
+        latents: How many both policies played.
+        settings: The settings that differ.
+        metrics: Numbers of both policies, and their paired differences.
+        equal_accuracy: Both policies beside constant guidance, one row for each eye.
+        alike: How alike the pictures of the same latent are: name to estimate, low and high.
+        returns_compared: Whether both were rewarded alike, so that returns can be compared.
+    """
+
+    latents: int
+    settings: list[Difference]
+    metrics: list[Metric]
+    equal_accuracy: list[EqualAccuracy]
+    alike: dict[str, Any]
+    returns_compared: bool
 
 
 @one_thread()
@@ -115,7 +156,12 @@ def compare_runs(first: Path, second: Path, request: ComparisonRequest) -> Path:
     comparison = _compare(a, b, request.latents, folder, Display(console))
     write_json(
         folder / "compare.json",
-        {"A": a.facts, "B": b.facts, "command": _command(first, second), **asdict(comparison)},
+        {
+            "A": a.facts,
+            "B": b.facts,
+            "command": f"qhw compare {from_here(first)} {from_here(second)}",
+            **asdict(comparison),
+        },
     )
     print_runs(console, (a.facts, b.facts), comparison)
     for name in ("compare.json", "pictures.png"):
@@ -156,9 +202,9 @@ def _refuse_unlike_settings(
 def _refuse_other_model(a: Side, b: Side) -> None:
     cards = a.player.bundle.card, b.player.bundle.card
     if cards[0].digest != cards[1].digest:
-        told = " and ".join(f"{card.name} ({card.digest})" for card in cards)
+        models = " and ".join(f"{card.name} ({card.digest})" for card in cards)
         raise ConfigError(
-            f"The runs steer different models: {told}.",
+            f"The runs steer different models: {models}.",
             "Compare runs of the same environment.bundle.",
         )
 
@@ -173,7 +219,7 @@ def _compare(a: Side, b: Side, latents: int, folder: Path, display: Display) -> 
     _save_pictures(folder / "pictures.png", a, b, episodes, paired)
     grid = [constant.outcome for constant in constants]
     resamples = a.player.config.evaluation.bootstrap
-    counts = counts_of(latents, resamples)
+    counts = resample_counts(latents, resamples, seed=0)
     alike = alikeness(episodes[0].images, episodes[1].images, resamples)
     rewarded_alike = _reward(a) == _reward(b)
     return Comparison(
@@ -201,106 +247,16 @@ def _save_pictures(
     plots.picture_grid(path, panels, labels)
 
 
-def _command(first: Path, second: Path) -> str:
-    return f"qhw compare {from_here(first)} {from_here(second)}"
-
-
-UNSET, ABSENT = "default", "does not apply"
-
-CIRCUIT_SECTIONS = ("backend", "gradient", "hardware")
-
-
-@dataclass(frozen=True)
-class Difference:
-    """One setting that differs, each value as it is written."""
-
-    setting: str
-    first: str
-    second: str
-
-
-def differences(first: RunConfig, second: RunConfig) -> list[Difference]:
-    """The settings in which two runs differ, in the order of the configuration.
-
-    A setting that does not apply to one run at all is listed only if the other run chose it.
-    """
-    mine, theirs = _flat(first), _flat(second)
-    chosen = _flat(first, chosen=True) | _flat(second, chosen=True)
-    return [
-        Difference(name, mine.get(name, ABSENT), theirs.get(name, ABSENT))
-        for name in dict.fromkeys((*mine, *theirs))
-        if mine.get(name) != theirs.get(name)
-        and (name in chosen or (name in mine and name in theirs))
-    ]
-
-
-def _flat(config: RunConfig, *, chosen: bool = False) -> dict[str, str]:
-    """Dotted name to value; what a classical actor does not use is left out."""
-    values = config.model_dump(mode="json", exclude_unset=chosen)
-    if config.actor.kind != "ring":
-        values.get("actor", {}).pop("circuit", None)
-        values = {name: part for name, part in values.items() if name not in CIRCUIT_SECTIONS}
-    return _dotted(values, "")
-
-
-def _dotted(values: dict[str, Any], prefix: str) -> dict[str, str]:
-    flat: dict[str, str] = {}
-    for name, value in values.items():
-        if isinstance(value, dict):
-            flat |= _dotted(value, f"{prefix}{name}.")
-        else:
-            flat[prefix + name] = UNSET if value is None else str(value)
-    return flat
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What `compare.json` holds and the tables show.
-
-    Attributes:
-        latents: That both policies played.
-        settings: Those that differ.
-        metrics: Of both, and their paired differences.
-        equal_accuracy: Both beside constant guidance, one row for each eye.
-        alike: How alike the pictures of the same latent are: name to estimate, low and high.
-        returns_compared: Whether both were rewarded alike, so that returns can be compared.
-    """
-
-    latents: int
-    settings: list[Difference]
-    metrics: list[Metric]
-    equal_accuracy: list[EqualAccuracy]
-    alike: dict[str, Any]
-    returns_compared: bool
-
-
-OUTSIDE = 0.05
-
-ONE_SEED_EACH = (
-    "One training seed each: this compares two policies, not the two methods that made them. For "
-    "methods, train several seeds of both."
-)
-
-HOW_TO_READ = (
-    "B minus A is paired over the same latents; intervals are 95 %: one that holds 0 does not tell "
-    "A from B, and of twenty one misses by chance. log p and accuracy: higher is better; Frechet: "
-    "lower is better, the larger the fewer the latents, and fair between A and B only at equal "
-    "accuracy, so the second table sets each beside constant guidance of its own accuracy: below 0 "
-    "is better than any constant, and B minus A below 0 says that B gains more. * an accuracy lies "
-    "outside the constants' range, so the nearest constant is compared."
-)
-
-NO_RETURNS = "The runs were rewarded differently, so their returns are not compared."
-
-
 def print_runs(
     console: Console, facts: tuple[dict[str, Any], dict[str, Any]], comparison: Comparison
 ) -> None:
     """Print who is compared, the differing settings, both tables, and how to read them."""
-    for letter, told in zip("AB", facts, strict=True):
+    for letter, side in zip("AB", facts, strict=True):
+        backend = side["backend"]
+        phrase = BackendFacts.read(backend).phrase if isinstance(backend, dict) else backend
         console.print(
-            f"{letter}: {told['run']}, seed {told['seed']}, {told['updates']} updates, "
-            f"played on {_played_on(told['backend'])}"
+            f"{letter}: {side['run']}, seed {side['seed']}, {side['updates']} updates, "
+            f"played on {phrase}"
         )
     console.print(settings_table(comparison.settings))
     console.print(metrics_table(comparison.metrics, comparison.latents))
@@ -317,26 +273,22 @@ def print_runs(
     console.print(ONE_SEED_EACH, style="bold")
 
 
-def _played_on(backend: Any) -> str:
-    return BackendFacts.read(backend).phrase if isinstance(backend, dict) else str(backend)
-
-
 def settings_table(settings: Sequence[Difference]) -> Table | str:
     """The settings that differ."""
     if not settings:
         return "Both runs have the same settings."
     table = listing("setting that differs", "A", "B")
-    for each in settings:
-        table.add_row(each.setting, each.first, each.second)
+    for difference in settings:
+        table.add_row(difference.setting, difference.first, difference.second)
     return table
 
 
 def metrics_table(metrics: Sequence[Metric], latents: int) -> Table:
     """All metrics, one per line."""
     table = plain_table(f"The same {latents} latents", "A", "B", "B minus A")
-    for each in metrics:
-        numbers = (f"{value:.3f}" for value in (each.first, each.second))
-        table.add_row(each.name, *numbers, signed(each.difference))
+    for metric in metrics:
+        numbers = (f"{value:.3f}" for value in (metric.first, metric.second))
+        table.add_row(metric.name, *numbers, signed(metric.difference))
     return table
 
 
@@ -346,6 +298,6 @@ def equal_accuracy_table(rows: Sequence[EqualAccuracy]) -> Table:
     table = plain_table(title, "A", "B", "B minus A")
     for row in rows:
         mark = "*" if row.outside > OUTSIDE else " "
-        found = (signed(each, 2) for each in (row.first, row.second, row.difference))
-        table.add_row(row.eye + mark, *found)
+        distances = (signed(value, 2) for value in (row.first, row.second, row.difference))
+        table.add_row(row.eye + mark, *distances)
     return table

@@ -137,8 +137,8 @@ def _returns(rows: Arms[Row], latents: int) -> Table:
 
 def _eye(rows: Arms[Row], eye: str, title: str) -> Table:
     last = "at equal accuracy"
-    told = ("diversity", last) if eye == DIVERSITY_EYE else (last,)
-    table = plain_table(f"Seen by {title}", "accuracy", "log p", "Frechet", *told)
+    headers = ("diversity", last) if eye == DIVERSITY_EYE else (last,)
+    table = plain_table(f"Seen by {title}", "accuracy", "log p", "Frechet", *headers)
     for row in rows:
         view = row.views[eye]
         mark = "*" if view.outside > OUTSIDE else " "

@@ -1,13 +1,10 @@
-"""Sample with a trained controller, beside the best constant on the same latents."""
+"""`qhw run`: sample with a trained controller, beside the best constant on the same latents."""
 
 from __future__ import annotations
 
-import json
 import time
-import uuid
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -18,22 +15,41 @@ from diffusion.episodes import Episode
 from diffusion.headroom import Candidate, play_candidate
 from diffusion.lpips_distance import LpipsDistance
 from diffusion.metrics import psnr, ssim
-from qhw.config import MethodName, RunConfig
+from qhw.config import RunConfig
 from qhw.console import from_here, plain_table, print_facts
 from qhw.devices.opening import Requester
 from qhw.devices.session import Display, paid_session
-from qhw.errors import ConfigError
 from qhw.evaluation import plots
 from qhw.evaluation.eyes import EYES
-from qhw.evaluation.judges import Judges, PairedLatents, evaluation_latents
+from qhw.evaluation.judges import Judges, evaluation_latents
 from qhw.evaluation.playing import play_policy, prepare_device
 from qhw.files import write_json
+from qhw.runs.deployment import DeploymentRecord
 from qhw.runs.directory import RunDirectory, open_run
 from qhw.runs.lock import sole_use
 from qhw.threads import for_pictures, one_thread
 from qhw.training.player import Player
 
 SAMPLE_SEED = 31_337
+
+
+@dataclass(frozen=True)
+class DeploymentRequest:
+    """What `qhw run` was asked for.
+
+    Attributes:
+        images: Pictures to make.
+        seed: Seed of the latents.
+        query_every: The circuit is asked at every K-th step; the action is held between.
+        resume: Go on with an unfinished deployment on a device.
+        fresh: Begin a new one although an earlier one on the device is unfinished.
+    """
+
+    images: int = 16
+    seed: int = 0
+    query_every: int = 1
+    resume: bool = False
+    fresh: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,25 +67,6 @@ class Sampled:
     mean_guidance: float
     accuracy: dict[str, float]
     log_probability: dict[str, float]
-
-
-@dataclass(frozen=True)
-class DeploymentRequest:
-    """What `qhw run` was asked for.
-
-    Attributes:
-        images: Pictures to make.
-        seed: Of the latents.
-        query_every: The circuit is asked at every K-th step; the action is held between.
-        resume: Go on with an unfinished deployment on a device.
-        fresh: Begin a new one although an earlier one on the device is unfinished.
-    """
-
-    images: int = 16
-    seed: int = 0
-    query_every: int = 1
-    resume: bool = False
-    fresh: bool = False
 
 
 @one_thread()
@@ -107,14 +104,22 @@ def _deploy_on_device(
     request: DeploymentRequest,
 ) -> None:
     """Begin a deployment or go on with one; nothing is sent before it is written down."""
-    found = _record(folder, run, config, request)
-    player = Player.of(run, config, requester=_requester(folder, found, display))
+    record = _record(folder, run, config, request)
+    requester = Requester(
+        run_id=record.id,
+        command=record.command,
+        mitigation=record.mitigation,
+        folder=folder / record.id,
+        tell=display.tell,
+        announce=display.announce,
+    )
+    player = Player.of(run, config, requester=requester)
     assert player.paid_backend is not None, "a device is paid"
-    record = replace(found, mitigation=player.paid_backend.mitigation.name)
-    write_record(folder, record)
+    begun = replace(record, mitigation=player.paid_backend.mitigation.name)
+    begun.write(folder)
     with paid_session(console, player.paid_backend, folder):
         _sample(console, display, folder, player, request)
-    finish(folder, record)
+    replace(begun, finished=True).write(folder)
 
 
 def _sample(
@@ -132,15 +137,17 @@ def _sample(
     with for_pictures(), display.status(f"sampling {request.images} pictures"):
         episode = play_policy(player, paired, "images", request.query_every)
         seconds = time.perf_counter() - started
-        constant = _play_constant(player, paired)
-    name = f"constant {player.bundle.card.chosen.constant:g}"
+        best = Candidate(player.bundle.card.chosen.constant)
+        wide = player.environment.widened()
+        constant = play_candidate(wide, best, paired.latents, paired.labels)
+    name = f"constant {best.low:g}"
     _save_pictures(folder, player.bundle, name, episode, constant, paired.labels)
     judges = Judges(player.bundle)
     arms = {
         "policy": _sampled(judges, episode, paired.labels),
         name: _sampled(judges, constant, paired.labels),
     }
-    alike = likeness(episode.images, constant.images)
+    alike = _likeness(episode.images, constant.images)
     _report(console, folder, player, arms, alike, seconds, request)
 
 
@@ -158,7 +165,9 @@ def _record(
         "readout_errors": config.hardware.readout_errors,
     }
     command = _command(run, config, request)
-    return open_record(folder, settings, command, resume=request.resume, fresh=request.fresh)
+    return DeploymentRecord.open(
+        folder, settings, command, resume=request.resume, fresh=request.fresh
+    )
 
 
 def _command(run: RunDirectory, config: RunConfig, request: DeploymentRequest) -> str:
@@ -181,31 +190,13 @@ def _plain(value: object) -> str:
     return f"{value:.12g}" if isinstance(value, float) else str(value)
 
 
-def _requester(folder: Path, record: DeploymentRecord, display: Display) -> Requester:
-    """Who asks the device."""
-    return Requester(
-        run_id=record.id,
-        command=record.command,
-        mitigation=record.mitigation,
-        folder=folder / record.id,
-        tell=display.tell,
-        announce=display.announce,
-    )
-
-
-def likeness(images: Tensor, others: Tensor) -> dict[str, float]:
+def _likeness(images: Tensor, others: Tensor) -> dict[str, float]:
     """How alike two sets of pictures (N, c, h, w) in [0, 1] are, pair by pair, on average."""
     return {
         "PSNR (dB)": float(psnr(images, others).mean()),
         "SSIM": float(ssim(images, others).mean()),
         "LPIPS": float(LpipsDistance()(images, others).mean()),
     }
-
-
-def _play_constant(player: Player, paired: PairedLatents) -> Episode:
-    candidate = Candidate(player.bundle.card.chosen.constant)
-    wide = player.environment.widened()
-    return play_candidate(wide, candidate, paired.latents, paired.labels)
 
 
 def _sampled(judges: Judges, episode: Episode, labels: Tensor) -> Sampled:
@@ -248,8 +239,8 @@ def _report(
     }
     write_json(folder / "metrics.json", record)
     console.print(_table(arms, request.images))
-    told = ", ".join(f"{name} {value:.3f}" for name, value in alike.items())
-    console.print(f"The policy's pictures against the constant's, latent by latent: {told}.")
+    measures = ", ".join(f"{name} {value:.3f}" for name, value in alike.items())
+    console.print(f"The policy's pictures against the constant's, latent by latent: {measures}.")
     console.print("Few pictures tell little: `qhw evaluate` compares on 2,000 latents.")
     shown = {} if player.paid_backend else facts  # a device's were printed before it was asked
     print_facts(console, {**shown, "sampling seconds": round(seconds, 1)})
@@ -267,91 +258,3 @@ def _table(arms: dict[str, Sampled], count: int) -> Table:
         log_probability = (f"{arm.log_probability[eye]:.3f}" for arm in arms.values())
         table.add_row(f"{EYES[eye].title} log p", *log_probability)
     return table
-
-
-FILE = "deployment.json"
-
-
-@dataclass(frozen=True)
-class DeploymentRecord:
-    """One deployment.
-
-    Attributes:
-        id: Its identity in the ledger.
-        settings: What was asked; a resumed deployment must ask the same.
-        command: What goes on with it, under the limits that were given last.
-        mitigation: The method it began with; None before that is decided.
-        finished: Whether its pictures are there.
-    """
-
-    id: str
-    settings: dict[str, Any]
-    command: str
-    mitigation: MethodName | None = None
-    finished: bool = False
-
-
-def open_record(
-    folder: Path, settings: dict[str, Any], command: str, *, resume: bool, fresh: bool
-) -> DeploymentRecord:
-    """Take up the deployment in a folder, or a new one, which `write_record` begins.
-
-    Raises:
-        ConfigError: If an unfinished one is there and neither `resume` nor `fresh` says what to do,
-            or there is none to resume, or it was asked for something else.
-    """
-    kept = _read(folder)
-    if resume:
-        return replace(_resumed(folder, kept, settings), command=command)
-    if kept is not None and not kept.finished and not fresh:
-        raise ConfigError(
-            f"A deployment in {from_here(folder)} is not finished; what it paid for would be paid "
-            "for again.",
-            f"Go on with it: `{kept.command}`, or add --fresh to begin anew.",
-        )
-    return DeploymentRecord(uuid.uuid4().hex[:16], settings, command)
-
-
-def write_record(folder: Path, record: DeploymentRecord) -> None:
-    """Write a deployment down, before anything is sent for it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / FILE, asdict(record))
-
-
-def finish(folder: Path, record: DeploymentRecord) -> None:
-    """Mark the deployment as finished."""
-    write_record(folder, replace(record, finished=True))
-
-
-def _resumed(
-    folder: Path, kept: DeploymentRecord | None, settings: dict[str, Any]
-) -> DeploymentRecord:
-    if kept is None:
-        raise ConfigError(
-            f"There is no deployment to resume in {from_here(folder)}.", "Leave --resume out."
-        )
-    changed = [
-        f"{name} = {settings[name]} instead of {kept.settings.get(name)}"
-        for name in settings
-        if settings[name] != kept.settings.get(name)
-    ]
-    if changed:
-        raise ConfigError(
-            f"The deployment in {from_here(folder)} was begun with other settings: "
-            f"{', '.join(changed)}.",
-            _how_to_go_on(kept, settings),
-        )
-    return kept
-
-
-def _how_to_go_on(kept: DeploymentRecord, settings: dict[str, Any]) -> str:
-    if settings["update"] != kept.settings.get("update"):
-        return "The run was trained further: begin anew with --fresh instead of --resume."
-    return f"Type `{kept.command}`, or begin anew with --fresh instead of --resume."
-
-
-def _read(folder: Path) -> DeploymentRecord | None:
-    path = folder / FILE
-    if not path.exists():
-        return None
-    return DeploymentRecord(**json.loads(path.read_text(encoding="utf-8")))

@@ -38,7 +38,7 @@ def train(
     Args:
         config: See `qhw.config.parse_config`.
         runs: Folder that holds the runs.
-        name: Of the run's folder; date, actor and seed by default.
+        name: Name of the run's folder; date, actor and seed by default.
         backend: One of your own, instead of the configured one.
 
     Returns:
@@ -153,7 +153,9 @@ def _loop(
             run.append_metrics(record)
             run.save_checkpoint(trainer.checkpoint())
             if writer is not None:
-                _write_events(writer, record)
+                for name, value in record.items():
+                    if isinstance(value, float):
+                        writer.add_scalar(name, value, record["update"])
             for line in record["advice"]:
                 console.print(f"update {record['update']}: {line}")
             label = f"update {record['update']}, return {record['mean_return']:.3f}"
@@ -168,25 +170,14 @@ def _event_writer(run: RunDirectory) -> Any:
     return SummaryWriter(str(run.path / "events"))
 
 
-def _write_events(writer: Any, record: dict[str, Any]) -> None:
-    for name, value in record.items():
-        if isinstance(value, float):
-            writer.add_scalar(name, value, record["update"])
-
-
-WITHOUT_CIRCUIT_GRADIENTS = frozenset({"frozen"})
-"""Gradient rules that do not differentiate the circuit."""
-
-
 def refuse_for_gradients(config: RunConfig) -> None:
     """Refuse to train through zero-noise extrapolation; using it to deploy a policy is fine.
 
     Raises:
         MitigationError: With the reason.
     """
-    if config.actor.kind != "ring" or config.backend.mitigation != "zne":
-        return
-    if config.gradient.rule in WITHOUT_CIRCUIT_GRADIENTS:
+    differentiated = config.actor.kind == "ring" and config.gradient.rule != "frozen"
+    if not differentiated or config.backend.mitigation != "zne":
         return
     raise MitigationError(
         f"--mitigation zne with the gradient rule {config.gradient.rule!r}: {NO_GRADIENTS}",

@@ -142,13 +142,11 @@ def _play(player: Player, judges: Judges, baselines: Baselines, full: bool) -> A
     )
     if not full:
         return arms
-    random = replayed("random, same variance", _random_like(episode.guidance))
+    steps, count = episode.guidance.shape
+    mean, variance = float(episode.guidance.mean()), float(episode.guidance.var())
+    noise = random_matched(steps, count, mean, variance, RANDOM_SEED)
+    random = replayed("random, same variance", noise)
     return replace(arms, others=(random, *baselines.schedules(), *baselines.constants()))
-
-
-def _random_like(guidance: Tensor) -> Tensor:
-    steps, count = guidance.shape
-    return random_matched(steps, count, float(guidance.mean()), float(guidance.var()), RANDOM_SEED)
 
 
 def _view(

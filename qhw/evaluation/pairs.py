@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +14,6 @@ from diffusion.comparison import (
     bootstrap_difference,
     bootstrap_mean,
     compare_at_equal_accuracy,
-    resample_counts,
 )
 from diffusion.lpips_distance import LpipsDistance
 from diffusion.metrics import psnr, ssim
@@ -31,8 +29,8 @@ class Metric:
 
     Attributes:
         name: Such as `judge 1 log p`.
-        first: Of policy A.
-        second: Of policy B.
+        first: Policy A's.
+        second: Policy B's.
         difference: B minus A with its 95 % interval, paired over latents.
     """
 
@@ -48,8 +46,8 @@ class EqualAccuracy:
 
     Attributes:
         eye: Its title.
-        first: Of policy A.
-        second: Of policy B.
+        first: Policy A's.
+        second: Policy B's.
         difference: B minus A, paired over latents.
         outside: Largest share of resamples in which a policy's accuracy is beyond the constants'.
     """
@@ -80,11 +78,14 @@ def metrics(
         pairs.append((f"{title} accuracy", a.arm.correct, b.arm.correct))
         pairs.append((f"{title} log p", a.log_probability, b.log_probability))
     resamples = len(counts)
-    told = [
+    means = [
         Metric(name, a.mean(), b.mean(), bootstrap_difference(b, a, resamples=resamples))
         for name, a, b in pairs
     ]
-    return told + list(_distances(first, second, counts))
+    distances = [
+        _frechet(first.scores[eye].arm, second.scores[eye].arm, eye, counts) for eye in EYES
+    ]
+    return means + distances
 
 
 def equal_accuracy(
@@ -97,9 +98,8 @@ def equal_accuracy(
         a, b = (
             compare_at_equal_accuracy(arm.scores[eye].arm, grid, counts) for arm in (first, second)
         )
-        outside = max(a.outside, b.outside)
-        found = a.difference, b.difference, b.minus(a)
-        rows.append(EqualAccuracy(EYES[eye].title, *found, outside))
+        distances = a.difference, b.difference, b.minus(a)
+        rows.append(EqualAccuracy(EYES[eye].title, *distances, max(a.outside, b.outside)))
     return rows
 
 
@@ -117,18 +117,8 @@ def alikeness(images: Tensor, others: Tensor, resamples: int) -> dict[str, Inter
     }
 
 
-def counts_of(latents: int, resamples: int) -> NDArray[np.int64]:
-    """The resamples that everything here shares."""
-    return resample_counts(latents, resamples, seed=0)
-
-
-def _distances(first: Outcome, second: Outcome, counts: NDArray[np.int64]) -> Iterator[Metric]:
-    for eye in EYES:
-        a, b = first.scores[eye].arm, second.scores[eye].arm
-        yield Metric(f"{EYES[eye].title} Frechet", a.distance, b.distance, _further(b, a, counts))
-
-
-def _further(arm: ScoredArm, other: ScoredArm, counts: NDArray[np.int64]) -> Interval:
-    drawn = arm.resampled(counts) - other.resampled(counts)
+def _frechet(first: ScoredArm, second: ScoredArm, eye: str, counts: NDArray[np.int64]) -> Metric:
+    drawn = second.resampled(counts) - first.resampled(counts)
     low, high = np.quantile(drawn, [0.025, 0.975])
-    return Interval(arm.distance - other.distance, float(low), float(high))
+    difference = Interval(second.distance - first.distance, float(low), float(high))
+    return Metric(f"{EYES[eye].title} Frechet", first.distance, second.distance, difference)

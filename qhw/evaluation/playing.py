@@ -79,7 +79,9 @@ class _OnDevice:
         while not playing.done:
             if playing.step % query_every == 0:
                 position = Position(self._phase, self._player.updates, playing.step)
-                self._backend.stand_at(position, pack(self._checkpoint(playing)))
+                state = {"stage": self._stage, **self._player.state()}
+                checkpoint = Checkpoint(self._player.updates, playing.tensors(), state)
+                self._backend.stand_at(position, pack(checkpoint))
                 action = act(playing.step, playing.state.cpu()).to(paired.latents)
             playing.advance(action)
         return playing.episode()
@@ -98,7 +100,3 @@ class _OnDevice:
         content = self._backend.latest_journal()
         journal = unpack(content) if content else None
         return journal if journal and journal.state["stage"] == self._stage else None
-
-    def _checkpoint(self, playing: Playing) -> Checkpoint:
-        state = {"stage": self._stage, **self._player.state()}
-        return Checkpoint(self._player.updates, playing.tensors(), state)

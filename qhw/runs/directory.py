@@ -98,8 +98,7 @@ class RunDirectory:
 
     def truncate_metrics(self, updates: int) -> None:
         """Keep the first `updates` records: a resumed run writes the later ones again."""
-        kept = self.metrics()[:updates]
-        text = "".join(json.dumps(record) + "\n" for record in kept)
+        text = "".join(json.dumps(record) + "\n" for record in self.metrics()[:updates])
         replace_file(self.path / "metrics.jsonl", text.encode())
 
     def save_checkpoint(self, checkpoint: Checkpoint) -> None:

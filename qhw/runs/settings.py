@@ -174,9 +174,9 @@ def _settings_of(start_from: Path, chosen: dict[str, Any]) -> dict[str, Any]:
 def _without_limits(values: dict[str, Any]) -> dict[str, Any]:
     """What was allowed to one run is not allowed to another: whoever pays says so anew."""
     hardware = values.get("hardware", {})
-    kept = {name: value for name, value in hardware.items() if name not in LIMITS}
+    lasting = {name: value for name, value in hardware.items() if name not in LIMITS}
     others = {name: table for name, table in values.items() if name != "hardware"}
-    return {**others, "hardware": kept} if kept else others
+    return {**others, "hardware": lasting} if lasting else others
 
 
 def _without_backend(values: dict[str, Any]) -> dict[str, Any]:

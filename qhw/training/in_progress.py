@@ -24,9 +24,9 @@ def rollout_of(playing: Playing) -> Rollout:
 
 def rollout_tensors(playing: Playing) -> dict[str, Tensor]:
     """A rollout under way; `restore_rollout` takes it up."""
-    kept = {"state": playing.state.cpu(), **prefixed(_columns(playing), "columns")}
+    collecting = {"state": playing.state.cpu(), **prefixed(_columns(playing), "columns")}
     environment = prefixed(playing.environment.tensors(), "environment")
-    return {**prefixed(kept, "collecting"), **environment}
+    return {**prefixed(collecting, "collecting"), **environment}
 
 
 def restore_rollout(
@@ -36,13 +36,13 @@ def restore_rollout(
 
     Its columns are those of a rollout: no episode can be made of it.
     """
-    kept = {name: tensor.to(device) for name, tensor in section(tensors, "collecting").items()}
-    if not kept:
+    moved = {name: tensor.to(device) for name, tensor in tensors.items()}
+    collecting = section(moved, "collecting")
+    if not collecting:
         return None
-    under_way = section(tensors, "environment")
-    environment.restore({name: tensor.to(device) for name, tensor in under_way.items()})
-    columns = {name: list(column) for name, column in section(kept, "columns").items()}
-    return Playing(environment, kept["state"], columns)
+    environment.restore(section(moved, "environment"))
+    columns = {name: list(column) for name, column in section(collecting, "columns").items()}
+    return Playing(environment, collecting["state"], columns)
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Updating:
     """An update under way.
 
     Attributes:
-        rollout: It learns from.
+        rollout: The rollout it learns from.
         before: The actor's trainable parameters at its beginning.
         noise: What shot noise did to the rollout; None where it is exact.
         progress: How far it has come.

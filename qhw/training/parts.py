@@ -1,4 +1,4 @@
-"""From settings to parts: the bundle, the environment, the backend, the actor."""
+"""From settings to parts: bundle, environment, backend, gradient rule, actor, PPO."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from policy import (
     GradientRule,
     MlpActor,
     ParameterShift,
+    PpoConfig,
     PrunedShift,
     RingActor,
     RingCircuit,
@@ -26,7 +27,7 @@ from policy import (
 )
 from qhw.backends.backend import Adopted, Backend
 from qhw.backends.opening import open_backend
-from qhw.config import CircuitConfig, EnvironmentConfig, GradientConfig, RunConfig
+from qhw.config import CircuitConfig, EnvironmentConfig, GradientConfig, PpoSection, RunConfig
 from qhw.devices.opening import Requester, open_device
 from qhw.errors import BundleError, ConfigError, UnknownNameError
 from qhw.training.streams import stream_seed
@@ -163,3 +164,17 @@ def make_actor(
     if config.actor.kind == "mlp":
         return MlpActor(scaler, generator)
     return MlpActor.matched(scaler, generator)
+
+
+def ppo_config(ppo: PpoSection) -> PpoConfig:
+    """The update's settings out of the configuration's."""
+    return PpoConfig(
+        epochs=ppo.epochs,
+        minibatches=ppo.minibatches,
+        gamma=ppo.gamma,
+        gae_lambda=ppo.gae_lambda,
+        clip=ppo.clip,
+        entropy=ppo.entropy,
+        value_coefficient=ppo.value_coefficient,
+        max_gradient_norm=ppo.max_gradient_norm,
+    )

@@ -48,12 +48,11 @@ from qhw.training.in_progress import (
     rollout_of,
     rollout_tensors,
 )
-from qhw.training.parts import make_rule
+from qhw.training.parts import make_rule, ppo_config
 from qhw.training.player import Player
 from qhw.training.reopening import requester_of, require_own_backend
 from qhw.training.streams import Streams, stream_seed
 
-MEASURED_RULES = ("shift", "pruned", "spsa", "adjoint")
 TRAINING = "training"
 """Stage of a checkpoint or journal that a training goes on from."""
 
@@ -228,31 +227,28 @@ class Trainer:
     ) -> dict[str, Any]:
         """One line of `metrics.jsonl`."""
         # Without a measured gradient its norm says nothing.
-        silent = set() if self.rule_name in MEASURED_RULES else {"circuit_gradient_norm"}
+        silent = {"circuit_gradient_norm"} if self.rule_name in ("frozen", "backprop") else set()
         remarks = advice({name: value for name, value in values.items() if name not in silent})
         if noise is not None:
             values = {**values, **dataclasses.asdict(noise)}
             remarks += self._noise_advice(noise)
+        player = self.player
+        notes = player.paid_backend.drift.notes if player.paid_backend else []
         return {
-            "update": self.player.updates,
-            "transitions": self.player.updates * rollout.size,
+            "update": player.updates,
+            "transitions": player.updates * rollout.size,
             "mean_return": float(rollout.returns.mean()),
             **values,
             "advice": remarks,
-            "backend": self.config.backend.name if self.player.backend else None,
+            "backend": self.config.backend.name if player.backend else None,
             "gradient_rule": self.rule_name,
             "features_reused": self.ppo_config.reuse_features,
-            "shots": self.player.shots,
-            "mitigation": self.player.mitigation,
-            "drift": self._drift_notes(),
-            "cost": self.player.cost_meter.take(),
+            "shots": player.shots,
+            "mitigation": player.mitigation,
+            "drift": [note.text for note in notes if note.update == player.updates],
+            "cost": player.cost_meter.take(),
             "seconds": seconds,
         }
-
-    def _drift_notes(self) -> list[str]:
-        """What was said of recalibrations in this update."""
-        notes = self.player.paid_backend.drift.notes if self.player.paid_backend else []
-        return [note.text for note in notes if note.update == self.player.updates]
 
     def _noise_advice(self, noise: ShotNoise) -> list[str]:
         if noise.mu_noise <= TOLERABLE or self.player.shots is None:
@@ -343,20 +339,6 @@ class Trainer:
         ppo = self.config.ppo
         first = self.player.updates == 0 and self.config.start_from is None
         return first and ppo.epochs * ppo.minibatches == 1
-
-
-def ppo_config(ppo: PpoSection) -> PpoConfig:
-    """The update's settings out of the configuration's."""
-    return PpoConfig(
-        epochs=ppo.epochs,
-        minibatches=ppo.minibatches,
-        gamma=ppo.gamma,
-        gae_lambda=ppo.gae_lambda,
-        clip=ppo.clip,
-        entropy=ppo.entropy,
-        value_coefficient=ppo.value_coefficient,
-        max_gradient_norm=ppo.max_gradient_norm,
-    )
 
 
 def action_statistics(rollout: Rollout) -> dict[str, float]:

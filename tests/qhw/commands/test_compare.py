@@ -17,14 +17,12 @@ from PIL import Image
 from rich.console import Console
 from typer.testing import CliRunner
 
-from diffusion.comparison import Interval, ScoredArm
+from diffusion.comparison import Interval, ScoredArm, resample_counts
 from qhw.cli.app import app
 from qhw.commands.compare import (
     Comparison,
     ComparisonRequest,
-    Difference,
     compare_runs,
-    differences,
     print_runs,
 )
 from qhw.commands.train import describe
@@ -32,7 +30,8 @@ from qhw.config import parse_config
 from qhw.errors import ConfigError, QhwError, UnknownNameError
 from qhw.evaluation.eyes import EYES
 from qhw.evaluation.judges import Outcome, Score
-from qhw.evaluation.pairs import EqualAccuracy, Metric, alikeness, counts_of, metrics
+from qhw.evaluation.pairs import EqualAccuracy, Metric, alikeness, metrics
+from qhw.runs.differences import Difference
 from qhw.runs.directory import RunDirectory, create_run
 from qhw.training.parts import open_bundle
 from qhw.training.trainer import Trainer
@@ -202,21 +201,11 @@ def test_a_run_beside_itself_and_unknown_names_are_refused(runs: Path) -> None:
         compare_runs(runs / "first", runs / "second", request)
 
 
-def test_settings_that_apply_to_one_run_only_are_listed_if_they_were_chosen() -> None:
-    ring = parse_config({"actor": {"circuit": {"depth": 3}}})
-    classical = parse_config({"actor": {"kind": "mlp"}})
-    assert differences(ring, classical) == [
-        Difference("actor.kind", "ring", "mlp"),
-        Difference("actor.circuit.depth", "3", "does not apply"),
-    ]
-    assert differences(ring, ring) == []
-
-
 def test_a_known_effect_is_found_and_none_is_not_invented() -> None:
     rng = np.random.default_rng(5)
     first = outcome(rng, 0.0)
     shifted = replace(first, returns=first.returns + 0.5 + 0.1 * rng.normal(size=LATENTS))
-    counts = counts_of(LATENTS, 500)
+    counts = resample_counts(LATENTS, 500, seed=0)
     found = {m.name: m.difference for m in metrics(first, shifted, counts, returns=True)}
     assert 0.4 < found["return"].low < found["return"].high < 0.6
     assert found["mean guidance"] == Interval(0.0, 0.0, 0.0)
