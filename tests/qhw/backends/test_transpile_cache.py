@@ -4,6 +4,7 @@ import dataclasses
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
@@ -11,8 +12,8 @@ from filelock import FileLock
 from calibration import DeviceSnapshot
 from policy import RingCircuit
 from qhw.backends import transpile_cache
-from qhw.backends.transpilation import TranspileOptions
-from qhw.backends.transpile_cache import list_entries, transpile_for
+from qhw.backends.transpilation import TranspiledCircuit, TranspileOptions, fresh_layout
+from qhw.backends.transpile_cache import kept_layout, list_entries, pinned, transpile_for
 from qhw.errors import CacheError, ConfigError
 from qhw.known import open_snapshot
 
@@ -126,3 +127,76 @@ def test_two_processes_make_one_entry(tmp_path: Path) -> None:
 def test_eight_qubits_stay_on_eight(fez: DeviceSnapshot, tmp_path: Path) -> None:
     found = transpile_for(RingCircuit(8, 1), fez, QUICK, tmp_path)
     assert len(found.active_qubits) == 8
+
+
+def key(
+    circuit: RingCircuit = CIRCUIT,
+    snapshot: DeviceSnapshot | None = None,
+    options: TranspileOptions = QUICK,
+) -> str:
+    return transpile_cache._key(circuit, snapshot or open_snapshot("fake_nairobi"), options)
+
+
+@pytest.mark.parametrize(
+    "circuit",
+    [
+        RingCircuit(4, 1),
+        RingCircuit(3, 2),
+        RingCircuit(3, 1, "linear"),
+        RingCircuit(3, 1, "dense", "line"),
+    ],
+    ids=str,
+)
+def test_another_circuit_is_another_entry(circuit: RingCircuit) -> None:
+    assert key(circuit) != key()
+    assert key(RingCircuit(3, 1)) == key(), "and an equal one is the same"
+
+
+@pytest.mark.parametrize(
+    "changed", [{"seeds": 3}, {"optimization_level": 1}, {"relayout_factor": 2.0}]
+)
+def test_other_options_are_another_entry(changed: dict[str, Any]) -> None:
+    assert key(options=dataclasses.replace(QUICK, **changed)) != key()
+
+
+def test_another_build_is_another_entry_and_another_day_is_not() -> None:
+    nairobi = open_snapshot("fake_nairobi")
+    worse = recalibrated(nairobi, set(range(7)), 3.0)
+    later = dataclasses.replace(worse, taken_at="2030-01-01T00:00:00+00:00")
+    assert later.calibration_digest != nairobi.calibration_digest
+    assert key(snapshot=later) == key()
+    fewer = dataclasses.replace(nairobi, gates=nairobi.gates[:-1])
+    renamed = dataclasses.replace(nairobi, name="ibm_nairobi")
+    assert len({key(), key(snapshot=fewer), key(snapshot=renamed)}) == 3
+
+
+def test_another_version_of_the_transpiler_is_another_entry(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = key()
+    monkeypatch.setattr("qiskit.__version__", "0.0")
+    assert key() != before
+
+
+def test_a_kept_layout_stays_whatever_else_would_do_better(
+    fez: DeviceSnapshot, tmp_path: Path
+) -> None:
+    first = transpile_for(CIRCUIT, fez, QUICK, tmp_path)
+    later = recalibrated(fez, set(first.active_qubits), 30.0)
+    found = kept_layout(CIRCUIT, later, QUICK, tmp_path)
+    assert found.output_qubits == first.output_qubits
+    assert found.score > 1.2 * first.score, "scored under the later calibration"
+    (entry,) = list_entries(tmp_path)
+    assert entry.score == first.score, "and nothing was written"
+
+
+def test_a_pinned_circuit_is_made_once_and_scored_anew(fez: DeviceSnapshot, tmp_path: Path) -> None:
+    first = pinned(tmp_path / "run" / "circuit.qpy", lambda: fresh_layout(CIRCUIT, fez, QUICK), fez)
+
+    def never() -> TranspiledCircuit:
+        raise AssertionError("made again")
+
+    later = recalibrated(fez, set(first.active_qubits), 2.0)
+    again = pinned(tmp_path / "run" / "circuit.qpy", never, later)
+    assert again.output_qubits == first.output_qubits and again.from_cache
+    assert again.score > first.score

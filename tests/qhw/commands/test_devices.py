@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from policy import RingCircuit
-from qhw.backends import transpilation
+from qhw.backends import transpile_cache
 from qhw.commands.devices import print_devices
 from qhw.errors import CredentialsError, HardwareError
 from qhw.jobs.ledger import Intent, Ledger
@@ -74,7 +74,7 @@ def test_the_layout_is_made_once(
     def fail(*_: object) -> None:
         raise AssertionError("laid out again")
 
-    monkeypatch.setattr(transpilation, "_best_layout", fail)
+    monkeypatch.setattr(transpile_cache, "fresh_layout", fail)
     print_devices(CIRCUIT)
     assert told(capsys) == first
 
