@@ -101,3 +101,21 @@ def test_no_error_is_no_confusion(brisbane: DeviceSnapshot) -> None:
     clean = dataclasses.replace(brisbane.qubits[0], p01=0.0, p10=0.0)
     snapshot = dataclasses.replace(brisbane, qubits=(clean, *brisbane.qubits[1:]))
     assert np.array_equal(confusion_matrices(snapshot, [0])[0], np.eye(2))
+
+
+@pytest.mark.parametrize("scale", [0.5, 3.0])
+def test_every_number_is_scaled_as_stated(fez: DeviceSnapshot, scale: float) -> None:
+    scaled = scale_noise(fez, scale).snapshot
+    for before, after in zip(fez.gates, scaled.gates, strict=True):
+        limit = 0.5 if len(before.qubits) == 1 else 0.75
+        expected = None if before.error is None else min(scale * before.error, limit)
+        assert after.error == expected
+        assert (after.name, after.qubits, after.seconds) == (
+            before.name,
+            before.qubits,
+            before.seconds,
+        )
+    for old, new in zip(fez.qubits, scaled.qubits, strict=True):
+        assert (new.p01, new.p10) == (min(scale * old.p01, 0.5), min(scale * old.p10, 0.5))
+        assert new.t1 == (None if old.t1 is None else old.t1 / scale)
+        assert new.t2 == (None if old.t2 is None else old.t2 / scale)

@@ -8,10 +8,18 @@ from qiskit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp, Statevector
 from qiskit_aer.noise import NoiseModel
 from qiskit_aer.primitives import EstimatorV2
+from scipy.stats import binom
 
 from policy import RingCircuit
 from policy.backend import FloatArray
-from qhw.backends.aer import AerBackend, NoisyAerBackend
+from qhw.backends.aer import (
+    AerBackend,
+    NoisyAerBackend,
+    read_out,
+    sample,
+    shot_errors,
+    sign_matrix,
+)
 from qhw.backends.opening import open_backend
 from qhw.backends.transpilation import TranspileOptions
 from qhw.backends.transpile_cache import transpile_for
@@ -130,3 +138,44 @@ def test_the_cache_hits_and_survives_damage(tmp_path: Path) -> None:
     assert "damaged" in again.miss_reason
     assert again.output_qubits == made.output_qubits
     assert list((tmp_path / "fake_fez").glob("*.damaged-*"))
+
+
+def test_read_out_is_the_product_of_every_qubits_confusion() -> None:
+    rng = np.random.default_rng(11)
+    p01, p10 = rng.uniform(0, 0.3, (2, 4))
+    confusion = np.array([[[1 - a, b], [a, 1 - b]] for a, b in zip(p01, p10, strict=True)])
+    probabilities = rng.dirichlet(np.ones(16), size=5)
+    whole = np.eye(1)
+    for matrix in confusion:  # qubit 0 is the lowest bit, hence the last factor
+        whole = np.kron(matrix, whole)
+    found = read_out(probabilities, confusion)
+    assert np.abs(found - probabilities @ whole.T).max() < 1e-14
+    assert np.allclose(found.sum(axis=1), 1)
+
+
+def test_signs_are_the_eigenvalues_of_every_z() -> None:
+    z, one = np.diag([1.0, -1.0]), np.eye(2)
+    expected = [np.diag(np.kron(np.kron(c, b), a)) for a, b, c in
+                [(z, one, one), (one, z, one), (one, one, z)]]  # fmt: skip
+    assert np.array_equal(sign_matrix(3), np.stack(expected, axis=1))
+
+
+@pytest.mark.parametrize("z", [-0.95, -0.2, 0.0, 0.7])
+def test_stated_errors_are_those_of_the_binomial(z: float) -> None:
+    """<Z> is 1 - 2 k / N with k of N ones; its error is 2 sqrt(p (1 - p) / N)."""
+    shots, p = 400, (1 - z) / 2
+    (stated,) = shot_errors(np.array([z]), shots)
+    assert stated == pytest.approx(2 * np.sqrt(p * (1 - p) / shots), rel=1e-12)
+    assert stated == pytest.approx(2 * binom(shots, p).std() / shots, rel=1e-12)
+    frequencies = sample(np.tile([1 - p, p], (4000, 1)), shots, np.random.default_rng(3))
+    assert (frequencies @ [1.0, -1.0]).std() == pytest.approx(stated, rel=0.05)
+    assert not shot_errors(np.array([z]), None).any()
+
+
+def test_bit_strings_are_drawn_with_their_probabilities() -> None:
+    probabilities = np.array([[0.5, 0.25, 0.125, 0.125], [0.0, 1.0, 0.0, 0.0]])
+    found = sample(np.repeat(probabilities, 200, axis=0), 500, np.random.default_rng(4))
+    assert np.allclose(found.sum(axis=1), 1)
+    mean = found.reshape(2, 200, 4).mean(axis=1)
+    assert np.abs(mean - probabilities).max() < 5 * np.sqrt(0.25 / (200 * 500))
+    assert np.array_equal(mean[1], probabilities[1])

@@ -39,11 +39,12 @@ def layouts(snapshot: DeviceSnapshot) -> list[TranspiledCircuit]:
 def by_hand(layout: TranspiledCircuit) -> float:
     """1 minus the chance that every gate and read-out goes right, from the vendor's target."""
     target = stand_in_device(DEVICE).target
-    survival = 1.0
+    survival: float = 1.0
     for item in layout.circuit.data:
         place = tuple(layout.circuit.find_bit(qubit).index for qubit in item.qubits)
         survival *= 1 - (target[item.operation.name][place].error or 0.0)
-    return 1 - survival * math.prod(1 - target["measure"][(q,)].error for q in layout.output_qubits)
+    survival *= math.prod(1 - target["measure"][(q,)].error for q in layout.output_qubits)
+    return float(1 - survival)
 
 
 def test_the_expected_error_is_that_of_the_vendors_numbers(

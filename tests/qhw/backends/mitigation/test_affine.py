@@ -132,3 +132,29 @@ def test_it_says_where_it_comes_from() -> None:
     assert facts["affine calibration"] == "32 circuits x 4096 shots, 2026-01-01"
     assert facts["mitigation overhead"] == "1 x circuits, 1 x shots"
     assert "rms" in str(facts["affine residual"])
+
+
+def test_the_fit_and_its_covariance_are_least_squares() -> None:
+    rng = np.random.default_rng(12)
+    ideal, errors = draw_ideal(rng), np.full((AFFINE_CIRCUITS, 3), NOISE)
+    measured = SLOPE * ideal + INTERCEPT + rng.normal(0, NOISE, ideal.shape)
+    fitted = fit_affine(measured, errors, ideal, **WHERE)  # type: ignore[arg-type]
+    for output in range(3):
+        columns = np.stack([ideal[:, output], np.ones(AFFINE_CIRCUITS)], axis=1)
+        solution, squares, _, _ = np.linalg.lstsq(columns, measured[:, output], rcond=None)
+        assert fitted.slope[output] == pytest.approx(solution[0], abs=1e-12)
+        assert fitted.intercept[output] == pytest.approx(solution[1], abs=1e-12)
+        scatter = squares[0] / (AFFINE_CIRCUITS - 2)
+        expected = scatter * np.linalg.inv(columns.T @ columns)
+        assert np.allclose(fitted.covariance[output], expected, rtol=1e-9, atol=0)
+        beyond = max(scatter - NOISE**2, 0.0)
+        assert fitted.residual[output] == pytest.approx(np.sqrt(beyond), abs=1e-12)
+
+
+def test_own_error_is_the_root_of_fit_and_residual_over_the_slope() -> None:
+    fitted = fit_noisy(np.random.default_rng(13), misfit=0.02)
+    z = np.array([0.4, -0.6, 0.1])
+    along = np.stack([z, np.ones(3)], axis=1)
+    of_fit = np.einsum("ni,nij,nj->n", along, fitted.covariance, along)
+    assert np.allclose(fitted.own_variance(z), of_fit)
+    assert np.allclose(fitted.own_error(z), np.sqrt(of_fit + fitted.residual**2) / fitted.slope)

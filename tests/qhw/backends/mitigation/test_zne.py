@@ -94,3 +94,33 @@ def test_it_says_what_it_costs() -> None:
     assert facts["mitigation overhead"] == "3 x circuits, 3 x shots"
     assert facts["extrapolation"] == "richardson, scales 1, 3, 5, weights +1.88, -1.25, +0.375"
     assert "published today" in str(facts["read-out errors"])
+
+
+@pytest.mark.parametrize("scales", SCALES)
+@pytest.mark.parametrize("degree", [1, 2, 3])
+def test_weights_are_those_of_a_least_squares_polynomial(
+    scales: tuple[int, ...], degree: int
+) -> None:
+    if degree >= len(scales):
+        return
+    values = draw(scales)
+    found = np.tensordot(extrapolation_weights(scales, degree), values, axes=1)
+    fitted = np.polyfit(scales, values.reshape(len(scales), -1), degree)
+    assert np.abs(found - fitted[-1].reshape(values.shape[1:])).max() < 1e-10
+
+
+def test_known_weights() -> None:
+    """Two points in a line through 1 and 3, and Richardson's through 1, 3 and 5."""
+    assert np.allclose(extrapolation_weights((1, 3), 1), [1.5, -0.5])
+    assert np.allclose(extrapolation_weights((1, 3, 5), 2), [15 / 8, -10 / 8, 3 / 8])
+
+
+def test_noise_that_decays_linearly_is_taken_out_whole() -> None:
+    ideal = np.array([[0.8, -0.3]])
+    measured = [(ideal * (1 - 0.07 * scale), np.zeros((1, 2))) for scale in (1, 3)]
+    values, _ = ZeroNoise().combine(measured)
+    assert np.abs(values - ideal).max() < 1e-14
+    decaying = [(ideal * np.exp(-0.07 * scale), np.zeros((1, 2))) for scale in (1, 3)]
+    values, _ = ZeroNoise().combine(decaying)
+    bias = np.exp(-0.07) * 1.5 - np.exp(-0.21) * 0.5 - 1
+    assert np.allclose(values, ideal * (1 + bias)), "and what is not linear leaves its curvature"
