@@ -147,7 +147,7 @@ def test_interval_covers(rng: np.random.Generator) -> None:
     assert sum(hits) >= 262
 
 
-def test_counts() -> None:
+def test_resamples_are_counts_that_a_seed_fixes() -> None:
     counts = resample_counts(50, 20, seed=1)
     assert counts.shape == (20, 50)
     assert (counts.sum(axis=1) == 50).all()
@@ -155,7 +155,7 @@ def test_counts() -> None:
     assert not np.array_equal(counts, resample_counts(50, 20, seed=2))
 
 
-def test_refusals(scene: Scene) -> None:
+def test_arms_that_do_not_compare_are_refused(scene: Scene) -> None:
     constants = scene.constants
     with pytest.raises(ValueError, match="two constants"):
         scene.compare(constants[0], constants[:1])

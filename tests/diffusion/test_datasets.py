@@ -55,7 +55,7 @@ def test_a_missing_folder_and_an_unknown_name(tmp_path: Path) -> None:
         load_dataset("cifar10", tmp_path)
 
 
-def test_a_folder_of_pictures(tmp_path: Path) -> None:
+def test_a_folder_of_pictures_is_read_by_class(tmp_path: Path) -> None:
     for split in ("train", "test"):
         for name, shade in (("dark", 10), ("light", 240)):
             (tmp_path / split / name).mkdir(parents=True)

@@ -239,7 +239,7 @@ def test_guidance_and_reward_stay_in_range(
         assert torch.isfinite(result.reward).all()
 
 
-def test_refusals(
+def test_impossible_episodes_are_refused(
     build: Build, sampler: GuidedSampler, proxy: LinearClassifier, start: Start
 ) -> None:
     latents, labels = start

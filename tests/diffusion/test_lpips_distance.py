@@ -30,7 +30,7 @@ def test_values_computed_once_from_the_true_weights(distance: LpipsDistance) -> 
     assert measured.tolist() == pytest.approx([0.01969, 0.75465], abs=2e-4)
 
 
-def test_grey_small_pictures(distance: LpipsDistance) -> None:
+def test_grey_and_small_pictures_are_enlarged_first(distance: LpipsDistance) -> None:
     wave, shifted, board = pictures(size=28, channels=1)
     measured = distance(torch.stack([wave, wave]), torch.stack([shifted, board]))
     assert measured.tolist() == pytest.approx([0.02487, 0.79750], abs=2e-4)
@@ -50,7 +50,9 @@ def test_random_numbers_of_the_caller_are_untouched() -> None:
     assert torch.equal(torch.rand(3), expected)
 
 
-def test_refusals(distance: LpipsDistance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unlike_pictures_and_damaged_weights_are_refused(
+    distance: LpipsDistance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(ValueError, match="need the same"):
         distance(torch.zeros(1, 1, 28, 28), torch.zeros(2, 1, 28, 28))
     with pytest.raises(ValueError, match="1 or 3"):

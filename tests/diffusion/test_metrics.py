@@ -76,7 +76,7 @@ def test_kernel_distance_by_hand_and_unbiased(rng: np.random.Generator) -> None:
     assert kernel_distance(rng.standard_normal((50, 3)) + 1, rng.standard_normal((50, 3))) > 0.5
 
 
-def test_diversity_by_hand() -> None:
+def test_diversity_is_that_computed_by_hand() -> None:
     features = torch.tensor([[0.0, 0], [3, 4], [1, 1], [1, 1], [1, 2], [9, 9]])
     labels = torch.tensor([0, 0, 1, 1, 1, 2])
     assert diversity(features, labels) == pytest.approx((5 + 2 / 3) / 2)
@@ -84,7 +84,7 @@ def test_diversity_by_hand() -> None:
         diversity(features[:2], torch.tensor([0, 1]))
 
 
-def test_psnr_by_hand() -> None:
+def test_psnr_is_that_computed_by_hand() -> None:
     images = torch.zeros(3, 1, 12, 12)
     references = images + torch.tensor([0.1, 1.0, 0.0]).reshape(3, 1, 1, 1)
     assert psnr(images, references).tolist() == pytest.approx([20.0, 0.0, float("inf")], abs=1e-4)
@@ -97,7 +97,7 @@ def test_ssim_of_flat_pictures_is_the_closed_form() -> None:
     assert ssim(a, b).item() == pytest.approx(expected, abs=1e-9)
 
 
-def test_ssim_against_scipy(rng: np.random.Generator) -> None:
+def test_ssim_agrees_with_scipys_filter(rng: np.random.Generator) -> None:
     from scipy.ndimage import correlate
 
     a = rng.random((24, 20))
@@ -119,7 +119,7 @@ def test_ssim_against_scipy(rng: np.random.Generator) -> None:
     assert ssim(torch.tensor(a)[None, None], torch.tensor(a)[None, None]).item() == pytest.approx(1)
 
 
-def test_refusals(rng: np.random.Generator) -> None:
+def test_pictures_and_features_that_do_not_fit_are_refused(rng: np.random.Generator) -> None:
     with pytest.raises(ValueError, match="11 x 11"):
         ssim(torch.zeros(1, 1, 8, 8), torch.zeros(1, 1, 8, 8))
     with pytest.raises(ValueError, match="twice"):

@@ -19,7 +19,7 @@ from diffusion.rewards import (
 weights = st.floats(0, 10)
 
 
-def test_presets() -> None:
+def test_the_presets_are_what_they_are_called() -> None:
     assert (PAPER_REWARD.alpha, PAPER_REWARD.beta, PAPER_REWARD.lambda_act) == (1.0, 0.2, 5e-3)
     assert PAPER_REWARD.log_cap is None
     assert PAPER_REWARD.lambda_act_mode == "step"
@@ -40,7 +40,7 @@ def test_terminal_is_capped() -> None:
     assert torch.equal(PAPER_REWARD.terminal(log_p), log_p)
 
 
-def test_costs_by_hand() -> None:
+def test_costs_are_those_computed_by_hand() -> None:
     reward = RewardConfig(lambda_act=0.5, lambda_guidance=0.2, guidance_center=2.0)
     assert reward.action_cost(torch.tensor([2.0]), 4).item() == pytest.approx(-0.5)
     every = dataclasses.replace(reward, lambda_act_mode="step")
@@ -50,7 +50,7 @@ def test_costs_by_hand() -> None:
     assert square.guidance_cost(torch.tensor([5.0]), 4).item() == pytest.approx(-0.45)
 
 
-def test_total_variation_by_hand() -> None:
+def test_total_variation_is_that_computed_by_hand() -> None:
     board = torch.tensor([[0.0, 1.0], [1.0, 0.0]]).reshape(1, 1, 2, 2)
     ramp = torch.tensor([[0.0, 0.5], [0.0, 0.5]]).reshape(1, 1, 2, 2)
     assert total_variation(torch.cat([board, ramp])).tolist() == [2.0, 0.5]

@@ -150,7 +150,7 @@ def test_timesteps_fall_and_stay_in_range(sampler: GuidedSampler) -> None:
     assert list(sampler.timesteps) == [800, 600, 400, 200, 0]
 
 
-def test_refusals(
+def test_what_does_not_fit_the_sampler_is_refused(
     denoiser: GaussianMixtureDenoiser,
     sampler: GuidedSampler,
     make_denoiser: type[GaussianMixtureDenoiser],

@@ -16,7 +16,7 @@ def test_mean_is_exact(name: str, steps: int) -> None:
     assert schedule.mean().item() == pytest.approx(3.5, abs=1e-5)
 
 
-def test_directions_and_ends() -> None:
+def test_ramps_rise_or_fall_between_their_ends() -> None:
     for ramp in (schedules.linear, schedules.cosine):
         up, down = ramp(100, 3.0), ramp(100, 3.0, rising=False)
         assert (up.diff() > 0).all()
@@ -25,7 +25,7 @@ def test_directions_and_ends() -> None:
         assert 4.95 < up.max() <= 5
 
 
-def test_interval() -> None:
+def test_an_interval_guides_only_the_middle() -> None:
     assert schedules.interval(10, 4.0, 0.3, 0.6).tolist() == [1, 1, 1, 4, 4, 4, 1, 1, 1, 1]
     assert schedules.interval(10, 4.0, 0, 1, outside=0).tolist() == [4] * 10
 
@@ -38,7 +38,7 @@ def test_random_has_the_policys_moments_and_ignores_the_batch() -> None:
     assert torch.equal(schedules.random_matched(10, 5, 3.0, 0.49, 1, first=7), drawn[:, 7:12])
 
 
-def test_refusals() -> None:
+def test_impossible_schedules_are_refused() -> None:
     with pytest.raises(ValueError, match="num_steps is 0"):
         schedules.constant(0, 3.0)
     with pytest.raises(ValueError, match="interval"):

@@ -30,7 +30,7 @@ def make_ring(scaler: StateScaler, open_state_vector: type[StateVectorBackend]) 
     return make
 
 
-def test_the_papers_parameter_counts(
+def test_the_actors_have_the_papers_parameter_counts(
     make_ring: MakeRing, scaler: StateScaler, generator: torch.Generator
 ) -> None:
     assert count_parameters(make_ring()) == 2498

@@ -45,7 +45,7 @@ def test_each_feature_changes_the_measured_values(
     assert change.median() > 1e-3
 
 
-def test_dense_slots_in_order(
+def test_the_dense_encoding_fills_its_slots_in_order(
     scaler: StateScaler, ring: RingCircuit, generator: torch.Generator
 ) -> None:
     state = torch.tensor([[0.1, 0.9, 1.2, 0.7, -0.3, 0.8]])

@@ -79,7 +79,7 @@ class Fixed(MlpActor):
         return torch.stack([self.means, torch.zeros_like(self.means)], dim=1)
 
 
-def test_losses_by_hand(scaler: StateScaler, generator: torch.Generator) -> None:
+def test_losses_are_those_computed_by_hand(scaler: StateScaler, generator: torch.Generator) -> None:
     actor = Fixed(scaler, generator, torch.tensor([0.0, 1.0, 0.5]))
     critic = Critic(scaler, generator)
     states, actions = torch.rand(3, 6), torch.tensor([0.0, 0.0, 0.5])

@@ -6,7 +6,7 @@ import torch
 from policy import Rollout, gae
 
 
-def test_gae_by_hand() -> None:
+def test_advantages_are_those_computed_by_hand() -> None:
     rewards = torch.tensor([[1.0], [0.0], [2.0]])
     values = torch.tensor([[0.5], [0.2], [0.1]])
     dones = torch.tensor([[0.0], [0.0], [1.0]])
@@ -40,7 +40,7 @@ def make(**changes: torch.Tensor) -> Rollout:
     return Rollout(**{"states": torch.zeros(3, 2, 6), "dones": dones, **columns, **changes})
 
 
-def test_returns_and_size() -> None:
+def test_a_rollout_sums_its_returns_and_counts_its_transitions() -> None:
     rollout = make(rewards=torch.tensor([[1.0, 0.0], [2.0, 0.5], [0.0, 0.5]]))
     assert rollout.returns.tolist() == [3.0, 1.0]
     assert rollout.size == 6
