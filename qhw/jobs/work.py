@@ -17,7 +17,7 @@ is on the disk, before what follows it.
     done       result and bill         the result, at no cost                            done
 
 A unit that is asked with another digest than the one written down is refused before all else. Which
-states may follow which is said in `qhw.jobs.ledger.ledger`, and checked there at every change.
+states may follow which is said in `qhw.jobs.ledger.transitions`; the ledger checks every change.
 """
 
 from __future__ import annotations

@@ -3,9 +3,6 @@
 Every method is one transaction that is on the disk when it returns, so that a process killed at
 any moment leaves a file from which the next one knows what may have been paid for.
 
-    intent ──> submitted ──> done
-       └──────────┴────────> failed        an intent or a failure ──> superseded by attempt n + 1
-
 The file holds no account and no token.
 """
 
@@ -27,22 +24,15 @@ from qhw.jobs.ledger.owner import this_owner
 from qhw.jobs.ledger.queries import LedgerQueries
 from qhw.jobs.ledger.records import (
     Entry,
-    EntryState,
     Intent,
     entry_of,
     pack_results,
     platform_facts,
     unit_values,
 )
+from qhw.jobs.ledger.transitions import require_follows, require_replaceable
 from qhw.jobs.request import Unit
 from qhw.jobs.runner import JobReport, Mode, PubValues
-
-COMES_FROM: dict[EntryState, tuple[EntryState, ...]] = {
-    "submitted": ("intent",),
-    "done": ("submitted", "done"),
-    "failed": ("intent", "submitted", "failed"),
-}
-"""States from which an attempt comes into each; the same state adds what is told later."""
 
 
 class Ledger(LedgerQueries):
@@ -105,7 +95,7 @@ class Ledger(LedgerQueries):
         with self._file.transaction():
             # Asked again though the caller knew it: another process may have come between.
             newest = self.latest(unit)
-            _check_replaceable(unit, newest, request_facts.earlier)
+            require_replaceable(unit, newest, request_facts.earlier)
             if newest:
                 self._store(replace(newest, state="superseded"))
             entry_id = self._insert_entry(unit, request_facts, newest.attempt + 1 if newest else 1)
@@ -130,7 +120,7 @@ class Ledger(LedgerQueries):
             self._check_free(job_id, entry_id)
             if (entry.state, entry.job_id) == ("submitted", job_id):
                 return entry
-            _check_state(entry, "submitted", f"job {job_id}")
+            require_follows(entry, "submitted", f"job {job_id}")
             # One that is adopted after all is no duplicate any more.
             self._file.execute("DELETE FROM duplicates WHERE job_id = :job", {"job": job_id})
             return self._store(
@@ -164,7 +154,7 @@ class Ledger(LedgerQueries):
         arrays = pack_results(results)
         with self._file.transaction():
             entry = self._entry(entry_id)
-            _check_state(entry, "done", "a result")
+            require_follows(entry, "done", "a result")
             if entry.state == "done":
                 self._check_same_results(entry, arrays)
             else:
@@ -192,7 +182,7 @@ class Ledger(LedgerQueries):
         """
         with self._file.transaction():
             entry = self._entry(entry_id)
-            _check_state(entry, "failed", "a failure")
+            require_follows(entry, "failed", "a failure")
             if report is not None:
                 self._check_own(entry, report)
             return self._end(entry, "failed", report, reason)
@@ -366,29 +356,3 @@ class Ledger(LedgerQueries):
                 f"{entry.name} is done, with results unlike those of job {entry.job_id}.",
                 f"`qhw jobs show {entry.job_id}` tells what is stored; it is kept.",
             )
-
-
-def _check_replaceable(unit: Unit, newest: Entry | None, earlier: int | None) -> None:
-    if newest is None and earlier is None:
-        return
-    if newest is None or newest.id != earlier:
-        owner = f"process {newest.owner}" if newest else "no process"
-        raise LedgerError(
-            f"{unit.key} is not ours to send: {owner} has its newest attempt.",
-            "Let that process finish, or stop it; then the same command with `--resume`.",
-        )
-    if newest.state in ("submitted", "done"):
-        raise LedgerError(
-            f"{newest.name} is {newest.state}: sending it again would be paid for twice.",
-            f"`qhw jobs collect {newest.job_id}` fetches what it measured.",
-        )
-
-
-def _check_state(entry: Entry, state: EntryState, news: str) -> None:
-    """Refuse news that do not fit the state an attempt is in."""
-    if entry.state not in COMES_FROM[state]:
-        job = f" as job {entry.job_id}" if entry.job_id else ""
-        raise LedgerError(
-            f"{entry.name} is {entry.state}{job}: {news} does not fit.",
-            "`qhw jobs list` shows how each attempt stands.",
-        )
