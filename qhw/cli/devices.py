@@ -10,12 +10,16 @@ from typing import Annotated
 
 import typer
 
-from qhw.cli.options import CIRCUIT, LIMITS, PRICE, Settings, takes
+from qhw.cli.options import CIRCUIT, LIMITS, PRICE, Settings, described, takes
 
 MEASURING = "With --measure"
 CircuitOfRun = Annotated[
     Path | None,
-    typer.Option("--run", help="Take this run's circuit.", rich_help_panel=CIRCUIT.title),
+    typer.Option(
+        "--run",
+        help=described("Take the circuit of this run", "default: the one described below"),
+        rich_help_panel=CIRCUIT.title,
+    ),
 ]
 
 
