@@ -30,7 +30,7 @@ class Player:
     Attributes:
         device: The torch device of pictures.
         backend: None for a classical actor.
-        updates: That its weights have had.
+        updates: How many updates its weights have had.
 
     Raises:
         ConfigError: If the given backend is of another circuit, or there is no circuit to run.

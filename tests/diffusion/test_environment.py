@@ -279,3 +279,18 @@ def test_constant_schedule_is_action_zero_at_the_base(build: Build, start: Start
     one = play_schedule(build(), *start, constant(5, 3.0))
     other = play(build(), *start, lambda _, s: torch.zeros(s.shape[0]))
     assert_close(one.returns, other.returns)
+
+
+def test_a_widened_environment_reaches_its_whole_range_and_changes_nothing_else(
+    build: Build, start: Start
+) -> None:
+    narrow = build(RewardConfig(step_gain="lpips"), distance=negative_square_error)
+    wide = narrow.widened()
+    asked = torch.tensor([-20.0, 1.0, 20.0])
+    low, high = narrow.guidance_range
+    assert wide.guidance_of(asked).tolist() == [low, narrow.cfg_base + 1, high]
+    assert narrow.guidance_of(asked)[2] == narrow.cfg_base + narrow.action_limit < high
+    for name in ("sampler", "proxy", "reward", "cfg_base", "guidance_range", "distance"):
+        assert getattr(wide, name) is getattr(narrow, name), name
+    one, other = (play(each, *start, lambda _, s: s[:, 5] - 0.5) for each in (narrow, wide))
+    assert_close(one.returns, other.returns)
