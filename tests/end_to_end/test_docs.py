@@ -8,9 +8,11 @@ import importlib
 import re
 import tomllib
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -188,3 +190,36 @@ def test_the_engines_worked_example_comes_out_as_printed() -> None:
     result = doctest.DocTestRunner().run(example, out=printed.append)
     assert result.attempted > 20
     assert not result.failed, "".join(printed)
+
+
+def test_the_study_of_the_recipe_acquires_and_finds(tmp_path: Path) -> None:
+    from qhw.studies.finding import Finding, Table
+    from qhw.studies.statistics.bootstrap import hierarchical_bootstrap
+    from qhw.studies.statistics.intervals import shown
+    from qhw.studies.study import Scope, Study
+
+    def returns_of(_scope: Scope, shots: int) -> dict[str, np.ndarray]:
+        return {"returns": np.random.default_rng(shots).normal(-0.2, 0.1, (3, 40))}
+
+    known = {
+        each.__name__: each
+        for each in (
+            Finding,
+            Scope,
+            Study,
+            Table,
+            hierarchical_bootstrap,
+            partial,
+            returns_of,
+            shown,
+        )
+    }
+    page = (ROOT / "docs" / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    names: dict[str, Any] = {"np": np, **known}
+    exec(re.findall(r"```python\n(.*?)```", page, flags=re.S)[0], names)
+    study = names["MyQuestion"]()
+    scope = Scope((), tmp_path, "fake_nairobi")
+    study.acquire(scope)
+    finding = study.analyse(scope)
+    assert finding.answer.startswith("With the most shots it is -0.2")
+    assert len(finding.tables[0].rows) == len(scope.sizes.task_shots)
