@@ -196,9 +196,10 @@ def test_the_study_of_the_recipe_acquires_and_finds(tmp_path: Path) -> None:
     from qhw.studies.finding import Finding, Table
     from qhw.studies.statistics.bootstrap import hierarchical_bootstrap
     from qhw.studies.statistics.intervals import shown
+    from qhw.studies.store import FloatArray
     from qhw.studies.study import Scope, Study
 
-    def returns_of(_scope: Scope, shots: int) -> dict[str, np.ndarray]:
+    def returns_of(_scope: Scope, shots: int) -> dict[str, FloatArray]:
         return {"returns": np.random.default_rng(shots).normal(-0.2, 0.1, (3, 40))}
 
     known = {
