@@ -1,0 +1,91 @@
+"""Reports whose numbers are made up, and what their findings should say, worked out by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qhw.runs.directory import RunDirectory
+from qhw.studies.finding import Finding, Table
+from qhw.studies.measured.conditions import Condition, Setting, path_of
+from qhw.studies.measured.seed_rows import baselines
+from qhw.studies.measured.training_groups import group_runs
+from qhw.studies.questions.noise_scale import _settings as scales_of
+from qhw.studies.store import read_arrays
+from qhw.studies.study import Scope
+from tests.qhw.studies.conftest import FEW_LATENTS, LATENTS, pretend
+
+DEVICE = "fake_nairobi"
+
+DEVICE = "fake_nairobi"
+Effect = Callable[[Setting], float]
+NOISY = {"name": "aer_noisy", "device": DEVICE}
+
+
+class World:
+    """A report's files, made up: gain of the policy over the constant by setting."""
+
+    def __init__(self, scope: Scope, rng: np.random.Generator) -> None:
+        self.scope, self._rng = scope, rng
+        self._base = rng.standard_normal(LATENTS)
+        for each in baselines(scope):
+            pretend(scope, each, self._base + (0.3 if each.kind == "rule" else 0.0))
+
+    def play_scales(self, effect: Effect, spread: float = 0.05) -> None:
+        self.play(scales_of(self.scope), effect, spread)
+
+    def play(self, settings: list[Setting], effect: Effect, spread: float = 0.05) -> None:
+        for group in group_runs(self.scope.runs):
+            for run in group.runs:
+                offsets = spread * self._rng.standard_normal(LATENTS)
+                for setting in dict.fromkeys(settings):
+                    condition = Condition(run, setting, LATENTS)
+                    jitter = spread / 10 * self._rng.standard_normal(LATENTS)
+                    returns = self._base + effect(setting) + (offsets + jitter) * (spread > 0)
+                    pretend(self.scope, condition, returns)
+
+    @property
+    def constant(self) -> NDArray[np.float64]:
+        """Returns (N,) of the best constant."""
+        return self._base
+
+    @property
+    def rule(self) -> NDArray[np.float64]:
+        """Returns (N,) of the confidence rule."""
+        return self._base + 0.3
+
+    def returns(self, setting: Setting, group: int = 0) -> NDArray[np.float64]:
+        """The returns (S, N) that were written for a setting, a row per run of a group."""
+        runs = group_runs(self.scope.runs)[group].runs
+        paths = [path_of(self.scope, Condition(run, setting, LATENTS)) for run in runs]
+        return np.array([read_arrays(path)["returns"] for path in paths])
+
+
+def world(runs: tuple[RunDirectory, ...], folder: Path, rng: np.random.Generator) -> World:
+    return World(Scope(runs, folder, DEVICE, FEW_LATENTS), rng)
+
+
+def falling(setting: Setting) -> float:
+    """Gain 0.2, gone at three times the errors."""
+    scale = setting.noise_scale if setting.device else 0.0
+    return 0.2 - scale * 0.2 / 3
+
+
+def level(_: Setting) -> float:
+    return 0.2
+
+
+def nothing(_: Setting) -> float:
+    return 0.0
+
+
+def table(finding: Finding, identifier: str) -> Table:
+    return next(each for each in finding.tables if each.id == identifier)
+
+
+def said(finding: Finding) -> str:
+    assert finding.answer is not None, finding.refusal
+    return finding.answer

@@ -1,0 +1,119 @@
+"""Where noise eats the advantage, on made-up returns: answers come out either way."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qhw.files import write_json
+from qhw.studies.finding import Estimate
+from qhw.studies.measured.conditions import (
+    Condition,
+    facts_path,
+)
+from qhw.studies.questions.noise_scale import SCALES, NoiseScale
+from qhw.studies.questions.noise_scale import _settings as scales_of
+from tests.qhw.studies.by_hand import assert_mean, column
+from tests.qhw.studies.conftest import LATENTS
+from tests.qhw.studies.made_up import falling, level, nothing, said, world
+
+
+class TestNoiseScale:
+    def test_the_break_point_is_found(self, seeds: Any, tmp_path: Path, rng: Any) -> None:
+        made = world(seeds, tmp_path, rng)
+        made.play_scales(falling)
+        finding = NoiseScale().analyse(made.scope)
+        assert "The break point, where that is gone, lies at " in said(finding)
+        [place] = [r.value for r in finding.figures[0].references if r.axis == "x"]
+        assert place == pytest.approx(3, abs=0.3)
+
+    def test_errors_at_their_limit_are_told(self, seeds: Any, tmp_path: Path, rng: Any) -> None:
+        made = world(seeds, tmp_path, rng)
+        made.play_scales(falling)
+        finding = NoiseScale().analyse(made.scope)
+        assert any("meets its physical limit" in note for note in finding.notes)
+        largest = scales_of(made.scope)[-1]
+        path = facts_path(made.scope, Condition(made.scope.runs[0], largest, LATENTS))
+        facts = json.loads(path.read_text())
+        facts["backend"]["noise caps"] = "1 gate errors capped"
+        write_json(path, facts)
+        told = "own gates and qubits at their limit: times 8: 1 gate errors capped."
+        assert any(told in note for note in NoiseScale().analyse(made.scope).notes)
+
+    def test_noise_that_does_nothing(self, seeds: Any, tmp_path: Path, rng: Any) -> None:
+        made = world(seeds, tmp_path, rng)
+        made.play_scales(level)
+        finding = NoiseScale().analyse(made.scope)
+        assert f"not before {SCALES[-1]:g}" in said(finding)
+        assert re.search(r"at 8 times them \+0\.(19|20)\d .* is left", said(finding))
+        assert not [r for r in finding.figures[0].references if r.name == "break point"]
+
+    def test_a_policy_equal_to_the_constant_claims_nothing(
+        self, seeds: Any, tmp_path: Path, rng: Any
+    ) -> None:
+        made = world(seeds, tmp_path, rng)
+        made.play_scales(nothing, spread=0.0)
+        assert "no advantage that noise could eat" in said(NoiseScale().analyse(made.scope))
+
+    def test_one_seed_makes_no_claim(self, seeds: Any, tmp_path: Path, rng: Any) -> None:
+        made = world(seeds[:1], tmp_path, rng)
+        made.play_scales(falling)
+        finding = NoiseScale().analyse(made.scope)
+        assert finding.answer is None
+        assert "One training seed" in (finding.refusal or "")
+        assert "break point" in (finding.observed or "")
+        assert finding.figures and finding.tables
+
+
+class TestNumbers:
+    """The finding's numbers against the returns that were planted."""
+
+    def test_the_table_holds_what_was_played(self, seeds: Any, tmp_path: Path, rng: Any) -> None:
+        made = world(seeds, tmp_path, rng)
+        made.play_scales(falling, spread=0.3)
+        finding = NoiseScale().analyse(made.scope)
+        settings, [table] = scales_of(made.scope), finding.tables
+        assert column(table, "errors, times") == [0.0, 0.5, 1.0, 2.0, 4.0, 8.0]
+        for k, setting in enumerate(settings):
+            returns = made.returns(setting)
+            assert_mean(column(table, "return")[k], returns)
+            assert_mean(column(table, "minus the constant's")[k], returns - made.constant)
+            assert_mean(column(table, "minus the rule's")[k], returns - made.rule)
+        assert column(table, "mean guidance") == [2.0] * 6
+        [line] = finding.figures[0].series
+        points = zip(line.y, line.low, line.high, strict=True)
+        cells = column(table, "minus the constant's")
+        assert [*points] == [(c.value, c.low, c.high) for c in cells if isinstance(c, Estimate)]
+        assert line.x == SCALES
+
+    def test_the_break_point_of_an_exact_line(self, seeds: Any, tmp_path: Path, rng: Any) -> None:
+        """0.2 at scale 0, 0.0667 at 2, -0.0667 at 4: the straight line meets 0 at 3."""
+        made = world(seeds, tmp_path, rng)
+        made.play_scales(falling, spread=0.0)
+        finding = NoiseScale().analyse(made.scope)
+        [place] = [r for r in finding.figures[0].references if r.axis == "x"]
+        assert place.value == pytest.approx(3.0) and place.name == "break point at 3 [3, 3]"
+        assert "gains +0.200 [+0.200, +0.200] without noise and +0.133" in said(finding)
+        assert "lies at 3 [3, 3] times the device's errors." in said(finding)
+        rule = next(r for r in finding.figures[0].references if r.name == "confidence rule")
+        assert rule.value == pytest.approx(0.3)
+        lost = "Against the confidence rule there is no advantage to lose: -0.100"
+        assert any(note.startswith(lost) for note in finding.notes)
+
+    def test_where_the_rule_is_as_good_is_found_as_well(
+        self, seeds: Any, tmp_path: Path, rng: Any
+    ) -> None:
+        """A gain of 0.6, lost by 0.15 per scale, meets the rule's 0.3 at 2 and 0 at 4."""
+        made = world(seeds, tmp_path, rng)
+        made.play_scales(
+            lambda setting: 0.6 - 0.15 * (setting.noise_scale if setting.device else 0), spread=0.0
+        )
+        finding = NoiseScale().analyse(made.scope)
+        assert "lies at 4 [4, 4] times" in said(finding)
+        assert "Where the confidence rule is as good: at 2 [2, 2] times the device's errors." in (
+            finding.notes
+        )

@@ -1,0 +1,161 @@
+"""What noise does to the task, and mitigation gives back, on made-up returns."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qhw.files import write_json
+from qhw.studies.finding import Estimate
+from qhw.studies.measured.conditions import (
+    Condition,
+    Setting,
+    facts_path,
+    path_of,
+)
+from qhw.studies.questions.recovery import MORE_SHOTS, remedies
+from qhw.studies.questions.task import Task
+from qhw.studies.questions.task_tables import settings_of
+from qhw.studies.store import read_arrays, write_arrays
+from tests.qhw.studies.conftest import LATENTS, made_up_run, pretend
+from tests.qhw.studies.made_up import DEVICE, NOISY, level, nothing, said, table, world
+
+
+class TestTask:
+    def test_the_matrix_of_training_and_evaluation(
+        self, seeds: Any, tmp_path: Path, rng: Any
+    ) -> None:
+        runs = (*seeds, made_up_run(tmp_path / "runs", "noisy", backend=NOISY))
+        made = world(runs, tmp_path, rng)
+        made.play(settings_of(made.scope), lambda each: 0.2 if not each.device else 0.0)
+        finding = Task().analyse(made.scope)
+        matrix = finding.figures[0]
+        assert [row.name for row in matrix.series] == ["trained noiseless", f"trained on {DEVICE}"]
+        assert matrix.series[0].x[0] == "noiseless"
+        assert "keeps no advantage" in said(finding)
+        columns = 3 + len(remedies(DEVICE))
+        assert len(finding.tables[0].rows) == 2 * columns + 2
+        assert finding.galleries[0].rows[0].name == "constant 2, the best"
+
+    def test_an_advantage_that_noise_leaves(self, seeds: Any, tmp_path: Path, rng: Any) -> None:
+        made = world(seeds, tmp_path, rng)
+        made.play(settings_of(made.scope), level)
+        answer = said(Task().analyse(made.scope))
+        assert "keeps its advantage" in answer
+        assert "The confidence rule, which needs no circuit, gains +0.300" in answer
+        assert "No change by noise is seen" in answer
+        assert "no mitigation is seen to change the return" in answer
+
+    def test_what_noise_takes_is_told_by_its_size(
+        self, seeds: Any, tmp_path: Path, rng: Any
+    ) -> None:
+        made = world(seeds, tmp_path, rng)
+        made.play(settings_of(made.scope), lambda each: 0.15 if each.device else 0.2)
+        answer = said(Task().analyse(made.scope))
+        found = re.search(r"Noise changes it by -0\.0\d+ .* of return, -(\d+)% of the gain", answer)
+        assert found is not None and abs(int(found[1]) - 25) <= 5
+
+    def test_mitigation_is_priced_by_what_it_gives_back(
+        self, seeds: Any, tmp_path: Path, rng: Any
+    ) -> None:
+        made = world(seeds, tmp_path, rng)
+        gained = {"none": 0.1, "readout": 0.1, "affine": 0.15, "zne": 0.2}
+        made.play(settings_of(made.scope), lambda each: gained[each.mitigation])
+        finding = Task().analyse(made.scope)
+        rows = {str(row[1]): row for row in table(finding, "mitigation").rows}
+        assert rows["readout"][8] is None and rows[MORE_SHOTS][8] is None
+        zne = rows["zne"][8]
+        assert isinstance(zne, Estimate)
+        price = float(str(rows["zne"][7]))
+        assert zne.value == pytest.approx(price * 0.01 / 0.1, rel=0.05)
+        assert zne.low <= zne.value <= zne.high
+        shots = rows[MORE_SHOTS][7]
+        assert isinstance(shots, float)
+        assert price == shots > 0, "twice the circuits cost what twice the shots do"
+        assert re.search(
+            r"affine \+0.0\d+ \S+ \S+, (4|5)\d% of the noiseless gain, at no price per picture "
+            r"after \d+ QPU s",
+            said(finding),
+        )
+        assert re.search(r"zne \+0.\d+ .* at \$\d.\d+ more per picture \(\$", said(finding))
+        assert "readout" not in said(finding)
+        notes = " ".join(finding.notes)
+        assert re.search(r"At equal price, zne minus twice the shots .*: \+0\.(09|10)", notes)
+
+    def test_a_remedy_that_takes_return_is_told(self, seeds: Any, tmp_path: Path, rng: Any) -> None:
+        made = world(seeds, tmp_path, rng)
+        made.play(settings_of(made.scope), lambda each: 0.1 if each.mitigation == "zne" else 0.2)
+        finding = Task().analyse(made.scope)
+        assert re.search(r"mitigation changes the return: zne -0\.(09|10)", said(finding))
+        [zne] = [row for row in table(finding, "mitigation").rows if row[1] == "zne"]
+        assert zne[8] is None
+        assert any("see" in note and "no mitigation" in note for note in finding.notes)
+
+    def test_a_policy_equal_to_the_constant_claims_nothing(
+        self, seeds: Any, tmp_path: Path, rng: Any
+    ) -> None:
+        made = world(seeds, tmp_path, rng)
+        made.play(settings_of(made.scope), nothing, spread=0.0)
+        assert "no advantage that noise could eat" in said(Task().analyse(made.scope))
+
+    def test_training_backends_are_compared_where_seeds_pair(
+        self, seeds: Any, tmp_path: Path, rng: Any
+    ) -> None:
+        others = [made_up_run(tmp_path / "runs", f"n{k}", seed=k, backend=NOISY) for k in (4, 2, 1)]
+        expected = {
+            "by seed (1, 2);": (*seeds, *others),
+            "by seed (1); one seed says nothing": (seeds[0], *others),
+            "no seed was trained both ways": (seeds[0], others[0]),
+        }
+        for number, (told, runs) in enumerate(expected.items()):
+            made = world(runs, tmp_path / str(number), rng)
+            made.play(settings_of(made.scope), level)
+            assert told in " ".join(Task().analyse(made.scope).notes)
+
+    def test_pairs_are_of_one_seed_whatever_the_order(
+        self, seeds: Any, tmp_path: Path, rng: Any
+    ) -> None:
+        others = [made_up_run(tmp_path / "runs", f"n{k}", seed=k, backend=NOISY) for k in (2, 1)]
+        made = world((*seeds[:2], *others), tmp_path, rng)
+        made.play(settings_of(made.scope), level)
+        for run in made.scope.runs:
+            condition = Condition(run, Setting(DEVICE), LATENTS)
+            better = 0.5 * (run.config.seed == 2) + 0.1 * (run.config.backend.name == "aer")
+            pretend(made.scope, condition, better + made._base)
+        notes = " ".join(Task().analyse(made.scope).notes)
+        assert "both played under fake_nairobi's noise: +0.1000 [+0.1000, +0.1000]" in notes
+
+    def test_intervals_stay_where_means_can_be(self, seeds: Any, tmp_path: Path, rng: Any) -> None:
+        made = world(seeds, tmp_path, rng)
+        made.play(settings_of(made.scope), level)
+        for run in seeds:
+            path = path_of(made.scope, Condition(run, Setting(DEVICE), LATENTS))
+            arrays = read_arrays(path)
+            arrays["judge_0/correct"] = (rng.random(LATENTS) < 0.97).astype(float)
+            arrays["lpips"] = (rng.random(LATENTS) < 0.05) * 0.01
+            write_arrays(path, arrays)
+        finding = Task().analyse(made.scope)
+        accuracy, lpips = (
+            table(finding, "judge_0").rows[1][2],
+            table(finding, "likeness").rows[0][4],
+        )
+        assert isinstance(accuracy, Estimate) and isinstance(lpips, Estimate)
+        assert accuracy.low < accuracy.value < accuracy.high <= 1
+        assert 0 <= lpips.low < lpips.value < lpips.high
+
+    def test_a_mitigation_that_does_not_fit_is_left_empty(
+        self, seeds: Any, tmp_path: Path, rng: Any
+    ) -> None:
+        made = world(seeds, tmp_path, rng)
+        made.play(settings_of(made.scope), level)
+        refused = Condition(seeds[1], settings_of(made.scope)[4], LATENTS)
+        path_of(made.scope, refused).unlink()
+        write_json(facts_path(made.scope, refused), {**refused.facts, "refused": "slope 0.2"})
+        finding = Task().analyse(made.scope)
+        assert finding.figures[1].series[0].y[4] is None
+        assert finding.figures[0].series[0].x == ("noiseless", "noise, exact", "noise, 1024 shots")
+        assert any("slope 0.2" in note for note in finding.notes)
+        assert "affine" not in [row[1] for row in table(finding, "mitigation").rows]
