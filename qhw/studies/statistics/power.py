@@ -109,4 +109,6 @@ def _power(count: int, effect: float, alpha: float, paired: bool) -> float:
     # Beyond a shift of 30 the noncentral t is not computed reliably, and the normal is near enough.
     if shift > 30:
         return float(norm.sf(limit - shift))
-    return float(nct.sf(limit, freedom, shift) + nct.cdf(-limit, freedom, shift))
+    # The other tail is below 1e-10 beyond a shift of 5, where scipy may give no number for it.
+    other = float(nct.cdf(-limit, freedom, shift)) if shift < 5 else 0.0
+    return float(nct.sf(limit, freedom, shift)) + other

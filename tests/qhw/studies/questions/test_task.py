@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from qhw.files import write_json
-from qhw.studies.finding import Estimate
+from qhw.studies.finding import Estimate, Finding
 from qhw.studies.measured.conditions import (
     Condition,
     Setting,
@@ -20,8 +20,27 @@ from qhw.studies.questions.recovery import MORE_SHOTS, remedies
 from qhw.studies.questions.task import Task
 from qhw.studies.questions.task_tables import settings_of
 from qhw.studies.store import read_arrays, write_arrays
+from tests.qhw.studies.by_hand import (
+    assert_mean,
+    column,
+    holm_by_hand,
+    mean_of,
+    pairs_needed,
+    table_of,
+    value_of,
+)
 from tests.qhw.studies.conftest import LATENTS, made_up_run, pretend
-from tests.qhw.studies.made_up import DEVICE, NOISY, level, nothing, said, table, world
+from tests.qhw.studies.made_up import (
+    DEVICE,
+    NOISY,
+    Effect,
+    World,
+    level,
+    nothing,
+    said,
+    table,
+    world,
+)
 
 
 class TestTask:
@@ -159,3 +178,126 @@ class TestTask:
         assert finding.figures[0].series[0].x == ("noiseless", "noise, exact", "noise, 1024 shots")
         assert any("slope 0.2" in note for note in finding.notes)
         assert "affine" not in [row[1] for row in table(finding, "mitigation").rows]
+
+
+STEPS_PER_PICTURE, SECONDS_PER_SHOT = 3, 0.00035
+
+
+class TestNumbers:
+    """The finding's numbers against the returns that were planted."""
+
+    def finding(self, made: World, effect: Effect, spread: float) -> Finding:
+        made.play(settings_of(made.scope), effect, spread)
+        return Task().analyse(made.scope)
+
+    def test_returns_and_holm_over_all_cells_of_both_trainings(
+        self, seeds: Any, tmp_path: Path, rng: Any
+    ) -> None:
+        others = [made_up_run(tmp_path / "runs", f"n{k}", seed=k, backend=NOISY) for k in (1, 2)]
+        made = world((*seeds, *others), tmp_path, rng)
+        effects = {"none": 0.2, "readout": 0.1, "affine": 0.05, "zne": 0.3}
+        finding = self.finding(made, lambda each: effects[each.mitigation], 0.3)
+        returns = table_of(finding, "returns")
+        settings = settings_of(made.scope)
+        cells = [made.returns(setting, group) for group in (0, 1) for setting in settings]
+        p_values = holm_by_hand([mean_of(each - made.constant).p_value for each in cells])
+        for k, values in enumerate(cells):
+            assert_mean(column(returns, "return")[k], values)
+            assert_mean(column(returns, "minus the constant's")[k], values - made.constant)
+            assert column(returns, "p (Holm)")[k] == pytest.approx(p_values[k])
+        assert_mean(column(returns, "return")[-2], made.constant)
+        none, rule = column(returns, "minus the constant's")[-2:]
+        assert none is None
+        assert_mean(rule, made.rule - made.constant)
+        matrix, bars = finding.figures
+        drawn = [y for line in bars.series for y in line.y]
+        assert drawn == [value_of(cell) for cell in column(returns, "minus the constant's")[:-2]]
+        assert [line.y for line in matrix.series] == [line.y[:3] for line in bars.series]
+
+    def test_judges_and_likeness_are_means_of_what_was_judged(
+        self, seeds: Any, tmp_path: Path, rng: Any
+    ) -> None:
+        made = world(seeds, tmp_path, rng)
+        made.play(settings_of(made.scope), level)
+        planted: dict[str, list[Any]] = {"correct": [], "log": [], "effect": [], "psnr": []}
+        for run in seeds:
+            path = path_of(made.scope, Condition(run, Setting(DEVICE), LATENTS))
+            arrays = read_arrays(path)
+            arrays["judge_1/correct"] = (rng.random(LATENTS) < 0.7).astype(float)
+            arrays["judge_1/log_probability"] = -rng.random(LATENTS)
+            arrays["judge_1/effect"] = rng.standard_normal(LATENTS)
+            arrays["judge_1/effect"] -= arrays["judge_1/effect"].mean()
+            arrays["psnr"] = 30 + rng.standard_normal(LATENTS)
+            write_arrays(path, arrays)
+            planted["correct"].append(arrays["judge_1/correct"])
+            planted["log"].append(arrays["judge_1/log_probability"])
+            planted["effect"].append(2.0 + arrays["judge_1/effect"])
+            planted["psnr"].append(arrays["psnr"])
+        finding = Task().analyse(made.scope)
+        judged = table_of(finding, "judge_1")
+        assert judged.title.startswith("In the eyes of judge 2")
+        assert_mean(column(judged, "accuracy")[1], planted["correct"])
+        assert_mean(column(judged, "log p", "nats")[1], planted["log"])
+        assert_mean(column(judged, "Frechet")[1], planted["effect"])
+        assert value_of(column(judged, "Frechet")[1]) == pytest.approx(2.0), "the distance itself"
+        assert_mean(column(table_of(finding, "likeness"), "PSNR", "dB")[0], planted["psnr"])
+        untouched = table_of(finding, "judge_0")
+        assert {value_of(cell) for cell in column(untouched, "accuracy")} == {1.0}
+
+    def test_remedies_are_priced_and_their_samples_are_counted(
+        self, seeds: Any, tmp_path: Path, rng: Any
+    ) -> None:
+        made = world(seeds, tmp_path, rng)
+        effects = {"none": 0.1, "readout": 0.1, "affine": 0.12, "zne": 0.2}
+        finding = self.finding(made, lambda each: effects[each.mitigation], 0.05)
+        tried, mitigation = remedies(DEVICE), table_of(finding, "mitigation")
+        plain = made.returns(Setting(DEVICE, shots=1024))
+        changes = [made.returns(setting) - plain for setting in tried.values()]
+        p_values = holm_by_hand([mean_of(each).p_value for each in changes])
+        noiseless = float((made.returns(settings_of(made.scope)[0]) - made.constant).mean())
+        assert column(mitigation, "remedy") == list(tried)
+        for k, change in enumerate(changes):
+            assert_mean(column(mitigation, "return recovered")[k], change)
+            assert column(mitigation, "p (Holm)")[k] == pytest.approx(p_values[k])
+            needed = pairs_needed(float(change.mean(axis=1).std(ddof=1)), 0.1 * noiseless)
+            assert column(mitigation, "80 % power takes")[k] == needed
+        # Twice the circuits, or twice the shots, of 1024: so much more of a picture's three jobs.
+        more = STEPS_PER_PICTURE * SECONDS_PER_SHOT * 1024
+        seconds = column(mitigation, "per picture", "QPU s")
+        assert seconds == pytest.approx([0.0, 0.0, more, more])
+        assert column(mitigation, "per picture", "$") == pytest.approx(
+            [0, 0, 1.6 * more, 1.6 * more]
+        )
+        zne = column(mitigation, "per 0.01 recovered", "$")[2]
+        recovered = column(mitigation, "return recovered")[2]
+        assert isinstance(zne, Estimate) and isinstance(recovered, Estimate)
+        assert zne.value == pytest.approx(1.6 * more * 0.01 / recovered.value)
+        assert (zne.low, zne.high) == pytest.approx(
+            (1.6 * more * 0.01 / recovered.high, 1.6 * more * 0.01 / recovered.low)
+        )
+        price = (made.returns(tried["zne"]) - made.returns(tried[MORE_SHOTS])).mean()
+        told = f"At equal price, zne minus twice the shots (trained noiseless): {price:+.4f} ["
+        assert any(note.startswith(told) for note in finding.notes)
+
+    def test_what_noise_takes_is_paired_with_the_noiseless_return(
+        self, seeds: Any, tmp_path: Path, rng: Any
+    ) -> None:
+        made = world(seeds, tmp_path, rng)
+        answer = said(self.finding(made, lambda each: 0.15 if each.device else 0.2, 0.02))
+        noiseless, noisy = (made.returns(each) for each in settings_of(made.scope)[:2])
+        loss, gain = (noisy - noiseless).mean(), (noiseless - made.constant).mean()
+        assert f"Noise changes it by {loss:+.4f} [" in answer
+        assert f"of return, {loss / gain:+.0%} of the gain." in answer
+
+    def test_a_difference_too_small_names_the_seeds_it_would_take(
+        self, seeds: Any, tmp_path: Path, rng: Any
+    ) -> None:
+        made = world(seeds, tmp_path, rng)
+        finding = self.finding(made, level, 0.3)
+        noiseless, noisy = (made.returns(each) for each in settings_of(made.scope)[:2])
+        spread = (noisy - noiseless).mean(axis=1).std(ddof=1)
+        worth = 0.1 * abs(float((noiseless - made.constant).mean()))
+        needed = pairs_needed(float(spread), worth)
+        [note] = [note for note in finding.notes if "between noise and none" in note]
+        assert f"one of {worth:.2g}, a tenth of the gain," in note
+        assert f"takes {needed} training seeds" in note
