@@ -71,7 +71,8 @@ def made_up_run(root: Path, name: str, **changes: Any) -> RunDirectory:
     facts = {"seed": config.seed, "gradient_rule": "shift"}
     run.write_provenance({**facts, "bundle": {"name": "made up", "digest": "d" * 64}})
     cost = {"circuits": 12, "shots": 0, "seconds": 0.5, "jobs": 0, "qpu_seconds": 0.0}
-    run.append_metrics({"update": 1, "cost": {"forward": cost, "weights": cost}})
+    costs = {"forward": cost, "weights": cost}
+    run.append_metrics({"update": 1, "cost": costs, "approximate_kl": 0.01})
     return run
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,13 @@ from numpy.typing import NDArray
 
 from qhw.runs.directory import RunDirectory
 from qhw.studies.finding import Finding, Table
+from qhw.studies.measured import noisy_features, visited_states
 from qhw.studies.measured.conditions import Condition, Setting, path_of
+from qhw.studies.measured.noisy_features import Key
 from qhw.studies.measured.seed_rows import baselines
-from qhw.studies.measured.training_groups import group_runs
+from qhw.studies.measured.training_groups import group_runs, subject
 from qhw.studies.questions.noise_scale import _settings as scales_of
-from qhw.studies.store import read_arrays
+from qhw.studies.store import FloatArray, read_arrays
 from qhw.studies.study import Scope
 from tests.qhw.studies.conftest import FEW_LATENTS, LATENTS, pretend
 
@@ -89,3 +92,61 @@ def table(finding: Finding, identifier: str) -> Table:
 def said(finding: Finding) -> str:
     assert finding.answer is not None, finding.refusal
     return finding.answer
+
+
+@dataclass(frozen=True)
+class Planted:
+    """Measurements that were written into a report's files: S seeds, R repetitions, N states."""
+
+    ideal: dict[str, FloatArray]
+    noisy: dict[Key, dict[str, FloatArray]]
+
+
+BIAS = {"none": 0.08, "readout": 0.05, "affine": 0.01, "zne": 0.03}
+
+
+def plant_features(scope: Scope, rng: np.random.Generator) -> Planted:
+    """Noisy features and reactions of made-up states; errors have a bias, and scatter by shots."""
+    runs, sizes, qubits = subject(scope.runs).runs, scope.sizes, 3
+    ideal = {name: rng.standard_normal((len(runs), sizes.states)) for name in ("mu", "guidance")}
+    ideal["sigma"] = rng.uniform(0.3, 0.6, (len(runs), sizes.states))
+    ideal["ideal"] = rng.uniform(-0.9, 0.9, (len(runs), sizes.states, qubits))
+    for row, run in enumerate(runs):
+        arrays = {name: values[row] for name, values in ideal.items()}
+        arrays |= {"angles": np.zeros((sizes.states, 6)), "weights": np.zeros(12)}
+        arrays["sensitivity"] = np.ones((sizes.states, qubits))
+        scope.store("visited").keep(visited_states._file(scope, run), arrays)
+    noisy: dict[Key, dict[str, FloatArray]] = {}
+    devices = noisy_features.devices_of(scope)
+    for device in devices:
+        scope.store("features").keep_json(noisy_features._refusals(scope, device), {})
+        for shots in sizes.shots:
+            file: dict[str, FloatArray] = {}
+            for method, bias in BIAS.items():
+                columns = _noisy(rng, ideal, bias, shots, sizes.repeats)
+                noisy[Key(device, method, shots)] = columns
+                file |= {f"{method}/{name}": values for name, values in columns.items()}
+            scope.store("features").keep(noisy_features._file(scope, device, shots), file)
+    order = [Key(d, m, s) for d in devices for m in BIAS for s in sizes.shots]
+    return Planted(ideal, {key: noisy[key] for key in order})
+
+
+def _noisy(
+    rng: np.random.Generator,
+    ideal: dict[str, FloatArray],
+    bias: float,
+    shots: int | None,
+    repeats: int,
+) -> dict[str, FloatArray]:
+    count = repeats if shots else 1
+    columns = {}
+    for name in ("values", "mu", "guidance"):
+        exact = ideal["ideal" if name == "values" else name]
+        scatter = rng.standard_normal((len(exact), count, *exact.shape[1:]))
+        scatter *= shots**-0.5 if shots else 0.0
+        columns[name] = (
+            exact[:, None] + bias * (1 + 0.2 * rng.standard_normal(exact.shape))[:, None]
+        )
+        columns[name] = columns[name] + scatter
+    columns["sigma"] = np.repeat(ideal["sigma"][:, None] * 1.1, count, axis=1)
+    return columns

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,10 @@ from qhw.studies.questions.control import (
     update_size,
 )
 from qhw.studies.questions.features import root_mean_squares
-from tests.qhw.studies.tiny import DEVICE, Acquired, acquired, nothing_opens
+from qhw.studies.study import Scope
+from tests.qhw.studies.by_hand import column, table_of, value_of
+from tests.qhw.studies.made_up import plant_features
+from tests.qhw.studies.tiny import DEVICE, TINY_SIZES, Acquired, acquired, nothing_opens
 
 __all__ = ["acquired", "nothing_opens"]
 
@@ -102,3 +106,41 @@ def test_several_seeds_are_the_unit(acquired: Acquired) -> None:
     finding = Control().analyse(acquired("control", 2))
     assert finding.answer is not None and "Without noise the 2 controllers move" in finding.answer
     assert finding.refusal is None
+
+
+class TestNumbers:
+    """The finding's numbers against the reactions that were planted."""
+
+    def test_errors_and_divergences_are_those_of_the_arrays(
+        self, seeds: Any, tmp_path: Path, rng: Any
+    ) -> None:
+        scope = Scope(seeds, tmp_path, DEVICE, TINY_SIZES)
+        planted = plant_features(scope, rng)
+        table = table_of(Control().analyse(scope), "control_errors")
+        ideal = {name: values[:, None] for name, values in planted.ideal.items()}
+        for k, columns in enumerate(planted.noisy.values()):
+            away = {name: columns[name] - ideal[name] for name in ("mu", "guidance")}
+            for name, heading in (("mu", "RMSE of mu"), ("guidance", "RMSE of the guidance")):
+                found = value_of(column(table, heading)[k])
+                assert found == pytest.approx(np.sqrt((away[name] ** 2).mean()))
+            ratio = columns["sigma"] / ideal["sigma"]
+            divergence = (ratio**2 + (away["mu"] / ideal["sigma"]) ** 2 - 1) / 2 - np.log(ratio)
+            found = value_of(column(table, "KL(noisy || ideal)", "nats")[k])
+            assert found == pytest.approx(divergence.mean())
+
+    def test_the_own_movement_and_the_update_are_drawn_and_told(
+        self, seeds: Any, tmp_path: Path, rng: Any
+    ) -> None:
+        scope = Scope(seeds, tmp_path, DEVICE, TINY_SIZES)
+        planted = plant_features(scope, rng)
+        finding = Control().analyse(scope)
+        own = np.sqrt(planted.ideal["guidance"].var(axis=1, ddof=1).mean())
+        guidance, _, divergence, _ = finding.figures
+        assert [line.value for line in guidance.references] == [pytest.approx(own)]
+        # The runs' records say so: see `made_up_run`.
+        assert [line.value for line in divergence.references] == [pytest.approx(0.01)]
+        assert finding.answer is not None
+        assert f"the 3 controllers move the guidance by {own:.1f} [" in finding.answer
+        noisy = planted.noisy[Key(DEVICE, "none", 1024)]["guidance"]
+        error = np.sqrt(((noisy - planted.ideal["guidance"][:, None]) ** 2).mean())
+        assert f"{error / own:.0%} of that movement; there" in finding.answer

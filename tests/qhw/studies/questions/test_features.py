@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,10 +24,14 @@ from qhw.studies.measured.noisy_features import (
 from qhw.studies.measured.visited_states import VisitedStates, read_states, subject_circuit
 from qhw.studies.names import mitigation_title, shots_label
 from qhw.studies.questions.features import Features, biases, errors_of, root_mean_squares
+from qhw.studies.study import Scope
+from tests.qhw.studies.by_hand import column, holm_by_hand, mean_of, table_of, value_of
+from tests.qhw.studies.made_up import plant_features
 from tests.qhw.studies.tiny import (
     DEVICE,
     OTHER,
     SHOTS,
+    TINY_SIZES,
     Acquired,
     acquired,
     nothing_opens,
@@ -138,3 +144,85 @@ def test_bias_and_spread_are_told_apart() -> None:
     assert total.value == pytest.approx(np.hypot(0.05, 0.1), rel=0.02)
     (none,) = biases(errors_of(measured(0.0, 0.1)).bias).values()
     assert none.value < 0.01 and none.low == 0
+
+
+class TestNumbers:
+    """The finding's numbers against the errors that were planted."""
+
+    def test_bias_spread_and_rmse_are_those_of_the_arrays(
+        self, seeds: Any, tmp_path: Path, rng: Any
+    ) -> None:
+        scope = Scope(seeds, tmp_path, DEVICE, TINY_SIZES)
+        planted = plant_features(scope, rng)
+        finding = Features().analyse(scope)
+        table = table_of(finding, "features_errors")
+        assert len(table.rows) == len(planted.noisy) == 2 * 4 * len(SHOTS)
+        for k, (key, columns) in enumerate(planted.noisy.items()):
+            shots = str(key.shots) if key.shots else "exact"
+            method = "no mitigation" if key.method == "none" else key.method
+            assert table.rows[k][:3] == (key.device, method, shots)
+            error = columns["values"] - planted.ideal["ideal"][:, None]
+            repeats = error.shape[1]
+            spread = error.var(axis=1, ddof=1).mean() if repeats > 1 else 0.0
+            bias = (error.mean(axis=1) ** 2).mean() - spread / repeats
+            expected = {"RMSE": (error**2).mean(), "spread": spread, "bias": bias}
+            for name, square in expected.items():
+                found = value_of(column(table, name)[k])
+                assert found == pytest.approx(np.sqrt(max(square, 0))), (key, name)
+            total, parts = expected["RMSE"], expected["bias"] + expected["spread"]
+            assert total == pytest.approx(parts), "as the table's reader is told"
+
+    def test_figures_draw_the_tables_numbers(self, seeds: Any, tmp_path: Path, rng: Any) -> None:
+        scope = Scope(seeds, tmp_path, DEVICE, TINY_SIZES)
+        plant_features(scope, rng)
+        finding = Features().analyse(scope)
+        rows = {row[:3]: row[-1] for row in table_of(finding, "features_errors").rows}
+        for device, figure in zip((DEVICE, OTHER), finding.figures, strict=True):
+            assert figure.x.order == ("64", "1024", "16384", "exact")
+            for line in figure.series:
+                drawn = zip(line.x, line.y, line.low, line.high, strict=True)
+                for shots, y, low, high in drawn:
+                    cell = rows[(device, line.name, str(shots))]
+                    assert cell == Estimate(value=y or 0, low=low or 0, high=high or 0)
+
+    def test_verdicts_are_holms_over_the_relative_changes(
+        self, seeds: Any, tmp_path: Path, rng: Any
+    ) -> None:
+        scope = Scope(seeds, tmp_path, DEVICE, TINY_SIZES)
+        planted = plant_features(scope, rng)
+        finding = Features().analyse(scope)
+        table = table_of(finding, "features_mitigation")
+        changes = []
+        for device, method, shots in zip(
+            column(table, "device"),
+            column(table, "mitigation"),
+            column(table, "shots"),
+            strict=True,
+        ):
+            number = None if shots == "exact" else int(str(shots))
+            squares = {
+                name: ((planted.noisy[Key(str(device), name, number)]["values"]
+                        - planted.ideal["ideal"][:, None]) ** 2).mean(axis=(1, 3))
+                for name in ("none", str(method))
+            }  # fmt: skip
+            own = squares["none"].mean(axis=1, keepdims=True)
+            changes.append((squares[str(method)] - squares["none"]) / own)
+        assert len(changes) == 12
+        p_values = holm_by_hand([mean_of(change).p_value for change in changes])
+        for k, (change, p_value) in enumerate(zip(changes, p_values, strict=True)):
+            assert column(table, "p (Holm)")[k] == pytest.approx(p_value)
+            verdict = "better" if change.mean() < 0 else "worse"
+            assert column(table, "verdict")[k] == (
+                verdict if p_value < 0.05 else "no difference seen"
+            )
+
+    def test_another_run_or_length_finds_no_files(
+        self, seeds: Any, tmp_path: Path, rng: Any
+    ) -> None:
+        scope = Scope(seeds[:2], tmp_path, DEVICE, TINY_SIZES)
+        plant_features(scope, rng)
+        Features().analyse(scope)
+        more = dataclasses.replace(TINY_SIZES, repeats=5)
+        for changes in ({"runs": seeds[1:]}, {"device": "fake_lagos"}, {"sizes": more}):
+            with pytest.raises(DataError, match="is not there yet"):
+                Features().analyse(dataclasses.replace(scope, **changes))

@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,6 +35,7 @@ from qhw.studies.questions.gradients import (
     quality_of,
 )
 from qhw.studies.study import Scope
+from tests.qhw.studies.by_hand import column, mean_of, table_of, value_of
 from tests.qhw.studies.conftest import made_up_run
 from tests.qhw.studies.tiny import DEVICE, SHOTS, TINY_SIZES, Acquired, acquired, nothing_opens
 
@@ -174,3 +176,78 @@ def test_a_head_that_does_not_react_has_no_gradient_to_turn(
 def test_several_seeds_are_the_unit(acquired: Acquired) -> None:
     finding = Gradients().analyse(acquired("gradients", 2))
     assert finding.answer is not None and "at 2 trained weight sets" in finding.answer
+
+
+class TestNumbers:
+    """The finding's numbers against the gradients that were planted."""
+
+    def plant(self, scope: Scope, rng: np.random.Generator) -> dict[tuple[int, int], Any]:
+        """Ideal gradients of 8 weights, and measured ones whose scatter falls with the shots."""
+        planted: dict[tuple[int, int], Any] = {}
+        for row, point in enumerate(points_of(scope)):
+            ideal = rng.standard_normal((3, 6, 8))
+            for k, shots in enumerate(SHOTS):
+                repeats, spread = (4, 10 * shots**-0.5) if shots else (1, 0.0)
+                scatter = spread * rng.standard_normal((3, 6, repeats, 8))
+                arrays = {"ideal": ideal, "measured": 0.9 * ideal[:, :, None] + 0.1 + scatter}
+                scope.store("gradients").keep(_file(scope, point, shots), arrays)
+                planted[row, k] = arrays
+        return planted
+
+    def test_the_table_is_that_of_the_arrays(self, seeds: Any, tmp_path: Path, rng: Any) -> None:
+        scope = Scope(seeds, tmp_path, DEVICE, TINY_SIZES)
+        planted = self.plant(scope, rng)
+        finding = Gradients().analyse(scope)
+        table, middle = table_of(finding, "gradients_by_depth"), SHOTS.index(1024)
+        assert column(table, "weights") == [
+            "trained weights, depth 1", "random weights, depth 1", "random weights, depth 3",
+        ]  # fmt: skip
+        for row in range(3):
+            ideal, measured = planted[row, middle]["ideal"], planted[row, middle]["measured"]
+            norms = np.linalg.norm(ideal, axis=-1)
+            assert value_of(column(table, "ideal norm")[row]) == pytest.approx(
+                np.sqrt((norms**2).mean())
+            )
+            noise = np.sqrt(measured.var(axis=2, ddof=1).sum(axis=-1))
+            ratio = 10 ** np.log10(norms / noise).mean()
+            found = value_of(column(table, "signal-to-noise, 1024 shots")[row])
+            assert found == pytest.approx(ratio)
+            needed = value_of(column(table, "shots for signal = noise")[row])
+            assert needed == pytest.approx(1024 / ratio**2), "noise falls as one over the root"
+            for k, heading in ((middle, "cosine, 1024 shots"), (3, "cosine, exact")):
+                cosine = column(table, heading)[row]
+                assert value_of(cosine) == pytest.approx(self.cosines(planted[row, k]).mean())
+                assert isinstance(cosine, Estimate)
+                low = mean_of(self.cosines(planted[row, k])).low
+                assert cosine.low == pytest.approx(low, abs=0.3 * (cosine.value - low))
+
+    def cosines(self, arrays: Any) -> NDArray[np.float64]:
+        """Of every draw, the mean over its measurements."""
+        ideal, measured = arrays["ideal"], arrays["measured"]
+        units = [v / np.linalg.norm(v, axis=-1, keepdims=True) for v in (ideal, measured)]
+        cosines: NDArray[np.float64] = (units[0][:, :, None] * units[1]).sum(axis=-1).mean(axis=2)
+        return cosines
+
+    def test_figures_draw_every_cosine_and_ratio(
+        self, seeds: Any, tmp_path: Path, rng: Any
+    ) -> None:
+        scope = Scope(seeds, tmp_path, DEVICE, TINY_SIZES)
+        planted = self.plant(scope, rng)
+        finding = Gradients().analyse(scope)
+        cosine, ratio = finding.figures
+        for row in range(3):
+            wanted = [self.cosines(planted[row, k]).mean() for k in range(4)]
+            assert cosine.series[row].y == pytest.approx(tuple(wanted))
+            signals = [
+                np.log10(
+                    (planted[row, k]["ideal"] ** 2).sum(axis=-1)
+                    / planted[row, k]["measured"].var(axis=2, ddof=1).sum(axis=-1)
+                ).mean()
+                for k in range(3)
+            ]
+            assert ratio.series[row].y == pytest.approx(tuple(10 ** (each / 2) for each in signals))
+        change = self.cosines(planted[2, 1]) - self.cosines(planted[1, 1])
+        seen = mean_of(change).p_value < 0.05
+        assert finding.answer is not None
+        assert ("from depth 1 to 3 at random weights: the change is" in finding.answer) == seen
+        assert finding.provenance["draws"] == 6 and finding.provenance["repetitions"] == 4

@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy.stats import binom
 
 from policy import ParameterShift, RingCircuit
@@ -27,7 +29,9 @@ from qhw.studies.questions.plateaus import (
 )
 from qhw.studies.sizes import Sizes
 from qhw.studies.statistics.bootstrap import hierarchical_bootstrap
-from tests.qhw.studies.tiny import Acquired, acquired, nothing_opens
+from qhw.studies.study import Scope
+from tests.qhw.studies.by_hand import column, holm_by_hand, mean_of, table_of, value_of
+from tests.qhw.studies.tiny import TINY_SIZES, Acquired, acquired, nothing_opens
 
 __all__ = ["acquired", "nothing_opens"]
 
@@ -136,3 +140,72 @@ def test_the_sentence_comes_out_either_way() -> None:
     )
     assert "does not fall but rises" in _slope_in_words(2, Estimate(value=1, low=0.9, high=1.1))
     assert "no change" in _slope_in_words(2, Estimate(value=0, low=-0.1, high=0.1))
+
+
+class TestNumbers:
+    """The finding's numbers against the gradients that were planted."""
+
+    def plant(self, scope: Scope, rng: np.random.Generator) -> dict[Size, NDArray[np.float64]]:
+        """Gradients whose variance halves with every qubit, and with the third layer."""
+        planted = {}
+        for size in sizes(scope):
+            spread = 2.0 ** (-size.qubits / 2) * (0.5**0.5 if size.depth == 3 else 1)
+            planted[size] = spread * rng.standard_normal(200)
+            scope.store("plateaus").keep(_file(scope, size), {"gradient": planted[size]})
+        return planted
+
+    def test_variances_and_the_shots_that_reach_them(
+        self, seeds: Any, tmp_path: Path, rng: Any
+    ) -> None:
+        scope = Scope(seeds, tmp_path, "fake_nairobi", TINY_SIZES)
+        planted = self.plant(scope, rng)
+        table = table_of(Plateaus().analyse(scope), "variances")
+        rows = dict(zip(zip(column(table, "qubits"), column(table, "depth"), strict=True),
+                        zip(column(table, "variance"), column(table, "shots for signal = noise"),
+                            strict=True), strict=True))  # fmt: skip
+        assert rows.keys() == {(size.qubits, size.depth) for size in planted}
+        for size, gradients in planted.items():
+            variance, shots = rows[size.qubits, size.depth]
+            assert value_of(variance) == pytest.approx((gradients**2).mean())
+            assert shots == pytest.approx(1 / (2 * (gradients**2).mean()))
+            # The interval is t's, as far to both sides in ratio.
+            expected = mean_of([gradients**2])
+            assert isinstance(variance, Estimate)
+            for end, wanted in ((variance.low, expected.low), (variance.high, expected.high)):
+                ratio = np.exp(wanted / expected.value - 1)
+                assert end / variance.value == pytest.approx(ratio, rel=0.05)
+
+    def test_the_slope_is_least_squares_of_the_logarithms(
+        self, seeds: Any, tmp_path: Path, rng: Any
+    ) -> None:
+        scope = Scope(seeds, tmp_path, "fake_nairobi", TINY_SIZES)
+        planted = self.plant(scope, rng)
+        finding = Plateaus().analyse(scope)
+        qubits = (2, 3, 4, 5)
+        variances = [(planted[Size(n, 2)] ** 2).mean() for n in qubits]
+        slope, _ = np.polyfit(qubits, np.log2(variances), 1)
+        [(_, estimate, factor)] = table_of(finding, "variance_slopes").rows
+        assert value_of(estimate) == pytest.approx(slope)
+        assert factor == pytest.approx(2**-slope)
+        assert f"every qubit divides the gradient's variance by {2**-slope:.2f}" in (
+            finding.answer or ""
+        )
+        by_qubits, by_depth = finding.figures
+        assert by_qubits.series[0].y == pytest.approx(tuple(variances))
+        wanted = [(planted[Size(3, depth)] ** 2).mean() for depth in (1, 2, 3)]
+        assert by_depth.series[0].y == pytest.approx(tuple(wanted))
+
+    def test_the_last_depth_that_differs_is_holms(
+        self, seeds: Any, tmp_path: Path, rng: Any
+    ) -> None:
+        scope = Scope(seeds, tmp_path, "fake_nairobi", TINY_SIZES)
+        planted = self.plant(scope, rng)
+        answer = Plateaus().analyse(scope).answer or ""
+        squares = [planted[Size(3, depth)] ** 2 for depth in (1, 2, 3)]
+        p_values = holm_by_hand([mean_of([each - squares[2]]).p_value for each in squares[:2]])
+        differing = [
+            depth for depth, p_value in zip((1, 2), p_values, strict=True) if p_value < 0.05
+        ]
+        assert differing, "planted so"
+        ratio = squares[differing[-1] - 1].mean() / squares[2].mean()
+        assert f"falls by a factor of {ratio:.1f} from depth {differing[-1]} to 3" in answer
