@@ -81,7 +81,7 @@ def calibrate(
     """
     console = Console()
     if measuring is not None:
-        from qhw.commands.measure import refuse_unlimited
+        from qhw.commands.calibrate_measure import refuse_unlimited
 
         refuse_unlimited(device, measuring.hardware)
     with console.status(f"reading the calibration of {device}"):
@@ -103,7 +103,7 @@ def calibrate(
         console.print(f"{told}.", style="yellow", highlight=False)
     _draw(console, snapshot, chosen, taken, out)
     if measuring is not None:
-        from qhw.commands.measure import measure
+        from qhw.commands.calibrate_measure import measure
 
         measure(console, chosen.circuit, device, measuring.hardware, measuring.command)
 
@@ -187,7 +187,7 @@ def _draw(
     taken: TranspiledCircuit,
     out: Path,
 ) -> None:
-    from qhw.commands.device_picture import Layout, draw_device, save_picture
+    from qhw.commands.calibrate_picture import Layout, draw_device, save_picture
 
     pairs = taken.two_qubit_pairs
     layout = Layout(taken.active_qubits, pairs, f"the circuit's qubits ({chosen.title})")

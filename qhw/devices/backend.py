@@ -119,7 +119,7 @@ class DeviceBackend:
 
     def prepare(self) -> None:
         """Measure what the mitigation needs, unless it is known already."""
-        if self.mitigation.ready is None:
+        if self.mitigation.correction is None:
             self.mitigation.prepare(self._calibrate)
 
     def evaluate(self, angles: FloatArray, weights: FloatArray) -> Estimate:
@@ -182,8 +182,8 @@ class DeviceBackend:
         pairs = [
             (pub.values.reshape(shape), pub.standard_errors.reshape(shape)) for pub in measured
         ]
-        assert self.mitigation.ready is not None
-        values, errors = self.mitigation.ready.combine(pairs)
+        assert self.mitigation.correction is not None
+        values, errors = self.mitigation.correction.combine(pairs)
         return Estimate(values, errors, cost)
 
     def _pubs(self, question: Question) -> list[Pub]:
@@ -244,12 +244,14 @@ class DeviceBackend:
         judgement = self.drift.judge(calibration)
         place = (position.update, position.step)
         self.drift.note(judgement, calibration, place, self.work.budget.command)
-        if self.drift.on_drift == "refit" and (judgement.drifted or self.mitigation.reads):
+        if self.drift.on_drift == "refit" and (
+            judgement.drifted or self.mitigation.rests_on_published
+        ):
             self.mitigation.renew(self._calibrate, judgement.present)
             self.drift.baseline = self._at.calibration
         elif self.mitigation.check(self._calibrate, judgement.present):
             self.drift.baseline = self._at.calibration
-            self.drift.announce(f"The affine map was probed, and {self.mitigation.told}.")
+            self.drift.announce(f"The affine map was probed, and {self.mitigation.probe}.")
         self._at.suspect = False
 
     def _watch(self, answer: Answer) -> None:

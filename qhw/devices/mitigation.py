@@ -60,9 +60,9 @@ class DeviceMitigation:
         folded: Folder of folded circuits.
         readout_errors: Where p01 and p10 come from, for `readout` and `zne`.
         reason: Why this method was taken, where nobody named one.
-        ready: The correction, once what it needs has been measured.
-        numbered: Calibration jobs so far in this run.
-        told: What the last probe said.
+        correction: What is done to values, once what it needs has been measured.
+        calibrations: Calibration jobs so far in this run.
+        probe: What the last probe of an affine map found; empty without one.
     """
 
     name: MethodName
@@ -73,9 +73,9 @@ class DeviceMitigation:
     folded: Path
     readout_errors: Literal["published", "measured"] = "published"
     reason: str = ""
-    ready: Mitigation | None = None
-    numbered: int = 0
-    told: str = ""
+    correction: Mitigation | None = None
+    calibrations: int = 0
+    probe: str = ""
     _folded_circuits: dict[int, TranspiledCircuit] = field(default_factory=dict)
 
     @property
@@ -93,22 +93,22 @@ class DeviceMitigation:
 
     def take_number(self) -> int:
         """Number of the next calibration job."""
-        self.numbered += 1
-        return self.numbered - 1
+        self.calibrations += 1
+        return self.calibrations - 1
 
     def prepare(self, calibrate: Calibrate) -> None:
         """Get the correction ready; `calibrate` is called for what is not known yet."""
         if self.name == "affine":
             self._prepare_affine(calibrate)
         elif self.name == "readout":
-            self.ready = self._readout(calibrate)
+            self.correction = self._readout(calibrate)
         elif self.name == "zne":
-            self.ready = ZeroNoise(ZNE_SCALES, self._readout(calibrate))
+            self.correction = ZeroNoise(ZNE_SCALES, self._readout(calibrate))
         else:
-            self.ready = Unmitigated()
+            self.correction = Unmitigated()
 
     @property
-    def reads(self) -> bool:
+    def rests_on_published(self) -> bool:
         """Whether it rests on numbers that the device publishes."""
         return self.name in ("readout", "zne") and self.readout_errors == "published"
 
@@ -122,10 +122,10 @@ class DeviceMitigation:
         Returns:
             Whether there was anything to check.
         """
-        if not isinstance(self.ready, AffineMap):
+        if not isinstance(self.correction, AffineMap):
             return False
         self.snapshot = present or self.snapshot
-        self.ready = self._probed(self.ready, calibrate)
+        self.correction = self._probed(self.correction, calibrate)
         return True
 
     def renew(self, calibrate: Calibrate, present: DeviceSnapshot | None) -> None:
@@ -138,33 +138,33 @@ class DeviceMitigation:
         """
         self.snapshot = present or self.snapshot
         if self.name == "affine":
-            self.ready = self._fit(calibrate)
+            self.correction = self._fit(calibrate)
         elif self.name in ("readout", "zne"):
             self.prepare(calibrate)
 
     def facts(self) -> MitigationFacts:
         """For the first lines and for provenance."""
-        known = self.ready.facts() if self.ready else MitigationFacts(self.name)
-        return replace(known, method=self.name, reason=self.reason, probe=self.told)
+        known = self.correction.facts() if self.correction else MitigationFacts(self.name)
+        return replace(known, method=self.name, reason=self.reason, probe=self.probe)
 
     def state(self) -> dict[str, Any]:
         """What a replay depends on, as plain JSON."""
-        ready = correction_to_json(self.ready)
-        return {"ready": ready, "numbered": self.numbered, "told": self.told}
+        correction = correction_to_json(self.correction)
+        return {"ready": correction, "numbered": self.calibrations, "told": self.probe}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up what `state` gave."""
-        self.numbered, self.told = state["numbered"], state["told"]
-        self.ready = correction_from_json(state["ready"]) or self.ready
+        self.calibrations, self.probe = state["numbered"], state["told"]
+        self.correction = correction_from_json(state["ready"]) or self.correction
 
     def _prepare_affine(self, calibrate: Calibrate) -> None:
         kept = self.store.load(self.snapshot.name, self._key)
         if kept is None:
-            self.ready = self._fit(calibrate)
+            self.correction = self._fit(calibrate)
         elif kept.calibration_digest == self.snapshot.calibration_digest:
-            self.ready = kept
+            self.correction = kept
         else:
-            self.ready = self._probed(kept, calibrate)
+            self.correction = self._probed(kept, calibrate)
 
     def _probed(self, affine: AffineMap, calibrate: Calibrate) -> AffineMap:
         """The map if it still fits, else a new one."""
@@ -201,14 +201,14 @@ class DeviceMitigation:
     def _fits(self, affine: AffineMap, calibrate: Calibrate) -> bool:
         inputs = probe_inputs(self.circuit)
         (measured,) = self._measure(inputs, calibrate).values
-        probe = still_fits(
+        found = still_fits(
             affine,
             measured.values,
             measured.standard_errors,
             ideal_values(self.circuit, inputs),
         )
-        self.told = str(probe)
-        return probe.fits
+        self.probe = str(found)
+        return found.fits
 
     def _measure(self, inputs: CalibrationInputs, calibrate: Calibrate) -> Answer:
         pub = parameterised(self.transpiled, inputs.rows, self.circuit.num_angles)
@@ -231,14 +231,14 @@ class DeviceMitigation:
         return affine_key(self.transpiled)
 
 
-def correction_to_json(ready: Mitigation | None) -> dict[str, Any] | None:
+def correction_to_json(correction: Mitigation | None) -> dict[str, Any] | None:
     """What `correction_from_json` takes; None where nothing was measured or read for it."""
-    if isinstance(ready, AffineMap):
-        return {"affine": affine_to_json(ready)}
-    if isinstance(ready, ReadoutInversion):
-        return {"readout": _readout_to_json(ready)}
-    if isinstance(ready, ZeroNoise) and ready.readout is not None:
-        return {"scales": list(ready.scales), "readout": _readout_to_json(ready.readout)}
+    if isinstance(correction, AffineMap):
+        return {"affine": affine_to_json(correction)}
+    if isinstance(correction, ReadoutInversion):
+        return {"readout": _readout_to_json(correction)}
+    if isinstance(correction, ZeroNoise) and correction.readout is not None:
+        return {"scales": list(correction.scales), "readout": _readout_to_json(correction.readout)}
     return None
 
 

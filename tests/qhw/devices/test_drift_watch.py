@@ -112,9 +112,9 @@ def test_what_was_found_under_way_is_not_paid_for_at_the_next_start(
     meet(small_cloud, backend, factor)
     again = open_backend(on_drift=on_drift)
     again.prepare()
-    assert again.mitigation.numbered == 0
-    assert correction_to_json(again.mitigation.ready) == correction_to_json(
-        backend.mitigation.ready
+    assert again.mitigation.calibrations == 0
+    assert correction_to_json(again.mitigation.correction) == correction_to_json(
+        backend.mitigation.correction
     )
 
 
@@ -124,14 +124,14 @@ def test_a_replay_leaves_a_map_that_was_fitted_since_alone(
     backend = open_backend()
     begin = json.loads(json.dumps(backend.random_state()))
     ask(backend, 0)
-    fitted = backend.mitigation.ready
+    fitted = backend.mitigation.correction
     assert isinstance(fitted, AffineMap)
     store, later = backend.mitigation.store, dataclasses.replace(fitted, date="2100-01-01T00:00:00")
     store.save(later)
     backend.restore_random_state(begin)
-    backend.mitigation.ready = None
+    backend.mitigation.correction = None
     backend.mitigation.renew(backend._calibrate, None)
-    assert correction_to_json(backend.mitigation.ready) == correction_to_json(fitted)
+    assert correction_to_json(backend.mitigation.correction) == correction_to_json(fitted)
     assert correction_to_json(store.load("ibm_nairobi", fitted.key)) == correction_to_json(later)
 
 
@@ -164,13 +164,13 @@ def test_stopping_sends_nothing_more_and_another_setting_goes_on(
 def test_published_read_out_errors_are_read_anew(small_cloud: Cloud, open_backend: Open) -> None:
     backend = open_backend("readout", on_drift="refit")
     ask(backend, 0)
-    before = backend.mitigation.ready
+    before = backend.mitigation.correction
     assert isinstance(before, ReadoutInversion)
     for factor, day in ((LITTLE, 20), (2.0, 21)):
         recalibrate(small_cloud, factor, day)
         ask(backend, day)
         ask(backend, day + 10)
-    after = backend.mitigation.ready
+    after = backend.mitigation.correction
     assert isinstance(after, ReadoutInversion)
     np.testing.assert_allclose(after.p01, 2 * LITTLE * before.p01)
     np.testing.assert_allclose(after.p10, 2 * LITTLE * before.p10)
@@ -181,11 +181,11 @@ def test_published_read_out_errors_are_read_anew(small_cloud: Cloud, open_backen
 def test_the_read_out_of_extrapolation_is_read_anew(small_cloud: Cloud, open_backend: Open) -> None:
     backend = open_backend("zne", on_drift="refit")
     ask(backend, 0)
-    before = backend.mitigation.ready
+    before = backend.mitigation.correction
     recalibrate(small_cloud, 2.0)
     ask(backend, 1)
     ask(backend, 2)
-    after = backend.mitigation.ready
+    after = backend.mitigation.correction
     assert isinstance(before, ZeroNoise) and isinstance(after, ZeroNoise)
     assert before.readout is not None and after.readout is not None
     np.testing.assert_allclose(after.readout.p01, 2 * before.readout.p01)
@@ -255,10 +255,10 @@ def test_simulators_have_no_drift() -> None:
 def test_a_refitted_map_is_the_one_in_use(small_cloud: Cloud, open_backend: Open) -> None:
     backend = open_backend(on_drift="refit")
     ask(backend, 0)
-    before = backend.mitigation.ready
+    before = backend.mitigation.correction
     recalibrate(small_cloud, MUCH)
     ask(backend, 1)
     ask(backend, 2)
-    after = backend.mitigation.ready
+    after = backend.mitigation.correction
     assert isinstance(before, AffineMap) and isinstance(after, AffineMap)
     assert (after.slope < before.slope).all()

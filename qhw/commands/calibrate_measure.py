@@ -70,12 +70,12 @@ class Measured:
     Attributes:
         readout: Measured p01 and p10.
         affine: The map; measured now, or an earlier one that a probe found to hold.
-        told: Where the map comes from.
+        origin: Where the map comes from, for people.
     """
 
     readout: ReadoutInversion
     affine: AffineMap
-    told: str
+    origin: str
 
 
 def measure(
@@ -170,19 +170,19 @@ def _measure(opened: DeviceBackend) -> Measured:
     affine = opened.mitigation
     opened.mitigation = replace(affine, name="readout", readout_errors="measured")
     opened.prepare()
-    readout = opened.mitigation.ready
-    before = opened.mitigation.numbered
-    opened.mitigation = replace(affine, numbered=before)
+    readout = opened.mitigation.correction
+    before = opened.mitigation.calibrations
+    opened.mitigation = replace(affine, calibrations=before)
     opened.prepare()
-    fitted = opened.mitigation.ready
+    fitted = opened.mitigation.correction
     assert isinstance(readout, ReadoutInversion) and isinstance(fitted, AffineMap)
     return Measured(readout, fitted, _origin(opened.mitigation, before))
 
 
 def _origin(mitigation: DeviceMitigation, before: int) -> str:
-    if mitigation.told:
-        return f"An earlier map was probed: {mitigation.told}."
-    if mitigation.numbered == before:
+    if mitigation.probe:
+        return f"An earlier map was probed: {mitigation.probe}."
+    if mitigation.calibrations == before:
         return "Kept from before: the calibration is the same."
     return "Fitted now."
 
@@ -200,7 +200,7 @@ def _plain(opened: DeviceBackend, measured: Measured) -> dict[str, Any]:
             "source": readout.source,
         },
         "affine": json.loads(affine_to_json(measured.affine)),
-        "affine origin": measured.told,
+        "affine origin": measured.origin,
     }
 
 
@@ -213,7 +213,7 @@ def _print(console: Console, opened: DeviceBackend, measured: Measured) -> None:
     affine = measured.affine
     how = f"{affine.circuits} circuits x {affine.shots} shots, {platform_moment(affine.date)}"
     console.print(
-        f"noisy = slope x ideal + intercept, +- one standard error; {how}. {measured.told} Runs "
+        f"noisy = slope x ideal + intercept, +- one standard error; {how}. {measured.origin} Runs "
         "on this device with --mitigation affine take it.",
         highlight=False,
     )
@@ -227,11 +227,11 @@ def _readout_table(
     table = plain_table(title, *names)
     for index, qubit in enumerate(outputs):
         cells = []
-        for told, found in ((published.p01, measured.p01), (published.p10, measured.p10)):
-            error = _shot_error(found, measured.shots)[index]
+        for expected, counted in ((published.p01, measured.p01), (published.p10, measured.p10)):
+            error = _shot_error(counted, measured.shots)[index]
             cells += [
-                f"{100 * told[index]:.2f} %",
-                f"{100 * found[index]:.2f} +- {100 * error:.2f} %",
+                f"{100 * expected[index]:.2f} %",
+                f"{100 * counted[index]:.2f} +- {100 * error:.2f} %",
             ]
         table.add_row(f"qubit {qubit}", *cells)
     return table
@@ -247,7 +247,10 @@ def _shot_error(probability: FloatArray, shots: int | None) -> FloatArray:
 
 def _agreement(published: ReadoutInversion, measured: ReadoutInversion) -> str:
     pairs = ((published.p01, measured.p01), (published.p10, measured.p10))
-    distances = [np.abs(found - told) / _shot_error(found, measured.shots) for told, found in pairs]
+    distances = [
+        np.abs(counted - expected) / _shot_error(counted, measured.shots)
+        for expected, counted in pairs
+    ]
     beyond = int((np.concatenate(distances) > SURE).sum())
     total = 2 * len(measured.p01)
     return (

@@ -7,18 +7,16 @@ import numpy as np
 import pytest
 
 from calibration import DeviceSnapshot
-from qhw.commands.device_picture import (
+from qhw.commands.calibrate_picture import (
     OUTLINE,
     Layout,
-    _distances,
     _is_dark,
     _ticks,
-    couplings,
     draw_device,
     pair_errors,
-    positions,
     save_picture,
 )
+from qhw.commands.calibrate_places import _distances, couplings, positions
 from qhw.known import open_snapshot
 
 LAYOUT = Layout((0, 1, 3), ((0, 1), (1, 3)), "the circuit's qubits")
