@@ -68,7 +68,7 @@ def evaluate_under_lock(
     player = Player.of(run, backend=backend, requester=requester, go_on=True)
     started = time.perf_counter()
     with paid_session(console, player.paid_backend, run.path):
-        require_ledger(run, player)
+        require_ledger(run, player.paid_backend, player.updates)
         rows = compare_arms(player, latents, full=full, display=display)
     footer = _footer(run, player, time.perf_counter() - started)
     warnings = gap_advice(rows)

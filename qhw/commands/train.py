@@ -92,7 +92,7 @@ def _take_up(run: RunDirectory, trainer: Trainer) -> None:
         return
     trainer.restore(run.latest_checkpoint())
     player = trainer.player
-    require_ledger(run, player)
+    require_ledger(run, player.paid_backend, player.updates)
     content = player.paid_backend.latest_journal() if player.paid_backend else None
     journal = unpack(content) if content else None
     if journal and journal.state["stage"] == TRAINING and journal.update == player.updates:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from rich.console import Console
 
 from qhw.backends.facts import BackendFacts
 from qhw.console import from_here
+from qhw.devices.backend import DeviceBackend
 from qhw.devices.opening import Requester
 from qhw.devices.session import Display
 from qhw.errors import ConfigError, LedgerError
 from qhw.runs.directory import RunDirectory
-
-if TYPE_CHECKING:
-    from qhw.training.player import Player
 
 RESUME = "train --resume"
 """What goes on with a training, before the run's path."""
@@ -56,18 +52,23 @@ def require_own_backend(run: RunDirectory) -> None:
         )
 
 
-def require_ledger(run: RunDirectory, player: Player) -> None:
+def require_ledger(run: RunDirectory, backend: DeviceBackend | None, updates: int) -> None:
     """Refuse to go on where nothing is known of what was paid for: it would be paid for again.
+
+    Args:
+        run: Its folder.
+        backend: What it is trained on, if that costs QPU time.
+        updates: How many it has had.
 
     Raises:
         LedgerError: If finished updates on a device are not in the ledger.
     """
-    if player.paid_backend is None or not player.updates:
+    if backend is None or not updates:
         return
-    ledger = player.paid_backend.work.ledger
+    ledger = backend.work.ledger
     if not ledger.entries(run=run.id):
         raise LedgerError(
-            f"{run.name} has {player.updates} updates on {player.config.backend.name}, and the "
+            f"{run.name} has {updates} updates on {run.config.backend.name}, and the "
             f"ledger {ledger.path} knows of none.",
             "Go on where its ledger is (XDG_DATA_HOME moves it), or begin a new run from its "
             f"weights: `qhw train --from {from_here(run.path)}`.",
