@@ -168,10 +168,10 @@ def _refuse_other(scope: Scope) -> None:
         DataError: If the folder's findings are not those that were asked for.
     """
     path, asked = scope.folder / ANALYSED, _identity(scope)
-    told = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    changed = [name for name in asked if told.get(name) != asked[name]]
+    analysed = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    changed = [name for name in asked if analysed.get(name) != asked[name]]
     if changed:
-        what = f"an analysis of other {' and other '.join(changed)}" if told else "no analysis"
+        what = f"an analysis of other {' and other '.join(changed)}" if analysed else "no analysis"
         raise DataError(
             f"{from_here(scope.folder)} holds {what}.",
             "Analyse first: the same command with `--step analyse`.",

@@ -30,8 +30,10 @@ GROUP = 0.8
 
 def draw_lines(axes: Any, figure: Figure, scale: Scale) -> None:
     """Draw a line per series; intervals are bands over numbers, error bars over categories."""
+    count = len(figure.series)
+    dodge = min(DODGE, 0.6 / count) if scale.categories else 0.0
     for index, series in enumerate(figure.series):
-        shift = _shift(index, len(figure.series)) if scale.categories else 0.0
+        shift = (index - (count - 1) / 2) * dodge
         x, y, low, high = columns(series, scale)
         order = np.argsort(x, kind="stable")
         x, y, low, high = x[order] + shift, y[order], low[order], high[order]
@@ -172,10 +174,6 @@ def _fill(value: float | None, values: Sequence[float]) -> tuple[str, float]:
         return LIGHT.raised, 1.0
     deepest = max(map(abs, values)) or 1.0
     return colour(int(value < 0)), 0.06 + (DEEPEST - 0.06) * abs(value) / deepest
-
-
-def _shift(index: int, count: int) -> float:
-    return (index - (count - 1) / 2) * min(DODGE, 0.6 / count)
 
 
 def _lonely(low: FloatArray, high: FloatArray) -> NDArray[np.bool_]:

@@ -41,7 +41,9 @@ def interval(estimate: Estimate, digits: int | None = None) -> str:
     if _certain(estimate) and estimate.value == 0:
         return "0"
     shown = digits_of(estimate) if digits is None else digits
-    value, low, high = (number(part, shown) for part in _parts(estimate))
+    value, low, high = (
+        number(part, shown) for part in (estimate.value, estimate.low, estimate.high)
+    )
     return f"{value} [{low}, {high}]"
 
 
@@ -79,7 +81,3 @@ def _free(value: float) -> str:
     if factor in ("1", "-1"):
         return raised if factor == "1" else MINUS + raised
     return f"{factor}×{raised}".replace("-", MINUS)
-
-
-def _parts(estimate: Estimate) -> tuple[float, float, float]:
-    return estimate.value, estimate.low, estimate.high

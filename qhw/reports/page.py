@@ -139,13 +139,12 @@ def _section(finding: Finding) -> ShownSection:
         tables=tuple(shown(finding.study, table) for table in finding.tables),
         galleries=finding.galleries,
         notes=finding.notes,
-        provenance={name: _fact(value) for name, value in finding.provenance.items()},
+        # Seeds and counts are copied from the page, so they keep their digits.
+        provenance={
+            name: number(value) if isinstance(value, float) else str(value)
+            for name, value in finding.provenance.items()
+        },
     )
-
-
-def _fact(value: str | int | float) -> str:
-    """A fact as it is: seeds and counts are copied from the page, so they keep their digits."""
-    return number(value) if isinstance(value, float) else str(value)
 
 
 def _variables(light: Palette, dark: Palette) -> str:

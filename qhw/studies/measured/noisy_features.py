@@ -207,13 +207,13 @@ class _Bench:
         """The methods that are made of one measurement, (S, R, N, n) each."""
         backend = open_noisy(self.circuit, self.device, shots, seed=self._seed(shots))
         raw = [_evaluate(backend, visits, count) for visits in self.visits]
-        found = {"none": np.array([values for values, _ in raw])}
+        mitigated = {"none": np.array([values for values, _ in raw])}
         methods: tuple[MethodName, ...] = ("readout", "affine")
         for method in methods:
             ways = self._ways(method, shots, count)
             if ways:
-                found[method] = np.array([_mitigated(ways, *pair) for pair in raw])
-        return found
+                mitigated[method] = np.array([_mitigated(ways, *pair) for pair in raw])
+        return mitigated
 
     def _extrapolated(self, shots: int | None, count: int) -> dict[str, FloatArray]:
         each = shots and shots // ZNE_CIRCUITS

@@ -38,11 +38,13 @@ def group_runs(runs: Sequence[RunDirectory]) -> tuple[TrainingGroup, ...]:
         CheckpointError: If one of them was never trained.
     """
     refuse_unfit(runs)
-    names = list(dict.fromkeys(map(training_name, runs)))
-    groups = [TrainingGroup(name, _of(name, runs)) for name in names]
+    alike: dict[str, list[RunDirectory]] = {}
+    for run in runs:
+        alike.setdefault(training_name(run), []).append(run)
+    groups = tuple(TrainingGroup(name, tuple(members)) for name, members in alike.items())
     for group in groups:
         _refuse_mixed(group)
-    return tuple(groups)
+    return groups
 
 
 def subject(runs: Sequence[RunDirectory]) -> TrainingGroup:
@@ -77,10 +79,6 @@ def training_name(run: RunDirectory) -> str:
     named = f"on {own}" if own else f"on {place}{scale}{shots}{mitigation}"
     begun = "" if run.config.start_from is None else ", begun on another run"
     return f"trained {named}{begun}".replace("on noiseless", "noiseless")
-
-
-def _of(name: str, runs: Sequence[RunDirectory]) -> tuple[RunDirectory, ...]:
-    return tuple(run for run in runs if training_name(run) == name)
 
 
 def _own_backend(run: RunDirectory) -> str:
@@ -167,13 +165,13 @@ def _refuse_shared(group: TrainingGroup) -> None:
 
 
 def _differences(one: RunConfig, other: RunConfig, section: str) -> list[str]:
-    left, right = (_flat(each.model_dump(mode="json")[section], section) for each in (one, other))
+    left, right = (_dotted(each.model_dump(mode="json")[section], section) for each in (one, other))
     return [name for name in left if left[name] != right[name] and name != "backend.engine"]
 
 
-def _flat(value: Any, name: str) -> dict[str, Any]:
+def _dotted(value: Any, name: str) -> dict[str, Any]:
     """Nested tables as dotted names."""
     if not isinstance(value, dict):
         return {name: value}
-    parts = [_flat(inner, f"{name}.{key}") for key, inner in value.items()]
+    parts = [_dotted(inner, f"{name}.{key}") for key, inner in value.items()]
     return {key: inner for part in parts for key, inner in part.items()}

@@ -64,8 +64,8 @@ class Control(Study):
         """Errors of the actions with their intervals, against what the policy does by itself."""
         measured = read_noisy(scope)
         deviations = deviations_of(measured)
-        found = root_mean_squares(deviations.guidance)
-        guidance, seeds = found.estimates, found.bootstrap.seeds
+        roots = root_mean_squares(deviations.guidance)
+        guidance, seeds = roots.estimates, roots.bootstrap.seeds
         divergence = _means(deviations.divergence)
         comparisons = compare_methods(deviations.guidance)
         devices, movement = devices_of(scope), own_movement(measured.visits)
@@ -85,11 +85,11 @@ class Control(Study):
             ),
             notes=(
                 *null_notes(devices, comparisons, deviations.guidance),
-                *common_notes(scope, measured, found.bootstrap),
+                *common_notes(scope, measured, roots.bootstrap),
                 "Errors are of single actions at the states of the noiseless controller; how they "
                 "add up over an episode is in the section on the task.",
             ),
-            provenance={**found.bootstrap.facts, "repetitions": scope.sizes.repeats},
+            provenance={**roots.bootstrap.facts, "repetitions": scope.sizes.repeats},
         )
 
 
@@ -214,9 +214,10 @@ def _table(
     deviations: Deviations, guidance: Mapping[Key, Estimate], divergence: Mapping[Key, Estimate]
 ) -> Table:
     mu = root_mean_squares(deviations.mu).estimates
-    rows: list[tuple[Cell, ...]] = [
-        (*_labels(key), mu[key], guidance[key], divergence[key]) for key in guidance
-    ]
+    rows: list[tuple[Cell, ...]] = []
+    for key in guidance:
+        labels = key.device, mitigation_title(key.method), shots_label(key.shots)
+        rows.append((*labels, mu[key], guidance[key], divergence[key]))
     return Table.of(
         "control_errors",
         "Errors of the actions",
@@ -234,7 +235,3 @@ def _table(
             "divergence compares the whole distribution of actions. All per state, averaged."
         ),
     )
-
-
-def _labels(key: Key) -> tuple[str, str, str]:
-    return key.device, mitigation_title(key.method), shots_label(key.shots)

@@ -54,7 +54,10 @@ class Cost(Study):
             provenance={
                 **report["versions"],
                 **_report_facts(report),
-                **{f"command of {run.name}": _command(run) for run in scope.runs},
+                **{
+                    f"command of {run.name}": " ".join(run.read_json(PROVENANCE)["command"])
+                    for run in scope.runs
+                },
             },
         )
 
@@ -230,11 +233,6 @@ def _run_row(run: RunDirectory) -> tuple[Cell, ...]:
         (facts["git_commit"] or "installed")[:12],
         f"{facts['bundle']['name']} {facts['bundle']['digest'][:12]}",
     )
-
-
-def _command(run: RunDirectory) -> str:
-    """What trains such a run again."""
-    return " ".join(run.read_json(PROVENANCE)["command"])
 
 
 def _snapshots_table(scope: Scope) -> Table:

@@ -67,8 +67,8 @@ class Features(Study):
         """Errors with their intervals, and which mitigation helps."""
         measured = read_noisy(scope)
         errors = errors_of(measured)
-        found = root_mean_squares(errors.total)
-        rmse, seeds = found.estimates, found.bootstrap.seeds
+        roots = root_mean_squares(errors.total)
+        rmse, seeds = roots.estimates, roots.bootstrap.seeds
         comparisons = compare_methods(errors.total)
         devices = devices_of(scope)
         sentence = _sentence(devices, rmse, comparisons, seeds)
@@ -95,11 +95,11 @@ class Features(Study):
             ),
             notes=(
                 *null_notes(devices, comparisons, errors.total),
-                *common_notes(scope, measured, found.bootstrap),
+                *common_notes(scope, measured, roots.bootstrap),
                 "Whether other circuits or devices fare alike is not said: these are two "
                 "calibrations.",
             ),
-            provenance={**found.bootstrap.facts, "repetitions": scope.sizes.repeats},
+            provenance={**roots.bootstrap.facts, "repetitions": scope.sizes.repeats},
         )
 
 

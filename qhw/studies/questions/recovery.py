@@ -117,14 +117,14 @@ def recovery_table(rows: Sequence[SeedRows], recovered: Sequence[Recovered]) -> 
 
 def recovery_sentence(row: SeedRows, recovered: Recovered) -> str:
     """What gives return back, or takes it, how much, and at what price."""
-    told = [
+    changes = [
         f"{name} {_size(recovered, k)}, {_price_words(_prices(row, recovered, k))}"
         for k, name in enumerate(recovered.settings)
         if recovered.certain(k)
     ]
-    if not told:
+    if not changes:
         return f"At {SHOTS} shots no mitigation is seen to change the return."
-    return f"At {SHOTS} shots mitigation changes the return: {'; '.join(told)} (Holm)."
+    return f"At {SHOTS} shots mitigation changes the return: {'; '.join(changes)} (Holm)."
 
 
 def recovery_notes(rows: Sequence[SeedRows], recovered: Sequence[Recovered]) -> list[str]:

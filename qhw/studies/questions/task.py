@@ -74,11 +74,11 @@ class Task(Study):
         gains = [row.gains(playable(row), constant) for row in rows]
         adjusted = _adjusted(gains)
         rule_gain = hierarchical_bootstrap([rule.returns - constant.returns]).estimate()
-        told = _sentence(rows[0], gains[0], adjusted[0], rule_gain)
+        under_noise = _sentence(rows[0], gains[0], adjusted[0], rule_gain)
         recovered = [
             recover(row, float(gain.value[0])) for row, gain in zip(rows, gains, strict=True)
         ]
-        sentence = f"{told} {recovery_sentence(rows[0], recovered[0])}"
+        sentence = f"{under_noise} {recovery_sentence(rows[0], recovered[0])}"
         series = _rows(rows, gains)
         return self.finding(
             sentence,
@@ -250,16 +250,16 @@ def _training_note(subject: SeedRows, other: SeedRows, gains: Bootstrap) -> str:
     if not common:
         return f"Controllers {kinds}: not compared, no seed was trained both ways."
     one, two = (_of_seeds(row, common).returns([Setting(device)])[0] for row in (subject, other))
-    found = hierarchical_bootstrap(one - two)
-    told = f"{kinds}: {shown(found.estimate(), '{:+.4f}')} of return"
+    difference = hierarchical_bootstrap(one - two).estimate()
+    change = f"{kinds}: {shown(difference, '{:+.4f}')} of return"
     numbers = ", ".join(map(str, common))
     paired = f"paired by latent and by seed ({numbers})"
     if len(common) == 1:
-        return f"Controllers {told}, {paired}; one seed says nothing about the ways of training."
+        return f"Controllers {change}, {paired}; one seed says nothing about the ways of training."
     worth, units = MATTERS * abs(float(gains.value[0])), units_of(one - two)
-    if excludes(found.estimate()) or not worth:
-        return f"Controllers {told}, {paired}."
-    what = f"for controllers {told}, {paired}"
+    if excludes(difference) or not worth:
+        return f"Controllers {change}, {paired}."
+    what = f"for controllers {change}, {paired}"
     return nothing_seen(what, units.sd, worth, *units[1:], form=WORTH)
 
 

@@ -109,6 +109,7 @@ def judge_table(eye: str, rows: Sequence[SeedRows], hand_made: Sequence[Played])
 
 def likeness_table(rows: Sequence[SeedRows]) -> Table:
     """Pictures under noise beside the noiseless policy's own."""
+    likeness = [partial(_likeness, name) for name in LIKENESS]
     return Table.of(
         "likeness",
         "How alike the pictures stay to those of the noiseless circuit",
@@ -117,7 +118,7 @@ def likeness_table(rows: Sequence[SeedRows]) -> Table:
             (
                 row.group.name,
                 label(setting),
-                *_within(_means(row, setting, _likeness_picks()), _LIKENESS),
+                *_within(_means(row, setting, likeness), _LIKENESS),
             )
             for row in rows
             for setting in playable(row)
@@ -140,10 +141,6 @@ def _within(estimates: Sequence[Estimate], limits: Sequence[tuple[float, float]]
 
 def _means(row: SeedRows, setting: Setting, picks: Sequence[_Pick]) -> list[Estimate]:
     return [hierarchical_bootstrap(row.columns(setting, pick)).estimate() for pick in picks]
-
-
-def _likeness_picks() -> list[_Pick]:
-    return [partial(_likeness, name) for name in LIKENESS]
 
 
 def _likeness(name: str, played: Played) -> FloatArray:

@@ -163,14 +163,14 @@ def _sentence(places: _Places, gains: Bootstrap, moved: Bootstrap) -> str:
     better = sum(bool(gains.value[k] > 0 and of_gains[k - 2] < ALPHA) for k in away)
     differ = _differing(moved)
     worst = min(away, key=lambda k: float(gains.value[k]))
-    told = ", ".join(f"{places.names[k]} {shown(moved.estimate(k), '{:+.4f}')}" for k in differ)
+    changes = ", ".join(f"{places.names[k]} {shown(moved.estimate(k), '{:+.4f}')}" for k in differ)
     least, home = (shown(gains.estimate(k), "{:+.3f}") for k in (worst, 1))
     return (
         f"On {better} of {len(away)} snapshots that it was not trained on, the controller's return "
         f"is above the best constant's (Holm); the least gain is {least} on {places.names[worst]}, "
         f"against {home} on {places.home}. "
         + (
-            f"Paired with {places.home} the return differs on: {told} (Holm)."
+            f"Paired with {places.home} the return differs on: {changes} (Holm)."
             if differ
             else f"None is seen to differ from {places.home} (Holm)."
         )
@@ -278,5 +278,5 @@ def _dates_note(places: _Places) -> str:
 
 
 def _calibrations(controllers: SeedRows, places: _Places) -> dict[str, str]:
-    facts = {each.name: backend_facts(controllers.first(each)) for each in places.settings}
-    return {name: told.calibration_phrase for name, told in facts.items() if told.calibration}
+    played = {each.name: backend_facts(controllers.first(each)) for each in places.settings}
+    return {name: facts.calibration_phrase for name, facts in played.items() if facts.calibration}

@@ -66,12 +66,12 @@ def break_point(
         raise ValueError(f"x is {places}: it must rise")
     drawn = np.array([_first_below(places, row, level) for row in samples])
     low, high = np.quantile(drawn, [TAIL, 1 - TAIL], method="nearest")
-    found = _first_below(places, curve, level)
-    ends = np.clip([found, low, high], places[0], places[-1])
+    place = _first_below(places, curve, level)
+    ends = np.clip([place, low, high], places[0], places[-1])
     value, cut_low, cut_high = (float(end) for end in ends)
     at = Estimate(value=value, low=min(cut_low, value), high=max(cut_high, value))
     return BreakPoint(
-        at=None if found > places[-1] else at,
+        at=None if place > places[-1] else at,
         earliest=cut_low,
         open_low=bool(low < places[0]),
         open_high=bool(high > places[-1]),

@@ -70,13 +70,15 @@ def nothing_seen(
         form: Shows the difference.
     """
     needed, size = sample_size(sd, difference, alpha=alpha), form.format(difference)
-    told = f"No difference is seen {what}; "
+    nothing = f"No difference is seen {what}; "
     if needed <= have:
-        return told + (
+        return nothing + (
             f"one of {size} would have been (80 % power takes {needed} {unit}, and there were "
             f"{have})."
         )
-    return told + f"to see one of {size} with 80 % power takes {needed} {unit} (there were {have})."
+    return (
+        nothing + f"to see one of {size} with 80 % power takes {needed} {unit} (there were {have})."
+    )
 
 
 class Units(NamedTuple):
