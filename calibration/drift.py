@@ -19,14 +19,13 @@ import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain
 from typing import Literal
 
-from calibration.snapshot import DeviceSnapshot, GateFacts, QubitFacts
+from calibration.snapshot import DeviceSnapshot, GateFacts
 
 Kind = Literal["T1", "T2", "p01", "p10", "one-qubit gate", "two-qubit gate"]
 Verdict = Literal["none", "refit", "relayout"]
-KINDS: tuple[Kind, ...] = ("T1", "T2", "p01", "p10", "one-qubit gate", "two-qubit gate")
-RELAXATION: tuple[Kind, ...] = ("T1", "T2")
 TITLES: dict[Kind, str] = {
     "T1": "T1",
     "T2": "T2",
@@ -36,7 +35,14 @@ TITLES: dict[Kind, str] = {
     "two-qubit gate": "two-qubit gates",
 }
 """Kinds as people read them."""
+KINDS: tuple[Kind, ...] = tuple(TITLES)
+RELAXATION: tuple[Kind, ...] = ("T1", "T2")
 Place = tuple[int, ...]
+LOSSES = ("is gone", "is not calibrated any more", "is reported as faulty")
+GAINS = ("is new", "is calibrated again", "works again")
+_Facts = tuple[Kind, str, Place, float | None, float | None]
+"""A kind, names of gates, their qubits, and the number before and after."""
+_Gates = dict[tuple[str, Place], GateFacts]
 
 
 @dataclass(frozen=True)
@@ -72,12 +78,12 @@ class Thresholds:
         relative = absolute / before if before else math.inf
         if kind in RELAXATION:
             return relative / self.relaxation
-        return min(relative / self.error, absolute / self._floor(kind))
-
-    def _floor(self, kind: Kind) -> float:
-        if kind == "one-qubit gate":
-            return self.one_qubit_floor
-        return self.two_qubit_floor if kind == "two-qubit gate" else self.readout_floor
+        gate_floors = {
+            "one-qubit gate": self.one_qubit_floor,
+            "two-qubit gate": self.two_qubit_floor,
+        }
+        floor = gate_floors.get(kind, self.readout_floor)
+        return min(relative / self.error, absolute / floor)
 
 
 @dataclass(frozen=True)
@@ -200,7 +206,7 @@ def compare(
     part = _part(before, qubits, pairs, measured)
     limits = thresholds or Thresholds()
     changes, unknown = _changes(before, after, part, limits)
-    lost = tuple(_losses(before, after, part))
+    lost = tuple(_only_in(before, after, part, LOSSES))
     verdict, reasons = _judge(changes, lost, limits)
     return Drift(
         before=before.name,
@@ -208,7 +214,7 @@ def compare(
         days=_days(before.taken_at, after.taken_at),
         changes=changes,
         lost=lost,
-        gained=tuple(_gains(before, after, part)),
+        gained=tuple(_only_in(after, before, part, GAINS)),
         unknown=unknown,
         verdict=verdict,
         reasons=reasons,
@@ -237,7 +243,8 @@ def _changes(
     """Facts of both, worst first, and lines about those that one of them lacks."""
     changes: list[Change] = []
     unknown: list[str] = []
-    for kind, names, place, old, new in _pairs_of_facts(before, after, part):
+    gates = _gate_facts(_gates(before, part), _gates(after, part))
+    for kind, names, place, old, new in chain(_qubit_facts(before, after, part), gates):
         if old is not None and new is not None:
             strength = limits.strength(kind, old, new)
             changes.append(Change(kind, place, names, old, new, strength))
@@ -248,27 +255,15 @@ def _changes(
     return tuple(changes), tuple(unknown)
 
 
-_Facts = tuple[Kind, str, Place, float | None, float | None]
-
-
-def _pairs_of_facts(before: DeviceSnapshot, after: DeviceSnapshot, part: _Part) -> Iterator[_Facts]:
+def _qubit_facts(before: DeviceSnapshot, after: DeviceSnapshot, part: _Part) -> Iterator[_Facts]:
     for qubit in sorted(part.qubits | part.measured):
-        yield from _qubit_facts(qubit, before.qubits[qubit], after.qubits[qubit], part)
-    yield from _gate_facts(_gates(before, part), _gates(after, part))
-
-
-def _qubit_facts(
-    qubit: int, before: QubitFacts, after: QubitFacts, part: _Part
-) -> Iterator[_Facts]:
-    if qubit in part.qubits:
-        yield "T1", "", (qubit,), before.t1, after.t1
-        yield "T2", "", (qubit,), before.t2, after.t2
-    if qubit in part.measured:
-        yield "p01", "", (qubit,), before.p01, after.p01
-        yield "p10", "", (qubit,), before.p10, after.p10
-
-
-_Gates = dict[tuple[str, Place], GateFacts]
+        old, new = before.qubits[qubit], after.qubits[qubit]
+        if qubit in part.qubits:
+            yield "T1", "", (qubit,), old.t1, new.t1
+            yield "T2", "", (qubit,), old.t2, new.t2
+        if qubit in part.measured:
+            yield "p01", "", (qubit,), old.p01, new.p01
+            yield "p10", "", (qubit,), old.p10, new.p10
 
 
 def _gates(snapshot: DeviceSnapshot, part: _Part) -> _Gates:
@@ -283,39 +278,30 @@ def _gate_facts(before: _Gates, after: _Gates) -> Iterator[_Facts]:
     """
     shared: dict[tuple[Place, float | None, float | None], list[tuple[str, Place]]] = {}
     for key in sorted(before.keys() & after.keys()):
-        name, place = key
-        numbers = (tuple(sorted(place)), before[key].error, after[key].error)
-        shared.setdefault(numbers, []).append((name, place))
+        numbers = (tuple(sorted(key[1])), before[key].error, after[key].error)
+        shared.setdefault(numbers, []).append(key)
     for (_, old, new), gates in shared.items():
         kind: Kind = "one-qubit gate" if len(gates[0][1]) == 1 else "two-qubit gate"
         names = ", ".join(dict.fromkeys(name for name, _ in gates))
         yield kind, names, gates[0][1], old, new
 
 
-def _losses(before: DeviceSnapshot, after: DeviceSnapshot, part: _Part) -> Iterator[str]:
-    old, new = _gates(before, part), _gates(after, part)
-    for name, place in sorted(old.keys() - new.keys()):
-        yield f"{name} on {place_name(place)} is gone"
-    for name, place in sorted(old.keys() & new.keys()):
-        if old[name, place].usable and not new[name, place].usable:
-            yield f"{name} on {place_name(place)} is not calibrated any more"
-    for qubit in sorted(_faulty(after, part) - _faulty(before, part)):
-        yield f"qubit {qubit} is reported as faulty"
+def _only_in(
+    one: DeviceSnapshot, other: DeviceSnapshot, part: _Part, words: tuple[str, str, str]
+) -> Iterator[str]:
+    """What works in one snapshot and not in the other.
 
-
-def _gains(before: DeviceSnapshot, after: DeviceSnapshot, part: _Part) -> Iterator[str]:
-    old, new = _gates(before, part), _gates(after, part)
-    for name, place in sorted(new.keys() - old.keys()):
-        yield f"{name} on {place_name(place)} is new"
-    for name, place in sorted(old.keys() & new.keys()):
-        if not old[name, place].usable and new[name, place].usable:
-            yield f"{name} on {place_name(place)} is calibrated again"
-    for qubit in sorted(_faulty(before, part) - _faulty(after, part)):
-        yield f"qubit {qubit} works again"
-
-
-def _faulty(snapshot: DeviceSnapshot, part: _Part) -> frozenset[int]:
-    return part.qubits & set(snapshot.faulty_qubits)
+    The words end a line about a gate that is not there, a gate that is not usable, and a qubit.
+    """
+    absent, unusable, faulty = words
+    ours, theirs = _gates(one, part), _gates(other, part)
+    for name, place in sorted(ours.keys() - theirs.keys()):
+        yield f"{name} on {place_name(place)} {absent}"
+    for name, place in sorted(ours.keys() & theirs.keys()):
+        if ours[name, place].usable and not theirs[name, place].usable:
+            yield f"{name} on {place_name(place)} {unusable}"
+    for qubit in sorted(part.qubits & (set(other.faulty_qubits) - set(one.faulty_qubits))):
+        yield f"qubit {qubit} {faulty}"
 
 
 def _judge(
@@ -323,15 +309,12 @@ def _judge(
 ) -> tuple[Verdict, tuple[str, ...]]:
     if lost:
         return "relayout", lost
-    errors = [change for change in changes if change.kind not in RELAXATION and change.moved]
-    reasons = (*_moved_errors(errors), *_decay(changes, limits))
+    moved: dict[Kind, list[Change]] = {}
+    for change in changes:
+        if change.kind not in RELAXATION and change.moved:
+            moved.setdefault(change.kind, []).append(change)
+    reasons = (*map(_worst, moved.values()), *_decay(changes, limits))
     return ("refit", reasons) if reasons else ("none", tuple(_spared(changes, limits)))
-
-
-def _moved_errors(moved: Sequence[Change]) -> Iterator[str]:
-    """One line for each kind of error, worst first."""
-    for kind in dict.fromkeys(change.kind for change in moved):
-        yield _worst([change for change in moved if change.kind == kind])
 
 
 def _decay(changes: Sequence[Change], limits: Thresholds) -> Iterator[str]:

@@ -45,10 +45,7 @@ def uncalibrated(
 
 
 def _grow(
-    snapshot: DeviceSnapshot,
-    edges: Edges,
-    start: tuple[int, ...],
-    size: int,
+    snapshot: DeviceSnapshot, edges: Edges, start: tuple[int, ...], size: int
 ) -> tuple[float, list[int]]:
     """Add the neighbour of least gate and read-out error until the region is large enough."""
     region = list(start)

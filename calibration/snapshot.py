@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -175,7 +175,7 @@ class DeviceSnapshot:
         properties = backend.properties() if hasattr(backend, "properties") else None
         return cls(
             name=backend.name,
-            taken_at=_date(properties),
+            taken_at=properties.last_update_date.isoformat() if properties else "unknown",
             dt=target.dt,
             qubits=tuple(_qubit(target, properties, q) for q in range(target.num_qubits)),
             gates=tuple(_gates(target)),
@@ -198,18 +198,8 @@ def _qubit(target: Target, properties: Any, qubit: int) -> QubitFacts:
     )
 
 
-def _gates(target: Target) -> list[GateFacts]:
-    gates = []
-    for name in sorted(_unitaries(target)):
-        for qubits, facts in sorted((target[name] or {}).items()):
-            error = facts.error if facts else None
-            duration = facts.duration if facts else None
-            gates.append(GateFacts(name, tuple(qubits), error, duration))
-    return gates
-
-
-def _unitaries(target: Target) -> set[str]:
-    """Names of the standard gates, idling aside.
+def _gates(target: Target) -> Iterator[GateFacts]:
+    """The standard gates, idling aside, sorted by name and qubits.
 
     Devices also offer measurements and resets of other lengths (`measure_2`), delays and control
     flow: a ring circuit uses none of them.
@@ -219,11 +209,11 @@ def _unitaries(target: Target) -> set[str]:
 
     known = get_standard_gate_name_mapping()
     standard = {name for name in target.operation_names if isinstance(known.get(name), Gate)}
-    return standard - {"id"}
-
-
-def _date(properties: Any) -> str:
-    return properties.last_update_date.isoformat() if properties else "unknown"
+    for name in sorted(standard - {"id"}):
+        for qubits, facts in sorted((target[name] or {}).items()):
+            error = facts.error if facts else None
+            duration = facts.duration if facts else None
+            yield GateFacts(name, tuple(qubits), error, duration)
 
 
 def _digest(value: Any) -> str:

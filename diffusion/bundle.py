@@ -129,12 +129,8 @@ class Bundle:
 
     def sampler(self, num_steps: int) -> GuidedSampler:
         """The denoiser's sampler with the noise schedule that it was trained with."""
-        return GuidedSampler(
-            self.denoiser,
-            num_steps,
-            self.card.num_train_timesteps,
-            beta_schedule=self.card.beta_schedule,
-        )
+        card = self.card
+        return GuidedSampler(self.denoiser, num_steps, card.num_train_timesteps, card.beta_schedule)
 
 
 def load_bundle(directory: Path | None = None) -> Bundle:
@@ -146,7 +142,13 @@ def load_bundle(directory: Path | None = None) -> Bundle:
     """
     folder = directory or EMBEDDED
     card = read_card(folder)
-    _verify(folder, card.checksums)
+    for name, expected in card.checksums.items():
+        actual = sha256(folder / name)
+        if actual != expected:
+            raise ValueError(
+                f"{folder / name} has SHA-256 {actual[:12]}..., its card says {expected[:12]}...: "
+                "the file is damaged or was replaced"
+            )
     denoiser = PixelDenoiser.from_description(card.denoiser)
     references = load_file(folder / "references.safetensors")
     return Bundle(
@@ -202,22 +204,6 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _verify(folder: Path, checksums: dict[str, str]) -> None:
-    for name, expected in checksums.items():
-        actual = sha256(folder / name)
-        if actual != expected:
-            raise ValueError(
-                f"{folder / name} has SHA-256 {actual[:12]}..., its card says {expected[:12]}...: "
-                "the file is damaged or was replaced"
-            )
-
-
-def _load_classifier(folder: Path, card: BundleCard, name: str) -> Classifier:
-    channels = int(card.denoiser["image_channels"])
-    classifier = CLASSIFIERS[card.classifiers[name]](len(card.class_names), channels)
-    return load_weights(classifier, folder / f"{name}.safetensors")
-
-
 def load_weights(module: ModuleT, path: Path) -> ModuleT:
     """Read what `save_weights` wrote, in fp32, and freeze the module."""
     weights = load_file(path)
@@ -226,3 +212,9 @@ def load_weights(module: ModuleT, path: Path) -> ModuleT:
     )
     frozen = module.eval().requires_grad_(False)
     return frozen.to(memory_format=torch.channels_last)
+
+
+def _load_classifier(folder: Path, card: BundleCard, name: str) -> Classifier:
+    channels = int(card.denoiser["image_channels"])
+    classifier = CLASSIFIERS[card.classifiers[name]](len(card.class_names), channels)
+    return load_weights(classifier, folder / f"{name}.safetensors")

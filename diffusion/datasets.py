@@ -25,18 +25,6 @@ FASHION_CLASSES = (
     "bag",
     "ankle boot",
 )
-CIFAR_CLASSES = (
-    "airplane",
-    "automobile",
-    "bird",
-    "cat",
-    "deer",
-    "dog",
-    "frog",
-    "horse",
-    "ship",
-    "truck",
-)
 _IDX_IMAGES, _IDX_LABELS = 2051, 2049
 
 
@@ -136,7 +124,12 @@ def load_fashion_mnist(folder: Path) -> Dataset:
     checksums: dict[str, str] = {}
 
     def read(stem: str, magic: int) -> Tensor:
-        path = _find_idx(folder, stem)
+        path = next((p for p in (folder / f"{stem}.gz", folder / stem) if p.is_file()), None)
+        if path is None:
+            raise FileNotFoundError(
+                f"{folder} holds no {stem}[.gz]: point --data to the folder of Fashion-MNIST's "
+                "IDX files"
+            )
         checksums[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
         return torch.from_numpy(_read_idx(path, magic))
 
@@ -162,7 +155,7 @@ def load_cifar10(folder: Path) -> Dataset:
             raise FileNotFoundError(f"{folder} holds no intact CIFAR-10: {error}") from error
         images = torch.from_numpy(data.data).permute(0, 3, 1, 2).contiguous()
         splits.append(Split(images, torch.tensor(data.targets)))
-    return Dataset("cifar10", CIFAR_CLASSES, splits[0], splits[1], {})
+    return Dataset("cifar10", tuple(data.classes), splits[0], splits[1], {})
 
 
 def load_images(folder: Path) -> Dataset:
@@ -170,15 +163,6 @@ def load_images(folder: Path) -> Dataset:
     names = tuple(sorted(path.name for path in (folder / "train").iterdir() if path.is_dir()))
     train, test = (_read_image_folder(folder / split, names) for split in ("train", "test"))
     return Dataset(folder.name, names, train, test, {})
-
-
-def _find_idx(folder: Path, stem: str) -> Path:
-    for path in (folder / f"{stem}.gz", folder / stem):
-        if path.is_file():
-            return path
-    raise FileNotFoundError(
-        f"{folder} holds no {stem}[.gz]: point --data to the folder of Fashion-MNIST's IDX files"
-    )
 
 
 def _read_idx(path: Path, magic: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:

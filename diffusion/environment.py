@@ -152,7 +152,10 @@ class GuidanceEnvironment:
         self._check_start(latents, labels)
         self._step, self._latents, self._labels = 0, latents, labels
         self._action = latents.new_zeros(latents.shape[0])
-        self._references = self._base_images(latents, labels)
+        self._references: Tensor | None = None
+        if self.reward.step_gain != "confidence":
+            clean = self.sampler.sample(latents, labels, self.cfg_base)
+            self._references = self.sampler.denoiser.decode(clean)
         return self._observe()
 
     @torch.no_grad()
@@ -277,14 +280,6 @@ class GuidanceEnvironment:
         if self.distance is not None:
             return -self.distance(self._images, self._references)
         return ssim(self._images, self._references)
-
-    def _base_images(self, latents: Tensor, labels: Tensor) -> Tensor | None:
-        if self.reward.step_gain == "confidence":
-            return None
-        images: Tensor = self.sampler.denoiser.decode(
-            self.sampler.sample(latents, labels, self.cfg_base)
-        )
-        return images
 
     def _terms(self, guidance: Tensor, gain: Tensor, done: bool) -> dict[str, Tensor]:
         nothing = torch.zeros_like(gain)

@@ -213,9 +213,7 @@ def assemble(
 def _try_guidance(
     denoiser: PixelDenoiser, proxy: Classifier, config: FitConfig, report: Report
 ) -> tuple[list[headroom.Trial], Tensor, tuple[tuple[float, ...], tuple[float, ...]]]:
-    sampler = GuidedSampler(
-        denoiser, config.num_steps, TRAIN_TIMESTEPS, beta_schedule=BETA_SCHEDULE
-    )
+    sampler = GuidedSampler(denoiser, config.num_steps, TRAIN_TIMESTEPS, BETA_SCHEDULE)
     environment = GuidanceEnvironment(sampler, proxy, headroom.NEUTRAL_REWARD, 3.0).widened()
     count = config.headroom_latents
     latents = draw_latents(count, HEADROOM_SEED + config.seed, denoiser.sample_shape)
@@ -248,9 +246,7 @@ def _curve(
     for path in sorted(work.glob("snapshot-*.safetensors")):
         _, step, seconds = path.stem.split("-")
         snapshot = load_weights(PixelDenoiser(denoiser.config), path)
-        sampler = GuidedSampler(
-            snapshot, config.num_steps, TRAIN_TIMESTEPS, beta_schedule=BETA_SCHEDULE
-        )
+        sampler = GuidedSampler(snapshot, config.num_steps, TRAIN_TIMESTEPS, BETA_SCHEDULE)
         clean = [sampler.sample(x, y, guidance) for x, y in batches]
         images = torch.cat([snapshot.decode(part) for part in clean])
         distance = reference.distance(headroom.proxy_features(proxy, images))

@@ -178,6 +178,22 @@ def proxy_features(proxy: Classifier, images: Tensor) -> FloatArray:
     return torch.cat(parts).double().numpy()
 
 
+def state_statistics(episode: Episode) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation (6,) of an episode's states, over steps and images."""
+    states = episode.states.reshape(-1, 6).double()
+    return tuple(states.mean(0).tolist()), tuple(states.std(0).tolist())
+
+
+def accuracy(classifier: Classifier, images: Tensor, labels: Tensor) -> float:
+    """Fraction of pictures (N, c, h, w) in [0, 1] whose class is named rightly."""
+    with torch.no_grad():
+        hits = [
+            (classifier(part).argmax(1) == wanted).double()
+            for part, wanted in zip(images.split(500), labels.split(500), strict=True)
+        ]
+    return float(np.mean(torch.cat(hits).numpy()))
+
+
 def _trial(candidate: Candidate, episode: Episode, proxy: Classifier, labels: Tensor) -> Trial:
     features = proxy_features(proxy, episode.images)
     with torch.no_grad():
@@ -217,19 +233,3 @@ def _compare_form(form: str, trials: Sequence[Trial], reference: GaussianReferen
 
 def _inside(value: float, values: Sequence[float]) -> bool:
     return min(values) < value < max(values)
-
-
-def state_statistics(episode: Episode) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation (6,) of an episode's states, over steps and images."""
-    states = episode.states.reshape(-1, 6).double()
-    return tuple(states.mean(0).tolist()), tuple(states.std(0).tolist())
-
-
-def accuracy(classifier: Classifier, images: Tensor, labels: Tensor) -> float:
-    """Fraction of pictures (N, c, h, w) in [0, 1] whose class is named rightly."""
-    with torch.no_grad():
-        hits = [
-            (classifier(part).argmax(1) == wanted).double()
-            for part, wanted in zip(images.split(500), labels.split(500), strict=True)
-        ]
-    return float(np.mean(torch.cat(hits).numpy()))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import warnings
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import load
@@ -68,7 +67,10 @@ def _prepare(images: Tensor) -> Tensor:
 
 
 def _network() -> nn.Module:
-    """Build LPIPS without a download, then put AlexNet's weights into its slices."""
+    """Build LPIPS without a download, then put AlexNet's weights into its slices.
+
+    The file names them ``<index of the layer>.weight`` and ``.bias``, whichever slice holds it.
+    """
     import lpips
 
     weights = _read_weights()
@@ -76,9 +78,13 @@ def _network() -> nn.Module:
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The parameter 'pretrained' is deprecated")
         warnings.filterwarnings("ignore", "Arguments other than a weight enum")
-        network: nn.Module = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
-    _fill(network, weights)
-    return network.eval().requires_grad_(False)
+        network = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
+    layers = {name: weights[name.partition(".")[2]].float() for name in network.net.state_dict()}
+    if len(layers) != len(weights):
+        raise ValueError(f"lpips has {len(layers)} AlexNet tensors, the file {len(weights)}")
+    network.net.load_state_dict(layers)
+    frozen: nn.Module = network.eval().requires_grad_(False)
+    return frozen
 
 
 def _read_weights() -> dict[str, Tensor]:
@@ -89,12 +95,3 @@ def _read_weights() -> dict[str, Tensor]:
     if digest != WEIGHTS_SHA256:
         raise ValueError(f"{WEIGHTS} has sha256 {digest}: install the package again")
     return dict(load(content))
-
-
-def _fill(network: Any, weights: dict[str, Tensor]) -> None:
-    """Load ``<index of the layer>.weight`` and ``.bias`` into the slice that holds the layer."""
-    state = network.net.state_dict()
-    renamed = {name: weights[name.partition(".")[2]].float() for name in state}
-    if len(renamed) != len(weights):
-        raise ValueError(f"lpips has {len(renamed)} AlexNet tensors, the file {len(weights)}")
-    network.net.load_state_dict(renamed)

@@ -6,19 +6,8 @@ actions -> rollout -> advantages -> PPO -> gradients of <Z>, measured on the sam
 
 from __future__ import annotations
 
-from policy.actors import (
-    Actor,
-    MlpActor,
-    RingActor,
-    count_parameters,
-)
-from policy.backend import (
-    Cost,
-    DifferentiableBackend,
-    Estimate,
-    ExpectationBackend,
-    JointBackend,
-)
+from policy.actors import Actor, MlpActor, RingActor, count_parameters
+from policy.backend import Cost, DifferentiableBackend, Estimate, ExpectationBackend, JointBackend
 from policy.circuit import RingCircuit
 from policy.critic import Critic
 from policy.diagnostics import advice

@@ -130,10 +130,7 @@ class MlpActor(Actor):
     """
 
     def __init__(
-        self,
-        scaler: StateScaler,
-        generator: torch.Generator,
-        hidden: tuple[int, int] = (128, 64),
+        self, scaler: StateScaler, generator: torch.Generator, hidden: tuple[int, int] = (128, 64)
     ) -> None:
         super().__init__()
         self.scaler = scaler

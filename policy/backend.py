@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -33,13 +33,8 @@ class Cost:
     qpu_seconds: float = 0.0
 
     def __add__(self, other: Self) -> Self:
-        return type(self)(
-            self.circuits + other.circuits,
-            self.shots + other.shots,
-            self.seconds + other.seconds,
-            self.jobs + other.jobs,
-            self.qpu_seconds + other.qpu_seconds,
-        )
+        pairs = zip(astuple(self), astuple(other), strict=True)
+        return type(self)(*(mine + its for mine, its in pairs))
 
 
 @dataclass(frozen=True)

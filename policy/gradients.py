@@ -238,21 +238,6 @@ def _read_angles(values: FloatArray, upstream: FloatArray, shape: tuple[int, ...
     return gradient
 
 
-def _joint_gradients(
-    backend: JointBackend,
-    rule: MeasuredRule,
-    angles: FloatArray,
-    weights: FloatArray,
-    upstream: FloatArray,
-) -> tuple[Gradients, FloatArray, Cost]:
-    """Both gradients out of one call."""
-    sets, read = rule.ask(weights)
-    questions = [(angles, sets), _angle_question(angles, weights)]
-    shifted, turned = backend.evaluate_jointly(questions)
-    by_weights = Gradients(read(shifted.values, upstream), shifted.cost)
-    return by_weights, _read_angles(turned.values, upstream, angles.shape), turned.cost
-
-
 def expectations(
     angles: Tensor,
     weights: Tensor,
@@ -327,14 +312,19 @@ def _measure(
     asked: tuple[FloatArray, FloatArray, FloatArray],
 ) -> tuple[FloatArray, FloatArray]:
     """The wanted gradients (P,) and (B, A), in one call where the backend can; else empty."""
+    angles, weights, upstream = asked
     by_weights: FloatArray = np.empty(0)
     by_angles: FloatArray = np.empty(0)
     joint = isinstance(ctx.backend, JointBackend) and isinstance(ctx.rule, MeasuredRule)
     if wants_weights and wants_angles and joint:
-        gradients, by_angles, cost = _joint_gradients(ctx.backend, ctx.rule, *asked)
-        ctx.recorder("weights", gradients.cost)
-        ctx.recorder("angles", cost)
-        return gradients.weights, by_angles
+        sets, read = ctx.rule.ask(weights)
+        questions = [(angles, sets), _angle_question(angles, weights)]
+        shifted, turned = ctx.backend.evaluate_jointly(questions)
+        by_weights = read(shifted.values, upstream)
+        by_angles = _read_angles(turned.values, upstream, angles.shape)
+        ctx.recorder("weights", shifted.cost)
+        ctx.recorder("angles", turned.cost)
+        return by_weights, by_angles
     if wants_weights:
         gradients = ctx.rule.weight_gradient(ctx.backend, *asked)
         ctx.recorder("weights", gradients.cost)

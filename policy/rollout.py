@@ -60,12 +60,7 @@ class Rollout:
 
 
 def gae(
-    rewards: Tensor,
-    values: Tensor,
-    last_values: Tensor,
-    dones: Tensor,
-    gamma: float,
-    lam: float,
+    rewards: Tensor, values: Tensor, last_values: Tensor, dones: Tensor, gamma: float, lam: float
 ) -> tuple[Tensor, Tensor]:
     """Generalised advantage estimation.
 

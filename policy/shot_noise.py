@@ -11,7 +11,6 @@ import math
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from policy.actors import RingActor
 from policy.rollout import Rollout
@@ -49,7 +48,10 @@ def shot_noise(actor: RingActor, rollout: Rollout) -> ShotNoise | None:
     features, errors = rollout.features.flatten(0, 1), rollout.feature_errors.flatten(0, 1)
     if not bool(errors.any()):
         return None
-    mu_errors, sigma = _error_of_mu(actor, features, errors)
+    inputs = features.detach().requires_grad_()
+    distribution = actor.distribution_of(inputs)
+    (slopes,) = torch.autograd.grad(distribution.mean.sum(), inputs)
+    mu_errors = (slopes * errors).square().sum(dim=1).sqrt()
     generator = torch.Generator().manual_seed(REMEASURE_SEED)
     # Both measurements miss the true value, each with these errors: their difference has twice the
     # variance.
@@ -57,13 +59,5 @@ def shot_noise(actor: RingActor, rollout: Rollout) -> ShotNoise | None:
     with torch.no_grad():
         again = actor.distribution_of(moved).log_prob(rollout.actions.flatten())
     ratio = (again - rollout.log_probs.flatten()).exp()
-    relative = (mu_errors / sigma).square().mean().sqrt()
+    relative = (mu_errors / distribution.scale.detach()).square().mean().sqrt()
     return ShotNoise(float(relative), float(ratio.std(correction=0)))
-
-
-def _error_of_mu(actor: RingActor, features: Tensor, errors: Tensor) -> tuple[Tensor, Tensor]:
-    """Standard error of mu (M,), and sigma (M,)."""
-    inputs = features.detach().requires_grad_()
-    distribution = actor.distribution_of(inputs)
-    (slopes,) = torch.autograd.grad(distribution.mean.sum(), inputs)
-    return (slopes * errors).square().sum(dim=1).sqrt(), distribution.scale.detach()
