@@ -17,7 +17,7 @@ from tests.ibm_cloud.cloud import Cloud
 from tests.ibm_cloud.remote import RemoteCloud
 from tests.ibm_cloud.server import CloudServer
 
-START_SECONDS = 60.0
+START_SECONDS = STOP_SECONDS = 60.0
 
 
 def _point_client(monkeypatch: pytest.MonkeyPatch, server: CloudServer, home: Path) -> None:
@@ -72,7 +72,7 @@ def remote_cloud(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Re
         yield RemoteCloud(os.environ["CLOUD_URL"])
     finally:
         process.terminate()
-        process.wait(timeout=10)
+        process.wait(timeout=STOP_SECONDS)
 
 
 def _wait_for(port_file: Path, process: subprocess.Popen[bytes]) -> dict[str, str]:
