@@ -74,8 +74,7 @@ def drift(
     before: Annotated[str, typer.Argument(metavar="A", help="The earlier snapshot.")],
     after: Annotated[str, typer.Argument(metavar="B", help="The later one.")],
     everything: Annotated[
-        bool,
-        typer.Option("--all", help="Show the whole device; the verdict stays the circuit's."),
+        bool, typer.Option("--all", help="Show the whole device; the verdict stays the circuit's.")
     ] = False,
     run: CircuitOfRun = None,
     typed: Settings,

@@ -75,8 +75,7 @@ DEVICE = Panel(
     ("hardware.mode", "hardware.readout_errors", "hardware.job_wait", "hardware.on_drift"),
 )
 LIMITS = Panel(
-    "Device and budget",
-    ("hardware.max_qpu_seconds", "hardware.max_jobs", "hardware.max_cost"),
+    "Device and budget", ("hardware.max_qpu_seconds", "hardware.max_jobs", "hardware.max_cost")
 )
 PRICE = Panel("Device and budget", ("hardware.price",))
 LEARNING = Panel(

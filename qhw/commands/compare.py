@@ -7,7 +7,6 @@ RUN_A/compare-RUN_B/
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,7 +16,6 @@ from rich.console import Console
 from rich.table import Table
 
 from diffusion.comparison import resample_counts
-from diffusion.episodes import Episode
 from qhw.backends.facts import NO_BACKEND, BackendFacts
 from qhw.config import RunConfig
 from qhw.console import from_here, listing, plain_table, print_facts, signed
@@ -25,14 +23,8 @@ from qhw.devices.session import Display
 from qhw.errors import ConfigError
 from qhw.evaluation import plots
 from qhw.evaluation.baselines import Baselines
-from qhw.evaluation.judges import Judges, PairedLatents, evaluation_latents
-from qhw.evaluation.pairs import (
-    EqualAccuracy,
-    Metric,
-    alikeness,
-    equal_accuracy,
-    metrics,
-)
+from qhw.evaluation.judges import Judges, evaluation_latents
+from qhw.evaluation.pairs import EqualAccuracy, Metric, alikeness, equal_accuracy, metrics
 from qhw.evaluation.playing import play_policy
 from qhw.files import write_json
 from qhw.known import refuse_unknown
@@ -44,15 +36,12 @@ from qhw.training.player import Player
 
 PICTURES = 16
 """Latents whose pictures are shown."""
-
-
 OUTSIDE = 0.05
-
+"""Share of resamples beyond the constants' accuracies from which on a row is marked."""
 ONE_SEED_EACH = (
     "One training seed each: this compares two policies, not the two methods that made them. For "
     "methods, train several seeds of both."
 )
-
 HOW_TO_READ = (
     "B minus A is paired over the same latents; intervals are 95 %: one that holds 0 does not tell "
     "A from B, and of twenty one misses by chance. log p and accuracy: higher is better; Frechet: "
@@ -61,7 +50,6 @@ HOW_TO_READ = (
     "is better than any constant, and B minus A below 0 says that B gains more. * an accuracy lies "
     "outside the constants' range, so the nearest constant is compared."
 )
-
 NO_RETURNS = "The runs were rewarded differently, so their returns are not compared."
 
 
@@ -216,7 +204,11 @@ def _compare(a: Side, b: Side, latents: int, folder: Path, display: Display) -> 
         episodes = [play_policy(side.player, paired, "compare") for side in (a, b)]
         outcomes = [judges.judge(episode, paired.labels) for episode in episodes]
         constants = Baselines.of(a.player, judges, paired).constants()
-    _save_pictures(folder / "pictures.png", a, b, episodes, paired)
+    names = a.player.bundle.card.class_names
+    titles = [names[int(label)] for label in paired.labels[:PICTURES]]
+    headings = f"A: {a.run.name}", f"B: {b.run.name}"
+    panels = {h: e.images[:PICTURES] for h, e in zip(headings, episodes, strict=True)}
+    plots.picture_grid(folder / "pictures.png", panels, titles)
     grid = [constant.outcome for constant in constants]
     resamples = a.player.config.evaluation.bootstrap
     counts = resample_counts(latents, resamples, seed=0)
@@ -234,17 +226,7 @@ def _compare(a: Side, b: Side, latents: int, folder: Path, display: Display) -> 
 
 def _reward(side: Side) -> tuple[dict[str, Any], float]:
     environment = side.player.environment
-    return dataclasses.asdict(environment.reward), environment.cfg_base
-
-
-def _save_pictures(
-    path: Path, a: Side, b: Side, episodes: list[Episode], paired: PairedLatents
-) -> None:
-    names = a.player.bundle.card.class_names
-    labels = [names[int(label)] for label in paired.labels[:PICTURES]]
-    titles = f"A: {a.run.name}", f"B: {b.run.name}"
-    panels = {t: e.images[:PICTURES] for t, e in zip(titles, episodes, strict=True)}
-    plots.picture_grid(path, panels, labels)
+    return asdict(environment.reward), environment.cfg_base
 
 
 def print_runs(

@@ -25,6 +25,16 @@ from qhw.threads import one_thread
 from qhw.training.player import Player
 from qhw.training.reopening import RESUME, requester_of, require_ledger
 
+OUTSIDE = 0.05
+"""Share of resamples beyond the constants' accuracies from which on a row is marked."""
+HOW_TO_READ = (
+    "Frechet: distance to real pictures in that eye's features, lower is better. 'at equal "
+    "accuracy': that distance minus the constants' at the same accuracy in the same eye; below 0 "
+    "is better than any constant. * the accuracy lies outside the constants' range, so the "
+    "nearest constant is compared. Diversity: mean distance within a class. Intervals are 95 %, "
+    "over latents, for this one training run."
+)
+
 
 def evaluate_run(
     run: RunDirectory,
@@ -97,42 +107,22 @@ def _footer(run: RunDirectory, player: Player, evaluation_seconds: float) -> dic
     }
 
 
-OUTSIDE = 0.05
-
-HOW_TO_READ = (
-    "Frechet: distance to real pictures in that eye's features, lower is better. 'at equal "
-    "accuracy': that distance minus the constants' at the same accuracy in the same eye; below 0 "
-    "is better than any constant. * the accuracy lies outside the constants' range, so the "
-    "nearest constant is compared. Diversity: mean distance within a class. Intervals are 95 %, "
-    "over latents, for this one training run."
-)
-
-
 def print_comparison(
-    console: Console,
-    rows: Arms[Row],
-    latents: int,
-    footer: dict[str, Any],
-    warnings: Sequence[str],
+    console: Console, rows: Arms[Row], latents: int, footer: dict[str, Any], warnings: Sequence[str]
 ) -> None:
     """Print returns, then each eye's view, then how to read them and what was run."""
-    console.print(_returns(rows, latents))
+    title = f"Paired over the same {latents} latents"
+    table = plain_table(title, "return", "minus the constant's", "mean g")
+    for row in rows:
+        cells = (signed(row.mean_return), signed(row.gain), f"{row.mean_guidance:.2f}")
+        table.add_row(row.name, *cells)
+    console.print(table)
     for eye, looker in EYES.items():
         console.print(_eye(rows, eye, looker.described))
     console.print(HOW_TO_READ)
     for line in warnings:
         console.print(line, style="yellow")
     print_facts(console, footer)
-
-
-def _returns(rows: Arms[Row], latents: int) -> Table:
-    table = plain_table(
-        f"Paired over the same {latents} latents", "return", "minus the constant's", "mean g"
-    )
-    for row in rows:
-        cells = (signed(row.mean_return), signed(row.gain))
-        table.add_row(row.name, *cells, f"{row.mean_guidance:.2f}")
-    return table
 
 
 def _eye(rows: Arms[Row], eye: str, title: str) -> Table:
@@ -142,12 +132,8 @@ def _eye(rows: Arms[Row], eye: str, title: str) -> Table:
     for row in rows:
         view = row.views[eye]
         mark = "*" if view.outside > OUTSIDE else " "
-        numbers: tuple[str, ...] = (
-            f"{view.accuracy:.3f}",
-            f"{view.log_probability:.3f}",
-            f"{view.frechet:.2f}",
-        )
+        numbers = [f"{view.accuracy:.3f}", f"{view.log_probability:.3f}", f"{view.frechet:.2f}"]
         if eye == DIVERSITY_EYE:
-            numbers += (f"{row.diversity:.2f}",)
+            numbers.append(f"{row.diversity:.2f}")
         table.add_row(row.name, *numbers, signed(view.equal_accuracy, 2) + mark)
     return table

@@ -107,11 +107,11 @@ def print_quote(console: Console, quote: Quote, limits: Limits) -> None:
     """Print phases and total, shares and waiting, where limits would stop it, the assumptions."""
     console.print(quote.title)
     console.print(_table(quote))
-    console.print(_open_plan(quote))
+    low, high = quote.seconds_low / OPEN_PLAN_SECONDS, quote.open_plan_share
+    part = f"{_span(100 * low, 100 * high)} % of" if high < 10 else f"{_span(low, high)} times"
+    console.print(f"That is {part} the Open plan's {OPEN_PLAN_SECONDS:.0f} QPU s in 28 days.")
     console.print(_waiting(quote))
-    for line in _stops(quote, limits):
-        console.print(line, style="yellow")
-    for line in quote.warnings:
+    for line in (*_stops(quote, limits), *quote.warnings):
         console.print(line, style="yellow")
     console.print("Assumed:")
     notes = [f"{phase.phase}: {phase.note}." for phase in quote.phases if phase.note]
@@ -125,31 +125,12 @@ def _table(quote: Quote) -> Table:
     price = quote.dollars_per_second
     for phase in quote.phases:
         low, high = phase.seconds_low, phase.seconds
-        table.add_row(
-            phase.phase,
-            _number(phase.jobs),
-            _number(phase.circuits),
-            _number(phase.shots),
-            _span(low, high),
-            _span(price * low, price * high),
-        )
+        counts = map(_number, (phase.jobs, phase.circuits, phase.shots))
+        table.add_row(phase.phase, *counts, _span(low, high), _span(price * low, price * high))
     table.add_section()
-    table.add_row(
-        "total",
-        _number(quote.jobs),
-        _number(quote.circuits),
-        "",
-        _span(quote.seconds_low, quote.seconds),
-        _span(quote.dollars_low, quote.dollars),
-    )
+    spent = (_span(quote.seconds_low, quote.seconds), _span(quote.dollars_low, quote.dollars))
+    table.add_row("total", _number(quote.jobs), _number(quote.circuits), "", *spent)
     return table
-
-
-def _open_plan(quote: Quote) -> str:
-    share = quote.open_plan_share
-    low = quote.seconds_low / OPEN_PLAN_SECONDS
-    part = f"{_span(100 * low, 100 * share)} % of" if share < 10 else f"{_span(low, share)} times"
-    return f"That is {part} the Open plan's {OPEN_PLAN_SECONDS:.0f} QPU s in 28 days."
 
 
 def _waiting(quote: Quote) -> str:

@@ -15,11 +15,11 @@ from rich.console import Console
 from qhw.console import from_here
 from qhw.errors import ConfigError, DataError, InterruptedWorkError, UnknownNameError
 from qhw.files import write_json
-from qhw.known import DeviceName, refuse_unknown, stand_in_names
+from qhw.known import DeviceName, open_snapshot, refuse_unknown, stand_in_names
 from qhw.runs.directory import RunDirectory
 from qhw.runs.lock import sole_use
 from qhw.studies.catalogue import STUDIES
-from qhw.studies.finding import ADVICE, Finding, write_finding
+from qhw.studies.finding import ADVICE, write_finding
 from qhw.studies.measured.conditions import newest_update
 from qhw.studies.measured.training_groups import group_runs
 from qhw.studies.sizes import Sizes
@@ -66,17 +66,9 @@ def report_noise(
     """
     if device is not None:
         refuse_unknown("aer_noisy", device)
-    groups = group_runs(runs)
-    _refuse_large(runs)
     studied = device or trained_on(runs[0])
     progress = _Progress(Console())
-    progress.tell(f"the noise of {studied}")
-    for number, group in enumerate(groups):
-        also = " (in the section on the task alone)" if number else ""
-        progress.tell(f"{group.name}: {', '.join(run.name for run in group.runs)}{also}")
-    for run in runs:
-        _warn_unfinished(progress, run)
-    _warn_slow(progress, runs)
+    _announce(progress, runs, studied)
     sizes = Sizes.full() if full else Sizes.quick()
     scope = Scope(tuple(runs), folder, studied, sizes, progress.tell)
     folder.mkdir(parents=True, exist_ok=True)
@@ -134,9 +126,46 @@ class _Progress:
         self.study = ""
 
 
+def _announce(progress: _Progress, runs: Sequence[RunDirectory], studied: str) -> None:
+    """Say what is reported on, and what to know of it beforehand.
+
+    Raises:
+        ConfigError: If the runs do not go together, or have no circuit that can be simulated.
+    """
+    groups = group_runs(runs)
+    qubits = max(run.config.actor.circuit.qubits for run in runs)
+    if qubits > MOST_QUBITS:
+        raise ConfigError(
+            f"A circuit of {qubits} qubits: a device's noise is simulated up to {MOST_QUBITS}.",
+            f"Report on runs of {MOST_QUBITS} qubits or fewer.",
+        )
+    progress.tell(f"the noise of {studied}")
+    for number, group in enumerate(groups):
+        also = " (in the section on the task alone)" if number else ""
+        progress.tell(f"{group.name}: {', '.join(run.name for run in group.runs)}{also}")
+    for run in runs:
+        done, wanted = newest_update(run), run.config.ppo.updates
+        if done < wanted:
+            unfinished = f"{run.name} stands at update {done} of {wanted}"
+            progress.tell(f"{unfinished}: its training is unfinished")
+    if qubits in SLOWER:
+        progress.tell(
+            f"a circuit of {qubits} qubits: its noise takes about {SLOWER[qubits]} times as long "
+            "to simulate as that of 4; stop and go on when you like"
+        )
+
+
 def _perform(progress: _Progress, scope: Scope, steps: Sequence[Step]) -> None:
+    """Do the steps; a device that the circuit does not fit on is refused before any measurement.
+
+    Raises:
+        ConfigError: With the numbers of qubits.
+    """
     if "acquire" in steps:
-        _refuse_small(scope)
+        wanted = scope.runs[0].config.actor.circuit.qubits
+        there = open_snapshot(scope.device).num_qubits
+        if wanted > there:
+            raise ConfigError.too_wide(wanted, scope.device, there)
         for entry in STUDIES:
             progress.timed(entry.name, partial(entry.load().acquire, scope))
     if "analyse" in steps:
@@ -150,12 +179,19 @@ def _perform(progress: _Progress, scope: Scope, steps: Sequence[Step]) -> None:
 
 
 def _analyse(console: Console, scope: Scope) -> None:
-    """All findings, or none: a page is never of two devices."""
+    """All findings, or none: a page is never of two devices.
+
+    Of each the answer is printed; or why there is none, and what can be said all the same.
+    """
     findings = [entry.load().analyse(scope) for entry in STUDIES]
     (scope.folder / ANALYSED).unlink(missing_ok=True)
     for finding in findings:
         write_finding(scope.analysis, finding)
-        _tell_finding(console, finding)
+        console.print(finding.question, style="bold")
+        console.print(finding.answer or finding.refusal, highlight=False, markup=False)
+        if finding.observed:
+            seen = f"This one controller: {finding.observed}"
+            console.print(seen, highlight=False, markup=False)
     if any(finding.observed for finding in findings):
         console.print(ADVICE, highlight=False, markup=False)
     write_json(scope.folder / ANALYSED, _identity(scope))
@@ -182,49 +218,3 @@ def _identity(scope: Scope) -> dict[str, Any]:
     """What a report's findings depend on."""
     runs = [[run.id, newest_update(run)] for run in scope.runs]
     return {"runs": runs, "devices": scope.device, "lengths (--full)": scope.full}
-
-
-def _tell_finding(console: Console, finding: Finding) -> None:
-    """The answer; or why there is none, and what can be said all the same."""
-    console.print(finding.question, style="bold")
-    console.print(finding.answer or finding.refusal, highlight=False, markup=False)
-    if finding.observed:
-        console.print(f"This one controller: {finding.observed}", highlight=False, markup=False)
-
-
-def _warn_unfinished(progress: _Progress, run: RunDirectory) -> None:
-    done, wanted = newest_update(run), run.config.ppo.updates
-    if done < wanted:
-        progress.tell(f"{run.name} stands at update {done} of {wanted}: its training is unfinished")
-
-
-def _warn_slow(progress: _Progress, runs: Sequence[RunDirectory]) -> None:
-    qubits = max(run.config.actor.circuit.qubits for run in runs)
-    if qubits in SLOWER:
-        progress.tell(
-            f"a circuit of {qubits} qubits: its noise takes about {SLOWER[qubits]} times as long "
-            "to simulate as that of 4; stop and go on when you like"
-        )
-
-
-def _refuse_large(runs: Sequence[RunDirectory]) -> None:
-    qubits = max(run.config.actor.circuit.qubits for run in runs)
-    if qubits > MOST_QUBITS:
-        raise ConfigError(
-            f"A circuit of {qubits} qubits: a device's noise is simulated up to {MOST_QUBITS}.",
-            f"Report on runs of {MOST_QUBITS} qubits or fewer.",
-        )
-
-
-def _refuse_small(scope: Scope) -> None:
-    """Refuse a device that the circuit does not fit on, before anything is measured.
-
-    Raises:
-        ConfigError: With the numbers of qubits.
-    """
-    from qhw.known import open_snapshot
-
-    wanted = scope.runs[0].config.actor.circuit.qubits
-    there = open_snapshot(scope.device).num_qubits
-    if wanted > there:
-        raise ConfigError.too_wide(wanted, scope.device, there)

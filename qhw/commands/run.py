@@ -10,11 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from diffusion.bundle import Bundle
 from diffusion.episodes import Episode
 from diffusion.headroom import Candidate, play_candidate
-from diffusion.lpips_distance import LpipsDistance
-from diffusion.metrics import psnr, ssim
 from qhw.config import RunConfig
 from qhw.console import from_here, plain_table, print_facts
 from qhw.devices.opening import Requester
@@ -22,6 +19,7 @@ from qhw.devices.session import Display, paid_session
 from qhw.evaluation import plots
 from qhw.evaluation.eyes import EYES
 from qhw.evaluation.judges import Judges, evaluation_latents
+from qhw.evaluation.pairs import likeness
 from qhw.evaluation.playing import play_policy, prepare_device
 from qhw.files import write_json
 from qhw.runs.deployment import DeploymentRecord
@@ -123,31 +121,29 @@ def _deploy_on_device(
 
 
 def _sample(
-    console: Console,
-    display: Display,
-    folder: Path,
-    player: Player,
-    request: DeploymentRequest,
+    console: Console, display: Display, folder: Path, player: Player, request: DeploymentRequest
 ) -> None:
     if player.paid_backend is not None:
         prepare_device(player, player.paid_backend, "images")
         print_facts(console, player.paid_backend.facts().words())
+    card = player.bundle.card
     paired = evaluation_latents(player.bundle, request.images, SAMPLE_SEED + request.seed)
     started = time.perf_counter()
     with for_pictures(), display.status(f"sampling {request.images} pictures"):
         episode = play_policy(player, paired, "images", request.query_every)
         seconds = time.perf_counter() - started
-        best = Candidate(player.bundle.card.chosen.constant)
+        best = Candidate(card.chosen.constant)
         wide = player.environment.widened()
         constant = play_candidate(wide, best, paired.latents, paired.labels)
-    name = f"constant {best.low:g}"
-    _save_pictures(folder, player.bundle, name, episode, constant, paired.labels)
+    episodes = {"policy": episode, f"constant {best.low:g}": constant}
+    panels = {name: played.images for name, played in episodes.items()}
+    titles = [card.class_names[int(label)] for label in paired.labels]
+    plots.picture_grid(folder / "pictures.png", panels, titles)
+    plots.guidance_traces(folder / "guidance.png", episode.guidance, best.low)
     judges = Judges(player.bundle)
-    arms = {
-        "policy": _sampled(judges, episode, paired.labels),
-        name: _sampled(judges, constant, paired.labels),
-    }
-    alike = _likeness(episode.images, constant.images)
+    arms = {name: _sampled(judges, played, paired.labels) for name, played in episodes.items()}
+    measured = likeness(episode.images, constant.images)
+    alike = {name: float(values.mean()) for name, values in measured.items()}
     _report(console, folder, player, arms, alike, seconds, request)
 
 
@@ -164,10 +160,8 @@ def _record(
         "mitigation": config.backend.mitigation,
         "readout_errors": config.hardware.readout_errors,
     }
-    command = _command(run, config, request)
-    return DeploymentRecord.open(
-        folder, settings, command, resume=request.resume, fresh=request.fresh
-    )
+    command, resume, fresh = _command(run, config, request), request.resume, request.fresh
+    return DeploymentRecord.open(folder, settings, command, resume=resume, fresh=fresh)
 
 
 def _command(run: RunDirectory, config: RunConfig, request: DeploymentRequest) -> str:
@@ -182,21 +176,12 @@ def _command(run: RunDirectory, config: RunConfig, request: DeploymentRequest) -
         "mitigation": config.backend.mitigation,
         **{name.replace("_", "-"): value for name, value in hardware.items()},
     }
-    typed = [f"--{name} {_plain(value)}" for name, value in options.items() if value is not None]
+    typed = [
+        f"--{name} {value:.12g}" if isinstance(value, float) else f"--{name} {value}"
+        for name, value in options.items()
+        if value is not None
+    ]
     return " ".join([f"qhw run {from_here(run.path)}", *typed, "--resume"])
-
-
-def _plain(value: object) -> str:
-    return f"{value:.12g}" if isinstance(value, float) else str(value)
-
-
-def _likeness(images: Tensor, others: Tensor) -> dict[str, float]:
-    """How alike two sets of pictures (N, c, h, w) in [0, 1] are, pair by pair, on average."""
-    return {
-        "PSNR (dB)": float(psnr(images, others).mean()),
-        "SSIM": float(ssim(images, others).mean()),
-        "LPIPS": float(LpipsDistance()(images, others).mean()),
-    }
 
 
 def _sampled(judges: Judges, episode: Episode, labels: Tensor) -> Sampled:
@@ -207,15 +192,6 @@ def _sampled(judges: Judges, episode: Episode, labels: Tensor) -> Sampled:
         {eye: float(sight.correct.mean()) for eye, sight in sights.items()},
         {eye: float(sight.log_probability.mean()) for eye, sight in sights.items()},
     )
-
-
-def _save_pictures(
-    folder: Path, bundle: Bundle, name: str, policy: Episode, constant: Episode, labels: Tensor
-) -> None:
-    titles = [bundle.card.class_names[int(label)] for label in labels]
-    panels = {"policy": policy.images, name: constant.images}
-    plots.picture_grid(folder / "pictures.png", panels, titles)
-    plots.guidance_traces(folder / "guidance.png", policy.guidance, bundle.card.chosen.constant)
 
 
 def _report(

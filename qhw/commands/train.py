@@ -64,7 +64,13 @@ def train_run(
     console = Console()
     display = Display(console)
     with sole_use(run.path):
-        trainer = _open_or_discard(run, backend, display)
+        try:
+            refuse_for_gradients(run.config)
+            refuse_endless_jobs(run.config)
+            trainer = Trainer.of(run, backend, display)
+        except QhwError:
+            run.discard()  # what cannot begin leaves nothing behind
+            raise
         with paid_session(console, trainer.player.paid_backend, run.path):
             _take_up(run, trainer)
             _announce(console, run, trainer)
@@ -72,41 +78,24 @@ def train_run(
         evaluate_under_lock(run, trainer.config.evaluation.latents, backend=backend)
 
 
-def _open_or_discard(
-    run: RunDirectory, backend: ExpectationBackend | None, display: Display
-) -> Trainer:
-    """The run's trainer; a run that cannot begin leaves nothing behind."""
-    try:
-        refuse_for_gradients(run.config)
-        refuse_endless_jobs(run.config)
-        return Trainer.of(run, backend, display)
-    except QhwError:
-        run.discard()
-        raise
-
-
 def _take_up(run: RunDirectory, trainer: Trainer) -> None:
     """Begin the run, or go on from its newest checkpoint, or from the ledger's later journal."""
+    player = trainer.player
     if not run.has_begun:
-        _begin(run, trainer)
+        source = trainer.config.start_from
+        if source is not None:
+            trainer.take_weights(open_run(Path(source)).latest_checkpoint())
+        if player.paid_backend is not None:
+            player.paid_backend.prepare()
+        run.begin(trainer.checkpoint(), describe(trainer))
         return
     trainer.restore(run.latest_checkpoint())
-    player = trainer.player
     require_ledger(run, player.paid_backend, player.updates)
     content = player.paid_backend.latest_journal() if player.paid_backend else None
     journal = unpack(content) if content else None
     if journal and journal.state["stage"] == TRAINING and journal.update == player.updates:
         trainer.restore(journal)
     run.truncate_metrics(player.updates)
-
-
-def _begin(run: RunDirectory, trainer: Trainer) -> None:
-    source = trainer.config.start_from
-    if source is not None:
-        trainer.take_weights(open_run(Path(source)).latest_checkpoint())
-    if trainer.player.paid_backend is not None:
-        trainer.player.paid_backend.prepare()
-    run.begin(trainer.checkpoint(), describe(trainer))
 
 
 def describe(trainer: Trainer) -> dict[str, Any]:
@@ -142,7 +131,11 @@ def _announce(console: Console, run: RunDirectory, trainer: Trainer) -> None:
 def _loop(
     console: Console, run: RunDirectory, trainer: Trainer, tensorboard: bool, display: Display
 ) -> None:
-    writer = _event_writer(run) if tensorboard else None
+    writer: Any = None
+    if tensorboard:
+        from torch.utils.tensorboard import SummaryWriter
+
+        writer = SummaryWriter(str(run.path / "events"))
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
         total = trainer.config.ppo.updates
@@ -162,12 +155,6 @@ def _loop(
             progress.update(task, completed=trainer.player.updates, description=label)
     if writer is not None:
         writer.close()
-
-
-def _event_writer(run: RunDirectory) -> Any:
-    from torch.utils.tensorboard import SummaryWriter
-
-    return SummaryWriter(str(run.path / "events"))
 
 
 def refuse_for_gradients(config: RunConfig) -> None:

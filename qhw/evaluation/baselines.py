@@ -18,7 +18,6 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
 
 from diffusion.bundle import Bundle
 from diffusion.comparison import ScoredArm
@@ -112,23 +111,29 @@ class Baselines:
         mean = self._bundle.card.chosen.constant
         named = baseline_schedules(self._environment.num_steps, mean)
         del named["constant"]
-        return [NamedOutcome(name, self._schedule(guidance)) for name, guidance in named.items()]
+        outcomes = []
+        for name, guidance in named.items():
+            play = partial(play_schedule, self._environment, guidance=guidance)
+            outcome = self._recall({"schedule": guidance.tolist()}, play)
+            outcomes.append(NamedOutcome(name, outcome))
+        return outcomes
 
     def candidate(self, name: str, candidate: Candidate) -> Baseline:
         """A constant or a confidence rule."""
         play = partial(play_candidate, self._environment, candidate)
         return Baseline(name, self._recall(asdict(candidate), play), candidate)
 
-    def _schedule(self, guidance: Tensor) -> Outcome:
-        """Guidance scales (T,), the same for every latent."""
-
-        def play(latents: Tensor, labels: Tensor) -> Episode:
-            return play_schedule(self._environment, latents, labels, guidance)
-
-        return self._recall({"schedule": guidance.tolist()}, play)
-
     def _recall(self, guidance: dict[str, Any], play: Callable[..., Episode]) -> Outcome:
-        key = json.dumps(self._key(guidance), sort_keys=True)
+        facts = {
+            "bundle": self._bundle.card.digest,
+            "reward": asdict(self._reward),
+            "cfg_base": self._base,
+            "range": self._environment.guidance_range,
+            "steps": self._environment.num_steps,
+            "latents": len(self.paired.labels),
+            "guidance": guidance,
+        }
+        key = json.dumps(facts, sort_keys=True)
         name = f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.safetensors"
         for folder in self._folders:
             if (folder / name).exists():
@@ -139,17 +144,6 @@ class Baselines:
         write_outcome(path, outcome, key)
         # What is recalled later was rounded on the way to the disk; be the same the first time.
         return read_outcome(path)
-
-    def _key(self, guidance: dict[str, Any]) -> dict[str, Any]:
-        return {
-            "bundle": self._bundle.card.digest,
-            "reward": asdict(self._reward),
-            "cfg_base": self._base,
-            "range": self._environment.guidance_range,
-            "steps": self._environment.num_steps,
-            "latents": len(self.paired.labels),
-            "guidance": guidance,
-        }
 
 
 def write_outcome(path: Path, outcome: Outcome, key: str) -> None:

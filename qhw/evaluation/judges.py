@@ -107,27 +107,21 @@ class Judges:
 
     def see(self, images: Tensor, labels: Tensor) -> dict[str, Sight]:
         """Show pictures (N, c, h, w) in [0, 1] to every eye."""
-        return {name: _see(eye, images, labels) for name, eye in self._eyes.items()}
+        sights = {}
+        for name, eye in self._eyes.items():
+            logits, features = _look(eye, images)
+            log_probability = logits.log_softmax(dim=1).gather(1, labels[:, None])[:, 0]
+            correct = logits.argmax(1) == labels
+            sights[name] = Sight(_array(log_probability), _array(correct), _array(features))
+        return sights
 
     def judge(self, episode: Episode, labels: Tensor) -> Outcome:
         """Score an episode's final pictures; needs two pictures of a class at least."""
-        scores = {
-            name: _score(sight, self._references[name], labels)
-            for name, sight in self.see(episode.images, labels).items()
-        }
+        scores = {}
+        for name, sight in self.see(episode.images, labels).items():
+            arm = ScoredArm.of(sight.correct, sight.features, self._references[name])
+            scores[name] = Score(sight.log_probability, arm, diversity(sight.features, labels))
         return Outcome(_array(episode.returns), _array(episode.guidance.mean(dim=0)), scores)
-
-
-def _see(eye: Classifier, images: Tensor, labels: Tensor) -> Sight:
-    logits, features = _look(eye, images)
-    log_probability = logits.log_softmax(dim=1).gather(1, labels[:, None])[:, 0]
-    correct = logits.argmax(1) == labels
-    return Sight(_array(log_probability), _array(correct), _array(features))
-
-
-def _score(sight: Sight, reference: GaussianReference, labels: Tensor) -> Score:
-    arm = ScoredArm.of(sight.correct, sight.features, reference)
-    return Score(sight.log_probability, arm, diversity(sight.features, labels))
 
 
 def _look(eye: Classifier, images: Tensor) -> tuple[Tensor, Tensor]:

@@ -105,15 +105,19 @@ def equal_accuracy(
 
 def alikeness(images: Tensor, others: Tensor, resamples: int) -> dict[str, Interval]:
     """How alike both policies' pictures of the same latent are; PSNR only if none are equal."""
-    measured = {
+    return {
+        name: bootstrap_mean(values, resamples=resamples)
+        for name, values in likeness(images, others).items()
+        if values.isfinite().all()
+    }
+
+
+def likeness(images: Tensor, others: Tensor) -> dict[str, Tensor]:
+    """How alike two sets of pictures (N, c, h, w) in [0, 1] are: (N,) of each measure."""
+    return {
         "PSNR (dB)": psnr(images, others),
         "SSIM": ssim(images, others),
         "LPIPS": LpipsDistance()(images, others),
-    }
-    return {
-        name: bootstrap_mean(values, resamples=resamples)
-        for name, values in measured.items()
-        if values.isfinite().all()
     }
 
 

@@ -35,7 +35,8 @@ def picture_grid(path: Path, panels: dict[str, Tensor], titles: Sequence[str]) -
         for axes in grid:
             axes.axis("off")
         for axes, image, title in zip(grid, images, titles, strict=False):
-            axes.imshow(_pixels(image), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+            pixels = image.permute(1, 2, 0).squeeze(-1).cpu().numpy()  # (h, w) or (h, w, 3)
+            axes.imshow(pixels, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
             axes.set_title(title, fontsize=8)
     figure.savefig(path, dpi=150)
 
@@ -58,11 +59,3 @@ def _figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
-
-
-def _pixels(image: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    """A picture (c, h, w) as (h, w), or (h, w, 3) in colour."""
-    array: np.ndarray[tuple[int, ...], np.dtype[np.float32]] = (
-        image.permute(1, 2, 0).squeeze(-1).cpu().numpy()
-    )
-    return array

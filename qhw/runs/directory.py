@@ -75,7 +75,14 @@ class RunDirectory:
 
     def write_provenance(self, facts: Mapping[str, Any]) -> None:
         """Write `provenance.json`: versions, command line, and the given facts."""
-        write_json(self.path / "provenance.json", {**_environment_facts(), **facts})
+        environment = {
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+            "command": ["qhw", *sys.argv[1:]],
+            "git_commit": _git_commit(),
+            "python": sys.version.split()[0],
+            "versions": {name: metadata.version(name) for name in ("qhw", *RECORDED_PACKAGES)},
+        }
+        write_json(self.path / "provenance.json", {**environment, **facts})
 
     def read_json(self, name: str) -> Any:
         """Read one of the run's JSON files."""
@@ -153,7 +160,10 @@ class RunDirectory:
         """Write what the run is made with and its first checkpoint; point `latest` to it."""
         self.write_provenance(facts)
         self.save_checkpoint(first)
-        _point_latest_to(self.path.parent, self.path)
+        temporary = self.path.parent / ".latest.partial"
+        temporary.unlink(missing_ok=True)
+        temporary.symlink_to(self.path.name, target_is_directory=True)
+        temporary.replace(self.path.parent / "latest")
 
     @property
     def has_begun(self) -> bool:
@@ -208,23 +218,6 @@ def list_runs(root: Path) -> list[RunDirectory]:
     """All runs below `root`, oldest first; by name where the file system's clock sees a tie."""
     configs = sorted(root.glob("*/config.toml"), key=lambda path: (path.stat().st_mtime_ns, path))
     return [RunDirectory(path.parent) for path in configs if not path.parent.is_symlink()]
-
-
-def _point_latest_to(root: Path, path: Path) -> None:
-    temporary = root / ".latest.partial"
-    temporary.unlink(missing_ok=True)
-    temporary.symlink_to(path.name, target_is_directory=True)
-    temporary.replace(root / "latest")
-
-
-def _environment_facts() -> dict[str, Any]:
-    return {
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": ["qhw", *sys.argv[1:]],
-        "git_commit": _git_commit(),
-        "python": sys.version.split()[0],
-        "versions": {name: metadata.version(name) for name in ("qhw", *RECORDED_PACKAGES)},
-    }
 
 
 def _git_commit() -> str | None:

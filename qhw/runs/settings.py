@@ -16,6 +16,8 @@ LIMITS = ("max_qpu_seconds", "max_jobs", "max_cost")
 """Settings of a device that hold for one run and are not handed on to the next."""
 RAISABLE = (*LIMITS, "job_wait", "on_drift")
 """Settings of a device that a resumed run may be given anew."""
+OF_BACKEND = ("backend", "hardware", "gradient")
+"""Tables that belong to one kind of backend."""
 DEVICE_LATENTS = 20
 """Evaluation latents on a device, unless more are asked for: each costs QPU time."""
 FULL_LATENTS = 2000
@@ -55,8 +57,9 @@ def training_settings(
         raise UnknownNameError.nearest("preset", preset, PRESETS, "qhw train --help")
     base = merge(PRESETS[preset], load_config(config) if config else {})
     if start_from is not None:
-        base = merge(_settings_of(start_from, chosen), base)
-        base = {**base, "start_from": str(start_from.resolve())}
+        source = open_run(start_from).config
+        values = _handed_on(source, chosen.get("backend", {}), (*OF_BACKEND, "evaluation"))
+        base = {**merge(values, base), "start_from": str(start_from.resolve())}
     settings = merge(base, chosen)
     if DeviceName(settings.get("backend", {}).get("name", "")).takes_jobs:
         settings = merge({"evaluation": {"latents": DEVICE_LATENTS}}, settings)
@@ -117,12 +120,7 @@ def _with_limits(run: RunDirectory, hardware: dict[str, Any]) -> RunDirectory:
 
 
 def deployment_settings(
-    path: Path,
-    backend: dict[str, Any],
-    hardware: dict[str, Any],
-    *,
-    resume: bool,
-    fresh: bool,
+    path: Path, backend: dict[str, Any], hardware: dict[str, Any], *, resume: bool, fresh: bool
 ) -> RunConfig:
     """Settings to sample with a trained run.
 
@@ -153,35 +151,24 @@ def settings_on_backend(
     config: RunConfig, backend: dict[str, Any], hardware: dict[str, Any]
 ) -> RunConfig:
     """The run's settings with another backend; a change of its kind drops what does not apply."""
-    values = _without_limits(config.model_dump(exclude_unset=True, exclude_none=True))
-    if backend.get("name") is not None and _kind(backend["name"]) != _kind(config.backend.name):
-        values = _without_backend(values)
+    values = _handed_on(config, backend, OF_BACKEND)
     return parse_config(merge(values, {"backend": backend, "hardware": hardware}))
 
 
-def _settings_of(start_from: Path, chosen: dict[str, Any]) -> dict[str, Any]:
-    """The source run's settings; those of a backend of another kind are left behind."""
-    config = open_run(start_from).config
-    values = _without_limits(config.model_dump(exclude_unset=True, exclude_none=True))
-    values.pop("start_from", None)
-    name = chosen.get("backend", {}).get("name")
-    if name is not None and _kind(name) != _kind(config.backend.name):
-        values = _without_backend(values)
-        values.pop("evaluation", None)
+def _handed_on(
+    config: RunConfig, backend: dict[str, Any], of_backend: tuple[str, ...]
+) -> dict[str, Any]:
+    """A run's settings for another one; on a backend of another kind those `of_backend` stay.
+
+    So do limits: what was allowed to one run is not allowed to another, whoever pays says so anew.
+    """
+    values = config.model_dump(exclude_unset=True, exclude_none=True)
+    lasting = {k: value for k, value in values.pop("hardware", {}).items() if k not in LIMITS}
+    if lasting:
+        values["hardware"] = lasting
+    if backend.get("name") is not None and _kind(backend["name"]) != _kind(config.backend.name):
+        return {key: value for key, value in values.items() if key not in of_backend}
     return values
-
-
-def _without_limits(values: dict[str, Any]) -> dict[str, Any]:
-    """What was allowed to one run is not allowed to another: whoever pays says so anew."""
-    hardware = values.get("hardware", {})
-    lasting = {name: value for name, value in hardware.items() if name not in LIMITS}
-    others = {name: table for name, table in values.items() if name != "hardware"}
-    return {**others, "hardware": lasting} if lasting else others
-
-
-def _without_backend(values: dict[str, Any]) -> dict[str, Any]:
-    dropped = ("backend", "hardware", "gradient")
-    return {key: value for key, value in values.items() if key not in dropped}
 
 
 def _kind(name: str) -> str:

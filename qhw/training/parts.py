@@ -152,10 +152,7 @@ def make_rule(config: GradientConfig, generator: np.random.Generator) -> Gradien
 
 
 def make_actor(
-    config: RunConfig,
-    scaler: StateScaler,
-    backend: ExpectationBackend | None,
-    rule: GradientRule,
+    config: RunConfig, scaler: StateScaler, backend: ExpectationBackend | None, rule: GradientRule
 ) -> RingActor | MlpActor:
     """The controller, with weights drawn from the run's seed."""
     generator = torch.Generator().manual_seed(config.seed)

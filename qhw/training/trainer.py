@@ -42,12 +42,7 @@ from qhw.runs.checkpoint import (
 )
 from qhw.runs.directory import RunDirectory
 from qhw.threads import for_pictures
-from qhw.training.in_progress import (
-    Updating,
-    restore_rollout,
-    rollout_of,
-    rollout_tensors,
-)
+from qhw.training.in_progress import Updating, restore_rollout, rollout_of, rollout_tensors
 from qhw.training.parts import make_rule, ppo_config
 from qhw.training.player import Player
 from qhw.training.reopening import requester_of, require_own_backend
@@ -307,10 +302,7 @@ class Trainer:
 
     @property
     def _optimizers(self) -> dict[str, Optimizer]:
-        return {
-            "actor_optimizer": self.actor_optimizer,
-            "critic_optimizer": self.critic_optimizer,
-        }
+        return {"actor_optimizer": self.actor_optimizer, "critic_optimizer": self.critic_optimizer}
 
     def _set_rates(self, ppo: PpoSection) -> None:
         """Let both rates fall linearly to `final_rate_fraction` over the run."""
@@ -327,18 +319,12 @@ class Trainer:
         named = [(name, p) for name, p in self.actor.named_parameters() if p.requires_grad]
         pairs = zip(named, before, strict=True)
         still = [name for (name, new), old in pairs if torch.equal(old, new)]
-        if still and not (self._one_step_from_zero and len(still) < len(named)):
-            raise RuntimeError(f"an update left {still} where they were: the gradient is cut off")
-
-    @property
-    def _one_step_from_zero(self) -> bool:
-        """Whether the update took one step from a head whose last layer is zero.
-
-        Nothing below that layer has a gradient in such a step.
-        """
         ppo = self.config.ppo
+        # Nothing below a last layer of zeros has a gradient in the first step.
         first = self.player.updates == 0 and self.config.start_from is None
-        return first and ppo.epochs * ppo.minibatches == 1
+        one_step_from_zero = first and ppo.epochs * ppo.minibatches == 1
+        if still and not (one_step_from_zero and len(still) < len(named)):
+            raise RuntimeError(f"an update left {still} where they were: the gradient is cut off")
 
 
 def action_statistics(rollout: Rollout) -> dict[str, float]:

@@ -77,6 +77,7 @@ class TestSteps:
         assert {path: path.stat().st_mtime_ns for path in data.iterdir()} == before
         monkeypatch.setattr("qhw.backends.opening.open_backend", None)
         monkeypatch.setattr("qhw.known.open_snapshot", None)
+        monkeypatch.setattr("qhw.commands.report.open_snapshot", None)
         monkeypatch.setattr("diffusion.bundle.load_bundle", None)
         report_noise([tiny], tmp_path, DEVICE, steps=["analyse"])
         first = (tmp_path / "analysis" / "noise_scale.json").read_bytes()
