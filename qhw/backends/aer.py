@@ -8,7 +8,6 @@ Aer's save instructions ignore read-out error, so it is folded into the probabil
 from __future__ import annotations
 
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,7 @@ from calibration import DeviceSnapshot, confusion_matrices, noise_model, scale_n
 from policy import Cost, Estimate, RingCircuit
 from policy.backend import FloatArray, checked_shapes
 from qhw.backends.facts import BackendFacts
-from qhw.backends.transpilation import TranspiledCircuit, reduced
+from qhw.backends.transpilation import TranspiledCircuit, parameter_columns, reduced
 from qhw.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -32,8 +31,10 @@ MAX_QUBITS_EXACT = 12
 MAX_QUBITS_NOISY = 8
 
 
-class _AerBackend(ABC):
+class _AerBackend:
     """What both backends share: binding, probabilities, sampling.
+
+    Each sets its simulator, its circuit with a `save_probabilities`, and its read-out's confusion.
 
     Args:
         circuit: The ansatz.
@@ -43,6 +44,9 @@ class _AerBackend(ABC):
 
     name: str
     warning: str = ""
+    _simulator: AerSimulator
+    _prepared: QuantumCircuit
+    _confusion: FloatArray | None = None
 
     def __init__(self, circuit: RingCircuit, shots: int | None, seed: int) -> None:
         if shots is not None and shots < 1:
@@ -58,12 +62,22 @@ class _AerBackend(ABC):
         started = time.perf_counter()
         sets, inputs = len(weights), len(angles)
         rows = np.hstack([np.tile(angles, (sets, 1)), np.repeat(weights, inputs, axis=0)])
-        probabilities = self._read_out(self._probabilities(rows))
+        probabilities = self.probabilities(rows)
         if self.shots is not None:
             probabilities = sample(probabilities, self.shots, self._generator)
         values = (probabilities @ self._signs).reshape(sets, inputs, -1)
         cost = Cost(len(rows), len(rows) * (self.shots or 0), time.perf_counter() - started)
         return Estimate(values, shot_errors(values, self.shots), cost)
+
+    def probabilities(self, rows: FloatArray) -> FloatArray:
+        """Exact distribution (rows, 2^n) of the bit strings that are read; qubit 0 is lowest.
+
+        Args:
+            rows: (rows, A + P) angles and weights, in rad.
+        """
+        order = parameter_columns(self._prepared, self.circuit.num_angles)
+        there = bound_probabilities(self._simulator, self._prepared, rows[:, order])
+        return there if self._confusion is None else read_out(there, self._confusion)
 
     def random_state(self) -> dict[str, Any]:
         """Where the sampling generator stands, as plain JSON."""
@@ -72,29 +86,6 @@ class _AerBackend(ABC):
     def restore_random_state(self, state: dict[str, Any]) -> None:
         """Put the sampling generator back where `random_state` was taken."""
         self._generator.bit_generator.state = state
-
-    @abstractmethod
-    def facts(self) -> BackendFacts:
-        """What the numbers come from, for provenance."""
-
-    @abstractmethod
-    def _read_out(self, probabilities: FloatArray) -> FloatArray:
-        """Probabilities (rows, 2^n) of what is read, given those of what is there."""
-
-    @property
-    @abstractmethod
-    def _simulator(self) -> AerSimulator:
-        """The simulator that runs the prepared circuit."""
-
-    @property
-    @abstractmethod
-    def _prepared(self) -> QuantumCircuit:
-        """The circuit with its `save_probabilities`."""
-
-    def _probabilities(self, rows: FloatArray) -> FloatArray:
-        """Probabilities (rows, 2^n) of the bit strings; qubit 0 is the lowest bit."""
-        order = [_column(parameter.name, self.circuit) for parameter in self._prepared.parameters]
-        return bound_probabilities(self._simulator, self._prepared, rows[:, order])
 
 
 class AerBackend(_AerBackend):
@@ -114,24 +105,13 @@ class AerBackend(_AerBackend):
     def __init__(self, circuit: RingCircuit, shots: int | None = None, seed: int = 0) -> None:
         super().__init__(circuit, shots, seed)
         refuse_above(circuit.num_qubits, MAX_QUBITS_EXACT, 16 * 2**circuit.num_qubits)
-        self._circuit = circuit.quantum_circuit()
-        _save_probabilities(self._circuit, range(circuit.num_qubits))
-        self._aer = _make_simulator(method="statevector")
+        qubits = range(circuit.num_qubits)
+        self._prepared = saving_probabilities(circuit.quantum_circuit(), qubits, qubits)
+        self._simulator = _make_simulator(method="statevector")
 
     def facts(self) -> BackendFacts:
-        """See `_AerBackend`."""
+        """What the numbers come from, for provenance."""
         return BackendFacts(self.name, engine="aer statevector", shots=self.shots or "exact")
-
-    def _read_out(self, probabilities: FloatArray) -> FloatArray:
-        return probabilities
-
-    @property
-    def _simulator(self) -> AerSimulator:
-        return self._aer
-
-    @property
-    def _prepared(self) -> QuantumCircuit:
-        return self._circuit
 
 
 class NoisyAerBackend(_AerBackend):
@@ -172,12 +152,12 @@ class NoisyAerBackend(_AerBackend):
         self._confusion = confusion_matrices(
             scaled.snapshot, transpiled.output_qubits, symmetric=symmetric_readout
         )
-        self._circuit = saving_probabilities(transpiled.circuit, active, transpiled.output_qubits)
+        self._prepared = saving_probabilities(transpiled.circuit, active, transpiled.output_qubits)
         noise = noise_model(scaled.snapshot, active) if noise_scale > 0 else None
-        self._aer = density_simulator(noise)
+        self._simulator = density_simulator(noise)
 
     def facts(self) -> BackendFacts:
-        """See `_AerBackend`."""
+        """See `AerBackend`."""
         return replace(
             BackendFacts.laid_out(self.name, self.snapshot, self.transpiled),
             device=self.snapshot.name,
@@ -186,17 +166,6 @@ class NoisyAerBackend(_AerBackend):
             engine="aer density_matrix",
             shots=self.shots or "exact",
         )
-
-    def _read_out(self, probabilities: FloatArray) -> FloatArray:
-        return read_out(probabilities, self._confusion)
-
-    @property
-    def _simulator(self) -> AerSimulator:
-        return self._aer
-
-    @property
-    def _prepared(self) -> QuantumCircuit:
-        return self._circuit
 
 
 def refuse_above(num_qubits: int, limit: int, memory: int) -> None:
@@ -230,8 +199,10 @@ def saving_probabilities(
         active: Physical qubits that it uses, the outputs among them.
         outputs: Physical qubits that are read; the first is the lowest bit of a bit string.
     """
+    from qiskit_aer.library import SaveProbabilities
+
     small = reduced(circuit, active)
-    _save_probabilities(small, [active.index(qubit) for qubit in outputs])
+    small.append(SaveProbabilities(len(outputs)), [active.index(qubit) for qubit in outputs])
     return small
 
 
@@ -293,19 +264,6 @@ def shot_errors(values: FloatArray, shots: int | None) -> FloatArray:
         return np.zeros_like(values)
     errors: FloatArray = np.sqrt((1 - values**2).clip(min=0) / shots)
     return errors
-
-
-def _column(name: str, circuit: RingCircuit) -> int:
-    """Column of a parameter in the joint rows, from its name such as `weight[3]`."""
-    vector, index = name.rstrip("]").split("[")
-    return int(index) + (circuit.num_angles if vector == "weight" else 0)
-
-
-def _save_probabilities(circuit: QuantumCircuit, qubits: Sequence[int]) -> None:
-    """Ask Aer for the probabilities of these qubits' bit strings, the first the lowest bit."""
-    from qiskit_aer.library import SaveProbabilities
-
-    circuit.append(SaveProbabilities(len(qubits)), list(qubits))
 
 
 def _make_simulator(**options: Any) -> AerSimulator:

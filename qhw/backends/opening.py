@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from policy import ExpectationBackend, RingCircuit
+from policy import RingCircuit
 from qhw.backends.backend import Backend
 from qhw.config import Engine, MethodName
 from qhw.errors import BackendUnavailableError, ConfigError
@@ -42,11 +41,11 @@ def open_backend(
         device: Snapshot whose noise `aer_noisy` takes.
         shots: Bit strings per circuit; None for exact values.
         noise_scale: Multiplies the device's errors.
-        seed: Of the bit strings.
+        seed: Seed of the bit strings.
         engine: `compiled` computes Aer's numbers much faster and is checked against it here;
             `auto` takes it where it can, and Aer where it cannot.
         mitigation: What `aer_noisy` does to its values; see `qhw.backends.mitigation`.
-        cache: Of transpiled circuits and verdicts; the user's by default.
+        cache: Cache of transpiled circuits and verdicts; the user's by default.
         snapshot: A calibration that `aer_noisy` takes instead of the named device's, such as an
             older one; the circuit stays where it is laid out on that device.
 
@@ -68,14 +67,26 @@ def open_backend(
     from qhw.backends import aer
 
     if name == "aer":
-        _refuse_mitigation(mitigation)
-        return _choose(_noiseless(circuit, shots, seed), engine, kept.verdicts)
+        if mitigation != "none":
+            raise ConfigError(
+                f"--mitigation {mitigation} applies to noisy backends; 'aer' has no noise.",
+                "Leave it out, or take --backend aer_noisy.",
+            )
+        from qhw.backends.compiled import CompiledBackend
+
+        engines = partial(CompiledBackend, circuit), partial(aer.AerBackend, circuit)
+        return _choose(*engines, shots, seed, engine, kept.verdicts)
     aer.refuse_above(circuit.num_qubits, aer.MAX_QUBITS_NOISY, 16 * 4**circuit.num_qubits)
     taken, transpiled = _laid_out(circuit, device, snapshot, kept)
-    simulated = _Simulated(circuit, taken, transpiled, noise_scale, engine, kept)
+    noisy = partial(_open_noisy, circuit, taken, noise_scale, engine, kept.verdicts)
     if mitigation == "none":
-        return simulated.open_at(simulated.transpiled, shots, seed)
-    return _open_mitigated(simulated, mitigation, shots, seed)
+        return noisy(transpiled, shots, seed)
+    from calibration import scale_noise
+    from qhw.backends.mitigation.simulated import Simulation, open_mitigated
+
+    scaled = scale_noise(taken, noise_scale).snapshot
+    simulation = Simulation(circuit, scaled, transpiled, noisy, shots, seed, kept.folded)
+    return open_mitigated(mitigation, simulation)
 
 
 def _laid_out(
@@ -92,107 +103,50 @@ def _laid_out(
     return own, transpile_for(circuit, own, options, cache.transpiled)
 
 
-def _refuse_mitigation(mitigation: MethodName) -> None:
-    if mitigation != "none":
-        raise ConfigError(
-            f"--mitigation {mitigation} applies to noisy backends; 'aer' has no noise.",
-            "Leave it out, or take --backend aer_noisy.",
-        )
-
-
-@dataclass(frozen=True)
-class _Simulated:
-    """A device's noise and the circuit laid out on it; opened as often as scales are needed."""
-
-    circuit: RingCircuit
-    snapshot: DeviceSnapshot
-    transpiled: TranspiledCircuit
-    noise_scale: float
-    engine: Engine
-    cache: Cache
-
-    def open_at(self, transpiled: TranspiledCircuit, shots: int | None, seed: int) -> Backend:
-        """The backend of this circuit, laid out already, perhaps folded."""
-        from qhw.backends.transpilation import uncalibrated_gates
-
-        pair = _noisy(self.circuit, self.snapshot, transpiled, self.noise_scale, shots, seed)
-        backend = _choose(pair, self.engine, self.cache.verdicts)
-        lost = uncalibrated_gates(self.snapshot, transpiled)
-        backend.warning = "; ".join(filter(None, [backend.warning, lost]))
-        return backend
-
-
-def _open_mitigated(
-    simulated: _Simulated, method: MethodName, shots: int | None, seed: int
-) -> Backend:
-    from calibration import scale_noise
-    from qhw.backends.mitigation.simulated import Simulation, open_mitigated
-
-    simulation = Simulation(
-        simulated.circuit,
-        scale_noise(simulated.snapshot, simulated.noise_scale).snapshot,
-        simulated.transpiled,
-        simulated.open_at,
-        shots,
-        seed,
-        simulated.cache.folded,
-    )
-    return open_mitigated(method, simulation)
-
-
-@dataclass(frozen=True)
-class _Pair:
-    """The two engines for one backend, not opened yet; `exact` is Aer without shots."""
-
-    compiled: Callable[[], CompiledBackend]
-    aer: Callable[[], Backend]
-    exact: Callable[[], ExpectationBackend]
-
-
-def _noiseless(circuit: RingCircuit, shots: int | None, seed: int) -> _Pair:
-    from qhw.backends.aer import AerBackend
-    from qhw.backends.compiled import CompiledBackend
-
-    return _Pair(
-        compiled=partial(CompiledBackend, circuit, shots, seed),
-        aer=partial(AerBackend, circuit, shots, seed),
-        exact=partial(AerBackend, circuit),
-    )
-
-
-def _noisy(
+def _open_noisy(
     circuit: RingCircuit,
     snapshot: DeviceSnapshot,
-    transpiled: TranspiledCircuit,
     noise_scale: float,
+    engine: Engine,
+    verdicts: Path,
+    transpiled: TranspiledCircuit,
     shots: int | None,
     seed: int,
-) -> _Pair:
+) -> Backend:
+    """The noisy backend of a circuit that is laid out already, perhaps folded."""
     from qhw.backends.aer import NoisyAerBackend
     from qhw.backends.compiled import CompiledNoisyBackend
+    from qhw.backends.transpilation import uncalibrated_gates
 
-    compiled = partial(CompiledNoisyBackend, circuit, snapshot, transpiled)
-    simulated = partial(NoisyAerBackend, circuit, snapshot, transpiled)
-    return _Pair(
-        compiled=partial(compiled, noise_scale=noise_scale, shots=shots, seed=seed),
-        aer=partial(simulated, noise_scale=noise_scale, shots=shots, seed=seed),
-        exact=partial(simulated, noise_scale=noise_scale),
-    )
+    compiled = partial(CompiledNoisyBackend, circuit, snapshot, transpiled, noise_scale=noise_scale)
+    aer = partial(NoisyAerBackend, circuit, snapshot, transpiled, noise_scale=noise_scale)
+    backend = _choose(compiled, aer, shots, seed, engine, verdicts)
+    lost = uncalibrated_gates(snapshot, transpiled)
+    backend.warning = "; ".join(filter(None, [backend.warning, lost]))
+    return backend
 
 
-def _choose(pair: _Pair, engine: Engine, verdicts: Path) -> Backend:
+def _choose(
+    compiled: Callable[..., CompiledBackend],
+    aer: Callable[..., Backend],
+    shots: int | None,
+    seed: int,
+    engine: Engine,
+    verdicts: Path,
+) -> Backend:
+    """Open one of two engines for a backend; Aer without shots, which is exact, is the judge."""
     from qhw.backends.compiled import CompileError, TooLargeError
     from qhw.backends.compiled.checking import checked
 
     if engine == "aer":
-        return pair.aer()
+        return aer(shots=shots, seed=seed)
     try:
-        backend = pair.compiled()
+        backend = compiled(shots=shots, seed=seed)
     except (CompileError, TooLargeError) as error:
         if engine == "compiled":
             raise
-        fallback = pair.aer()
+        fallback = aer(shots=shots, seed=seed)
         fallback.warning = f"the compiled engine refused: {error.message}"
         return fallback
-    backend.verdict = checked(backend, pair.exact, verdicts)
+    backend.verdict = checked(backend, aer, verdicts)
     return backend

@@ -98,8 +98,12 @@ def fresh_layout(
     source = circuit.quantum_circuit()
     best = _by_rank(source, snapshot, snapshot, options)[0]
     if len(best.active_qubits) > SIMULATED_QUBITS >= circuit.num_qubits:
-        region = quiet_region(snapshot, SIMULATED_QUBITS)
-        best = _by_rank(source, _confined(snapshot, region), snapshot, options)[0]
+        region = set(quiet_region(snapshot, SIMULATED_QUBITS))
+        # With two-qubit gates inside the region alone, routing stays there.
+        gates = tuple(
+            g for g in snapshot.gates if len(g.qubits) == 1 or region.issuperset(g.qubits)
+        )
+        best = _by_rank(source, replace(snapshot, gates=gates), snapshot, options)[0]
     return replace(best, miss_reason=reason)
 
 
@@ -126,26 +130,13 @@ def _by_rank(
     from qiskit import transpile
 
     target = offered.target()
+    level = options.optimization_level
     made = (
-        transpile(
-            source,
-            target=target,
-            optimization_level=options.optimization_level,
-            seed_transpiler=seed,
-        )
+        transpile(source, target=target, optimization_level=level, seed_transpiler=seed)
         for seed in range(options.seeds)
     )
     layouts = [TranspiledCircuit.of(circuit, snapshot, "asked for") for circuit in made]
-    return sorted(
-        layouts, key=lambda each: (max(0, len(each.active_qubits) - SIMULATED_QUBITS), each.score)
-    )
-
-
-def _confined(snapshot: DeviceSnapshot, region: Sequence[int]) -> DeviceSnapshot:
-    """The device with two-qubit gates inside a region alone, so that routing stays there."""
-    inside = set(region)
-    gates = tuple(g for g in snapshot.gates if len(g.qubits) == 1 or inside.issuperset(g.qubits))
-    return replace(snapshot, gates=gates)
+    return sorted(layouts, key=lambda x: (max(0, len(x.active_qubits) - SIMULATED_QUBITS), x.score))
 
 
 def operations(circuit: QuantumCircuit) -> list[Operation]:
@@ -154,6 +145,12 @@ def operations(circuit: QuantumCircuit) -> list[Operation]:
         (item.operation.name, tuple(circuit.find_bit(q).index for q in item.qubits))
         for item in circuit.data
     ]
+
+
+def parameter_columns(circuit: QuantumCircuit, num_angles: int) -> list[int]:
+    """Column in rows of angles and weights of each parameter, in the circuit's own order."""
+    start = {"angle": 0, "weight": num_angles}
+    return [start[p.vector.name] + p.index for p in circuit.parameters]
 
 
 def reduced(circuit: QuantumCircuit, active: Sequence[int]) -> QuantumCircuit:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
-from policy import Cost, RingCircuit
-from policy.backend import Estimate, FloatArray
+from policy import Cost, ExpectationBackend, RingCircuit
+from policy.backend import FloatArray
 from qhw.backends.aer import AerBackend
 from qhw.backends.mitigation.affine import AffineMap
 from qhw.config import AFFINE_CIRCUITS, PROBE_CIRCUITS
@@ -41,10 +41,6 @@ class CalibrationInputs(NamedTuple):
         return np.hstack([self.angles, self.weights])
 
 
-class _Evaluates(Protocol):
-    def evaluate(self, angles: FloatArray, weights: FloatArray) -> Estimate: ...
-
-
 @dataclass(frozen=True)
 class Rows:
     """What was measured, row by row.
@@ -52,7 +48,7 @@ class Rows:
     Attributes:
         values: (rows, n).
         errors: (rows, n), standard errors.
-        cost: Of all rows.
+        cost: Cost of all rows.
     """
 
     values: FloatArray
@@ -69,7 +65,7 @@ def calibration_inputs(
     return CalibrationInputs(angles, rng.uniform(-np.pi, np.pi, (count, circuit.num_weights)))
 
 
-def evaluate_rows(backend: _Evaluates, inputs: CalibrationInputs) -> Rows:
+def evaluate_rows(backend: ExpectationBackend, inputs: CalibrationInputs) -> Rows:
     """Evaluate every row's angles under its own weights, and nothing else."""
     estimates = [
         backend.evaluate(inputs.angles[[row]], inputs.weights[[row]])
@@ -120,8 +116,12 @@ def fit_affine(
     if not measured.shape == errors.shape == ideal.shape or measured.ndim != 2:
         raise ValueError(f"{measured.shape}, {errors.shape}, {ideal.shape}: need (rows, n) each")
     _refuse_too_little(ideal)
-    slope, intercept = _line(measured, ideal)
-    scatter = _scatter(measured - slope * ideal - intercept)
+    away = ideal - ideal.mean(axis=0)
+    slope = (away * measured).sum(axis=0) / (away**2).sum(axis=0)
+    intercept = measured.mean(axis=0) - slope * ideal.mean(axis=0)
+    missed = measured - slope * ideal - intercept
+    # Unbiased variance (n,) about a line of two fitted numbers.
+    scatter = (missed**2).sum(axis=0) / (len(missed) - 2)
     return AffineMap(
         slope=slope,
         intercept=intercept,
@@ -149,18 +149,6 @@ def _refuse_too_little(ideal: FloatArray) -> None:
             f"over the calibration circuits; a slope needs {SMALLEST_SPREAD}.",
             "Take --mitigation readout for this circuit.",
         )
-
-
-def _line(measured: FloatArray, ideal: FloatArray) -> tuple[FloatArray, FloatArray]:
-    away = ideal - ideal.mean(axis=0)
-    slope = (away * measured).sum(axis=0) / (away**2).sum(axis=0)
-    return slope, measured.mean(axis=0) - slope * ideal.mean(axis=0)
-
-
-def _scatter(residuals: FloatArray) -> FloatArray:
-    """Unbiased variance (n,) about a line of two fitted numbers."""
-    variance: FloatArray = (residuals**2).sum(axis=0) / (len(residuals) - 2)
-    return variance
 
 
 def _covariance(scatter: FloatArray, ideal: FloatArray) -> FloatArray:
@@ -229,12 +217,12 @@ def still_fits(
     difference = measured - affine.predict(ideal)
     scatter = errors**2 + affine.residual**2 + ROUNDING**2
     distance = difference**2 / (scatter + affine.own_variance(ideal))
-    found = float(distance.mean())
+    reduced = float(distance.mean())
     threshold = float(chi2.isf(false_alarms / 2, distance.size)) / distance.size
     drift, error = _drift(affine, difference, scatter, ideal)
     limit = float(norm.isf(false_alarms / 4)) * error
-    fits = found <= threshold and abs(drift) <= limit
-    return Probe(fits, found, threshold, drift, limit, false_alarms)
+    fits = reduced <= threshold and abs(drift) <= limit
+    return Probe(fits, reduced, threshold, drift, limit, false_alarms)
 
 
 def _drift(

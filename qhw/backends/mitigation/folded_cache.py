@@ -56,7 +56,15 @@ def folded_for(
         if cached is not None:
             return _described(cached, snapshot, transpiled, "")
         made = _described(fold(transpiled, scale).circuit, snapshot, transpiled, reason)
-        _write(stem, made, scale)
+        facts = {
+            "scale": scale,
+            "two_qubit_gates": made.two_qubit_gates,
+            "depth": made.depth,
+            "mitiq": metadata.version("mitiq"),
+        }
+        stem.parent.mkdir(parents=True, exist_ok=True)
+        # Two processes that fold the same circuit write the same files.
+        write_circuit(stem, made.circuit, facts)
     except OSError as error:
         raise CacheError(
             f"The cache of folded circuits at {stem.parent} cannot be used: {error}",
@@ -88,15 +96,3 @@ def _key(circuit: RingCircuit, transpiled: TranspiledCircuit, scale: int) -> str
     versions = [metadata.version("mitiq"), qiskit.__version__]
     text = json.dumps([FORMAT, circuit.digest, digest, transpiled.output_qubits, scale, *versions])
     return hashlib.sha256(text.encode()).hexdigest()[:24]
-
-
-def _write(stem: Path, made: TranspiledCircuit, scale: int) -> None:
-    """Keep a circuit; two processes that fold the same one write the same files."""
-    facts = {
-        "scale": scale,
-        "two_qubit_gates": made.two_qubit_gates,
-        "depth": made.depth,
-        "mitiq": metadata.version("mitiq"),
-    }
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    write_circuit(stem, made.circuit, facts)

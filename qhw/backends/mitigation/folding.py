@@ -25,6 +25,12 @@ GateList = list[tuple[str, tuple[Any, ...]]]
 SELF_INVERSE = ("id", "x", "cx", "cz", "ecr")
 NEGATED = ("rz", "rx", "rzz", "u1")
 """Gates of one angle whose inverse has the opposite one."""
+_OTHERS: dict[str, Callable[..., GateList]] = {
+    "sx": lambda: [("rz", (-math.pi,)), ("sx", ()), ("rz", (math.pi,))],
+    "u2": lambda phi, lam: [("u2", (-lam - math.pi, -phi + math.pi))],
+    "u3": lambda theta, phi, lam: [("u3", (-theta, -lam, -phi))],
+}
+"""Inverses of further gates, by their angles."""
 
 
 def fold(transpiled: TranspiledCircuit, scale: int) -> TranspiledCircuit:
@@ -89,42 +95,19 @@ def inverse_gates(name: str, parameters: Sequence[Any]) -> GateList:
     )
 
 
-def _inverse_of_sx() -> GateList:
-    return [("rz", (-math.pi,)), ("sx", ()), ("rz", (math.pi,))]
-
-
-def _inverse_of_u2(phi: Any, lam: Any) -> GateList:
-    return [("u2", (-lam - math.pi, -phi + math.pi))]
-
-
-def _inverse_of_u3(theta: Any, phi: Any, lam: Any) -> GateList:
-    return [("u3", (-theta, -lam, -phi))]
-
-
-_OTHERS: dict[str, Callable[..., GateList]] = {
-    "sx": _inverse_of_sx,
-    "u2": _inverse_of_u2,
-    "u3": _inverse_of_u3,
-}
-
-
 def _fold_circuit(circuit: QuantumCircuit, scale: int) -> QuantumCircuit:
+    from qiskit.circuit.library import get_standard_gate_name_mapping
+
     from qhw.backends.mitigation.skeleton import folded_steps
 
+    gates = get_standard_gate_name_mapping()
     qubits = [[circuit.find_bit(qubit).index for qubit in item.qubits] for item in circuit.data]
     folded = circuit.copy_empty_like()
     for step in folded_steps(qubits, scale):
         item = circuit.data[step.position]
         if step.inverted:
             for name, parameters in inverse_gates(item.operation.name, item.operation.params):
-                _append(folded, name, parameters, item.qubits)
+                folded.append(gates[name].base_class(*parameters), item.qubits)
         else:
             folded.append(item.operation, item.qubits)
     return folded
-
-
-def _append(circuit: QuantumCircuit, name: str, parameters: Sequence[Any], qubits: Any) -> None:
-    from qiskit.circuit.library import get_standard_gate_name_mapping
-
-    gate = get_standard_gate_name_mapping()[name].base_class
-    circuit.append(gate(*parameters), qubits)

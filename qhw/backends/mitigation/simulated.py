@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +33,7 @@ Opener = Callable[[TranspiledCircuit, int | None, int], Backend]
 """Opens the unmitigated backend of a transpiled circuit, with these shots and this seed."""
 
 CALIBRATION_STREAM = 1_000
-"""Of the calibration's random numbers; noise scales take their own number."""
+"""Number of the calibration's random numbers; noise scales take their own number."""
 
 
 class MitigatedBackend:
@@ -53,7 +53,7 @@ class MitigatedBackend:
         self.circuit: RingCircuit = backends[0].circuit
         self.method = method
         self.calibration = calibration or Cost()
-        self.warning = "; ".join(dict.fromkeys(filter(None, (each.warning for each in backends))))
+        self.warning = "; ".join(dict.fromkeys(filter(None, (b.warning for b in backends))))
         self._backends = tuple(backends)
 
     def evaluate(self, angles: FloatArray, weights: FloatArray) -> Estimate:
@@ -72,45 +72,27 @@ class MitigatedBackend:
 
     def restore_random_state(self, state: dict[str, Any]) -> None:
         """Put all generators back."""
-        for backend, kept in zip(self._backends, state["scales"], strict=True):
-            backend.restore_random_state(kept)
-
-
-class _DifferentiableSimulator(Backend, Protocol):
-    def vjp(self, angles: FloatArray, weights: FloatArray, upstream: FloatArray) -> FloatArray: ...
+        for backend, standing in zip(self._backends, state["scales"], strict=True):
+            backend.restore_random_state(standing)
 
 
 class DifferentiableMitigatedBackend(MitigatedBackend):
-    """One that differentiates itself, since its simulator does.
-
-    Args:
-        backend: The only scale's.
-        method: One that gradients may be measured through.
-        calibration: What it took to prepare the method.
-    """
-
-    def __init__(
-        self,
-        backend: _DifferentiableSimulator,
-        method: Mitigation,
-        calibration: Cost | None = None,
-    ) -> None:
-        super().__init__([backend], method, calibration)
-        self._inner: DifferentiableBackend = backend
+    """One that differentiates itself, since its only simulator and its method do."""
 
     def vjp(self, angles: FloatArray, weights: FloatArray, upstream: FloatArray) -> FloatArray:
         """See `policy.DifferentiableBackend`."""
-        return self._inner.vjp(angles, weights, upstream * self.method.gain())
+        (simulator,) = self._backends
+        assert isinstance(simulator, DifferentiableBackend)
+        return simulator.vjp(angles, weights, upstream * self.method.gain())
 
 
 def mitigated(
     backends: Sequence[Backend], method: Mitigation, calibration: Cost | None = None
 ) -> MitigatedBackend:
     """Join backends and method; the answer has a `vjp` only where both allow it."""
-    first = backends[0]
-    if method.differentiable and len(backends) == 1 and isinstance(first, DifferentiableBackend):
-        return DifferentiableMitigatedBackend(first, method, calibration)
-    return MitigatedBackend(backends, method, calibration)
+    alone = len(backends) == 1 and isinstance(backends[0], DifferentiableBackend)
+    made = DifferentiableMitigatedBackend if method.differentiable and alone else MitigatedBackend
+    return made(backends, method, calibration)
 
 
 @dataclass(frozen=True)
@@ -160,15 +142,10 @@ def open_mitigated(method: MethodName, simulation: Simulation) -> MitigatedBacke
 
 def _open(simulation: Simulation, scale: int) -> Backend:
     """The backend at one noise scale; that of scale 1 draws the unmitigated one's bit strings."""
-    folded = folded_for(
-        simulation.circuit,
-        simulation.snapshot,
-        simulation.transpiled,
-        scale,
-        simulation.folded,
-    )
-    seed = simulation.seed if scale == 1 else _stream(simulation.seed, scale)
-    return simulation.open_at(folded, simulation.shots, seed)
+    at = simulation
+    folded = folded_for(at.circuit, at.snapshot, at.transpiled, scale, at.folded)
+    seed = at.seed if scale == 1 else _stream(at.seed, scale)
+    return at.open_at(folded, at.shots, seed)
 
 
 def _fit(simulation: Simulation) -> tuple[AffineMap, Cost]:

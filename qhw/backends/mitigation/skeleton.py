@@ -20,7 +20,7 @@ class Step:
     """One gate of the skeleton.
 
     Attributes:
-        position: Of its instruction in the original circuit.
+        position: Index of its instruction in the original circuit.
         inverted: Whether it stands for the inverse.
     """
 
@@ -57,12 +57,10 @@ def folded_steps(qubits: Sequence[Sequence[int]], scale: int) -> list[Step]:
         _Opaque(Step(position), len(touched)).on(*(cirq.LineQubit(qubit) for qubit in touched))
         for position, touched in enumerate(qubits)
     )
-    folded = fold_all(skeleton, scale)
-    return [_step(operation) for operation in folded.all_operations()]
-
-
-def _step(operation: cirq.Operation) -> Step:
-    gate = operation.gate
-    if not isinstance(gate, _Opaque):
-        raise TypeError(f"Mitiq put {operation} into the folded circuit, which was never in it")
-    return gate.step
+    steps = []
+    for operation in fold_all(skeleton, scale).all_operations():
+        gate = operation.gate
+        if not isinstance(gate, _Opaque):
+            raise TypeError(f"Mitiq put {operation} into the folded circuit, which was never in it")
+        steps.append(gate.step)
+    return steps

@@ -163,7 +163,7 @@ def test_sampling_follows_the_exact_distribution(folder: Path) -> None:
     assert np.abs(distribution @ signs - exact).max() < 1e-12
     aer = NoisyAerBackend(*parts)
     rows = np.hstack([angles, weights])
-    expected = aer._read_out(aer._probabilities(rows))[0]
+    expected = aer.probabilities(rows)[0]
     assert np.abs(distribution - expected).max() < 1e-12  # correlations included
     counts = np.random.default_rng(3).multinomial(200_000, distribution / distribution.sum())
     drawn = backend.evaluate(angles, weights).values[0, 0]
