@@ -6,19 +6,23 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from calibration import DeviceSnapshot, confusion_matrices, noise_model, scale_noise
 from policy import Cost, Estimate, RingCircuit
 from policy.backend import FloatArray, checked_shapes
+from qhw.backends.aer import shot_errors, sign_matrix
 from qhw.backends.compiled.engine import GROUND, Engine, IntArray
 from qhw.backends.compiled.program import Program, compile_program
 from qhw.backends.compiled.transfer import AnglesNotFirstError, Transfer
 from qhw.backends.facts import BackendFacts
 from qhw.backends.transpilation import TranspiledCircuit, reduced
 from qhw.errors import ConfigError
+
+if TYPE_CHECKING:
+    from qiskit import QuantumCircuit
 
 MAX_QUBITS = 8
 FEWEST_NEIGHBOURS = 4
@@ -38,7 +42,7 @@ class CompiledBackend:
     Args:
         circuit: The ansatz, 8 qubits at most.
         shots: Bit strings drawn per circuit; None for exact values.
-        seed: Of the bit strings.
+        seed: Seed of the bit strings.
 
     Raises:
         TooLargeError: If the circuit is too large.
@@ -57,10 +61,9 @@ class CompiledBackend:
                 "Take --engine aer.",
             )
         self.circuit = circuit
-        program = _compile(
-            circuit, circuit.quantum_circuit(), range(circuit.num_qubits), Transfer(None)
-        )
-        self._prepare(program, np.tile(np.eye(2), (circuit.num_qubits, 1, 1)), shots, seed)
+        qubits = list(range(circuit.num_qubits))
+        program = _compile(circuit, circuit.quantum_circuit(), qubits, Transfer(None))
+        self._prepare(program, np.tile(np.eye(2), (len(qubits), 1, 1)), shots, seed)
 
     def _prepare(
         self, program: Program, confusion: FloatArray, shots: int | None, seed: int
@@ -74,15 +77,10 @@ class CompiledBackend:
         self._engine = Engine(program, single_observables(program, confusion))
         self._strings = Engine(program, string_observables(program, confusion)) if shots else None
 
-    @property
-    def program_digest(self) -> str:
-        """Identity of everything the exact numbers depend on."""
-        return self.program.digest
-
     def facts(self) -> BackendFacts:
         """What the numbers come from, for provenance."""
-        checked = f"compiled ({self.verdict})" if self.verdict else "compiled, not checked"
-        return BackendFacts(self.name, engine=checked, shots=self.shots or "exact")
+        engine = f"compiled ({self.verdict})" if self.verdict else "compiled, not checked"
+        return BackendFacts(self.name, engine=engine, shots=self.shots or "exact")
 
     def random_state(self) -> dict[str, Any]:
         """Where the sampling generator stands, as plain JSON."""
@@ -96,15 +94,11 @@ class CompiledBackend:
         """See `policy.ExpectationBackend`."""
         angles, weights = checked_shapes(self.circuit, angles, weights)
         started = time.perf_counter()
-        if self.shots is None:
-            values = _evaluate(self._engine, angles, weights)
-            errors = np.zeros_like(values)
-        else:
-            values = self._sample(angles, weights)
-            errors = np.sqrt((1 - values**2).clip(min=0) / self.shots)
+        draw = self._sample if self.shots else self.exact
+        values = draw(angles, weights)
         rows = len(angles) * len(weights)
         cost = Cost(rows, rows * (self.shots or 0), time.perf_counter() - started)
-        return Estimate(values, errors, cost)
+        return Estimate(values, shot_errors(values, self.shots), cost)
 
     def exact(self, angles: FloatArray, weights: FloatArray) -> FloatArray:
         """Values (W, B, n) without sampling, whatever the shots."""
@@ -131,8 +125,7 @@ class CompiledBackend:
         assert self.shots is not None
         clean = self.probabilities(angles, weights).clip(min=0)
         counts = self._generator.multinomial(self.shots, clean / clean.sum(axis=-1, keepdims=True))
-        bits = (np.arange(clean.shape[-1])[:, None] >> np.arange(self.circuit.num_qubits)) & 1
-        values: FloatArray = (counts @ (1.0 - 2.0 * bits)) / self.shots
+        values: FloatArray = (counts @ sign_matrix(self.circuit.num_qubits)) / self.shots
         return values
 
 
@@ -145,7 +138,7 @@ class CompiledNoisyBackend(CompiledBackend):
         transpiled: The circuit in the device's gates.
         noise_scale: Multiplies the device's errors.
         shots: Bit strings per circuit; None for exact values.
-        seed: Of the bit strings.
+        seed: Seed of the bit strings.
         symmetric_readout: Use the mean of p01 and p10, as the vendor's noise model does.
 
     Raises:
@@ -178,12 +171,9 @@ class CompiledNoisyBackend(CompiledBackend):
         scaled = scale_noise(snapshot, noise_scale, active)
         self.caps = scaled.caps
         noise = noise_model(scaled.snapshot, active) if noise_scale > 0 else None
-        program = _compile(
-            circuit,
-            reduced(transpiled.circuit, active),
-            [active.index(qubit) for qubit in transpiled.output_qubits],
-            Transfer(noise),
-        )
+        outputs = [active.index(qubit) for qubit in transpiled.output_qubits]
+        gates = reduced(transpiled.circuit, active)
+        program = _compile(circuit, gates, outputs, Transfer(noise))
         confusion = confusion_matrices(
             scaled.snapshot, transpiled.output_qubits, symmetric=symmetric_readout
         )
@@ -202,15 +192,17 @@ class CompiledNoisyBackend(CompiledBackend):
         )
 
 
-def _compile(circuit: RingCircuit, gates: Any, outputs: Any, transfer: Transfer) -> Program:
+def _compile(
+    circuit: RingCircuit, gates: QuantumCircuit, outputs: list[int], transfer: Transfer
+) -> Program:
     """Split the angles off where the circuit allows it; else take the general form."""
     sizes = (circuit.num_angles, circuit.num_weights)
     if circuit.encoding != "reupload" or circuit.depth == 1:
         try:
-            return compile_program(gates, list(outputs), transfer, *sizes, split=True)
+            return compile_program(gates, outputs, transfer, *sizes, split=True)
         except AnglesNotFirstError:
             pass
-    return compile_program(gates, list(outputs), transfer, *sizes, split=False)
+    return compile_program(gates, outputs, transfer, *sizes, split=False)
 
 
 def single_observables(program: Program, confusion: FloatArray) -> FloatArray:
@@ -251,9 +243,7 @@ def _evaluate(engine: Engine, angles: FloatArray, weights: FloatArray) -> FloatA
             continue
         for sets in _parts(len(weights), size):
             rows, _ = engine.pull_back(weights[sets])
-            read = rows.reshape(-1, rows.shape[-1]) @ states.T
-            shaped = read.reshape(rows.shape[0], engine.observables, len(states))
-            values[sets, inputs] = shaped.swapaxes(1, 2)
+            values[sets, inputs] = engine.read(rows, states)
     return values
 
 

@@ -68,7 +68,7 @@ def checked(
     Raises:
         EngineMismatchError: If they differ by more than 1e-8, with both values.
     """
-    path = folder / f"{compiled.program_digest}.json"
+    path = folder / f"{compiled.program.digest}.json"
     if path.exists():
         return Verdict(**json.loads(path.read_text(encoding="utf-8")))
     verdict = compare(compiled, open_reference())

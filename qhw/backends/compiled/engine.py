@@ -94,8 +94,11 @@ class Engine:
             moved = (before @ tape.steps[:, index].swapaxes(1, 2)).reshape(upstream.shape)
             flow = _permute(moved, inverse, program.num_qubits)
         by_matrix = np.empty((sets, len(program.chains.constants), 4, 4))
-        by_low, by_high = _unkron(program.gates.swapaxes(1, 2) @ by_step, tape.low, tape.high)
-        by_matrix[:, self._low], by_matrix[:, self._high] = by_low, by_high
+        # By both factors of every Kronecker product.
+        by_product = program.gates.swapaxes(1, 2) @ by_step
+        parts = by_product.reshape(*tape.low.shape[:2], 4, 4, 4, 4)
+        by_matrix[:, self._low] = (parts * tape.high[:, :, :, None, :, None]).sum(axis=(2, 4))
+        by_matrix[:, self._high] = (parts * tape.low[:, :, None, :, None, :]).sum(axis=(3, 5))
         by_row = _by_rows(flow, tape.rows)
         by_matrix[:, self._last] = np.einsum("sqp,wsqj->wqpj", self._readout, by_row)
         return program.chains.pull(_by_theta(program.chains, by_matrix, tape))
@@ -128,7 +131,7 @@ class Engine:
                 high = np.where(is_low, tape.high[0, index], matrices[rows])
                 moved = program.gates[index] @ _kron(high[None], low[None])[0]
                 after = tape.observables[len(program.steps) - 1 - index].reshape(-1, 16)
-                values[rows] = _read(after @ moved, flow, self.observables)
+                values[rows] = self.read(after @ moved, flow)
             turned = flow.reshape(-1, 16) @ tape.steps[0, index].T
             inverse = self._plan[index][2]
             flow = _permute(turned.reshape(1, *flow.shape), inverse, program.num_qubits)[0]
@@ -137,15 +140,20 @@ class Engine:
             if rows.size:
                 read = np.repeat(tape.rows, len(rows), axis=0)
                 read[:, :, qubit] = self._readout[:, qubit] @ matrices[rows]
-                product = _product(read, range(program.num_qubits))
-                values[rows] = _read(product, flow, self.observables)
+                values[rows] = self.read(_product(read, range(program.num_qubits)), flow)
         return values
 
     def states(self, angles: FloatArray) -> FloatArray:
         """Pauli components (B, 4^m) of the encoded inputs, axes as in `order`."""
-        return self.product_states(self.bloch_vectors(angles))
+        product = _product(self._bloch_vectors(angles).transpose(1, 0, 2)[:, None], self.order)
+        return product.reshape(len(angles), -1)
 
-    def bloch_vectors(self, angles: FloatArray) -> FloatArray:
+    def read(self, rows: FloatArray, states: FloatArray) -> FloatArray:
+        """Values (W, B, S) of observables (W, S, 4^m), in any shape, in states (B, 4^m)."""
+        values = rows.reshape(-1, states.shape[1]) @ states.T
+        return values.reshape(-1, self.observables, len(states)).swapaxes(1, 2)
+
+    def _bloch_vectors(self, angles: FloatArray) -> FloatArray:
         """Each qubit's (1, x, y, z) after its prefix: (m, B, 4)."""
         prefix = self.program.prefix
         if prefix is None:
@@ -158,11 +166,6 @@ class Engine:
             turned = _turn(vectors, cosines[:, k], sines[:, k])
             vectors = turned @ prefix.constants[:, k + 1].swapaxes(1, 2)
         return vectors
-
-    def product_states(self, vectors: FloatArray) -> FloatArray:
-        """Tensor product (B, 4^m) of Bloch vectors (m, B, 4), axes as in `order`."""
-        product = _product(vectors.transpose(1, 0, 2)[:, None], self.order)
-        return product.reshape(vectors.shape[1], -1)
 
 
 def chain_matrices(
@@ -190,12 +193,6 @@ def single_chains(chains: Chains, parameters: FloatArray, which: IntArray) -> Fl
     for k in range(thetas.shape[1]):
         product = turned[:, k] @ product
     return product
-
-
-def _read(observables: FloatArray, states: FloatArray, count: int) -> FloatArray:
-    """Values (W, B, S) of observables (W, S, 4^m), in any shape, in states (B, 4^m)."""
-    read = observables.reshape(-1, states.shape[1]) @ states.T
-    return read.reshape(-1, count, len(states)).swapaxes(1, 2)
 
 
 def _rotated_columns(constants: FloatArray, cosines: FloatArray, sines: FloatArray) -> FloatArray:
@@ -236,16 +233,6 @@ def _kron(high: FloatArray, low: FloatArray) -> FloatArray:
     return product.reshape(*high.shape[:2], 16, 16)
 
 
-def _unkron(
-    by_product: FloatArray, low: FloatArray, high: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Derivative by both factors of `_kron`."""
-    parts = by_product.reshape(*low.shape[:2], 4, 4, 4, 4)
-    by_low = (parts * high[:, :, :, None, :, None]).sum(axis=(2, 4))
-    by_high = (parts * low[:, :, None, :, None, :]).sum(axis=(3, 5))
-    return by_low, by_high
-
-
 def _product(rows: FloatArray, order: list[int] | range) -> FloatArray:
     """Outer product over qubits of rows (W, S, m, 4): (W, S, 4, ..., 4), axes as in `order`."""
     sets, observables = rows.shape[:2]
@@ -284,16 +271,9 @@ def _plan_axes(program: Program) -> list[tuple[list[int], tuple[int, ...], tuple
         others = [qubit for qubit in order if qubit not in (step.low, step.high)]
         target = [*others, step.high, step.low]
         permutation = tuple(order.index(qubit) for qubit in target)
-        plan.append((target, permutation, tuple(_inverse(permutation))))
+        plan.append((target, permutation, tuple(target.index(qubit) for qubit in order)))
         order = target
     return plan[::-1]
-
-
-def _inverse(permutation: tuple[int, ...] | list[int]) -> tuple[int, ...]:
-    inverse = [0] * len(permutation)
-    for position, axis in enumerate(permutation):
-        inverse[axis] = position
-    return tuple(inverse)
 
 
 def _permute(values: FloatArray, permutation: tuple[int, ...], qubits: int) -> FloatArray:

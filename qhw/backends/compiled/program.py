@@ -48,10 +48,8 @@ class Chains:
 
     def pull(self, by_theta: FloatArray) -> FloatArray:
         """Derivative by the parameters (W, Q), given that by the rotation angles (W, C, K)."""
-        width = self.coefficients.shape[2]
-        gradient: FloatArray = by_theta.reshape(len(by_theta), -1) @ self.coefficients.reshape(
-            -1, width
-        )
+        flat = self.coefficients.reshape(-1, self.coefficients.shape[2])
+        gradient: FloatArray = by_theta.reshape(len(by_theta), -1) @ flat
         return gradient
 
 
@@ -80,7 +78,7 @@ class Program:
         num_qubits: m, the qubits in use.
         steps: In the order of time.
         gates: (G, 16, 16) transfer matrices of the steps' gates.
-        chains: Of the steps and of what follows them, over the parameters Q.
+        chains: Chains of the steps and of what follows them, over the parameters Q.
         last_chains: Index of every qubit's last chain.
         prefix: One chain per qubit over the encoding angles, or None when the angles are among the
             parameters (`reupload`).
@@ -98,13 +96,13 @@ class Program:
     @property
     def digest(self) -> str:
         """Identity of everything the numbers depend on, 16 hexadecimal digits."""
-        seen = hashlib.sha256(repr((self.num_qubits, self.steps, self.outputs)).encode())
+        digest = hashlib.sha256(repr((self.num_qubits, self.steps, self.outputs)).encode())
         for group in (self.chains, self.prefix):
             if group is not None:
                 for array in (group.constants, group.coefficients, group.offsets):
-                    seen.update(np.ascontiguousarray(array).tobytes())
-        seen.update(np.ascontiguousarray(self.gates).tobytes())
-        return seen.hexdigest()[:16]
+                    digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update(np.ascontiguousarray(self.gates).tobytes())
+        return digest.hexdigest()[:16]
 
 
 def rotation_matrix(theta: float) -> FloatArray:
@@ -184,11 +182,15 @@ class _Builder:
         """Append what a gate is made of: matrices and rotations on one qubit, or one matrix."""
         for element in elements:
             if isinstance(element, Rotation):
-                self._open[qubits[0]].rotate(_spread(element, self._width), element.offset)
+                coefficients = np.zeros(self._width)
+                coefficients[list(element.coefficients)] = list(element.coefficients.values())
+                self._open[qubits[0]].rotate(coefficients, element.offset)
             elif isinstance(element, np.ndarray) and len(element) == 4:
                 self._open[qubits[0]].multiply(element)
             elif isinstance(element, np.ndarray):
-                self._step(element, qubits)
+                low, high = qubits
+                self._steps.append(Step(low, high, self._close(low), self._close(high)))
+                self._gates.append(element)
 
     def finish(self, outputs: tuple[int, ...], split: int) -> Program:
         last = tuple(self._close(qubit) for qubit in range(len(self._open)))
@@ -196,7 +198,11 @@ class _Builder:
         if split:
             firsts = [index for index in self._first if index is not None]
             prefix = _pack([_split(self._closed[index], split) for index in firsts], split)
-            _require_no_angles(self._closed, split)
+            if any(c[:split].any() for chain in self._closed for c in chain.coefficients):
+                raise AnglesNotFirstError(
+                    "an encoding angle acts after a two-qubit gate",
+                    "The general form takes the angles as parameters.",
+                )
         return Program(
             num_qubits=len(self._open),
             steps=tuple(self._steps),
@@ -207,11 +213,6 @@ class _Builder:
             outputs=outputs,
         )
 
-    def _step(self, matrix: FloatArray, qubits: tuple[int, ...]) -> None:
-        low, high = qubits
-        self._steps.append(Step(low, high, self._close(low), self._close(high)))
-        self._gates.append(matrix)
-
     def _close(self, qubit: int) -> int:
         self._closed.append(self._open[qubit])
         self._open[qubit] = _Chain(self._width)
@@ -219,13 +220,6 @@ class _Builder:
         if self._first[qubit] is None:
             self._first[qubit] = index
         return index
-
-
-def _spread(rotation: Rotation, width: int) -> FloatArray:
-    coefficients = np.zeros(width)
-    for index, value in rotation.coefficients.items():
-        coefficients[index] = value
-    return coefficients
 
 
 def _split(chain: _Chain, angles: int) -> _Chain:
@@ -253,22 +247,10 @@ def _split(chain: _Chain, angles: int) -> _Chain:
     return prefix
 
 
-def _require_no_angles(chains: Sequence[_Chain], angles: int) -> None:
-    if any(c[:angles].any() for chain in chains for c in chain.coefficients):
-        raise AnglesNotFirstError(
-            "an encoding angle acts after a two-qubit gate",
-            "The general form takes the angles as parameters.",
-        )
-
-
 def _without(chain: _Chain, angles: int) -> _Chain:
     """Drop the columns of the angles."""
-    return _Chain(
-        chain.width - angles,
-        chain.constants,
-        [c[angles:] for c in chain.coefficients],
-        chain.offsets,
-    )
+    coefficients = [c[angles:] for c in chain.coefficients]
+    return _Chain(chain.width - angles, chain.constants, coefficients, chain.offsets)
 
 
 def _pack(chains: Sequence[_Chain], width: int) -> Chains:

@@ -94,11 +94,8 @@ class Transfer:
 
     def _constant(self, operation: Operation, qubits: tuple[int, ...]) -> FloatArray:
         key = (operation.name, qubits)
-        if key not in self._known:
-            self._known[key] = self._noisy(operation, qubits)
-        return self._known[key]
-
-    def _noisy(self, operation: Operation, qubits: tuple[int, ...]) -> FloatArray:
+        if key in self._known:
+            return self._known[key]
         if len(qubits) > 2 or operation.name in ("reset", "measure", "delay"):
             raise CompileError(
                 f"the instruction {operation.name!r} on {qubits} cannot be compiled",
@@ -106,7 +103,8 @@ class Transfer:
             )
         matrix = transfer_matrix(operation)
         error = self._errors.get(operation.name, {}).get(qubits)
-        return matrix if error is None else error_matrix(error) @ matrix
+        self._known[key] = matrix if error is None else error_matrix(error) @ matrix
+        return self._known[key]
 
 
 def error_matrix(error: QuantumError) -> FloatArray:

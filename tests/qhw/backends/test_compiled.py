@@ -226,7 +226,7 @@ def test_a_verdict_is_remembered_by_program(tmp_path: Path) -> None:
 
     assert checked(backend, never, tmp_path) == verdict
     other = CompiledBackend(RingCircuit(3, 2))
-    assert other.program_digest != backend.program_digest
+    assert other.program.digest != backend.program.digest
 
 
 def test_opening_prefers_the_compiled_engine_and_says_so(tmp_path: Path) -> None:
