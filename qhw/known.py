@@ -193,8 +193,8 @@ def stand_in_device(device: str) -> Any:
         raise UnknownNameError.nearest("device", device, stand_in_names(), "qhw devices")
     module = importlib.import_module(f"{VENDOR}.fake_provider.backends.{DeviceName(device).short}")
     classes = (value for value in vars(module).values() if isinstance(value, type))
-    (found,) = {cls for cls in classes if getattr(cls, "backend_name", None) == device}
-    return found()
+    (vendor_class,) = {cls for cls in classes if getattr(cls, "backend_name", None) == device}
+    return vendor_class()
 
 
 def open_snapshot(device: str) -> DeviceSnapshot:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from qiskit import QuantumCircuit
 
 
+PARAMETER_DECIMALS = 9
+"""Angles that agree to 1e-9 rad are the same question."""
+
+
 def read_circuit(stem: Path) -> tuple[QuantumCircuit | None, str]:
     """The kept circuit, or why there is none; a damaged one is set aside."""
     from qiskit import qpy
@@ -56,10 +60,6 @@ def _recorded_digest(stem: Path) -> str:
         return str(json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))["sha256"])
     except (json.JSONDecodeError, KeyError):
         return ""
-
-
-PARAMETER_DECIMALS = 9
-"""Angles that agree to 1e-9 rad are the same question."""
 
 
 def circuit_digest(circuit: QuantumCircuit) -> str:

@@ -23,6 +23,7 @@ _NOISELESS = "none (noiseless)"
 _NONE = "none"
 _CACHED, _MADE = "from cache", "now"
 _LATEST = ", the last: "
+_IN_PHRASE = ("device", "noise scale", "shots")
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class MitigationFacts:
     def words(self) -> Words:
         """As they are printed and kept."""
         times = self.overhead
-        told = {
+        words = {
             "mitigation": self.method,
             **self.details,
             "mitigation overhead": f"{times} x circuits, {times} x shots" if times else "",
@@ -56,7 +57,7 @@ class MitigationFacts:
             "mitigation chosen": self.reason,
             "affine probe": self.probe,
         }
-        return {title: text for title, text in told.items() if text}
+        return {title: text for title, text in words.items() if text}
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,8 @@ class DriftFacts:
         """As they are printed and kept."""
         if not self.recalibrations:
             return {"on drift": self.on_drift}
-        told = f"{self.recalibrations}{_LATEST}{self.latest}"
-        return {"on drift": self.on_drift, "recalibrations": told}
+        met = f"{self.recalibrations}{_LATEST}{self.latest}"
+        return {"on drift": self.on_drift, "recalibrations": met}
 
 
 @dataclass(frozen=True)
@@ -144,13 +145,13 @@ class BackendFacts:
 
     def words(self) -> Words:
         """As they are printed and kept; `read` takes them back."""
-        told: dict[str, str | int | float | None] = {
+        words: dict[str, str | int | float | None] = {
             "backend": f"{_OWN}{self.name}" if self.own else self.name,
             "device": _NOISELESS if self.name == "aer" else self.device,
             "mode": self.mode,
         }
         if self.structure:
-            told |= {
+            words |= {
                 "calibration": self.calibration_phrase,
                 "structure": self.structure,
                 "layout": str(list(self.layout)),
@@ -158,13 +159,11 @@ class BackendFacts:
                 "transpiled": _CACHED if self.from_cache else _MADE,
             }
         if self.noise_scale is not None:
-            told |= {
-                "noise scale": self.noise_scale,
-                "noise caps": "; ".join(self.noise_caps) or _NONE,
-            }
-        told |= {"engine": self.engine or None, "shots": self.shots}
+            caps = "; ".join(self.noise_caps) or _NONE
+            words |= {"noise scale": self.noise_scale, "noise caps": caps}
+        words |= {"engine": self.engine or None, "shots": self.shots}
         parts = [part.words() for part in (self.mitigation, self.drift) if part is not None]
-        known: Words = {title: value for title, value in told.items() if value is not None}
+        known: Words = {title: value for title, value in words.items() if value is not None}
         return known | {title: value for part in parts for title, value in part.items()}
 
     @classmethod
@@ -204,9 +203,6 @@ class BackendFacts:
         words = self.words()
         shown = [f"{title} {words[title]}" for title in _IN_PHRASE if title in words]
         return ", ".join([str(words["backend"]), *shown])
-
-
-_IN_PHRASE = ("device", "noise scale", "shots")
 
 
 def _read_drift(rest: dict[str, Any]) -> DriftFacts | None:

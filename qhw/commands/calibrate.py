@@ -21,12 +21,17 @@ from qhw.backends.transpile_cache import transpile_for
 from qhw.commands.circuit_choice import ChosenCircuit
 from qhw.config import HardwareConfig, parse_config
 from qhw.console import from_here, plain_table, platform_moment
-from qhw.devices.snapshots import KeptSnapshot, SnapshotStore, device_snapshot
+from qhw.devices.snapshots import SnapshotStore, device_snapshot
 from qhw.errors import ConfigError
 from qhw.files import Cache
 from qhw.known import DeviceName
 
 MOST_LAYOUTS = 5
+HOW_TO_READ = (
+    "Expected error: how likely at least one gate or read-out goes wrong, by the published "
+    "calibration. Runs take the layout marked *; a kept one stays until a fresh one would be "
+    f"{TranspileOptions().relayout_factor:g} times better."
+)
 
 
 @dataclass(frozen=True)
@@ -98,21 +103,14 @@ def calibrate(
     )
     console.print(_layouts(taken, ranked))
     console.print(HOW_TO_READ, highlight=False)
-    told = uncalibrated_gates(snapshot, taken)
-    if told:
-        console.print(f"{told}.", style="yellow", highlight=False)
+    lost = uncalibrated_gates(snapshot, taken)
+    if lost:
+        console.print(f"{lost}.", style="yellow", highlight=False)
     _draw(console, snapshot, chosen, taken, out)
     if measuring is not None:
         from qhw.commands.calibrate_measure import measure
 
         measure(console, chosen.circuit, device, measuring.hardware, measuring.command)
-
-
-HOW_TO_READ = (
-    "Expected error: how likely at least one gate or read-out goes wrong, by the published "
-    "calibration. Runs take the layout marked *; a kept one stays until a fresh one would be "
-    f"{TranspileOptions().relayout_factor:g} times better."
-)
 
 
 def print_kept(device: str | None) -> None:
@@ -123,10 +121,10 @@ def print_kept(device: str | None) -> None:
     """
     store, console = SnapshotStore.of_user(), Console()
     devices = store.devices() if device is None else [device]
-    kept = [each for name in devices for each in store.of(name)]
-    for each in kept:
-        console.print(f"{each.name}  {each.digest}", highlight=False, soft_wrap=True)
-    if not kept:
+    snapshots = [kept for name in devices for kept in store.of(name)]
+    for kept in snapshots:
+        console.print(f"{kept.name}  {kept.digest}", highlight=False, soft_wrap=True)
+    if not snapshots:
         of = "" if device is None else f" of {device}"
         console.print(f"No snapshot{of} is kept. `qhw calibrate --device NAME` takes one.")
 
@@ -143,24 +141,20 @@ def _keep(console: Console, snapshot: DeviceSnapshot) -> None:
     )
     state = "is kept already" if kept in before else "is kept"
     console.print(f"{kept.name} {state} ({kept.digest}).", highlight=False, soft_wrap=True)
-    others = [each for each in store.of(snapshot.name) if each != kept]
-    if others:
-        _print_others(console, kept, others)
-
-
-def _print_others(console: Console, kept: KeptSnapshot, others: list[KeptSnapshot]) -> None:
+    others = [other for other in store.of(snapshot.name) if other != kept]
+    if not others:
+        return
     console.print(f"{len(others)} more of this device, newest last:", highlight=False)
-    for each in others[-MOST_LAYOUTS:]:
-        console.print(f"  {each.name}", highlight=False, soft_wrap=True)
-    command = f"  qhw drift {others[-1].name} {kept.name}"
+    for other in others[-MOST_LAYOUTS:]:
+        console.print(f"  {other.name}", highlight=False, soft_wrap=True)
     console.print("What moved is told by")
-    console.print(command, highlight=False, soft_wrap=True)
+    console.print(f"  qhw drift {others[-1].name} {kept.name}", highlight=False, soft_wrap=True)
 
 
 def _layouts(taken: TranspiledCircuit, ranked: list[TranspiledCircuit]) -> Table:
     """The best few, and the one that runs take, wherever it stands."""
     best = ranked[:MOST_LAYOUTS]
-    if taken.active_qubits not in [each.active_qubits for each in best]:
+    if taken.active_qubits not in [layout.active_qubits for layout in best]:
         best.append(taken)
     table = plain_table("", "qubits", "two-qubit gates", "depth", "expected error")
     for layout in best:
@@ -189,8 +183,8 @@ def _draw(
 ) -> None:
     from qhw.commands.calibrate_picture import Layout, draw_device, save_picture
 
-    pairs = taken.two_qubit_pairs
-    layout = Layout(taken.active_qubits, pairs, f"the circuit's qubits ({chosen.title})")
+    title = f"the circuit's qubits ({chosen.title})"
+    layout = Layout(taken.active_qubits, taken.two_qubit_pairs, title)
     date = platform_moment(snapshot.taken_at)
     with console.status("drawing"):
         figure = draw_device(snapshot, layout, f"{snapshot.name}, calibrated {date}")

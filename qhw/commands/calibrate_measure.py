@@ -111,10 +111,10 @@ def measure(
         requester = Requester(record.id, command, folder=folder / record.id, tell=display.tell)
         opened = open_device(backend, hardware, circuit, requester)
         with paid_session(console, opened, folder / record.id):
-            _write(folder, record)
+            write_json(folder / "measurement.json", asdict(record))
             measured = _measure(opened)
         write_json(folder / record.id / "measured.json", _plain(opened, measured))
-        _write(folder, replace(record, finished=True))
+        write_json(folder / "measurement.json", asdict(replace(record, finished=True)))
     _print(console, opened, measured)
 
 
@@ -154,15 +154,11 @@ def _take_up(console: Console, folder: Path) -> MeasurementRecord:
     """The measurement that was stopped, or a new one."""
     path = folder / "measurement.json"
     if path.exists():
-        kept = MeasurementRecord(**json.loads(path.read_text(encoding="utf-8")))
-        if not kept.finished:
-            console.print(f"Going on with the measurement that began {kept.began}.")
-            return kept
+        newest = MeasurementRecord(**json.loads(path.read_text(encoding="utf-8")))
+        if not newest.finished:
+            console.print(f"Going on with the measurement that began {newest.began}.")
+            return newest
     return MeasurementRecord(uuid.uuid4().hex[:16], datetime.now(UTC).isoformat(timespec="seconds"))
-
-
-def _write(folder: Path, record: MeasurementRecord) -> None:
-    write_json(folder / "measurement.json", asdict(record))
 
 
 def _measure(opened: DeviceBackend) -> Measured:

@@ -205,10 +205,8 @@ def _draw_qubits(sheet: _Sheet, snapshot: DeviceSnapshot, layout: Layout) -> Pat
 
 
 def _number(sheet: _Sheet, qubit: int, background: Sequence[float], *, used: bool) -> None:
-    x, y = sheet.places[qubit]
     sheet.axes.text(
-        x,
-        y,
+        *sheet.places[qubit],
         str(qubit),
         color="white" if _is_dark(background) else INK,
         fontsize=0.25 * sheet.scale,
@@ -230,12 +228,8 @@ def _bar(axes: Axes, shown: Any, title: str) -> None:
     values, norm = np.asarray(shown.get_array()), shown.norm
     below, above = bool((values < norm.vmin).any()), bool((values > norm.vmax).any())
     extend = {(True, True): "both", (True, False): "min", (False, True): "max"}
-    bar = axes.figure.colorbar(
-        shown,
-        cax=axes,
-        orientation="horizontal",
-        extend=extend.get((below, above), "neither"),
-    )
+    ends = extend.get((below, above), "neither")
+    bar = axes.figure.colorbar(shown, cax=axes, orientation="horizontal", extend=ends)
     ticks = _ticks(norm.vmin, norm.vmax)
     bar.set_ticks(ticks, labels=[f"{100 * tick:g} %" for tick in ticks])
     bar.minorticks_off()

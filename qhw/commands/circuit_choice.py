@@ -91,9 +91,9 @@ def _of_run(path: Path) -> ChosenCircuit:
             f"The actor {config.actor.kind!r} of {path} runs no circuit.",
             "Name a run with the ring circuit, or leave --run out for the default one.",
         )
-    layout = run.path / "device" / "circuit.qpy"
-    kept = layout if layout.exists() else None
-    return ChosenCircuit(_ring(config.actor.circuit), config.backend.name, kept)
+    file = run.path / "device" / "circuit.qpy"
+    layout = file if file.exists() else None
+    return ChosenCircuit(_ring(config.actor.circuit), config.backend.name, layout)
 
 
 def _ring(section: CircuitConfig) -> RingCircuit:

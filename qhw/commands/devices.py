@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -29,21 +28,6 @@ HOW_TO_READ = (
     "Expected error: how likely at least one gate or read-out of {circuit} goes wrong on the "
     "device's best qubits, by its published calibration."
 )
-
-
-@dataclass(frozen=True)
-class Survey:
-    """A live device as it is now.
-
-    Attributes:
-        device: What the account lists.
-        calibrated: Date of its calibration, ISO 8601.
-        score: Expected error of the circuit on its best qubits, in [0, 1].
-    """
-
-    device: LiveDevice
-    calibrated: str
-    score: float
 
 
 def print_devices(circuit: RingCircuit | None = None) -> None:
@@ -89,11 +73,12 @@ def _print_account(console: Console, circuit: RingCircuit) -> None:
         return
     table = listing("device", "qubits", "queue", "calibrated (UTC)", "expected error")
     try:
-        for survey in _surveys(console, service, devices, circuit):
-            table.add_row(*_cells(survey))
+        for cells in _surveys(console, service, devices, circuit):
+            table.add_row(*cells)
     finally:
         console.print(table)
-    console.print(HOW_TO_READ.format(circuit=_described(circuit)))
+    described = f"the circuit of {circuit.num_qubits} qubits and depth {circuit.depth}"
+    console.print(HOW_TO_READ.format(circuit=described))
     _print_spending(console, _runner(service, devices[0].name))
 
 
@@ -102,7 +87,8 @@ def _surveys(
     service: QiskitRuntimeService,
     devices: list[LiveDevice],
     circuit: RingCircuit,
-) -> Iterator[Survey]:
+) -> Iterator[tuple[str, ...]]:
+    """A row of the table for every device as it is now, one after the other."""
     from qhw.backends.transpilation import TranspileOptions
     from qhw.backends.transpile_cache import transpile_for
 
@@ -111,8 +97,10 @@ def _surveys(
         with console.status(f"reading the calibration of {device.name}") as status:
             snapshot = _runner(service, device.name).snapshot()
             status.update(f"laying the circuit out on {device.name}")
-            found = transpile_for(circuit, snapshot, TranspileOptions(), cache)
-        yield Survey(device, snapshot.taken_at, found.score)
+            score = transpile_for(circuit, snapshot, TranspileOptions(), cache).score
+        queue = f"{device.pending_jobs}{'' if device.operational else ' (not running)'}"
+        date = platform_moment(snapshot.taken_at).removesuffix(" UTC")
+        yield device.name, str(device.num_qubits), queue, date, f"{score:.3f}"
 
 
 def _runner(service: QiskitRuntimeService, name: str) -> PatientRunner:
@@ -123,19 +111,6 @@ def _runner(service: QiskitRuntimeService, name: str) -> PatientRunner:
         return IbmRunner(service, find_device(service, name), "job", lambda _: None)
 
     return at_prompt(answer_within(OPENING_SECONDS, f"opening {name}", opened))
-
-
-def _cells(survey: Survey) -> tuple[str, ...]:
-    device = survey.device
-    queue = (
-        str(device.pending_jobs) if device.operational else f"{device.pending_jobs} (not running)"
-    )
-    date = platform_moment(survey.calibrated).removesuffix(" UTC")
-    return device.name, str(device.num_qubits), queue, date, f"{survey.score:.3f}"
-
-
-def _described(circuit: RingCircuit) -> str:
-    return f"the circuit of {circuit.num_qubits} qubits and depth {circuit.depth}"
 
 
 def _print_spending(console: Console, runner: PatientRunner) -> None:

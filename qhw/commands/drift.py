@@ -49,28 +49,24 @@ def print_drift(before: str, after: str, chosen: ChosenCircuit, *, everything: b
     console = Console()
     with console.status("reading the snapshots"):
         old, new = find_snapshot(before), find_snapshot(after)
-    _refuse_different(old, new)
-    with console.status("laying the circuit out"):
-        found = circuit_drift(old, new, chosen.circuit, chosen.laid_out(old))
-    shown = compare(old, new) if everything else found.drift
-    _print_heading(console, old, new, found.drift)
-    where = "of the whole device" if everything else f"that the circuit uses ({chosen.title})"
-    console.print(f"Facts {where}:", highlight=False)
-    console.print(_counts(shown))
-    console.print(HOW_TO_READ, highlight=False)
-    _print_changes(console, shown.moved)
-    _print_lines(console, (*shown.lost, *shown.gained, *shown.unknown))
-    _print_verdict(console, new, found)
-    return found.drift.verdict
-
-
-def _refuse_different(old: DeviceSnapshot, new: DeviceSnapshot) -> None:
     if old.num_qubits != new.num_qubits:
         raise ConfigError(
             f"{old.name} has {old.num_qubits} qubits and {new.name} has {new.num_qubits}: nothing "
             "to compare.",
             "Name two snapshots of one device; `qhw calibrate --list` tells what is kept.",
         )
+    with console.status("laying the circuit out"):
+        under = circuit_drift(old, new, chosen.circuit, chosen.laid_out(old))
+    shown = compare(old, new) if everything else under.drift
+    _print_heading(console, old, new, under.drift)
+    where = "of the whole device" if everything else f"that the circuit uses ({chosen.title})"
+    console.print(f"Facts {where}:", highlight=False)
+    console.print(_counts(shown))
+    console.print(HOW_TO_READ, highlight=False)
+    _print_changes(console, shown.moved)
+    _print_lines(console, (*shown.lost, *shown.gained, *shown.unknown))
+    _print_verdict(console, new, under)
+    return under.drift.verdict
 
 
 def _print_heading(
@@ -82,17 +78,15 @@ def _print_heading(
         console.print(line, highlight=False)
     if old.calibration_digest == new.calibration_digest:
         console.print("The same calibration.")
+    elif drift.days == 0:
+        console.print("Both have the same date.", highlight=False)
     elif drift.days is not None:
-        console.print(_apart(drift.days), highlight=False)
+        days = abs(drift.days)
+        span = f"{days:.1f} days" if days >= 2 else f"{24 * days:.1f} hours"
+        order = "older" if drift.days < 0 else "younger"
+        console.print(f"The second is {span} {order}.", highlight=False)
     if DeviceName(old.name).short != DeviceName(new.name).short:
         console.print(f"{old.name} and {new.name} are two devices, compared qubit by qubit.")
-
-
-def _apart(days: float) -> str:
-    if days == 0:
-        return "Both have the same date."
-    span = f"{abs(days):.1f} days" if abs(days) >= 2 else f"{24 * abs(days):.1f} hours"
-    return f"The second is {span} {'older' if days < 0 else 'younger'}."
 
 
 def _counts(drift: Drift) -> Table:
@@ -110,10 +104,7 @@ def _threshold(kind: Kind) -> str:
     limits = Thresholds()
     if kind in RELAXATION:
         return f"{limits.relaxation:.0%}"
-    floors = {
-        "one-qubit gate": limits.one_qubit_floor,
-        "two-qubit gate": limits.two_qubit_floor,
-    }
+    floors = {"one-qubit gate": limits.one_qubit_floor, "two-qubit gate": limits.two_qubit_floor}
     return f"{limits.error:.0%} and {100 * floors.get(kind, limits.readout_floor):g} points"
 
 
@@ -150,14 +141,13 @@ def _print_lines(console: Console, lines: Sequence[str]) -> None:
         console.print(f"and {len(lines) - MOST_ROWS} more that came, went or are not told")
 
 
-def _print_verdict(console: Console, new: DeviceSnapshot, found: CircuitDrift) -> None:
-    drift = found.drift
-    now = found.score_after
+def _print_verdict(console: Console, new: DeviceSnapshot, under: CircuitDrift) -> None:
+    drift, now = under.drift, under.score_after
     after = "none now, since a gate is gone" if now is None else f"{now:.3f} now"
     console.print(
-        f"Expected error of the circuit: {found.score_before:.3f} before, {after}; laid out "
-        f"anew it would be {found.fresh.score:.3f} (qubits "
-        f"{', '.join(map(str, found.fresh.active_qubits))}).",
+        f"Expected error of the circuit: {under.score_before:.3f} before, {after}; laid out "
+        f"anew it would be {under.fresh.score:.3f} (qubits "
+        f"{', '.join(map(str, under.fresh.active_qubits))}).",
         highlight=False,
     )
     console.print(f"[bold]Verdict {VERDICTS[drift.verdict]}.[/bold]", highlight=False)

@@ -30,8 +30,8 @@ class DriftNote:
     """A change of calibration that a run met.
 
     Attributes:
-        update: Of the training; 0 outside.
-        step: Of the phase it was met in.
+        update: Number of the training's update; 0 outside.
+        step: Number of the step, of the phase it was met in.
         calibration: Digest of the new one in the ledger.
         verdict: For the circuit's own qubits; `unknown` where the platform gives no numbers.
         action: What was done, as `--on-drift` asked.
@@ -148,10 +148,8 @@ class DriftWatch:
         shown = "; ".join(judgement.reasons[:MOST_REASONS])
         more = len(judgement.reasons) - MOST_REASONS
         others = f"; and {more} more" if more > 0 else ""
-        return (
-            f"{self._snapshot.name} was recalibrated{date}, verdict {judgement.verdict}: "
-            f"{shown}{others}."
-        )
+        name, verdict = self._snapshot.name, judgement.verdict
+        return f"{name} was recalibrated{date}, verdict {verdict}: {shown}{others}."
 
 
 def _hint(command: str) -> str:
@@ -215,17 +213,11 @@ def circuit_drift(
     chosen = options or TranspileOptions()
     drift = on_circuit(before, after, transpiled)
     fresh = fresh_layout(circuit, after, chosen)
-    score = _score(after, transpiled)
+    gates = operations(transpiled.circuit)
+    there = {(gate.name, gate.qubits) for gate in after.gates}.issuperset(gates)
+    score = expected_error(after, gates, transpiled.output_qubits) if there else None
     if score is not None and score > chosen.relayout_factor * fresh.score:
         drift = drift.relaid(
             f"expected error {score:.3f} on the circuit's qubits, {fresh.score:.3f} on others"
         )
     return CircuitDrift(drift, transpiled.score, score, fresh)
-
-
-def _score(snapshot: DeviceSnapshot, transpiled: TranspiledCircuit) -> float | None:
-    gates = operations(transpiled.circuit)
-    known = {(gate.name, gate.qubits) for gate in snapshot.gates}
-    if not known.issuperset(gates):
-        return None
-    return expected_error(snapshot, gates, transpiled.output_qubits)

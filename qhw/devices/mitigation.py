@@ -56,7 +56,7 @@ class DeviceMitigation:
         circuit: The ansatz.
         transpiled: The circuit in the device's gates.
         snapshot: The device's present calibration.
-        store: Of affine maps.
+        store: Where affine maps are kept.
         folded: Folder of folded circuits.
         readout_errors: Where p01 and p10 come from, for `readout` and `zne`.
         reason: Why this method was taken, where nobody named one.
@@ -144,8 +144,8 @@ class DeviceMitigation:
 
     def facts(self) -> MitigationFacts:
         """For the first lines and for provenance."""
-        known = self.correction.facts() if self.correction else MitigationFacts(self.name)
-        return replace(known, method=self.name, reason=self.reason, probe=self.probe)
+        facts = self.correction.facts() if self.correction else MitigationFacts(self.name)
+        return replace(facts, method=self.name, reason=self.reason, probe=self.probe)
 
     def state(self) -> dict[str, Any]:
         """What a replay depends on, as plain JSON."""
@@ -167,8 +167,13 @@ class DeviceMitigation:
             self.correction = self._probed(kept, calibrate)
 
     def _probed(self, affine: AffineMap, calibrate: Calibrate) -> AffineMap:
-        """The map if it still fits, else a new one."""
-        if not self._fits(affine, calibrate):
+        """The map if a probe says that it still fits, else a new one."""
+        inputs = probe_inputs(self.circuit)
+        (measured,) = self._measure(inputs, calibrate).values
+        ideal = ideal_values(self.circuit, inputs)
+        probe = still_fits(affine, measured.values, measured.standard_errors, ideal)
+        self.probe = str(probe)
+        if not probe.fits:
             return self._fit(calibrate)
         # Kept under the present calibration, so that the next start need not probe again.
         held = replace(affine, calibration_digest=self.snapshot.calibration_digest)
@@ -198,18 +203,6 @@ class DeviceMitigation:
         self._keep(fitted)
         return fitted
 
-    def _fits(self, affine: AffineMap, calibrate: Calibrate) -> bool:
-        inputs = probe_inputs(self.circuit)
-        (measured,) = self._measure(inputs, calibrate).values
-        found = still_fits(
-            affine,
-            measured.values,
-            measured.standard_errors,
-            ideal_values(self.circuit, inputs),
-        )
-        self.probe = str(found)
-        return found.fits
-
     def _measure(self, inputs: CalibrationInputs, calibrate: Calibrate) -> Answer:
         pub = parameterised(self.transpiled, inputs.rows, self.circuit.num_angles)
         return calibrate([pub], CALIBRATION_SHOTS)
@@ -219,7 +212,7 @@ class DeviceMitigation:
         if self.readout_errors == "published":
             return ReadoutInversion.published(self.snapshot, outputs)
         circuits = measurement_circuits(self.snapshot.num_qubits, outputs)
-        pubs = [Pub(each, outputs, np.empty((1, 0))) for each in circuits]
+        pubs = [Pub(circuit, outputs, np.empty((1, 0))) for circuit in circuits]
         answer = calibrate(pubs, CALIBRATION_SHOTS)
         zeros, ones = answer.values
         return ReadoutInversion.measured(
@@ -248,7 +241,9 @@ def correction_from_json(kept: dict[str, Any] | None) -> Mitigation | None:
         return None
     if "affine" in kept:
         return affine_from_json(kept["affine"])
-    readout = _readout_from_json(kept["readout"])
+    values = kept["readout"]
+    p01, p10 = (np.array(values[name], dtype=np.float64) for name in ("p01", "p10"))
+    readout = ReadoutInversion(p01, p10, values["source"], values["shots"])
     return ZeroNoise(tuple(kept["scales"]), readout) if "scales" in kept else readout
 
 
@@ -259,12 +254,3 @@ def _readout_to_json(readout: ReadoutInversion) -> dict[str, Any]:
         "source": readout.source,
         "shots": readout.shots,
     }
-
-
-def _readout_from_json(kept: dict[str, Any]) -> ReadoutInversion:
-    return ReadoutInversion(
-        np.array(kept["p01"], dtype=np.float64),
-        np.array(kept["p10"], dtype=np.float64),
-        kept["source"],
-        kept["shots"],
-    )

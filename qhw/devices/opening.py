@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from calibration import DeviceSnapshot
     from qhw.backends.transpilation import TranspiledCircuit
     from qhw.devices.backend import DeviceBackend
-    from qhw.devices.mitigation import DeviceMitigation
     from qhw.jobs.ledger import Ledger
     from qhw.jobs.runner import JobRunner
     from qhw.jobs.work import PaidWork
@@ -40,7 +39,7 @@ class Requester:
         command: What goes on with it after a stop; the hint of a reached limit names it.
         mitigation: What an earlier process of the same run decided; None for the first.
         folder: Where the run keeps the circuit it began with; None to take the cache's.
-        tell: Shown every change.
+        tell: Shown every change of a job.
         announce: Told what should be read, such as that the device was recalibrated.
         clock: Tells the time and waits.
         settings: Waiting times of paid work.
@@ -72,7 +71,7 @@ def open_device(
         hardware: Limits and how jobs are grouped.
         circuit: The ansatz.
         requester: Who asks.
-        cache: Of transpiled circuits; the user's by default.
+        cache: Cache of transpiled circuits; the user's by default.
 
     Raises:
         UnknownNameError: If there is no such device.
@@ -81,15 +80,22 @@ def open_device(
         CredentialsError: If the account cannot be used.
         ConfigError: If a limit is missing or out of range.
     """
+    from qhw.backends.mitigation.affine import AffineStore
     from qhw.devices.backend import DeviceBackend
     from qhw.devices.drift import DriftWatch
+    from qhw.devices.mitigation import DeviceMitigation
 
     refuse_unknown(backend.name)
-    kept = cache or Cache.of_user()
+    cache = cache or Cache.of_user()
     work = _paid_work(backend, hardware, requester)
     snapshot = work.runner.snapshot()
-    transpiled = _transpiled(circuit, snapshot, requester.folder, kept)
-    mitigation = _mitigation(backend, hardware, requester, kept, (circuit, transpiled, snapshot))
+    transpiled = _transpiled(circuit, snapshot, requester.folder, cache)
+    method, reason = choose_mitigation(backend, hardware, requester.mitigation)
+    store = AffineStore(UserData.of_user().affine_maps)
+    laid_out = circuit, transpiled, snapshot
+    mitigation = DeviceMitigation(
+        method, *laid_out, store, cache.folded, hardware.readout_errors, reason
+    )
     shots = backend.shots or DEFAULT_SHOTS
     drift = DriftWatch(
         snapshot, transpiled, work.ledger.calibration, hardware.on_drift, requester.announce
@@ -131,22 +137,6 @@ def _transpiled(
         return made
 
     return make() if folder is None else pinned(folder / "circuit.qpy", make, snapshot)
-
-
-def _mitigation(
-    backend: BackendConfig,
-    hardware: HardwareConfig,
-    requester: Requester,
-    cache: Cache,
-    laid_out: tuple[RingCircuit, TranspiledCircuit, DeviceSnapshot],
-) -> DeviceMitigation:
-    """The method that was named, or the one that the budget allows."""
-    from qhw.backends.mitigation.affine import AffineStore
-    from qhw.devices.mitigation import DeviceMitigation
-
-    name, reason = choose_mitigation(backend, hardware, requester.mitigation)
-    store = AffineStore(UserData.of_user().affine_maps)
-    return DeviceMitigation(name, *laid_out, store, cache.folded, hardware.readout_errors, reason)
 
 
 def spending_limits(backend: BackendConfig, hardware: HardwareConfig) -> Limits:

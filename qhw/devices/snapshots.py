@@ -42,7 +42,7 @@ class KeptSnapshot:
 
     @property
     def digest(self) -> str:
-        """Of the calibration."""
+        """Digest of the calibration."""
         return self.path.stem.rpartition("-")[2]
 
     @property
@@ -69,9 +69,9 @@ class SnapshotStore:
     def keep(self, snapshot: DeviceSnapshot) -> KeptSnapshot:
         """Keep a snapshot; one with the same numbers is kept once."""
         digest = snapshot.calibration_digest
-        for kept in self.of(snapshot.name):
-            if kept.digest == digest:
-                return kept
+        for earlier in self.of(snapshot.name):
+            if earlier.digest == digest:
+                return earlier
         folder = self.folder / snapshot.name
         make_private(folder)
         path = folder / f"{_sortable(snapshot.taken_at)}-{digest}.json"
@@ -80,7 +80,9 @@ class SnapshotStore:
 
     def of(self, device: str) -> list[KeptSnapshot]:
         """A device's snapshots, newest last."""
-        return sorted(map(KeptSnapshot, (self.folder / device).glob("*-*.json")), key=_order)
+        kept = map(KeptSnapshot, (self.folder / device).glob("*-*.json"))
+        # By date; what has none comes first.
+        return sorted(kept, key=lambda x: (x.date[:1].isdigit(), x.path.stem))
 
     def devices(self) -> list[str]:
         """Devices of which something is kept."""
@@ -105,13 +107,16 @@ class SnapshotStore:
         if wanted == LATEST:
             return kept[-1]
         begun = wanted.replace(":", "-").replace(" ", "T")
-        fitting = [each for each in kept if each.path.stem.startswith(begun)] if begun else []
+        fitting = [x for x in kept if x.path.stem.startswith(begun)] if begun else []
         if len(fitting) == 1:
             return fitting[0]
         what = f"{len(fitting)} begin" if fitting else "None begins"
-        names = ", ".join(_distinct_names((fitting or kept)[-5:]))
+        offered = (fitting or kept)[-5:]
+        dates = [x.date for x in offered]
+        # The digest is named where the date alone is not enough.
+        names = [x.name if dates.count(x.date) == 1 else f"{x.name}-{x.digest}" for x in offered]
         raise UnknownNameError(
-            f"{what} with {name!r}.", f"Type one of: {names}; or {device}@{LATEST}."
+            f"{what} with {name!r}.", f"Type one of: {', '.join(names)}; or {device}@{LATEST}."
         )
 
 
@@ -169,19 +174,6 @@ def device_snapshot(device: str) -> DeviceSnapshot:
     from qhw.jobs.prompt import open_at_prompt
 
     return open_at_prompt(device).snapshot()
-
-
-def _distinct_names(kept: list[KeptSnapshot]) -> list[str]:
-    """What to type for each, with the digest where the date alone is not enough."""
-    dates = [each.date for each in kept]
-    return [
-        each.name if dates.count(each.date) == 1 else f"{each.name}-{each.digest}" for each in kept
-    ]
-
-
-def _order(kept: KeptSnapshot) -> tuple[bool, str]:
-    """By date; what has none comes first."""
-    return kept.date[:1].isdigit(), kept.path.stem
 
 
 def _sortable(stamp: str) -> str:
