@@ -31,7 +31,33 @@ MAX_QUBITS_EXACT = 12
 MAX_QUBITS_NOISY = 8
 
 
-class _AerBackend:
+class Sampler:
+    """Draws bit strings, as many for every circuit, and can be resumed where it stood.
+
+    Args:
+        shots: Bit strings drawn per circuit; None for exact values.
+        seed: Seed of the bit strings.
+
+    Raises:
+        ConfigError: If there is less than one shot.
+    """
+
+    def __init__(self, shots: int | None, seed: int) -> None:
+        if shots is not None and shots < 1:
+            raise ConfigError(f"shots = {shots}: must be at least 1.", "Leave it out for exact.")
+        self.shots = shots
+        self._generator = np.random.default_rng(seed)
+
+    def random_state(self) -> dict[str, Any]:
+        """Where the sampling generator stands, as plain JSON."""
+        return dict(self._generator.bit_generator.state)
+
+    def restore_random_state(self, state: dict[str, Any]) -> None:
+        """Put the sampling generator back where `random_state` was taken."""
+        self._generator.bit_generator.state = state
+
+
+class _AerBackend(Sampler):
     """What both backends share: binding, probabilities, sampling.
 
     Each sets its simulator, its circuit with a `save_probabilities`, and its read-out's confusion.
@@ -39,7 +65,7 @@ class _AerBackend:
     Args:
         circuit: The ansatz.
         shots: Bit strings drawn per circuit; None for exact values.
-        seed: Of the bit strings.
+        seed: Seed of the bit strings.
     """
 
     name: str
@@ -49,11 +75,8 @@ class _AerBackend:
     _confusion: FloatArray | None = None
 
     def __init__(self, circuit: RingCircuit, shots: int | None, seed: int) -> None:
-        if shots is not None and shots < 1:
-            raise ConfigError(f"shots = {shots}: must be at least 1.", "Leave it out for exact.")
+        super().__init__(shots, seed)
         self.circuit = circuit
-        self.shots = shots
-        self._generator = np.random.default_rng(seed)
         self._signs = sign_matrix(circuit.num_qubits)
 
     def evaluate(self, angles: FloatArray, weights: FloatArray) -> Estimate:
@@ -79,14 +102,6 @@ class _AerBackend:
         there = bound_probabilities(self._simulator, self._prepared, rows[:, order])
         return there if self._confusion is None else read_out(there, self._confusion)
 
-    def random_state(self) -> dict[str, Any]:
-        """Where the sampling generator stands, as plain JSON."""
-        return dict(self._generator.bit_generator.state)
-
-    def restore_random_state(self, state: dict[str, Any]) -> None:
-        """Put the sampling generator back where `random_state` was taken."""
-        self._generator.bit_generator.state = state
-
 
 class AerBackend(_AerBackend):
     """Noiseless state vectors.
@@ -94,7 +109,7 @@ class AerBackend(_AerBackend):
     Args:
         circuit: The ansatz, 12 qubits at most.
         shots: Bit strings per circuit; None for exact values.
-        seed: Of the bit strings.
+        seed: Seed of the bit strings.
 
     Raises:
         ConfigError: If the circuit is too large.
@@ -123,7 +138,7 @@ class NoisyAerBackend(_AerBackend):
         transpiled: The circuit in the device's gates.
         noise_scale: Multiplies the device's errors.
         shots: Bit strings per circuit; None for exact values.
-        seed: Of the bit strings.
+        seed: Seed of the bit strings.
         symmetric_readout: Use the mean of p01 and p10, as the vendor's noise model does.
 
     Raises:

@@ -63,7 +63,7 @@ def open_backend(
             f"Take `qhw.devices.opening.open_device`, or a snapshot's noise: `--backend "
             f"aer_noisy --device {DeviceName(name).local}`.",
         )
-    kept = cache or Cache.of_user()
+    cache = cache or Cache.of_user()
     from qhw.backends import aer
 
     if name == "aer":
@@ -75,17 +75,17 @@ def open_backend(
         from qhw.backends.compiled import CompiledBackend
 
         engines = partial(CompiledBackend, circuit), partial(aer.AerBackend, circuit)
-        return _choose(*engines, shots, seed, engine, kept.verdicts)
+        return _choose(*engines, shots, seed, engine, cache.verdicts)
     aer.refuse_above(circuit.num_qubits, aer.MAX_QUBITS_NOISY, 16 * 4**circuit.num_qubits)
-    taken, transpiled = _laid_out(circuit, device, snapshot, kept)
-    noisy = partial(_open_noisy, circuit, taken, noise_scale, engine, kept.verdicts)
+    taken, transpiled = _laid_out(circuit, device, snapshot, cache)
+    noisy = partial(_open_noisy, circuit, taken, noise_scale, engine, cache.verdicts)
     if mitigation == "none":
         return noisy(transpiled, shots, seed)
     from calibration import scale_noise
     from qhw.backends.mitigation.simulated import Simulation, open_mitigated
 
     scaled = scale_noise(taken, noise_scale).snapshot
-    simulation = Simulation(circuit, scaled, transpiled, noisy, shots, seed, kept.folded)
+    simulation = Simulation(circuit, scaled, transpiled, noisy, shots, seed, cache.folded)
     return open_mitigated(mitigation, simulation)
 
 

@@ -23,7 +23,7 @@ class TranspileOptions:
     """How a circuit is laid out.
 
     Attributes:
-        optimization_level: Of the transpiler, 0 to 3.
+        optimization_level: The transpiler's, 0 to 3.
         seeds: Seeds tried; the one of least expected error is kept.
         relayout_factor: Lay out anew if the cached layout scores this many times worse than a
             fresh one under the current calibration.

@@ -35,13 +35,13 @@ NARROWEST = 7.5
 MARGIN = 0.6
 """Left free round the qubits, in distances between neighbours."""
 POINTS = 72
-"""Of an inch."""
+"""In one inch."""
 BELOW, ABOVE = 1.25, 0.5
 """Inches for legend and bars, and for the title."""
 MANY = 50
 """So many values show the rest better without the outermost."""
 TICKS = ((1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7), (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8))
-"""Of every power of ten, from few to many."""
+"""Digits that are marked in every power of ten, from few to many."""
 ENOUGH_TICKS = 3
 COLOURS = "cividis_r"
 DASHED = (0, (2, 2))
@@ -125,7 +125,7 @@ class _Sheet:
 
     Attributes:
         figure: All of it.
-        axes: Of the drawing.
+        axes: Axes of the drawing.
         bars: For the scales.
         places: (qubits, 2) in units of the axes.
         scale: Points from a qubit to its neighbour.
@@ -205,8 +205,10 @@ def _draw_qubits(sheet: _Sheet, snapshot: DeviceSnapshot, layout: Layout) -> Pat
 
 
 def _number(sheet: _Sheet, qubit: int, background: Sequence[float], *, used: bool) -> None:
+    x, y = sheet.places[qubit]
     sheet.axes.text(
-        *sheet.places[qubit],
+        x,
+        y,
         str(qubit),
         color="white" if _is_dark(background) else INK,
         fontsize=0.25 * sheet.scale,

@@ -158,13 +158,13 @@ class DeviceMitigation:
         self.correction = correction_from_json(state["ready"]) or self.correction
 
     def _prepare_affine(self, calibrate: Calibrate) -> None:
-        kept = self.store.load(self.snapshot.name, self._key)
-        if kept is None:
+        earlier = self.store.load(self.snapshot.name, self._key)
+        if earlier is None:
             self.correction = self._fit(calibrate)
-        elif kept.calibration_digest == self.snapshot.calibration_digest:
-            self.correction = kept
+        elif earlier.calibration_digest == self.snapshot.calibration_digest:
+            self.correction = earlier
         else:
-            self.correction = self._probed(kept, calibrate)
+            self.correction = self._probed(earlier, calibrate)
 
     def _probed(self, affine: AffineMap, calibrate: Calibrate) -> AffineMap:
         """The map if a probe says that it still fits, else a new one."""
@@ -182,8 +182,8 @@ class DeviceMitigation:
 
     def _keep(self, affine: AffineMap) -> None:
         """Keep a map; a run that replays an old one leaves what was fitted since alone."""
-        kept = self.store.load(self.snapshot.name, self._key)
-        if kept is None or kept.date <= affine.date:
+        earlier = self.store.load(self.snapshot.name, self._key)
+        if earlier is None or earlier.date <= affine.date:
             self.store.save(affine)
 
     def _fit(self, calibrate: Calibrate) -> AffineMap:
@@ -235,16 +235,16 @@ def correction_to_json(correction: Mitigation | None) -> dict[str, Any] | None:
     return None
 
 
-def correction_from_json(kept: dict[str, Any] | None) -> Mitigation | None:
+def correction_from_json(correction: dict[str, Any] | None) -> Mitigation | None:
     """The same correction, bit for bit."""
-    if kept is None:
+    if correction is None:
         return None
-    if "affine" in kept:
-        return affine_from_json(kept["affine"])
-    values = kept["readout"]
+    if "affine" in correction:
+        return affine_from_json(correction["affine"])
+    values = correction["readout"]
     p01, p10 = (np.array(values[name], dtype=np.float64) for name in ("p01", "p10"))
     readout = ReadoutInversion(p01, p10, values["source"], values["shots"])
-    return ZeroNoise(tuple(kept["scales"]), readout) if "scales" in kept else readout
+    return ZeroNoise(tuple(correction["scales"]), readout) if "scales" in correction else readout
 
 
 def _readout_to_json(readout: ReadoutInversion) -> dict[str, Any]:

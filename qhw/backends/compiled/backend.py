@@ -6,14 +6,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from calibration import DeviceSnapshot, confusion_matrices, noise_model, scale_noise
 from policy import Cost, Estimate, RingCircuit
 from policy.backend import FloatArray, checked_shapes
-from qhw.backends.aer import shot_errors, sign_matrix
+from qhw.backends.aer import Sampler, shot_errors, sign_matrix
 from qhw.backends.compiled.engine import GROUND, Engine, IntArray
 from qhw.backends.compiled.program import Program, compile_program
 from qhw.backends.compiled.transfer import AnglesNotFirstError, Transfer
@@ -28,6 +28,7 @@ MAX_QUBITS = 8
 FEWEST_NEIGHBOURS = 4
 """Weight sets from which on it pays to look for what they share."""
 NOTHING = (1.0, 0.0, 0.0, 0.0)
+"""Pauli row of a qubit that is not read."""
 CHUNK_NUMBERS = 2**22
 """Largest array that is made at once, in numbers of 8 bytes: 32 MiB."""
 
@@ -36,7 +37,7 @@ class TooLargeError(ConfigError):
     """A circuit of more qubits than the compiled engine takes."""
 
 
-class CompiledBackend:
+class CompiledBackend(Sampler):
     """Noiseless values of the ansatz itself.
 
     Args:
@@ -68,12 +69,9 @@ class CompiledBackend:
     def _prepare(
         self, program: Program, confusion: FloatArray, shots: int | None, seed: int
     ) -> None:
-        if shots is not None and shots < 1:
-            raise ConfigError(f"shots = {shots}: must be at least 1.", "Leave it out for exact.")
-        self.shots = shots
+        super().__init__(shots, seed)
         self.program = program
         self._confusion = confusion
-        self._generator = np.random.default_rng(seed)
         self._engine = Engine(program, single_observables(program, confusion))
         self._strings = Engine(program, string_observables(program, confusion)) if shots else None
 
@@ -81,14 +79,6 @@ class CompiledBackend:
         """What the numbers come from, for provenance."""
         engine = f"compiled ({self.verdict})" if self.verdict else "compiled, not checked"
         return BackendFacts(self.name, engine=engine, shots=self.shots or "exact")
-
-    def random_state(self) -> dict[str, Any]:
-        """Where the sampling generator stands, as plain JSON."""
-        return dict(self._generator.bit_generator.state)
-
-    def restore_random_state(self, state: dict[str, Any]) -> None:
-        """Put the sampling generator back where `random_state` was taken."""
-        self._generator.bit_generator.state = state
 
     def evaluate(self, angles: FloatArray, weights: FloatArray) -> Estimate:
         """See `policy.ExpectationBackend`."""

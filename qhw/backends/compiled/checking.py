@@ -104,17 +104,16 @@ def _gradient_difference(
     weights = rng.uniform(-np.pi, np.pi, circuit.num_weights)
     upstream = rng.standard_normal((1, circuit.num_qubits))
     expected = ParameterShift().weight_gradient(reference, angles, weights, upstream).weights
-    found = compiled.vjp(angles, weights, upstream)
-    return _difference("gradient", found, expected)
+    return _difference("gradient", compiled.vjp(angles, weights, upstream), expected)
 
 
-def _difference(name: str, found: FloatArray, expected: FloatArray) -> float:
-    difference = np.abs(found - expected)
+def _difference(name: str, computed: FloatArray, expected: FloatArray) -> float:
+    difference = np.abs(computed - expected)
     worst = float(difference.max())
     if not worst <= LIMIT:
         index = np.unravel_index(int(difference.argmax()), difference.shape)
         raise EngineMismatchError(
-            f"The compiled engine gives {name} = {found[index]:.12f} where Aer gives "
+            f"The compiled engine gives {name} = {computed[index]:.12f} where Aer gives "
             f"{expected[index]:.12f}: they differ by {worst:.1e}, the limit is {LIMIT:.0e}.",
             "Take --engine aer, and report this with `qhw doctor`.",
         )

@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 
 IMAGINARY_LIMIT = 1e-10
 AER_PROBABILITY_THRESHOLD = 1e-10
+_FACTORS: dict[str, FloatArray] = {
+    "I": np.eye(4),
+    "X": np.diag([1.0, 1.0, -1.0, -1.0]),
+    "Y": np.diag([1.0, -1.0, 1.0, -1.0]),
+    "Z": np.diag([1.0, -1.0, -1.0, 1.0]),
+    "R": np.outer([1.0, 0.0, 0.0, 1.0], [1.0, 0.0, 0.0, 0.0]),
+}
+"""Paulis, and the reset to |0>, by first letter."""
 
 
 class CompileError(BackendUnavailableError):
@@ -61,9 +69,13 @@ class Transfer:
     def __init__(self, noise: NoiseModel | None) -> None:
         self._errors: dict[str, dict[tuple[int, ...], Any]] = {}
         self._known: dict[tuple[str, tuple[int, ...]], FloatArray] = {}
+        if noise is not None and noise._default_quantum_errors:
+            names = sorted(noise._default_quantum_errors)
+            raise CompileError(f"the noise of {names} is bound to no qubits", "Take --engine aer.")
+        if noise is not None and "rz" in noise.noise_instructions:
+            raise CompileError("rz is noisy: it is compiled as exact", "Take --engine aer.")
         if noise is not None:
             self._errors = dict(noise._local_quantum_errors)
-            _require_representable(noise)
         self._to_y = _transfer_of_gate("rx", np.pi / 2)
         self._from_y = self._to_y.T
         self._hadamard = _transfer_of_gate("h")
@@ -137,16 +149,6 @@ def _term_matrix(circuit: QuantumCircuit) -> FloatArray:
     return matrix
 
 
-_FACTORS: dict[str, FloatArray] = {
-    "I": np.eye(4),
-    "X": np.diag([1.0, 1.0, -1.0, -1.0]),
-    "Y": np.diag([1.0, -1.0, 1.0, -1.0]),
-    "Z": np.diag([1.0, -1.0, -1.0, 1.0]),
-    "R": np.outer([1.0, 0.0, 0.0, 1.0], [1.0, 0.0, 0.0, 0.0]),
-}
-"""Paulis, and the reset to |0>, by first letter."""
-
-
 def transfer_matrix(channel: Any) -> FloatArray:
     """Pauli transfer matrix (4^k, 4^k) of a gate or a quantum error.
 
@@ -179,14 +181,6 @@ def linear(expression: ParameterExpression | float, num_angles: int) -> Rotation
         coefficients[offset + parameter.index] = float(slope)
     zeros = dict.fromkeys(expression.parameters, 0.0)
     return Rotation(coefficients, float(expression.bind(zeros)))
-
-
-def _require_representable(noise: NoiseModel) -> None:
-    if noise._default_quantum_errors:
-        names = sorted(noise._default_quantum_errors)
-        raise CompileError(f"the noise of {names} is bound to no qubits", "Take --engine aer.")
-    if "rz" in noise.noise_instructions:
-        raise CompileError("rz is noisy: it is compiled as exact", "Take --engine aer.")
 
 
 def _transfer_of_gate(name: str, *parameters: float) -> FloatArray:

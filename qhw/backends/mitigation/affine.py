@@ -41,9 +41,9 @@ class AffineMap:
         residual: (n,) rms of what the line misses beyond shot noise, in units of <Z>.
         covariance: (n, 2, 2) of the fitted (a, b), from the scatter about the line.
         circuits: Calibration circuits.
-        shots: Of each; 0 where they were exact.
+        shots: Shots of each; 0 where they were exact.
         date: When they were measured, ISO 8601.
-        calibration_digest: Of the device's calibration then; see `DeviceSnapshot`.
+        calibration_digest: Digest of the device's calibration then; see `DeviceSnapshot`.
         device: Name.
         key: Identity of circuit and layout; see `qhw.backends.mitigation.affine.affine_key`.
 

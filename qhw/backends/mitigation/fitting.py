@@ -103,11 +103,11 @@ def fit_affine(
         measured: (rows, n).
         errors: (rows, n) standard errors from the shots; 0 where exact.
         ideal: (rows, n) noiseless values.
-        shots: Of each circuit; 0 where exact.
+        shots: Shots of each circuit; 0 where exact.
         date: ISO 8601.
-        calibration_digest: Of the device's calibration.
+        calibration_digest: Digest of the device's calibration.
         device: Name.
-        key: Of circuit and layout.
+        key: Identity of circuit and layout.
 
     Raises:
         MitigationError: If there are too few circuits, an output's ideals hardly vary, or a slope

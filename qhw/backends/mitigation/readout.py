@@ -85,7 +85,7 @@ class ReadoutInversion:
         Args:
             z_of_zeros: (n,) measured <Z_i> of all |0>.
             z_of_ones: (n,) of all |1>.
-            shots: Of each of the two circuits.
+            shots: Shots of each of the two circuits.
             date: ISO 8601.
         """
         p01, p10 = (1 - z_of_zeros) / 2, (1 + z_of_ones) / 2
@@ -135,7 +135,7 @@ def measurement_circuits(
     """Circuits that prepare all |0> and all |1>, in the device's own gates, without measurements.
 
     Args:
-        num_device_qubits: Of the device.
+        num_device_qubits: Number of the device's qubits.
         outputs: Physical qubit of each output.
 
     Returns:

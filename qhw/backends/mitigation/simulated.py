@@ -105,7 +105,7 @@ class Simulation:
         transpiled: The circuit in its gates.
         open_at: Opens the unmitigated backend of a circuit in its gates.
         shots: Per circuit; None for exact values.
-        seed: Of the bit strings.
+        seed: Seed of the bit strings.
         folded: Folder of folded circuits; see `qhw.files.Cache.folded`.
     """
 

@@ -47,7 +47,7 @@ def folded_steps(qubits: Sequence[Sequence[int]], scale: int) -> list[Step]:
     """Fold a circuit of which only the qubits of each instruction are given.
 
     Args:
-        qubits: Of each instruction, in order.
+        qubits: Qubits of each instruction, in order.
         scale: Odd; every instruction G becomes G (G^-1 G)^((scale - 1) / 2).
 
     Returns:

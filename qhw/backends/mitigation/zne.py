@@ -61,9 +61,8 @@ class ZeroNoise:
     @property
     def weights(self) -> FloatArray:
         """(scales,) weight of each; they sum to 1."""
-        return extrapolation_weights(
-            self.scales, 1 if self.method == "linear" else len(self.scales) - 1
-        )
+        degree = 1 if self.method == "linear" else len(self.scales) - 1
+        return extrapolation_weights(self.scales, degree)
 
     def combine(self, measured: Sequence[Measured]) -> Measured:
         """See `Mitigation`.
@@ -106,7 +105,7 @@ def extrapolation_weights(scales: Sequence[int], degree: int) -> FloatArray:
 
     Args:
         scales: Distinct.
-        degree: Of the polynomial, below the number of scales.
+        degree: Degree of the polynomial, below the number of scales.
     """
     powers = np.vander(np.array(scales, dtype=np.float64), degree + 1, increasing=True)
     weights: FloatArray = np.linalg.pinv(powers)[0]
