@@ -157,8 +157,8 @@ class Drift:
 
     def relaid(self, reason: str) -> Drift:
         """The same with the verdict `relayout`, for a reason found elsewhere, such as a score."""
-        kept = self.reasons if self.verdict != "none" else ()
-        return replace(self, verdict="relayout", reasons=(reason, *kept))
+        others = self.reasons if self.verdict != "none" else ()
+        return replace(self, verdict="relayout", reasons=(reason, *others))
 
 
 @dataclass(frozen=True)
@@ -233,8 +233,8 @@ def _part(
     if foreign:
         last = snapshot.num_qubits - 1
         raise ValueError(f"{snapshot.name} has no qubit {min(foreign)}: it has 0 to {last}")
-    kept = None if pairs is None else frozenset(frozenset(pair) for pair in pairs)
-    return _Part(chosen, read, kept)
+    joined = None if pairs is None else frozenset(frozenset(pair) for pair in pairs)
+    return _Part(chosen, read, joined)
 
 
 def _changes(
@@ -357,8 +357,8 @@ def _worst(changes: Sequence[Change]) -> str:
     """The first, and how many more."""
     worst = changes[0]
     others = f", and {len(changes) - 1} more" if len(changes) > 1 else ""
-    told = f"{worst.relative:+.0%}" if math.isfinite(worst.relative) else "from 0"
-    return f"{_named(worst.kind, worst.gates, worst.qubits)} moved by {told}{others}"
+    share = f"{worst.relative:+.0%}" if math.isfinite(worst.relative) else "from 0"
+    return f"{_named(worst.kind, worst.gates, worst.qubits)} moved by {share}{others}"
 
 
 def _named(kind: Kind, gates: str, place: Place) -> str:

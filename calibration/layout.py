@@ -44,27 +44,6 @@ def uncalibrated(
     return tuple(sorted(lost.intersection(operations)))
 
 
-def _grow(
-    snapshot: DeviceSnapshot, edges: Edges, start: tuple[int, ...], size: int
-) -> tuple[float, list[int]]:
-    """Add the neighbour of least gate and read-out error until the region is large enough."""
-    region = list(start)
-    cost = edges[start] + sum(snapshot.qubits[qubit].readout_error for qubit in start)
-    while len(region) < size:
-        steps = [
-            (error + snapshot.qubits[new].readout_error, new)
-            for (one, other), error in edges.items()
-            for new, old in ((one, other), (other, one))
-            if old in region and new not in region
-        ]
-        if not steps:
-            break
-        added, qubit = min(steps)
-        cost += added
-        region.append(qubit)
-    return cost, region
-
-
 def expected_error(
     snapshot: DeviceSnapshot, operations: Iterable[Operation], measured: Sequence[int]
 ) -> float:
@@ -90,3 +69,24 @@ def expected_error(
     for qubit in measured:
         survival *= 1 - snapshot.qubits[qubit].readout_error
     return 1 - survival
+
+
+def _grow(
+    snapshot: DeviceSnapshot, edges: Edges, start: tuple[int, ...], size: int
+) -> tuple[float, list[int]]:
+    """Add the neighbour of least gate and read-out error until the region is large enough."""
+    region = list(start)
+    cost = edges[start] + sum(snapshot.qubits[qubit].readout_error for qubit in start)
+    while len(region) < size:
+        steps = [
+            (error + snapshot.qubits[new].readout_error, new)
+            for (one, other), error in edges.items()
+            for new, old in ((one, other), (other, one))
+            if old in region and new not in region
+        ]
+        if not steps:
+            break
+        added, qubit = min(steps)
+        cost += added
+        region.append(qubit)
+    return cost, region

@@ -69,11 +69,11 @@ def _caps(snapshot: DeviceSnapshot, scale: float, counted: Collection[int]) -> t
     gate_caps = sum((gate.error or 0) * scale > _max_error(gate) for gate in gates)
     qubits = [snapshot.qubits[qubit] for qubit in counted]
     readout_caps = sum(max(q.p01, q.p10) * scale > MAX_READOUT_ERROR for q in qubits)
-    told = {
+    counts = {
         f"{gate_caps} gate errors capped": gate_caps,
         f"{readout_caps} read-out errors capped at {MAX_READOUT_ERROR}": readout_caps,
     }
-    return tuple(line for line, count in told.items() if count)
+    return tuple(line for line, count in counts.items() if count)
 
 
 def noise_model(snapshot: DeviceSnapshot, active: Sequence[int]) -> NoiseModel:
@@ -124,8 +124,8 @@ def confusion_matrices(
     matrices = []
     for qubit in qubits:
         facts = snapshot.qubits[qubit]
-        p01 = facts.readout_error if symmetric else facts.p01
-        p10 = facts.readout_error if symmetric else facts.p10
+        mean = facts.readout_error
+        p01, p10 = (mean, mean) if symmetric else (facts.p01, facts.p10)
         matrices.append([[1 - p01, p10], [p01, 1 - p10]])
     return np.array(matrices)
 

@@ -52,33 +52,33 @@ def republished(snapshot: DeviceSnapshot, properties: Mapping[str, Any]) -> Devi
         gates=tuple(
             _gate(gate, gates.get((gate.name, gate.qubits), {})) for gate in snapshot.gates
         ),
-        faulty_qubits=tuple(q for q, told in enumerate(published) if told.get("operational") == 0),
+        faulty_qubits=tuple(q for q, each in enumerate(published) if each.get("operational") == 0),
     )
 
 
 def _numbers(parameters: Iterable[Mapping[str, Any]]) -> _Numbers:
     """Values by name, in seconds and Hz."""
-    return {told["name"]: _plain(float(told["value"]), told.get("unit", "")) for told in parameters}
+    numbers: _Numbers = {}
+    for parameter in parameters:
+        name, value, unit = parameter["name"], float(parameter["value"]), parameter.get("unit", "")
+        numbers[name] = value * _GIGAHERTZ if unit == "GHz" else value / _PARTS.get(unit, 1)
+    return numbers
 
 
-def _plain(value: float, unit: str) -> float:
-    return value * _GIGAHERTZ if unit == "GHz" else value / _PARTS.get(unit, 1)
-
-
-def _qubit(facts: QubitFacts, told: _Numbers) -> QubitFacts:
-    symmetric = told.get("readout_error")
+def _qubit(facts: QubitFacts, numbers: _Numbers) -> QubitFacts:
+    symmetric = numbers.get("readout_error")
     return replace(
         facts,
-        t1=told.get("T1"),
-        t2=told.get("T2"),
-        frequency=told.get("frequency", facts.frequency),
-        readout_seconds=told.get("readout_length", facts.readout_seconds),
-        p01=told.get("prob_meas1_prep0", facts.p01 if symmetric is None else symmetric),
-        p10=told.get("prob_meas0_prep1", facts.p10 if symmetric is None else symmetric),
+        t1=numbers.get("T1"),
+        t2=numbers.get("T2"),
+        frequency=numbers.get("frequency", facts.frequency),
+        readout_seconds=numbers.get("readout_length", facts.readout_seconds),
+        p01=numbers.get("prob_meas1_prep0", facts.p01 if symmetric is None else symmetric),
+        p10=numbers.get("prob_meas0_prep1", facts.p10 if symmetric is None else symmetric),
     )
 
 
-def _gate(gate: GateFacts, told: _Numbers) -> GateFacts:
+def _gate(gate: GateFacts, numbers: _Numbers) -> GateFacts:
     return replace(
-        gate, error=told.get("gate_error"), seconds=told.get("gate_length", gate.seconds)
+        gate, error=numbers.get("gate_error"), seconds=numbers.get("gate_length", gate.seconds)
     )

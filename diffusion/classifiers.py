@@ -53,9 +53,7 @@ class ResNetClassifier(Classifier):
             blocks += [_Residual(wide_before, wide, 2 if stage else 1), _Residual(wide, wide, 1)]
             wide_before = wide
         self.trunk = nn.Sequential(
-            _convolution(channels, width),
-            nn.BatchNorm2d(width),
-            nn.ReLU(),
+            *_stage(channels, width),
             *blocks,
             nn.AdaptiveAvgPool2d(1),
             nn.Flatten(),
@@ -89,36 +87,27 @@ class CnnClassifier(Classifier):
 
 
 class _Residual(nn.Module):
-    def __init__(self, channels_in: int, channels_out: int, stride: int) -> None:
+    def __init__(self, before: int, after: int, stride: int) -> None:
         super().__init__()
         self.a = nn.Sequential(
-            *_stage(channels_in, channels_out, stride),
-            _convolution(channels_out, channels_out),
-            nn.BatchNorm2d(channels_out),
+            *_stage(before, after, stride), _convolution(after, after), nn.BatchNorm2d(after)
         )
-        self.s = (
-            nn.Identity()
-            if channels_in == channels_out and stride == 1
-            else nn.Sequential(
-                nn.Conv2d(channels_in, channels_out, 1, stride, bias=False),
-                nn.BatchNorm2d(channels_out),
-            )
-        )
+        self.s: nn.Module = nn.Identity()
+        if before != after or stride != 1:
+            narrow = nn.Conv2d(before, after, 1, stride, bias=False)
+            self.s = nn.Sequential(narrow, nn.BatchNorm2d(after))
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.relu(self.a(x) + self.s(x))
 
 
-def _convolution(channels_in: int, channels_out: int, stride: int = 1) -> nn.Conv2d:
-    return nn.Conv2d(channels_in, channels_out, 3, stride, padding=1, bias=False)
+def _convolution(before: int, after: int, stride: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(before, after, 3, stride, padding=1, bias=False)
 
 
-def _stage(channels_in: int, channels_out: int, stride: int = 1) -> list[nn.Module]:
-    return [
-        _convolution(channels_in, channels_out, stride),
-        nn.BatchNorm2d(channels_out),
-        nn.ReLU(),
-    ]
+def _stage(before: int, after: int, stride: int = 1) -> list[nn.Module]:
+    """From `before` channels to `after`."""
+    return [_convolution(before, after, stride), nn.BatchNorm2d(after), nn.ReLU()]
 
 
 CLASSIFIERS: dict[str, type[Classifier]] = {"resnet": ResNetClassifier, "cnn": CnnClassifier}

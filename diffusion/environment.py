@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -60,13 +60,14 @@ class StepResult:
     terms: dict[str, Tensor]
 
 
+@dataclass(eq=False, repr=False)
 class GuidanceEnvironment:
     """N images denoised side by side, each under the guidance its action asks for.
 
     An action a is clipped to [-action_limit, action_limit]; the guidance is cfg_base + a, clipped
     to guidance_range. Reward, cost and state see the clipped values.
 
-    Args:
+    Attributes:
         sampler: The denoising process.
         proxy: Classifier of pictures in [0, 1] to logits, frozen and in evaluation mode.
         reward: Weights of the reward.
@@ -79,36 +80,28 @@ class GuidanceEnvironment:
         ValueError: If the proxy is in training mode, or a range or the distance does not fit.
     """
 
-    def __init__(
-        self,
-        sampler: GuidedSampler,
-        proxy: nn.Module,
-        reward: RewardConfig,
-        cfg_base: float,
-        guidance_range: tuple[float, float] = (1.0, 12.0),
-        *,
-        action_limit: float = 2.0,
-        distance: ImageDistance | None = None,
-    ) -> None:
-        low, high = guidance_range
-        if not low <= cfg_base <= high:
-            raise ValueError(f"cfg_base is {cfg_base}: choose it inside [{low}, {high}]")
-        if not action_limit > 0:
-            raise ValueError(f"action_limit is {action_limit}: give a number > 0")
-        if proxy.training:
+    sampler: GuidedSampler
+    proxy: nn.Module
+    reward: RewardConfig
+    cfg_base: float
+    guidance_range: tuple[float, float] = (1.0, 12.0)
+    _: KW_ONLY
+    action_limit: float = 2.0
+    distance: ImageDistance | None = None
+
+    def __post_init__(self) -> None:
+        low, high = self.guidance_range
+        if not low <= self.cfg_base <= high:
+            raise ValueError(f"cfg_base is {self.cfg_base}: choose it inside [{low}, {high}]")
+        if not self.action_limit > 0:
+            raise ValueError(f"action_limit is {self.action_limit}: give a number > 0")
+        if self.proxy.training:
             raise ValueError("the proxy is in training mode: call proxy.eval() first")
-        if (reward.step_gain == "lpips") != (distance is not None):
+        if (self.reward.step_gain == "lpips") != (self.distance is not None):
             raise ValueError(
-                f"step_gain is {reward.step_gain!r} and distance is {distance!r}: "
+                f"step_gain is {self.reward.step_gain!r} and distance is {self.distance!r}: "
                 "give a distance with 'lpips' and with nothing else"
             )
-        self.sampler = sampler
-        self.proxy = proxy
-        self.reward = reward
-        self.cfg_base = cfg_base
-        self.guidance_range = guidance_range
-        self.action_limit = action_limit
-        self.distance = distance
         self._step = -1
         self._images: Tensor
         self._latents: Tensor
@@ -117,15 +110,7 @@ class GuidanceEnvironment:
 
     def widened(self) -> GuidanceEnvironment:
         """Another one whose action limit never binds: guidance is limited to its range alone."""
-        return GuidanceEnvironment(
-            self.sampler,
-            self.proxy,
-            self.reward,
-            self.cfg_base,
-            self.guidance_range,
-            action_limit=self.guidance_range[1],
-            distance=self.distance,
-        )
+        return replace(self, action_limit=self.guidance_range[1])
 
     @property
     def num_steps(self) -> int:
@@ -271,15 +256,13 @@ class GuidanceEnvironment:
         self._images = self.sampler.denoiser.decode(clean)
         log_probabilities = self.proxy(self._images).log_softmax(dim=1)
         self._log_probability = log_probabilities.gather(1, self._labels[:, None])[:, 0]
-        self._quality = self._measure()
-
-    def _measure(self) -> Tensor:
-        """What the step gain is the rise of; (N,)."""
+        # What the step gain is the rise of; (N,).
         if self._references is None:
-            return self._log_probability.exp()
-        if self.distance is not None:
-            return -self.distance(self._images, self._references)
-        return ssim(self._images, self._references)
+            self._quality = self._log_probability.exp()
+        elif self.distance is not None:
+            self._quality = -self.distance(self._images, self._references)
+        else:
+            self._quality = ssim(self._images, self._references)
 
     def _terms(self, guidance: Tensor, gain: Tensor, done: bool) -> dict[str, Tensor]:
         nothing = torch.zeros_like(gain)

@@ -156,11 +156,8 @@ class Playing:
     def restore(cls, environment: GuidanceEnvironment, tensors: Mapping[str, Tensor]) -> Playing:
         """Take up what `tensors` gave."""
         environment.restore(_below(tensors, "environment/"))
-        columns = {
-            name: list(column)
-            for name, column in tensors.items()
-            if not name.startswith("environment/")
-        }
+        steps = {k: v for k, v in tensors.items() if not k.startswith("environment/")}
+        columns = {name: list(column) for name, column in steps.items()}
         state = columns["states"].pop()
         return cls(environment, state, columns)
 

@@ -41,6 +41,8 @@ REQUIRED_ACCURACY = 0.88
 HEADROOM_SEED, CURVE_SEED = 777_000, 888_000
 REFERENCES = 1000
 BETA_SCHEDULE, TRAIN_TIMESTEPS = "squaredcos_cap_v2", 1000
+KINDS = {"proxy": "resnet", "judge_0": "cnn", "judge_1": "resnet"}
+"""Kind of every classifier, by its name in the bundle."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,32 @@ class FitConfig:
     seed: int = 0
 
 
+@dataclass(frozen=True)
+class Fit:
+    """A bundle in the making.
+
+    Attributes:
+        dataset: Pictures, of the size of the bundle.
+        out: The bundle's folder; unfinished training lies in `work` below it.
+        config: Budgets and seeds.
+        report: Prints a line of progress.
+    """
+
+    dataset: Dataset
+    out: Path
+    config: FitConfig
+    report: Report
+
+    @property
+    def work(self) -> Path:
+        """Folder of unfinished training."""
+        return self.out / "work"
+
+    def sampler(self, denoiser: PixelDenoiser) -> GuidedSampler:
+        """A sampler with the noise schedule of training."""
+        return GuidedSampler(denoiser, self.config.num_steps, TRAIN_TIMESTEPS, BETA_SCHEDULE)
+
+
 def fit_bundle(dataset: Dataset, out: Path, config: FitConfig, report: Report) -> BundleCard:
     """Train everything that is not trained yet, and write the bundle.
 
@@ -79,21 +107,18 @@ def fit_bundle(dataset: Dataset, out: Path, config: FitConfig, report: Report) -
         ValueError: If a classifier stays below 88 % test accuracy, or the head-room table leaves no
             price form.
     """
-    dataset = shrink(dataset, config.image_size)
-    work = out / "work"
-    denoiser = train_denoiser(dataset.train, len(dataset.class_names), work, config, report)
-    classifiers, accuracies = _train_classifiers(dataset, work, config, report)
-    return assemble(dataset, denoiser, classifiers, accuracies, out, config, report)
+    fit = Fit(shrink(dataset, config.image_size), out, config, report)
+    denoiser = train_denoiser(fit)
+    return assemble(fit, denoiser, *_train_classifiers(fit))
 
 
-def train_denoiser(
-    data: Split, num_classes: int, work: Path, config: FitConfig, report: Report
-) -> PixelDenoiser:
+def train_denoiser(fit: Fit) -> PixelDenoiser:
     """Train on the squared error of v with label dropout; returns the averaged weights.
 
     Ho et al., arXiv 2006.11239; v, 2202.00512; label dropout, 2207.12598; schedule, 2102.09672.
     The averaged weights of every `SNAPSHOT_EVERY` steps are kept in `work` for the curve.
     """
+    config, data, num_classes = fit.config, fit.dataset.train, len(fit.dataset.class_names)
     torch.manual_seed(config.seed)
     size, channels = data.images.shape[-1], data.images.shape[1]
     model = PixelDenoiser(PixelDenoiserConfig(channels, size, size // GRID, num_classes))
@@ -125,27 +150,18 @@ def train_denoiser(
 
     def keep(step: int, used: float) -> None:
         if step % SNAPSHOT_EVERY == 0 or used >= recipe.seconds:
-            save_weights(average, work / f"snapshot-{step:06d}-{used:.0f}.safetensors")
+            save_weights(average, fit.work / f"snapshot-{step:06d}-{used:.0f}.safetensors")
 
     recipe = Recipe("denoiser", 1.2e-3, 1e-4, config.denoiser_minutes * 60, config.seed)
     modules: dict[str, nn.Module] = {"model": model, "average": average}
-    run_training(recipe, modules, loss, follow, work, report, keep)
+    run_training(recipe, modules, loss, follow, fit.work, fit.report, keep)
     return average
 
 
-def train_classifier(
-    name: str,
-    kind: str,
-    data: Split,
-    num_classes: int,
-    work: Path,
-    config: FitConfig,
-    seed: int,
-    report: Report,
-) -> Classifier:
+def train_classifier(fit: Fit, name: str, data: Split, seed: int) -> Classifier:
     """Train with shifts, flips and a little noise, so that it can read half-made pictures too."""
     torch.manual_seed(seed)
-    model = CLASSIFIERS[kind](num_classes, data.images.shape[1])
+    model = CLASSIFIERS[KINDS[name]](len(fit.dataset.class_names), data.images.shape[1])
     model.to(memory_format=torch.channels_last)
 
     def loss(generator: torch.Generator) -> Tensor:
@@ -154,32 +170,29 @@ def train_classifier(
         logits: Tensor = model(images)
         return functional.cross_entropy(logits, data.labels[index], label_smoothing=0.02)
 
-    recipe = Recipe(name, 2e-3, 0.02, config.classifier_minutes * 60, seed)
-    run_training(recipe, {"model": model}, loss, lambda _step: None, work, report)
+    recipe = Recipe(name, 2e-3, 0.02, fit.config.classifier_minutes * 60, seed)
+    run_training(recipe, {"model": model}, loss, lambda _step: None, fit.work, fit.report)
     return model.eval()
 
 
 def assemble(
-    dataset: Dataset,
+    fit: Fit,
     denoiser: PixelDenoiser,
     classifiers: dict[str, Classifier],
     accuracies: dict[str, float],
-    out: Path,
-    config: FitConfig,
-    report: Report,
 ) -> BundleCard:
     """Measure the head-room, choose reward and CFG_0 by its rule, and write the bundle."""
     weak = {name: value for name, value in accuracies.items() if value < REQUIRED_ACCURACY}
     if weak:
         raise ValueError(f"below {REQUIRED_ACCURACY} test accuracy: {weak}: train longer")
     denoiser.eval().requires_grad_(False)
-    proxy = classifiers["proxy"]
+    dataset, out, proxy = fit.dataset, fit.out, classifiers["proxy"]
     real = headroom.proxy_features(proxy, dataset.test.images[:5000].float() / 255)
-    trials, labels, statistics = _try_guidance(denoiser, proxy, config, report)
+    trials, labels, statistics = _try_guidance(fit, denoiser, proxy)
     results = headroom.compare_forms(trials, real)
     reward, base, chosen = headroom.choose(results)
     _write_csv(out / "headroom.csv", headroom.table_rows(trials, real, labels))
-    curve = _curve(denoiser, proxy, real, chosen.constant, out / "work", config, report)
+    curve = _curve(fit, denoiser, proxy, real, chosen.constant)
     _write_csv(out / "curve.csv", curve)
     for name, module in {"denoiser": denoiser, **classifiers}.items():
         save_weights(module, out / f"{name}.safetensors")
@@ -192,85 +205,22 @@ def assemble(
         name=dataset.name,
         class_names=dataset.class_names,
         denoiser=denoiser.describe(),
-        classifiers={"proxy": "resnet", "judge_0": "cnn", "judge_1": "resnet"},
+        classifiers=dict(KINDS),
         accuracies=accuracies,
         num_train_timesteps=TRAIN_TIMESTEPS,
         beta_schedule=BETA_SCHEDULE,
-        num_steps=config.num_steps,
+        num_steps=fit.config.num_steps,
         cfg_base=base,
         state_mean=statistics[0],
         state_sd=statistics[1],
         reward=reward,
         chosen=chosen,
-        made=_how_it_was_made(dataset, config, results, curve, real),
+        made=_how_it_was_made(fit, results, curve, real),
         checksums={path.name: sha256(path) for path in sorted(out.glob("*.safetensors"))},
     )
     (out / "card.json").write_text(card_json(card), encoding="utf-8")
     (out / "MODEL_CARD.md").write_text(model_card(card), encoding="utf-8")
     return card
-
-
-def _try_guidance(
-    denoiser: PixelDenoiser, proxy: Classifier, config: FitConfig, report: Report
-) -> tuple[list[headroom.Trial], Tensor, tuple[tuple[float, ...], tuple[float, ...]]]:
-    sampler = GuidedSampler(denoiser, config.num_steps, TRAIN_TIMESTEPS, BETA_SCHEDULE)
-    environment = GuidanceEnvironment(sampler, proxy, headroom.NEUTRAL_REWARD, 3.0).widened()
-    count = config.headroom_latents
-    latents = draw_latents(count, HEADROOM_SEED + config.seed, denoiser.sample_shape)
-    labels = draw_labels(count, denoiser.num_classes)
-
-    def tell(trial: headroom.Trial) -> None:
-        name = f"lo {trial.candidate.low:g}, k {trial.candidate.slope:g}"
-        report(f"{name}: accuracy {trial.correct.mean():.3f}, return {trial.unpriced.mean():.3f}")
-
-    trials = headroom.try_candidates(environment, proxy, headroom.grid(), latents, labels, tell)
-    typical = headroom.play_candidate(environment, headroom.Candidate(2.0, 2.0), latents, labels)
-    return trials, labels, headroom.state_statistics(typical)
-
-
-def _curve(
-    denoiser: PixelDenoiser,
-    proxy: Classifier,
-    real: FloatArray,
-    guidance: float,
-    work: Path,
-    config: FitConfig,
-    report: Report,
-) -> list[list[str]]:
-    """Frechet distance in the proxy's features at a constant guidance, snapshot by snapshot."""
-    reference = GaussianReference.of(real)
-    latents = draw_latents(config.curve_latents, CURVE_SEED + config.seed, denoiser.sample_shape)
-    labels = draw_labels(config.curve_latents, denoiser.num_classes)
-    batches = list(zip(latents.split(64), labels.split(64), strict=True))
-    rows = [["step", "CPU-seconds", "proxy frechet"]]
-    for path in sorted(work.glob("snapshot-*.safetensors")):
-        _, step, seconds = path.stem.split("-")
-        snapshot = load_weights(PixelDenoiser(denoiser.config), path)
-        sampler = GuidedSampler(snapshot, config.num_steps, TRAIN_TIMESTEPS, BETA_SCHEDULE)
-        clean = [sampler.sample(x, y, guidance) for x, y in batches]
-        images = torch.cat([snapshot.decode(part) for part in clean])
-        distance = reference.distance(headroom.proxy_features(proxy, images))
-        rows.append([str(int(step)), seconds, f"{distance:.3f}"])
-        report(f"curve: step {int(step)}, proxy Frechet distance {distance:.3f}")
-    return rows
-
-
-def _train_classifiers(
-    dataset: Dataset, work: Path, config: FitConfig, report: Report
-) -> tuple[dict[str, Classifier], dict[str, float]]:
-    halves = split_in_halves(len(dataset.train.labels), config.seed)
-    plans = (("proxy", "resnet", 0, 1), ("judge_0", "cnn", 1, 2), ("judge_1", "resnet", 1, 3))
-    classifiers, accuracies = {}, {}
-    for name, kind, half, offset in plans:
-        data = dataset.train.pick(halves[half])
-        classifiers[name] = train_classifier(
-            name, kind, data, len(dataset.class_names), work, config, config.seed + offset, report
-        )
-        accuracies[name] = headroom.accuracy(
-            classifiers[name], dataset.test.images.float() / 255, dataset.test.labels
-        )
-        report(f"{name}: test accuracy {accuracies[name]:.4f}")
-    return classifiers, accuracies
 
 
 def split_in_halves(count: int, seed: int) -> tuple[Tensor, Tensor]:
@@ -279,25 +229,16 @@ def split_in_halves(count: int, seed: int) -> tuple[Tensor, Tensor]:
     return order[: count // 2], order[count // 2 :]
 
 
-def _how_it_was_made(
-    dataset: Dataset,
-    config: FitConfig,
-    results: Sequence[headroom.FormResult],
-    curve: Sequence[Sequence[str]],
-    real: FloatArray,
-) -> dict[str, object]:
-    half = len(real) // 2
-    return {
-        "command": f"qhw fit --dataset {dataset.name} --data DIR --seed {config.seed}",
-        "config": dataclasses.asdict(config),
-        "data_sha256": dataset.checksums,
-        "python": platform.python_version(),
-        "versions": {name: metadata.version(name) for name in ("torch", "diffusers")},
-        "price_forms": [dataclasses.asdict(result) for result in results],
-        "real_pictures": len(real),
-        "frechet_real_against_real": frechet_distance(real[:half], real[half:]),
-        "frechet_best_constant": float(curve[-1][-1]),
-    }
+def _train_classifiers(fit: Fit) -> tuple[dict[str, Classifier], dict[str, float]]:
+    train, test = fit.dataset.train, fit.dataset.test
+    for_proxy, for_judges = split_in_halves(len(train.labels), fit.config.seed)
+    classifiers, accuracies = {}, {}
+    for seed, name in enumerate(KINDS, start=fit.config.seed + 1):
+        data = train.pick(for_proxy if name == "proxy" else for_judges)
+        classifier = classifiers[name] = train_classifier(fit, name, data, seed)
+        accuracies[name] = headroom.accuracy(classifier, test.images.float() / 255, test.labels)
+        fit.report(f"{name}: test accuracy {accuracies[name]:.4f}")
+    return classifiers, accuracies
 
 
 def _augment(images: Tensor, generator: torch.Generator) -> Tensor:
@@ -312,6 +253,67 @@ def _augment(images: Tensor, generator: torch.Generator) -> Tensor:
     return (moved + strength * torch.randn(moved.shape, generator=generator)).clamp(0, 1)
 
 
+def _try_guidance(
+    fit: Fit, denoiser: PixelDenoiser, proxy: Classifier
+) -> tuple[list[headroom.Trial], Tensor, tuple[tuple[float, ...], tuple[float, ...]]]:
+    sampler = fit.sampler(denoiser)
+    environment = GuidanceEnvironment(sampler, proxy, headroom.NEUTRAL_REWARD, 3.0).widened()
+    count = fit.config.headroom_latents
+    latents = draw_latents(count, HEADROOM_SEED + fit.config.seed, denoiser.sample_shape)
+    labels = draw_labels(count, denoiser.num_classes)
+
+    def tell(trial: headroom.Trial) -> None:
+        name = f"lo {trial.candidate.low:g}, k {trial.candidate.slope:g}"
+        correct, unpriced = trial.correct.mean(), trial.unpriced.mean()
+        fit.report(f"{name}: accuracy {correct:.3f}, return {unpriced:.3f}")
+
+    trials = headroom.try_candidates(environment, proxy, headroom.grid(), latents, labels, tell)
+    typical = headroom.play_candidate(environment, headroom.Candidate(2.0, 2.0), latents, labels)
+    return trials, labels, headroom.state_statistics(typical)
+
+
 def _write_csv(path: Path, rows: Sequence[Sequence[str]]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows(rows)
+
+
+def _curve(
+    fit: Fit, denoiser: PixelDenoiser, proxy: Classifier, real: FloatArray, guidance: float
+) -> list[list[str]]:
+    """Frechet distance in the proxy's features at a constant guidance, snapshot by snapshot."""
+    reference = GaussianReference.of(real)
+    count = fit.config.curve_latents
+    latents = draw_latents(count, CURVE_SEED + fit.config.seed, denoiser.sample_shape)
+    labels = draw_labels(count, denoiser.num_classes)
+    batches = list(zip(latents.split(64), labels.split(64), strict=True))
+    rows = [["step", "CPU-seconds", "proxy frechet"]]
+    for path in sorted(fit.work.glob("snapshot-*.safetensors")):
+        _, step, seconds = path.stem.split("-")
+        snapshot = load_weights(PixelDenoiser(denoiser.config), path)
+        sampler = fit.sampler(snapshot)
+        clean = [sampler.sample(x, y, guidance) for x, y in batches]
+        images = torch.cat([snapshot.decode(part) for part in clean])
+        distance = reference.distance(headroom.proxy_features(proxy, images))
+        rows.append([str(int(step)), seconds, f"{distance:.3f}"])
+        fit.report(f"curve: step {int(step)}, proxy Frechet distance {distance:.3f}")
+    return rows
+
+
+def _how_it_was_made(
+    fit: Fit,
+    results: Sequence[headroom.FormResult],
+    curve: Sequence[Sequence[str]],
+    real: FloatArray,
+) -> dict[str, object]:
+    half = len(real) // 2
+    return {
+        "command": f"qhw fit --dataset {fit.dataset.name} --data DIR --seed {fit.config.seed}",
+        "config": dataclasses.asdict(fit.config),
+        "data_sha256": fit.dataset.checksums,
+        "python": platform.python_version(),
+        "versions": {name: metadata.version(name) for name in ("torch", "diffusers")},
+        "price_forms": [dataclasses.asdict(result) for result in results],
+        "real_pictures": len(real),
+        "frechet_real_against_real": frechet_distance(real[:half], real[half:]),
+        "frechet_best_constant": float(curve[-1][-1]),
+    }

@@ -94,11 +94,8 @@ def play_candidate(
     environment: GuidanceEnvironment, candidate: Candidate, latents: Tensor, labels: Tensor
 ) -> Episode:
     """Play whole episodes under a candidate, in an environment that is `widened`."""
-
-    def act(_step: int, state: Tensor) -> Tensor:
-        return candidate.guidance(state) - environment.cfg_base
-
-    return play(environment, latents, labels, act)
+    base = environment.cfg_base
+    return play(environment, latents, labels, lambda _step, state: candidate.guidance(state) - base)
 
 
 def try_candidates(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -20,11 +20,7 @@ StepGain = Literal["confidence", "lpips", "ssim"]
 ActionMode = Literal["mean", "step"]
 GuidancePrice = Literal["abs", "square"]
 
-_CHOICES = {
-    "step_gain": ("confidence", "lpips", "ssim"),
-    "lambda_act_mode": ("mean", "step"),
-    "guidance_price": ("abs", "square"),
-}
+_FORMS = {"step_gain": StepGain, "lambda_act_mode": ActionMode, "guidance_price": GuidancePrice}
 _WEIGHTS = ("alpha", "beta", "lambda_act", "lambda_guidance", "lambda_tv")
 
 
@@ -70,9 +66,9 @@ class RewardConfig:
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
                 raise ValueError(f"{name} is {value}: give a finite number >= 0")
-        for name, known in _CHOICES.items():
-            if getattr(self, name) not in known:
-                raise ValueError(f"{name} is {getattr(self, name)!r}: use one of {known}")
+        for name, form in _FORMS.items():
+            if getattr(self, name) not in get_args(form):
+                raise ValueError(f"{name} is {getattr(self, name)!r}: use one of {get_args(form)}")
         if self.log_cap is not None and not 0 < self.log_cap <= 1:
             raise ValueError(f"log_cap is {self.log_cap}: give a probability in (0, 1], or None")
         if not math.isfinite(self.guidance_center):

@@ -10,7 +10,7 @@ always recomputed from the clipped picture (``use_clipped_model_output=True``).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING
 
 import torch
@@ -48,10 +48,11 @@ class NoisePrediction:
         return self.eps_uncond + scale * (self.eps_cond - self.eps_uncond)
 
 
+@dataclass(eq=False, repr=False)
 class GuidedSampler:
     """Deterministic DDIM whose guidance may differ between images and between steps.
 
-    Args:
+    Attributes:
         denoiser: Predicts both noises in one forward.
         num_steps: Denoising steps T of an episode, 1 <= T <= num_train_timesteps.
         num_train_timesteps: Noise levels the denoiser was trained on.
@@ -59,43 +60,39 @@ class GuidedSampler:
         clip_sample: Clip the predicted picture to [-1, 1]; True for pixels, False for latents.
         beta_start: First noise variance; unused by ``squaredcos_cap_v2``.
         beta_end: Last noise variance; unused by ``squaredcos_cap_v2``.
-
-    Attributes:
         timesteps: The T noise levels visited, falling; all below num_train_timesteps.
 
     Raises:
         ValueError: If num_steps is out of range or the prediction type is unknown.
     """
 
-    def __init__(
-        self,
-        denoiser: Denoiser,
-        num_steps: int,
-        num_train_timesteps: int = 1000,
-        beta_schedule: str = "squaredcos_cap_v2",
-        clip_sample: bool = True,
-        *,
-        beta_start: float = 1e-4,
-        beta_end: float = 2e-2,
-    ) -> None:
-        if not 1 <= num_steps <= num_train_timesteps:
-            raise ValueError(f"num_steps is {num_steps}: choose 1 to {num_train_timesteps}")
-        if denoiser.prediction_type not in PREDICTION_TYPES:
+    denoiser: Denoiser
+    num_steps: int
+    num_train_timesteps: int = 1000
+    beta_schedule: str = "squaredcos_cap_v2"
+    clip_sample: bool = True
+    _: KW_ONLY
+    beta_start: float = 1e-4
+    beta_end: float = 2e-2
+    timesteps: tuple[int, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.num_steps <= self.num_train_timesteps:
             raise ValueError(
-                f"prediction_type is {denoiser.prediction_type!r}: use one of {PREDICTION_TYPES}"
+                f"num_steps is {self.num_steps}: choose 1 to {self.num_train_timesteps}"
             )
-        self.denoiser = denoiser
-        self.num_steps = num_steps
-        self.num_train_timesteps = num_train_timesteps
+        kind = self.denoiser.prediction_type
+        if kind not in PREDICTION_TYPES:
+            raise ValueError(f"prediction_type is {kind!r}: use one of {PREDICTION_TYPES}")
         self._scheduler = DDIMScheduler(
-            num_train_timesteps=num_train_timesteps,
-            beta_start=beta_start,
-            beta_end=beta_end,
-            beta_schedule=beta_schedule,
-            clip_sample=clip_sample,
+            num_train_timesteps=self.num_train_timesteps,
+            beta_start=self.beta_start,
+            beta_end=self.beta_end,
+            beta_schedule=self.beta_schedule,
+            clip_sample=self.clip_sample,
         )
-        self._scheduler.set_timesteps(num_steps)
-        self.timesteps: tuple[int, ...] = tuple(int(t) for t in self._scheduler.timesteps)
+        self._scheduler.set_timesteps(self.num_steps)
+        self.timesteps = tuple(int(t) for t in self._scheduler.timesteps)
         self._alpha_bar: Tensor = self._scheduler.alphas_cumprod
 
     @torch.no_grad()
@@ -146,7 +143,7 @@ class GuidedSampler:
         """Predict the clean latents (N, C, H, W) if ``noise`` is what was added; clipped alike."""
         signal, spread = self._levels(step)
         clean = (latents - spread * noise) / signal
-        return clean.clamp(-1.0, 1.0) if self._scheduler.config.clip_sample else clean
+        return clean.clamp(-1.0, 1.0) if self.clip_sample else clean
 
     @torch.no_grad()
     def sample(self, latents: Tensor, labels: Tensor, guidance: Tensor | float) -> Tensor:

@@ -296,8 +296,7 @@ class _Expectations(torch.autograd.Function):
         by_angles = torch.zeros_like(angles) if wants_angles else None
         by_weights = torch.zeros_like(weights) if wants_weights else None
         if rows.size:
-            asked = (_array(angles)[rows], _array(weights), upstream[rows])
-            gradients, turned = _measure(ctx, wants_weights, wants_angles, asked)
+            gradients, turned = _measure(ctx, _array(angles)[rows], _array(weights), upstream[rows])
             if by_weights is not None:
                 by_weights += torch.from_numpy(gradients).to(weights)
             if by_angles is not None:
@@ -306,13 +305,10 @@ class _Expectations(torch.autograd.Function):
 
 
 def _measure(
-    ctx: Any,
-    wants_weights: bool,
-    wants_angles: bool,
-    asked: tuple[FloatArray, FloatArray, FloatArray],
+    ctx: Any, angles: FloatArray, weights: FloatArray, upstream: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """The wanted gradients (P,) and (B, A), in one call where the backend can; else empty."""
-    angles, weights, upstream = asked
+    wants_angles, wants_weights = ctx.needs_input_grad[:2]
     by_weights: FloatArray = np.empty(0)
     by_angles: FloatArray = np.empty(0)
     joint = isinstance(ctx.backend, JointBackend) and isinstance(ctx.rule, MeasuredRule)
@@ -326,11 +322,11 @@ def _measure(
         ctx.recorder("angles", turned.cost)
         return by_weights, by_angles
     if wants_weights:
-        gradients = ctx.rule.weight_gradient(ctx.backend, *asked)
+        gradients = ctx.rule.weight_gradient(ctx.backend, angles, weights, upstream)
         ctx.recorder("weights", gradients.cost)
         by_weights = gradients.weights
     if wants_angles:
-        by_angles, cost = angle_gradient(ctx.backend, *asked)
+        by_angles, cost = angle_gradient(ctx.backend, angles, weights, upstream)
         ctx.recorder("angles", cost)
     return by_weights, by_angles
 

@@ -193,7 +193,7 @@ def minibatch_losses(actor: Actor, critic: nn.Module, part: Minibatch, config: P
     value   = mean (V(s) - target)^2
     entropy = mean log(sigma sqrt(2 pi e))
     """
-    distribution, sigma = _distribution(actor, part.states, part.features, config)
+    distribution, sigma = _distribution(actor, part, config)
     ratio = (distribution.log_prob(part.actions) - part.log_probs).exp()
     clipped = ratio.clamp(1 - config.clip, 1 + config.clip)
     surrogate = torch.minimum(ratio * part.advantages, clipped * part.advantages)
@@ -205,16 +205,14 @@ def minibatch_losses(actor: Actor, critic: nn.Module, part: Minibatch, config: P
     )
 
 
-def _distribution(
-    actor: Actor, states: Tensor, known: Tensor | None, config: PpoConfig
-) -> tuple[Normal, Tensor]:
+def _distribution(actor: Actor, part: Minibatch, config: PpoConfig) -> tuple[Normal, Tensor]:
     """The policy, and the sigma whose entropy is rewarded."""
     if isinstance(actor, RingActor) and not config.entropy_into_circuit:
-        return actor.split_distribution(states, known)
+        return actor.split_distribution(part.states, part.features)
     if isinstance(actor, RingActor):
-        distribution = actor.distribution_of(actor.features(states, known))
+        distribution = actor.distribution_of(actor.features(part.states, part.features))
     else:
-        distribution = actor.distribution(states)
+        distribution = actor.distribution(part.states)
     return distribution, distribution.scale
 
 

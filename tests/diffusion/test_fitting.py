@@ -128,5 +128,6 @@ def choose_first(results: list[FormResult]) -> tuple[RewardConfig, float, Reward
 def test_weak_classifiers_are_refused(tmp_path: Path) -> None:
     data = Dataset("x", ("a", "b", "c"), stripes(12, 0), stripes(12, 1), {})
     denoiser = PixelDenoiser(PixelDenoiserConfig(num_classes=3))
+    fit = fitting.Fit(data, tmp_path, FitConfig(), print)
     with pytest.raises(ValueError, match=r"below 0\.88 test accuracy: \{'proxy': 0\.5\}"):
-        fitting.assemble(data, denoiser, {}, {"proxy": 0.5}, tmp_path, FitConfig(), print)
+        fitting.assemble(fit, denoiser, {}, {"proxy": 0.5})
