@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,6 @@ from qhw.commands.run import DeploymentRequest, deploy
 from qhw.config import merge
 from qhw.devices.snapshots import SnapshotStore
 from qhw.errors import DataError
-from qhw.jobs.local import runner as local
 from qhw.known import open_snapshot
 from qhw.runs.directory import RunDirectory
 from qhw.runs.settings import deployment_settings
@@ -117,9 +115,6 @@ def test_a_job_is_modelled_with_the_calibration_it_ran_under(own_data: None) -> 
 def test_a_stand_in_checks_the_path_alone(
     tiny: RunDirectory, tmp_path: Path, own_data: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A local job's id seeds its sampling.
-    numbers = itertools.count(1)
-    monkeypatch.setattr(local, "_new_id", lambda: f"local-{next(numbers):024x}")
     chosen = merge(NOTHING, {"name": "fake_nairobi", "shots": 64, "mitigation": "affine"})
     config = deployment_settings(tiny.path, {**NOTHING, **chosen}, {}, resume=False, fresh=False)
     deploy(tiny.path, config, DeploymentRequest(images=2, fresh=True))
