@@ -164,6 +164,27 @@ class Spsa(MeasuredRule):
         return np.stack([weights + move, weights - move]), read
 
 
+def _shifts(
+    weights: FloatArray, chosen: np.ndarray[Any, np.dtype[np.intp]], scale: float
+) -> tuple[FloatArray, Read]:
+    """The chosen weights shifted both ways, one at a time; their gradient is scaled."""
+    moves = SHIFT * np.eye(len(weights))[chosen]
+
+    def read(values: FloatArray, upstream: FloatArray) -> FloatArray:
+        gradient = np.zeros_like(weights)
+        gradient[chosen] = scale * _weighted_difference(values, upstream) / 2
+        return gradient
+
+    return np.concatenate([weights + moves, weights - moves]), read
+
+
+def _weighted_difference(values: FloatArray, upstream: FloatArray) -> FloatArray:
+    """First half of the weight sets minus the second, weighted by the upstream gradient."""
+    plus, minus = np.split(values, 2)
+    difference: FloatArray = np.einsum("wbi,bi->w", plus - minus, upstream)
+    return difference
+
+
 @dataclass(frozen=True)
 class Frozen:
     """No rule: the circuit is not trained, and its values are measured once per state."""
@@ -329,27 +350,6 @@ def _measure(
         by_angles, cost = angle_gradient(ctx.backend, angles, weights, upstream)
         ctx.recorder("angles", cost)
     return by_weights, by_angles
-
-
-def _shifts(
-    weights: FloatArray, chosen: np.ndarray[Any, np.dtype[np.intp]], scale: float
-) -> tuple[FloatArray, Read]:
-    """The chosen weights shifted both ways, one at a time; their gradient is scaled."""
-    moves = SHIFT * np.eye(len(weights))[chosen]
-
-    def read(values: FloatArray, upstream: FloatArray) -> FloatArray:
-        gradient = np.zeros_like(weights)
-        gradient[chosen] = scale * _weighted_difference(values, upstream) / 2
-        return gradient
-
-    return np.concatenate([weights + moves, weights - moves]), read
-
-
-def _weighted_difference(values: FloatArray, upstream: FloatArray) -> FloatArray:
-    """First half of the weight sets minus the second, weighted by the upstream gradient."""
-    plus, minus = np.split(values, 2)
-    difference: FloatArray = np.einsum("wbi,bi->w", plus - minus, upstream)
-    return difference
 
 
 def _array(tensor: Tensor) -> FloatArray:

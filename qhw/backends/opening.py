@@ -76,6 +76,7 @@ def open_backend(
 
         engines = partial(CompiledBackend, circuit), partial(aer.AerBackend, circuit)
         return _choose(*engines, shots, seed, engine, cache.verdicts)
+    assert name == "aer_noisy", f"nothing opens the backend {name!r}"
     aer.refuse_above(circuit.num_qubits, aer.MAX_QUBITS_NOISY, 16 * 4**circuit.num_qubits)
     taken, transpiled = _laid_out(circuit, device, snapshot, cache)
     noisy = partial(_open_noisy, circuit, taken, noise_scale, engine, cache.verdicts)

@@ -13,6 +13,7 @@ from diffusion.lpips_distance import LpipsDistance
 from diffusion.rewards import PAPER_REWARD, RewardConfig
 from policy import (
     Adjoint,
+    DifferentiableBackend,
     ExpectationBackend,
     Frozen,
     GradientRule,
@@ -154,7 +155,17 @@ def make_rule(config: GradientConfig, generator: np.random.Generator) -> Gradien
 def make_actor(
     config: RunConfig, scaler: StateScaler, backend: ExpectationBackend | None, rule: GradientRule
 ) -> RingActor | MlpActor:
-    """The controller, with weights drawn from the run's seed."""
+    """The controller, with weights drawn from the run's seed.
+
+    Raises:
+        ConfigError: If the rule is `adjoint` and the backend has no derivative of its own.
+    """
+    if isinstance(rule, Adjoint) and not isinstance(backend, DifferentiableBackend):
+        raise ConfigError(
+            "gradient.rule = 'adjoint' needs a backend that differentiates itself, and "
+            f"{type(backend).__name__} does not.",
+            "Take --gradient shift, or leave --engine out.",
+        )
     generator = torch.Generator().manual_seed(config.seed)
     if backend is not None:
         return RingActor(backend.circuit, backend, rule, scaler, generator)

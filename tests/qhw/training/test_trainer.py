@@ -8,7 +8,7 @@ import torch
 
 from policy import RingActor
 from qhw.config import parse_config
-from qhw.errors import CheckpointError
+from qhw.errors import CheckpointError, ConfigError
 from qhw.runs.directory import create_run
 from qhw.training.trainer import Trainer
 
@@ -66,6 +66,12 @@ def test_no_circuit_gradient_is_missed_where_none_is_measured(changes: dict[str,
         settings["backend"] = SMALL["backend"]
     record = Trainer(parse_config(settings)).advance()
     assert not any("circuit_gradient_norm" in line for line in record["advice"])
+
+
+def test_a_backend_without_a_derivative_of_its_own_is_not_asked_for_it() -> None:
+    on_aer = {"name": "aer", "engine": "aer"}
+    with pytest.raises(ConfigError, match=r"'adjoint' needs a backend.*AerBackend"):
+        Trainer(parse_config({**SMALL, "backend": on_aer, "gradient": {"rule": "adjoint"}}))
 
 
 def test_a_rollout_holds_what_the_environment_gave() -> None:
