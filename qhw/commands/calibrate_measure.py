@@ -37,7 +37,6 @@ from qhw.config import (
 )
 from qhw.console import plain_table, platform_moment
 from qhw.devices.backend import DeviceBackend
-from qhw.devices.mitigation import DeviceMitigation
 from qhw.devices.opening import Requester, open_device, spending_limits
 from qhw.devices.session import Display, paid_session
 from qhw.errors import ConfigError
@@ -79,11 +78,7 @@ class Measured:
 
 
 def measure(
-    console: Console,
-    circuit: RingCircuit,
-    device: str,
-    hardware: HardwareConfig,
-    command: str,
+    console: Console, circuit: RingCircuit, device: str, hardware: HardwareConfig, command: str
 ) -> None:
     """Measure on a device, print and keep what came of it.
 
@@ -172,15 +167,12 @@ def _measure(opened: DeviceBackend) -> Measured:
     opened.prepare()
     fitted = opened.mitigation.correction
     assert isinstance(readout, ReadoutInversion) and isinstance(fitted, AffineMap)
-    return Measured(readout, fitted, _origin(opened.mitigation, before))
-
-
-def _origin(mitigation: DeviceMitigation, before: int) -> str:
-    if mitigation.probe:
-        return f"An earlier map was probed: {mitigation.probe}."
-    if mitigation.calibrations == before:
-        return "Kept from before: the calibration is the same."
-    return "Fitted now."
+    origin = "Fitted now."
+    if opened.mitigation.probe:
+        origin = f"An earlier map was probed: {opened.mitigation.probe}."
+    elif opened.mitigation.calibrations == before:
+        origin = "Kept from before: the calibration is the same."
+    return Measured(readout, fitted, origin)
 
 
 def _plain(opened: DeviceBackend, measured: Measured) -> dict[str, Any]:

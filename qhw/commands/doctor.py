@@ -43,7 +43,7 @@ def print_checks() -> None:
 def all_checks() -> list[Check]:
     """Look at Python, torch, packages, weights, credentials, the ledger and folders."""
     return [
-        _check_python(),
+        Check("Python", (3, 11) <= sys.version_info < (3, 13), sys.version.split()[0]),
         *_check_torch(),
         *(_check_package(name) for name in PACKAGES),
         _check_bundle(),
@@ -51,11 +51,6 @@ def all_checks() -> list[Check]:
         _check_ledger(),
         _check_cache(),
     ]
-
-
-def _check_python() -> Check:
-    version = sys.version_info
-    return Check("Python", (3, 11) <= version[:2] < (3, 13), sys.version.split()[0])
 
 
 def _check_torch() -> list[Check]:

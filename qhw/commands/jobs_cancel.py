@@ -74,21 +74,17 @@ def _question(pending: Sequence[Entry]) -> str:
 
 def _cancel(runner: JobRunner, ledger: Ledger, entry: Entry, clock: Clock) -> str:
     if not entry.job_id:
-        return _give_up(ledger, entry, clock)
+        # An intent without a job ends once no job of it can appear any more.
+        if clock.now() - entry.intended_at < WorkSettings().quarantine:
+            return f"{NO_TRACE}, but one may still appear: try again in a minute"
+        ledger.failed(entry.id, None, f"{BY_THE_USER}; {NO_TRACE}")
+        return f"{NO_TRACE}; given up"
     runner.cancel(entry.job_id)
     report = wait_for(runner, entry.job_id, clock, deadline=CANCEL_SECONDS)
     drop_second_jobs(runner, ledger, entry)
     write_end(runner, ledger, entry, report, BY_THE_USER)
     ended = "; it had ended before, and its result is kept" if report.state == "done" else ""
     return f"{standing(report)}{ended}"
-
-
-def _give_up(ledger: Ledger, entry: Entry, clock: Clock) -> str:
-    """End an intent without a job, once no job of it can appear any more."""
-    if clock.now() - entry.intended_at < WorkSettings().quarantine:
-        return f"{NO_TRACE}, but one may still appear: try again in a minute"
-    ledger.failed(entry.id, None, f"{BY_THE_USER}; {NO_TRACE}")
-    return f"{NO_TRACE}; given up"
 
 
 def _close_groups(console: Console, ledger: Ledger, run_id: str) -> None:

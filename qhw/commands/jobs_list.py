@@ -11,6 +11,7 @@ from qhw.console import moment
 from qhw.errors import UnknownNameError
 from qhw.jobs.ledger import Duplicate, Entry, EntryState, Group, Ledger, owner_alive
 
+PENDING: tuple[EntryState, ...] = ("intent", "submitted")
 RECENT = 20
 """Jobs shown without --all; what has not ended is always shown."""
 NONE_YET = (
@@ -34,7 +35,8 @@ def print_jobs(run: str | None, everything: bool) -> None:
         chosen = None if run is None else find_run(ledger, run)
         entries, doubles = ledger.entries(chosen), ledger.duplicates(chosen)
         groups = ledger.open_groups(chosen)
-    shown = entries if everything else _recent(entries)
+    last = {entry.id for entry in entries[-RECENT:]}
+    shown = [e for e in entries if everything or e.id in last or e.state in PENDING]
     for line in _lines(shown, doubles) if shown else [NONE_YET]:
         console.print(line, highlight=False, soft_wrap=bool(shown))
     for line in _advice(shown, len(entries), groups):
@@ -48,30 +50,21 @@ def cost(entry: Entry) -> str:
     return f"~{entry.quoted_seconds:.1f}" if entry.sent else "-"
 
 
-def _recent(entries: Sequence[Entry]) -> list[Entry]:
-    last = {entry.id for entry in entries[-RECENT:]}
-    return [entry for entry in entries if entry.id in last or entry.state in PENDING]
-
-
 def _lines(entries: Sequence[Entry], doubles: Sequence[Duplicate]) -> Iterator[str]:
     """A heading for each day, run and device, and the jobs below it."""
     yield _line("UTC", "phase/update/step/part", "state", "QPU s", "job")
     for heading, jobs in groupby(entries, _heading):
         yield f"[bold]{heading}[/bold]"
         for entry in jobs:
-            yield _entry_line(entry)
+            attempt = f"#{entry.attempt}" if entry.attempt > 1 else ""
+            unit = f"{entry.unit.place:<20} {attempt}"
+            clock, job = moment(entry.intended_at)[11:16], entry.job_id or "no job"
+            yield _line(clock, unit, entry.state, cost(entry), job)
             yield from (_double_line(double) for double in doubles if double.entry_id == entry.id)
 
 
 def _heading(entry: Entry) -> str:
     return f"{moment(entry.intended_at)[:10]} run {entry.unit.run[:8]} on {entry.device}"
-
-
-def _entry_line(entry: Entry) -> str:
-    attempt = f"#{entry.attempt}" if entry.attempt > 1 else ""
-    unit = f"{entry.unit.place:<20} {attempt}"
-    clock = moment(entry.intended_at)[11:16]
-    return _line(clock, unit, entry.state, cost(entry), entry.job_id or "no job")
 
 
 def _double_line(double: Duplicate) -> str:
@@ -113,9 +106,6 @@ def _advice(shown: Sequence[Entry], known: int, groups: Sequence[Group]) -> Iter
 
 def _jobs(number: int, name: str) -> str:
     return f"{number} {name}{'s' if number > 1 else ''}"
-
-
-PENDING: tuple[EntryState, ...] = ("intent", "submitted")
 
 
 def find_job(ledger: Ledger, typed: str) -> Entry | Duplicate:

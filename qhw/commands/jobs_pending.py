@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import groupby
+from operator import attrgetter
 
 from rich.console import Console
 
@@ -45,8 +46,8 @@ def act_on_all(console: Console, ledger: Ledger, pending: Sequence[Entry], actio
         HardwareError: At the end, if something failed.
     """
     failures: list[Failure] = []
-    by_device = sorted(pending, key=_device)
-    for device, entries in groupby(by_device, _device):
+    by_device = sorted(pending, key=attrgetter("device"))
+    for device, entries in groupby(by_device, attrgetter("device")):
         failures += _act_on(console, ledger, device, list(entries), action)
     if failures:
         entry, first = failures[0]
@@ -55,10 +56,6 @@ def act_on_all(console: Console, ledger: Ledger, pending: Sequence[Entry], actio
             f"{job_name(entry)}: {first.message}",
             first.hint,
         ) from first
-
-
-def _device(entry: Entry) -> str:
-    return entry.device
 
 
 def _act_on(

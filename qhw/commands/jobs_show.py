@@ -29,23 +29,16 @@ def print_job(typed: str) -> None:
     console = Console()
     with Ledger.of_user() as ledger:
         job = find_job(ledger, typed)
-        if isinstance(job, Duplicate):
-            facts = list(_double_facts(ledger, job))
-        else:
-            facts = list(_facts(ledger, job))
-    _print(console, facts)
-    if isinstance(job, Entry) and job.state == "submitted":
-        _print_present(console, job)
-
-
-def _print(console: Console, facts: list[tuple[str, str]]) -> None:
+        known = _double_facts(ledger, job) if isinstance(job, Duplicate) else _facts(ledger, job)
+        facts = [(name, value) for name, value in known if value]
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True, style="bold")
     table.add_column(overflow="fold")
     for name, value in facts:
-        if value:
-            table.add_row(name, value)
+        table.add_row(name, value)
     console.print(table)
+    if isinstance(job, Entry) and job.state == "submitted":
+        _print_present(console, job)
 
 
 def _facts(ledger: Ledger, entry: Entry) -> Facts:
@@ -57,7 +50,11 @@ def _facts(ledger: Ledger, entry: Entry) -> Facts:
     yield from _question(entry)
     billed = "" if entry.usage_seconds is None else f"{cost(entry)} s billed, "
     yield "QPU time", f"{billed}{entry.quoted_seconds:.1f} s quoted"
-    yield from _dates(entry)
+    yield "ledger", f"{moment(entry.intended_at)} intent"
+    if entry.submitted_at is not None:
+        yield "", f"{moment(entry.submitted_at)} job's id"
+    if entry.finished_at is not None:
+        yield "", f"{moment(entry.finished_at)} {entry.state}"
     yield from _platform(entry.platform)
     yield "calibration", _calibration(ledger, entry.calibration_digest)
     yield "group", entry.group_id
@@ -81,14 +78,6 @@ def _question(entry: Entry) -> Facts:
     answers = " + ".join(f"{rows} x {width}" for rows, width in entry.shapes)
     yield "asked", f"{entry.circuits} circuits x {entry.shots} shots; values {answers}"
     yield "digest", entry.digest
-
-
-def _dates(entry: Entry) -> Facts:
-    yield "ledger", f"{moment(entry.intended_at)} intent"
-    if entry.submitted_at is not None:
-        yield "", f"{moment(entry.submitted_at)} job's id"
-    if entry.finished_at is not None:
-        yield "", f"{moment(entry.finished_at)} {entry.state}"
 
 
 def _platform(dates: dict[str, str]) -> Facts:
