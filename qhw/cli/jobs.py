@@ -10,12 +10,9 @@ jobs_app = typer.Typer(
     help="The jobs that were sent to devices, and what became of them.", no_args_is_help=True
 )
 
-JobArgument = Annotated[
-    str, typer.Argument(metavar="JOB", help="A job's id, or the beginning of it.")
-]
-OptionalJob = Annotated[
-    str | None, typer.Argument(metavar="JOB", help="A job's id, or the beginning of it.")
-]
+JOB = typer.Argument(metavar="JOB", help="A job's id, or the beginning of it.")
+JobArgument = Annotated[str, JOB]
+OptionalJob = Annotated[str | None, JOB]
 RunOption = Annotated[
     str | None, typer.Option("--run", metavar="ID", help="A run's id, or the beginning of it.")
 ]

@@ -160,7 +160,7 @@ def nested(typed: dict[str, Any]) -> Settings:
 
 
 def _option(name: str, panel: Panel) -> Parameter:
-    from qhw.config import Setting
+    from qhw.cli.setting import Setting
 
     setting = Setting.named(name)
     meaning = setting.meaning.removesuffix(".")

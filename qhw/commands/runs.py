@@ -8,7 +8,7 @@ from rich.console import Console
 
 from qhw.console import listing
 from qhw.evaluation.arms import Arms
-from qhw.runs.directory import RunDirectory, list_runs
+from qhw.runs.directory import list_runs
 
 
 def print_runs(root: Path) -> None:
@@ -22,12 +22,10 @@ def print_runs(root: Path) -> None:
         config = run.config
         backend = config.backend.name if config.actor.kind == "ring" else "-"
         progress = f"{len(run.metrics())}/{config.ppo.updates}"
-        table.add_row(run.name, config.actor.kind, backend, progress, _gain(run))
+        gain = "not evaluated"
+        if (run.path / "evaluation.json").is_file():
+            interval = Arms.of(run.read_json("evaluation.json")["rows"]).policy["gain"]
+            estimate, low, high = (f"{interval[name]:+.3f}" for name in ("estimate", "low", "high"))
+            gain = f"{estimate} [{low}, {high}]"
+        table.add_row(run.name, config.actor.kind, backend, progress, gain)
     Console().print(table)
-
-
-def _gain(run: RunDirectory) -> str:
-    if not (run.path / "evaluation.json").is_file():
-        return "not evaluated"
-    gain = Arms.of(run.read_json("evaluation.json")["rows"]).policy["gain"]
-    return f"{gain['estimate']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}]"

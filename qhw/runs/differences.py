@@ -8,7 +8,6 @@ from typing import Any
 from qhw.config import RunConfig
 
 UNSET, ABSENT = "default", "does not apply"
-
 CIRCUIT_SECTIONS = ("backend", "gradient", "hardware")
 
 

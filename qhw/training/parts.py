@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -57,8 +58,6 @@ def open_bundle(name: str) -> Bundle:
         UnknownNameError: When there is no such bundle.
         BundleError: When it is damaged.
     """
-    from pathlib import Path
-
     folder = None if name == EMBEDDED_BUNDLE else Path(name)
     try:
         return load_bundle(folder)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from policy import Actor, Cost, ExpectationBackend, Frozen, GradientRule, RingActor, StateScaler
@@ -143,7 +142,7 @@ class CostMeter:
 
     def state(self) -> dict[str, dict[str, float]]:
         """The sums so far, as plain JSON."""
-        return {phase: dataclasses.asdict(cost) for phase, cost in self.costs.items()}
+        return {phase: asdict(cost) for phase, cost in self.costs.items()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Put the sums back."""

@@ -1,17 +1,12 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel
 
-from qhw.budget.limits import DOLLARS_PER_SECOND
-from qhw.budget.planned_jobs import DEFAULT_SHOTS
-from qhw.config import PRESETS, RunConfig, Setting, dump_config, load_config, merge, parse_config
+from qhw.config import PRESETS, RunConfig, dump_config, load_config, merge, parse_config
 from qhw.errors import ConfigError
-from qhw.runs.settings import DEVICE_LATENTS
 
 
 def test_toml_round_trip_keeps_what_was_set() -> None:
@@ -63,57 +58,3 @@ def test_a_missing_file_and_bad_toml_are_named(tmp_path: Path) -> None:
     bad.write_text("a = [")
     with pytest.raises(ConfigError, match="not valid TOML"):
         load_config(bad)
-
-
-def setting_names(section: type[BaseModel] = RunConfig, prefix: str = "") -> Iterator[str]:
-    for name, field in section.model_fields.items():
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            yield from setting_names(kind, f"{prefix}{name}.")
-        else:
-            yield prefix + name
-
-
-@pytest.mark.parametrize("name", list(setting_names()))
-def test_every_setting_is_described(name: str) -> None:
-    setting = Setting.named(name)
-    assert setting.name == name
-    assert setting.meaning.endswith(".") and "\n" not in setting.meaning
-    assert setting.default
-
-
-@pytest.mark.parametrize(
-    ("name", "kind", "choices", "span", "default"),
-    [
-        ("actor.circuit.depth", int, (), "1 to 12", "2"),
-        ("backend.noise_scale", float, (), "0 or more", "1"),
-        ("backend.device", str, (), "", "fake_brisbane"),
-        ("hardware.job_wait", float, (), "above 0", "14,400"),
-        ("hardware.on_drift", str, ("warn", "refit", "stop"), "", "warn"),
-        ("gradient.pruned_fraction", float, (), "above 0, at most 1", "0.125"),
-        (
-            "environment.reward.guidance_center",
-            float,
-            (),
-            "",
-            "as the bundle's card or the preset says",
-        ),
-    ],
-)
-def test_a_setting_is_described_as_the_models_check_it(
-    name: str, kind: type, choices: tuple[str, ...], span: str, default: str
-) -> None:
-    setting = Setting.named(name)
-    assert (setting.kind, setting.choices, setting.span) == (kind, choices, span)
-    assert setting.default == default
-
-
-def test_a_setting_that_is_none_is_not_described() -> None:
-    with pytest.raises(KeyError, match="shoots"):
-        Setting.named("backend.shoots")
-
-
-def test_defaults_in_words_are_the_numbers_used() -> None:
-    assert f"{DEFAULT_SHOTS} on a device" in Setting.named("backend.shots").default
-    assert f"{DEVICE_LATENTS} on a device" in Setting.named("evaluation.latents").meaning
-    assert Setting.named("hardware.price").default == f"{DOLLARS_PER_SECOND:g}"

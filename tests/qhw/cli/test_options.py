@@ -12,7 +12,8 @@ from typer.testing import CliRunner, Result
 
 from qhw.cli.app import app
 from qhw.cli.options import flag_of, nested
-from qhw.config import PRESETS, RunConfig, Setting, parse_config
+from qhw.cli.setting import Setting
+from qhw.config import PRESETS, RunConfig, parse_config
 from qhw.errors import ConfigError
 
 CIRCUIT = {
