@@ -23,6 +23,7 @@ from qhw.devices.session import Display
 from qhw.errors import ConfigError
 from qhw.evaluation import plots
 from qhw.evaluation.baselines import Baselines
+from qhw.evaluation.beside_baselines import OUTSIDE
 from qhw.evaluation.judges import Judges, evaluation_latents
 from qhw.evaluation.pairs import EqualAccuracy, Metric, alikeness, equal_accuracy, metrics
 from qhw.evaluation.playing import play_policy
@@ -36,8 +37,6 @@ from qhw.training.player import Player
 
 PICTURES = 16
 """Latents whose pictures are shown."""
-OUTSIDE = 0.05
-"""Share of resamples beyond the constants' accuracies from which on a row is marked."""
 ONE_SEED_EACH = (
     "One training seed each: this compares two policies, not the two methods that made them. For "
     "methods, train several seeds of both."

@@ -16,7 +16,7 @@ from qhw.backends.facts import NO_BACKEND
 from qhw.console import plain_table, print_facts, signed
 from qhw.devices.session import Display, paid_session
 from qhw.evaluation.arms import Arms
-from qhw.evaluation.beside_baselines import Row, compare_arms, gap_advice
+from qhw.evaluation.beside_baselines import OUTSIDE, Row, compare_arms, gap_advice
 from qhw.evaluation.eyes import DIVERSITY_EYE, EYES
 from qhw.files import write_json
 from qhw.runs.directory import RunDirectory
@@ -25,8 +25,6 @@ from qhw.threads import one_thread
 from qhw.training.player import Player
 from qhw.training.reopening import RESUME, requester_of, require_ledger
 
-OUTSIDE = 0.05
-"""Share of resamples beyond the constants' accuracies from which on a row is marked."""
 HOW_TO_READ = (
     "Frechet: distance to real pictures in that eye's features, lower is better. 'at equal "
     "accuracy': that distance minus the constants' at the same accuracy in the same eye; below 0 "

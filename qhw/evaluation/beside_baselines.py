@@ -36,6 +36,8 @@ from qhw.threads import for_pictures
 from qhw.training.player import Player
 
 RANDOM_SEED = 8_191
+OUTSIDE = 0.05
+"""Share of resamples beyond the constants' accuracies from which on a row is marked."""
 
 
 @dataclass(frozen=True)
