@@ -54,14 +54,6 @@ def qpy_bytes(circuit: QuantumCircuit) -> bytes:
     return buffer.getvalue()
 
 
-def _recorded_digest(stem: Path) -> str:
-    """SHA-256 that the JSON names; empty if that file is damaged."""
-    try:
-        return str(json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))["sha256"])
-    except (json.JSONDecodeError, KeyError):
-        return ""
-
-
 def circuit_digest(circuit: QuantumCircuit) -> str:
     """Identity of a circuit's gates, qubits and parameters, 16 hexadecimal digits."""
     operations = [
@@ -74,6 +66,14 @@ def circuit_digest(circuit: QuantumCircuit) -> str:
     ]
     text = json.dumps([circuit.num_qubits, operations])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _recorded_digest(stem: Path) -> str:
+    """SHA-256 that the JSON names; empty if that file is damaged."""
+    try:
+        return str(json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))["sha256"])
+    except (json.JSONDecodeError, KeyError):
+        return ""
 
 
 def _parameter(value: Any) -> str:

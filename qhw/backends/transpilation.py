@@ -117,28 +117,6 @@ def ranked_layouts(
     return list(best.values())
 
 
-def _by_rank(
-    source: QuantumCircuit,
-    offered: DeviceSnapshot,
-    snapshot: DeviceSnapshot,
-    options: TranspileOptions,
-) -> list[TranspiledCircuit]:
-    """One layout of every seed, best first: laid out on the offered gates, judged by all errors.
-
-    Qubits beyond what a density matrix can hold count first, expected error second.
-    """
-    from qiskit import transpile
-
-    target = offered.target()
-    level = options.optimization_level
-    made = (
-        transpile(source, target=target, optimization_level=level, seed_transpiler=seed)
-        for seed in range(options.seeds)
-    )
-    layouts = [TranspiledCircuit.of(circuit, snapshot, "asked for") for circuit in made]
-    return sorted(layouts, key=lambda x: (max(0, len(x.active_qubits) - SIMULATED_QUBITS), x.score))
-
-
 def operations(circuit: QuantumCircuit) -> list[Operation]:
     """Every gate's name and the qubits it acts on, in order."""
     return [
@@ -191,3 +169,25 @@ def refuse_uncalibrated(snapshot: DeviceSnapshot, transpiled: TranspiledCircuit)
             f"{lost}.",
             "Wait for the device's next calibration, or take another: `qhw devices` ranks them.",
         )
+
+
+def _by_rank(
+    source: QuantumCircuit,
+    offered: DeviceSnapshot,
+    snapshot: DeviceSnapshot,
+    options: TranspileOptions,
+) -> list[TranspiledCircuit]:
+    """One layout of every seed, best first: laid out on the offered gates, judged by all errors.
+
+    Qubits beyond what a density matrix can hold count first, expected error second.
+    """
+    from qiskit import transpile
+
+    target = offered.target()
+    level = options.optimization_level
+    made = (
+        transpile(source, target=target, optimization_level=level, seed_transpiler=seed)
+        for seed in range(options.seeds)
+    )
+    layouts = [TranspiledCircuit.of(circuit, snapshot, "asked for") for circuit in made]
+    return sorted(layouts, key=lambda x: (max(0, len(x.active_qubits) - SIMULATED_QUBITS), x.score))

@@ -58,64 +58,6 @@ def transpile_for(
         ) from error
 
 
-def _read_or_make(
-    stem: Path, circuit: RingCircuit, snapshot: DeviceSnapshot, options: TranspileOptions
-) -> TranspiledCircuit:
-    stored, reason = read_circuit(stem)
-    if stored is None:
-        return _write(stem, circuit, snapshot, fresh_layout(circuit, snapshot, options, reason))
-    cached = TranspiledCircuit.of(stored, snapshot)
-    if _facts(stem)["calibration"] == snapshot.calibration_digest:
-        return _count_hit(stem, cached)
-    fresh = fresh_layout(circuit, snapshot, options)
-    if cached.score <= options.relayout_factor * fresh.score:
-        return _count_hit(stem, cached, calibration=snapshot.calibration_digest)
-    reason = f"cached layout scores {cached.score:.3f}, a fresh one {fresh.score:.3f}"
-    return _write(stem, circuit, snapshot, replace(fresh, miss_reason=reason))
-
-
-def _key(circuit: RingCircuit, snapshot: DeviceSnapshot, options: TranspileOptions) -> str:
-    import qiskit
-
-    parts = [FORMAT, circuit.digest, snapshot.name, snapshot.structure_digest, asdict(options)]
-    text = json.dumps([*parts, qiskit.__version__], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:24]
-
-
-def _write(
-    stem: Path, circuit: RingCircuit, snapshot: DeviceSnapshot, made: TranspiledCircuit
-) -> TranspiledCircuit:
-    """Keep a circuit with what `qhw cache ls` shows of it."""
-    facts = {
-        "device": snapshot.name,
-        "circuit": (
-            f"{circuit.num_qubits} qubits, depth {circuit.depth}, {circuit.encoding}, "
-            f"{circuit.entanglement}"
-        ),
-        "two_qubit_gates": made.two_qubit_gates,
-        "depth": made.depth,
-        "layout": list(made.output_qubits),
-        "score": made.score,
-        "hits": 0,
-        "miss_reason": made.miss_reason,
-        "date": time.time(),
-        "calibration": snapshot.calibration_digest,
-    }
-    write_circuit(stem, made.circuit, facts)
-    return made
-
-
-def _count_hit(stem: Path, cached: TranspiledCircuit, **changes: Any) -> TranspiledCircuit:
-    facts = _facts(stem)
-    write_json(stem.with_suffix(".json"), {**facts, **changes, "hits": facts["hits"] + 1})
-    return cached
-
-
-def _facts(stem: Path) -> dict[str, Any]:
-    facts: dict[str, Any] = json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))
-    return facts
-
-
 def pinned(
     path: Path, made: Callable[[], TranspiledCircuit], snapshot: DeviceSnapshot
 ) -> TranspiledCircuit:
@@ -186,6 +128,64 @@ def list_entries(cache_dir: Path) -> list[CacheEntry]:
     """Every entry, newest first."""
     entries = map(_entry, cache_dir.glob("*/*.json"))
     return sorted(entries, key=lambda entry: -entry.date)
+
+
+def _read_or_make(
+    stem: Path, circuit: RingCircuit, snapshot: DeviceSnapshot, options: TranspileOptions
+) -> TranspiledCircuit:
+    stored, reason = read_circuit(stem)
+    if stored is None:
+        return _write(stem, circuit, snapshot, fresh_layout(circuit, snapshot, options, reason))
+    cached = TranspiledCircuit.of(stored, snapshot)
+    if _facts(stem)["calibration"] == snapshot.calibration_digest:
+        return _count_hit(stem, cached)
+    fresh = fresh_layout(circuit, snapshot, options)
+    if cached.score <= options.relayout_factor * fresh.score:
+        return _count_hit(stem, cached, calibration=snapshot.calibration_digest)
+    reason = f"cached layout scores {cached.score:.3f}, a fresh one {fresh.score:.3f}"
+    return _write(stem, circuit, snapshot, replace(fresh, miss_reason=reason))
+
+
+def _key(circuit: RingCircuit, snapshot: DeviceSnapshot, options: TranspileOptions) -> str:
+    import qiskit
+
+    parts = [FORMAT, circuit.digest, snapshot.name, snapshot.structure_digest, asdict(options)]
+    text = json.dumps([*parts, qiskit.__version__], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def _write(
+    stem: Path, circuit: RingCircuit, snapshot: DeviceSnapshot, made: TranspiledCircuit
+) -> TranspiledCircuit:
+    """Keep a circuit with what `qhw cache ls` shows of it."""
+    facts = {
+        "device": snapshot.name,
+        "circuit": (
+            f"{circuit.num_qubits} qubits, depth {circuit.depth}, {circuit.encoding}, "
+            f"{circuit.entanglement}"
+        ),
+        "two_qubit_gates": made.two_qubit_gates,
+        "depth": made.depth,
+        "layout": list(made.output_qubits),
+        "score": made.score,
+        "hits": 0,
+        "miss_reason": made.miss_reason,
+        "date": time.time(),
+        "calibration": snapshot.calibration_digest,
+    }
+    write_circuit(stem, made.circuit, facts)
+    return made
+
+
+def _count_hit(stem: Path, cached: TranspiledCircuit, **changes: Any) -> TranspiledCircuit:
+    facts = _facts(stem)
+    write_json(stem.with_suffix(".json"), {**facts, **changes, "hits": facts["hits"] + 1})
+    return cached
+
+
+def _facts(stem: Path) -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))
+    return facts
 
 
 def _entry(path: Path) -> CacheEntry:

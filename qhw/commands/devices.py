@@ -83,10 +83,7 @@ def _print_account(console: Console, circuit: RingCircuit) -> None:
 
 
 def _surveys(
-    console: Console,
-    service: QiskitRuntimeService,
-    devices: list[LiveDevice],
-    circuit: RingCircuit,
+    console: Console, service: QiskitRuntimeService, devices: list[LiveDevice], circuit: RingCircuit
 ) -> Iterator[tuple[str, ...]]:
     """A row of the table for every device as it is now, one after the other."""
     from qhw.backends.transpilation import TranspileOptions

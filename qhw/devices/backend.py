@@ -20,7 +20,6 @@ from qhw.backends.transpilation import TranspiledCircuit
 from qhw.budget.limits import LONGEST_EXECUTION, qpu_seconds
 from qhw.devices.drift import DriftWatch
 from qhw.devices.mitigation import DeviceMitigation
-from qhw.devices.pubs import parameterised
 from qhw.errors import ConfigError
 from qhw.jobs.request import JobRequest, Pub, Unit
 from qhw.jobs.runner import PubValues
@@ -191,8 +190,7 @@ class DeviceBackend:
         rows = np.hstack(
             [np.tile(angles, (len(weights), 1)), np.repeat(weights, len(angles), axis=0)]
         )
-        circuits = (self.mitigation.circuit_at(scale) for scale in self.mitigation.scales)
-        return [parameterised(circuit, rows, self.circuit.num_angles) for circuit in circuits]
+        return [self.mitigation.pub_at(scale, rows) for scale in self.mitigation.scales]
 
     def _calibrate(self, pubs: list[Pub], shots: int) -> Answer:
         """A job for the mitigation's own sake, at the present position."""

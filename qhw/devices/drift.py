@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from calibration import DeviceSnapshot, Drift, Thresholds, compare, expected_error, republished
+from calibration import DeviceSnapshot, Drift, compare, expected_error, republished
 from calibration.drift import Verdict
 from policy import RingCircuit
 from qhw.backends.facts import DriftFacts
@@ -152,14 +152,6 @@ class DriftWatch:
         return f"{name} was recalibrated{date}, verdict {verdict}: {shown}{others}."
 
 
-def _hint(command: str) -> str:
-    plain = re.sub(r" --on-drift \S+", "", command) or "the same command with --resume"
-    return (
-        f"`{plain} --on-drift refit` goes on with a new fit, `--on-drift warn` probes the old one; "
-        "a new run takes other qubits if they do better."
-    )
-
-
 @dataclass(frozen=True)
 class CircuitDrift:
     """What moved under a circuit.
@@ -178,16 +170,12 @@ class CircuitDrift:
 
 
 def on_circuit(
-    before: DeviceSnapshot,
-    after: DeviceSnapshot,
-    transpiled: TranspiledCircuit,
-    thresholds: Thresholds | None = None,
+    before: DeviceSnapshot, after: DeviceSnapshot, transpiled: TranspiledCircuit
 ) -> Drift:
     """Compare what a circuit uses: its qubits' times and gates, its pairs, its read-out."""
     return compare(
         before,
         after,
-        thresholds,
         qubits=transpiled.active_qubits,
         pairs=transpiled.two_qubit_pairs,
         measured=transpiled.output_qubits,
@@ -199,25 +187,33 @@ def circuit_drift(
     after: DeviceSnapshot,
     circuit: RingCircuit,
     transpiled: TranspiledCircuit,
-    options: TranspileOptions | None = None,
 ) -> CircuitDrift:
     """Compare on a circuit's qubits, and ask whether others would do clearly better now.
+
+    What is clearly better is what lays a circuit of the cache out anew: `relayout_factor`.
 
     Args:
         before: The earlier calibration.
         after: The later one.
         circuit: The ansatz.
         transpiled: Laid out on the device, scored under `before`.
-        options: Its `relayout_factor` says what is clearly better, as for the cache of circuits.
     """
-    chosen = options or TranspileOptions()
+    options = TranspileOptions()
     drift = on_circuit(before, after, transpiled)
-    fresh = fresh_layout(circuit, after, chosen)
+    fresh = fresh_layout(circuit, after, options)
     gates = operations(transpiled.circuit)
     there = {(gate.name, gate.qubits) for gate in after.gates}.issuperset(gates)
     score = expected_error(after, gates, transpiled.output_qubits) if there else None
-    if score is not None and score > chosen.relayout_factor * fresh.score:
+    if score is not None and score > options.relayout_factor * fresh.score:
         drift = drift.relaid(
             f"expected error {score:.3f} on the circuit's qubits, {fresh.score:.3f} on others"
         )
     return CircuitDrift(drift, transpiled.score, score, fresh)
+
+
+def _hint(command: str) -> str:
+    plain = re.sub(r" --on-drift \S+", "", command) or "the same command with --resume"
+    return (
+        f"`{plain} --on-drift refit` goes on with a new fit, `--on-drift warn` probes the old one; "
+        "a new run takes other qubits if they do better."
+    )

@@ -17,6 +17,7 @@ import numpy as np
 
 from calibration import DeviceSnapshot
 from policy import RingCircuit
+from policy.backend import FloatArray
 from qhw.backends.facts import MitigationFacts
 from qhw.backends.mitigation.affine import (
     AffineMap,
@@ -37,9 +38,8 @@ from qhw.backends.mitigation.folded_cache import folded_for
 from qhw.backends.mitigation.method import Mitigation, Unmitigated
 from qhw.backends.mitigation.readout import ReadoutInversion, measurement_circuits
 from qhw.backends.mitigation.zne import ZeroNoise
-from qhw.backends.transpilation import TranspiledCircuit
+from qhw.backends.transpilation import TranspiledCircuit, parameter_columns
 from qhw.config import AFFINE_CIRCUITS, CALIBRATION_SHOTS, ZNE_SCALES, MethodName
-from qhw.devices.pubs import parameterised
 from qhw.jobs.request import Pub
 from qhw.jobs.work import Answer
 
@@ -90,6 +90,12 @@ class DeviceMitigation:
                 self.circuit, self.snapshot, self.transpiled, scale, self.folded
             )
         return self._folded_circuits[scale]
+
+    def pub_at(self, scale: int, rows: FloatArray) -> Pub:
+        """A PUB of that circuit; angles and weights (rows, A + P) are put into its own order."""
+        at = self.circuit_at(scale)
+        order = parameter_columns(at.circuit, self.circuit.num_angles)
+        return Pub(at.circuit, at.output_qubits, rows[:, order])
 
     def take_number(self) -> int:
         """Number of the next calibration job."""
@@ -204,8 +210,7 @@ class DeviceMitigation:
         return fitted
 
     def _measure(self, inputs: CalibrationInputs, calibrate: Calibrate) -> Answer:
-        pub = parameterised(self.transpiled, inputs.rows, self.circuit.num_angles)
-        return calibrate([pub], CALIBRATION_SHOTS)
+        return calibrate([self.pub_at(1, inputs.rows)], CALIBRATION_SHOTS)
 
     def _readout(self, calibrate: Calibrate) -> ReadoutInversion:
         outputs = self.transpiled.output_qubits

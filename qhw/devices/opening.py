@@ -103,42 +103,6 @@ def open_device(
     return DeviceBackend(circuit, transpiled, work, requester.run_id, shots, mitigation, drift)
 
 
-def _paid_work(backend: BackendConfig, hardware: HardwareConfig, requester: Requester) -> PaidWork:
-    """The device with its ledger and what is left of its budget."""
-    from qhw.jobs.ledger import Ledger
-    from qhw.jobs.patience import PatientRunner
-    from qhw.jobs.work import PaidWork
-
-    limits = spending_limits(backend, hardware)
-    settings = replace(requester.settings, job_wait=hardware.job_wait)
-    ledger = Ledger.of_user(requester.clock)
-    runner = PatientRunner(
-        open_runner(backend, hardware, ledger, requester.run_id),
-        requester.patience,
-        requester.clock,
-        random.Random(),  # noqa: S311 - spreads waits, protects nothing
-    )
-    close_orphans(ledger, requester.run_id)
-    spent = ledger.spent(requester.run_id)
-    budget = Budget(limits, hardware.price, spent.qpu_seconds, spent.jobs, requester.command)
-    return PaidWork(runner, ledger, budget, requester.clock, settings, requester.tell)
-
-
-def _transpiled(
-    circuit: RingCircuit, snapshot: DeviceSnapshot, folder: Path | None, cache: Cache
-) -> TranspiledCircuit:
-    """The circuit the run began with, or the cache's."""
-    from qhw.backends.transpilation import TranspileOptions, refuse_uncalibrated
-    from qhw.backends.transpile_cache import pinned, transpile_for
-
-    def make() -> TranspiledCircuit:
-        made = transpile_for(circuit, snapshot, TranspileOptions(), cache.transpiled)
-        refuse_uncalibrated(snapshot, made)
-        return made
-
-    return make() if folder is None else pinned(folder / "circuit.qpy", make, snapshot)
-
-
 def spending_limits(backend: BackendConfig, hardware: HardwareConfig) -> Limits:
     """The limits of a run; on a device that costs money there must be one.
 
@@ -186,3 +150,39 @@ def open_runner(
         ledger.group_opened(group_id, hardware.mode, backend.name, run_id)
 
     return IbmRunner.open(backend.name, hardware.mode, write_down)
+
+
+def _paid_work(backend: BackendConfig, hardware: HardwareConfig, requester: Requester) -> PaidWork:
+    """The device with its ledger and what is left of its budget."""
+    from qhw.jobs.ledger import Ledger
+    from qhw.jobs.patience import PatientRunner
+    from qhw.jobs.work import PaidWork
+
+    limits = spending_limits(backend, hardware)
+    settings = replace(requester.settings, job_wait=hardware.job_wait)
+    ledger = Ledger.of_user(requester.clock)
+    runner = PatientRunner(
+        open_runner(backend, hardware, ledger, requester.run_id),
+        requester.patience,
+        requester.clock,
+        random.Random(),  # noqa: S311 - spreads waits, protects nothing
+    )
+    close_orphans(ledger, requester.run_id)
+    spent = ledger.spent(requester.run_id)
+    budget = Budget(limits, hardware.price, spent.qpu_seconds, spent.jobs, requester.command)
+    return PaidWork(runner, ledger, budget, requester.clock, settings, requester.tell)
+
+
+def _transpiled(
+    circuit: RingCircuit, snapshot: DeviceSnapshot, folder: Path | None, cache: Cache
+) -> TranspiledCircuit:
+    """The circuit the run began with, or the cache's."""
+    from qhw.backends.transpilation import TranspileOptions, refuse_uncalibrated
+    from qhw.backends.transpile_cache import pinned, transpile_for
+
+    def make() -> TranspiledCircuit:
+        made = transpile_for(circuit, snapshot, TranspileOptions(), cache.transpiled)
+        refuse_uncalibrated(snapshot, made)
+        return made
+
+    return make() if folder is None else pinned(folder / "circuit.qpy", make, snapshot)

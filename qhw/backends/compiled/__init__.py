@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from qhw.backends.compiled.backend import (
-    CompiledBackend,
-    CompiledNoisyBackend,
-    TooLargeError,
-)
+from qhw.backends.compiled.backend import CompiledBackend, CompiledNoisyBackend, TooLargeError
 from qhw.backends.compiled.transfer import CompileError
 
 __all__ = ["CompileError", "CompiledBackend", "CompiledNoisyBackend", "TooLargeError"]

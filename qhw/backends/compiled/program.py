@@ -112,32 +112,6 @@ def rotation_matrix(theta: float) -> FloatArray:
     return matrix
 
 
-@dataclass
-class _Chain:
-    """A chain under construction."""
-
-    width: int
-    constants: list[FloatArray] = field(default_factory=lambda: [np.eye(4)])
-    coefficients: list[FloatArray] = field(default_factory=list)
-    offsets: list[float] = field(default_factory=list)
-
-    def multiply(self, matrix: FloatArray) -> None:
-        self.constants[-1] = matrix @ self.constants[-1]
-
-    def rotate(self, coefficients: FloatArray, offset: float) -> None:
-        """Append a rotation; one by a constant is a constant, two in a row are one."""
-        if not coefficients.any():
-            self.multiply(rotation_matrix(offset))
-            return
-        if self.offsets and np.array_equal(self.constants[-1], np.eye(4)):
-            self.coefficients[-1] = self.coefficients[-1] + coefficients
-            self.offsets[-1] += offset
-            return
-        self.coefficients.append(coefficients)
-        self.offsets.append(offset)
-        self.constants.append(np.eye(4))
-
-
 def compile_program(
     circuit: QuantumCircuit,
     outputs: Sequence[int],
@@ -220,6 +194,32 @@ class _Builder:
         if self._first[qubit] is None:
             self._first[qubit] = index
         return index
+
+
+@dataclass
+class _Chain:
+    """A chain under construction."""
+
+    width: int
+    constants: list[FloatArray] = field(default_factory=lambda: [np.eye(4)])
+    coefficients: list[FloatArray] = field(default_factory=list)
+    offsets: list[float] = field(default_factory=list)
+
+    def multiply(self, matrix: FloatArray) -> None:
+        self.constants[-1] = matrix @ self.constants[-1]
+
+    def rotate(self, coefficients: FloatArray, offset: float) -> None:
+        """Append a rotation; one by a constant is a constant, two in a row are one."""
+        if not coefficients.any():
+            self.multiply(rotation_matrix(offset))
+            return
+        if self.offsets and np.array_equal(self.constants[-1], np.eye(4)):
+            self.coefficients[-1] = self.coefficients[-1] + coefficients
+            self.offsets[-1] += offset
+            return
+        self.coefficients.append(coefficients)
+        self.offsets.append(offset)
+        self.constants.append(np.eye(4))
 
 
 def _split(chain: _Chain, angles: int) -> _Chain:
