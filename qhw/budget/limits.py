@@ -126,36 +126,25 @@ class Limits:
         return None
 
 
+@dataclass(eq=False)
 class Budget:
     """Counts what is spent and refuses the submission that would pass a limit.
 
-    Args:
+    Attributes:
         limits: Limits of the whole run, earlier processes included.
         dollars_per_second: Price of a QPU second; 0 for devices that bill nothing, where
             `max_cost` can never be reached.
-        spent_qpu_seconds: QPU seconds of earlier processes of the same run.
-        spent_jobs: Submissions of earlier processes of the same run.
+        spent_qpu_seconds: QPU seconds so far, those of earlier processes of the same run included.
+        spent_jobs: Submissions so far, those of earlier processes of the same run included.
         command: What goes on with this run, such as `qhw train --resume runs/x`; the hint of a
             reached limit adds the higher limit to it.
-
-    Attributes:
-        spent_qpu_seconds: So far.
-        spent_jobs: So far.
     """
 
-    def __init__(
-        self,
-        limits: Limits,
-        dollars_per_second: float = DOLLARS_PER_SECOND,
-        spent_qpu_seconds: float = 0.0,
-        spent_jobs: int = 0,
-        command: str = "",
-    ) -> None:
-        self.limits = limits
-        self.dollars_per_second = dollars_per_second
-        self.command = command
-        self.spent_qpu_seconds = spent_qpu_seconds
-        self.spent_jobs = spent_jobs
+    limits: Limits
+    dollars_per_second: float = DOLLARS_PER_SECOND
+    spent_qpu_seconds: float = 0.0
+    spent_jobs: int = 0
+    command: str = ""
 
     @property
     def spent(self) -> Expense:

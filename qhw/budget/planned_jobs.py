@@ -20,6 +20,10 @@ from qhw.config import (
 )
 from qhw.errors import ConfigError, MitigationError
 
+DEFAULT_SHOTS = 1024
+"""Shots per circuit on devices, unless --shots says otherwise."""
+CALIBRATION_SHARE = 0.25
+"""Share of a limit that an affine calibration may take."""
 StoredMap = Literal["none", "unknown", "earlier", "present"]
 """Which affine map is kept: none, one that may or may not fit this circuit and calibration, one of
 an earlier calibration, one of the present."""
@@ -228,16 +232,12 @@ class TrainingShape:
                 if epoch:
                     jobs.append(PlannedJob("forward", rows, self.shots))
                 if epoch or index or not (first and self.fresh):
-                    jobs.append(self._gradient(rows, certain=not (epoch or index)))
+                    circuits = self.circuits_per_row * rows
+                    # At least none, since PPO may have clipped every row; but in an update's first
+                    # minibatch nothing can be clipped: the ratio is 1.
+                    least = 0 if epoch or index else circuits
+                    jobs.append(PlannedJob("gradient", circuits, self.shots, least))
         return jobs
-
-    def _gradient(self, rows: int, *, certain: bool) -> PlannedJob:
-        """At most every row; at least none, since PPO may have clipped them all.
-
-        In an update's first minibatch nothing can be clipped: the ratio is 1.
-        """
-        circuits = self.circuits_per_row * rows
-        return PlannedJob("gradient", circuits, self.shots, circuits if certain else 0)
 
     @property
     def circuits_per_row(self) -> int:
@@ -254,13 +254,6 @@ def minibatch_sizes(transitions: int, parts: int) -> list[int]:
     """Rows of each minibatch: as equal as can be, the first ones larger (torch.tensor_split)."""
     size, larger = divmod(transitions, parts)
     return [size + 1] * larger + [size] * (parts - larger)
-
-
-DEFAULT_SHOTS = 1024
-"""Shots per circuit on devices, unless --shots says otherwise."""
-
-CALIBRATION_SHARE = 0.25
-"""Share of a limit that an affine calibration may take."""
 
 
 def default_mitigation(

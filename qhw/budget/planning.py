@@ -51,11 +51,7 @@ def limits_of(config: RunConfig) -> Limits:
 
 
 def plan_run(
-    config: RunConfig,
-    *,
-    images: int,
-    query_every: int = 1,
-    queue: int | None = None,
+    config: RunConfig, *, images: int, query_every: int = 1, queue: int | None = None
 ) -> Quote:
     """Quote `qhw run`.
 

@@ -22,6 +22,12 @@ from qhw.config import AFFINE_CIRCUITS, CALIBRATION_SHOTS, PROBE_CIRCUITS
 
 SECONDS_PER_QUEUED_JOB = 30.0
 """Assumed time that a job ahead in the queue takes."""
+NOTES = {
+    "calibration": "at least if a kept map still fits",
+    "gradient": "transitions that PPO clips cost nothing. At most none is clipped; at least all "
+    "are, after an update's first minibatch, where none can be",
+}
+"""Why the bounds of a phase differ."""
 
 
 @dataclass(frozen=True)
@@ -231,13 +237,6 @@ def quote_training(
     )
 
 
-NOTES = {
-    "calibration": "at least if a kept map still fits",
-    "gradient": "transitions that PPO clips cost nothing. At most none is clipped; at least all "
-    "are, after an update's first minibatch, where none can be",
-}
-
-
 def _phase(phase: str, shots: int, counted: list[tuple[PlannedJob, int]]) -> PhaseQuote:
     circuits = sum(job.circuits * repeats for job, repeats in counted)
     least = sum(job.least * repeats for job, repeats in counted)
@@ -286,10 +285,7 @@ def _training_lines(shape: TrainingShape) -> tuple[str, ...]:
     if shape.rule == "frozen":
         reused = "The circuit is frozen: the rollout's values serve every pass."
         return reused, evaluation
-    lines = (
-        "The rollout's values serve the first pass over the data.",
-        evaluation,
-    )
+    lines = ("The rollout's values serve the first pass over the data.", evaluation)
     first = "The first minibatch of all has no gradient: the head starts at zero."
     return (first, *lines) if shape.fresh else lines
 

@@ -207,10 +207,9 @@ class DeviceBackend:
         device recalibrated, and probes that fit under the number the fit had.
         """
         position = self._at.position
-        of_phase = "".join(position.phase.partition("-")[1:])
+        phase = "".join(("calibration", *position.phase.partition("-")[1:]))
         while True:
             part = self.mitigation.take_number()
-            phase = f"calibration{of_phase}"
             unit = Unit(self.run_id, phase, position.update, position.step, part)
             entry = self.work.ledger.latest(unit)
             if entry is None or entry.digest == request.digest:

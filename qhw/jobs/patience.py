@@ -249,18 +249,15 @@ def wait_for(
             return report
         left = gives_up - clock.now()
         if left <= 0:
-            raise _still_going(report, deadline)
+            place = report.queue_position
+            ahead = "" if place is None else f" with {place} jobs ahead"
+            raise DeadlineError(
+                f"Job {report.job_id} is still {report.state}{ahead} after {deadline:g} s.",
+                f"`qhw jobs show {report.job_id}` tells how it stands; the same command with "
+                "--resume collects it and goes on.",
+            )
         clock.sleep(min(pause, left))
         pause = min(pause * POLL_GROWTH, longest_poll)
-
-
-def _still_going(report: JobReport, deadline: float) -> DeadlineError:
-    ahead = "" if report.queue_position is None else f" with {report.queue_position} jobs ahead"
-    return DeadlineError(
-        f"Job {report.job_id} is still {report.state}{ahead} after {deadline:g} s.",
-        f"`qhw jobs show {report.job_id}` tells how it stands; the same command with --resume "
-        "collects it and goes on.",
-    )
 
 
 def _started(name: str, work: Callable[[], T]) -> Future[T]:

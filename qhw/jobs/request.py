@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 NATIVE_TWIRLS = 32
 """Random flips of the read-out that the platform's own mitigation divides the shots over."""
+TAG_PREFIX, DIGEST_PREFIX = "qhw-unit-", "qhw-work-"
 Shapes = tuple[tuple[int, int], ...]
 """(rows, n) of each PUB's values."""
 
@@ -95,18 +96,13 @@ class JobRequest:
         return sum(pub.rows for pub in self.pubs)
 
     @property
-    def total_shots(self) -> int:
-        """Shots in all."""
-        return self.circuits * self.shots
-
-    @property
     def executions(self) -> int:
         """What is executed and billed: the platform's own mitigation adds a read-out calibration.
 
         It is one circuit more, and shots are rounded up to a multiple of the twirls.
         """
         if not self.native:
-            return self.total_shots
+            return self.circuits * self.shots
         return (self.circuits + 1) * NATIVE_TWIRLS * -(-self.shots // NATIVE_TWIRLS)
 
     @cached_property
@@ -123,11 +119,6 @@ class JobRequest:
     def tagged(self, *tags: str) -> JobRequest:
         """The same request with other tags."""
         return replace(self, tags=tags)
-
-
-TAG_PREFIX = "qhw-unit-"
-
-DIGEST_PREFIX = "qhw-work-"
 
 
 @dataclass(frozen=True, order=True)

@@ -40,12 +40,7 @@ from qhw.errors import (
 from qhw.jobs.clock import Clock
 from qhw.jobs.ledger import Entry, Intent, Ledger
 from qhw.jobs.patience import PatientRunner, wait_for
-from qhw.jobs.reconciling import (
-    drop_second_jobs,
-    find_lost,
-    in_other_hands,
-    write_end,
-)
+from qhw.jobs.reconciling import drop_second_jobs, find_lost, in_other_hands, write_end
 from qhw.jobs.request import JobRequest, Unit, digest_tag
 from qhw.jobs.runner import JobReport, PlanLimits, PubValues
 from qhw.known import LIVE_PREFIX
@@ -280,11 +275,7 @@ class PaidWork:
             self._say(entry.unit, entry.job_id, report.state, report.queue_position)
 
         report = wait_for(
-            runner,
-            entry.job_id,
-            self.clock,
-            deadline=self.settings.job_wait,
-            on_report=watch,
+            runner, entry.job_id, self.clock, deadline=self.settings.job_wait, on_report=watch
         )
         ended = write_end(runner, ledger, entry, report)
         if ended.state != "done":
@@ -362,21 +353,17 @@ class PaidWork:
             self.clock.sleep(5.0)
 
     def _busy(self, limits: PlanLimits) -> bool:
-        if limits.max_pending is not None and self._pending() >= limits.max_pending:
-            return True
+        if limits.max_pending is not None:
+            # A run that died leaves jobs behind whose end nobody wrote down, so the platform is
+            # asked about those of all runs on this device of which the ledger knows no end.
+            unended = self.ledger.pending(self.runner.device)
+            pending = sum(not self.runner.report(entry.job_id).final for entry in unended)
+            if pending >= limits.max_pending:
+                return True
         if limits.posts_per_minute is None:
             return False
         now = self.clock.now()
         return len(self.ledger.posts_between(now - 60.0, now)) >= limits.posts_per_minute
-
-    def _pending(self) -> int:
-        """Jobs of all runs on this device that have not ended.
-
-        A run that died leaves jobs behind whose end nobody wrote down, so the platform is asked
-        about those of which the ledger knows no end.
-        """
-        unended = self.ledger.pending(self.runner.device)
-        return sum(not self.runner.report(entry.job_id).final for entry in unended)
 
     def _say(self, unit: Unit, job_id: str, state: str, queue_position: int | None = None) -> None:
         spent, left = self.budget.spent.qpu_seconds, self.budget.remaining_seconds

@@ -61,7 +61,15 @@ def list_devices(service: QiskitRuntimeService) -> list[LiveDevice]:
     """
     with translated("listing the devices"):
         entries = [entry for client in _clients(service) for entry in client.list_backends()]
-    devices = {entry["name"]: _live_device(entry) for entry in entries}
+    devices = {
+        entry["name"]: LiveDevice(
+            name=str(entry["name"]),
+            num_qubits=int(entry.get("qubits", 0)),
+            pending_jobs=int(entry.get("queue_length", 0)),
+            operational=entry.get("status", {}).get("name") == "online",
+        )
+        for entry in entries
+    }
     return [devices[name] for name in sorted(devices)]
 
 
@@ -114,12 +122,3 @@ def close_group(group_id: str) -> None:
 def _clients(service: QiskitRuntimeService) -> list[Any]:
     """One connection per instance; the client offers no public way to them."""
     return list(service._get_api_clients().values())
-
-
-def _live_device(entry: dict[str, Any]) -> LiveDevice:
-    return LiveDevice(
-        name=str(entry["name"]),
-        num_qubits=int(entry.get("qubits", 0)),
-        pending_jobs=int(entry.get("queue_length", 0)),
-        operational=entry.get("status", {}).get("name") == "online",
-    )

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,17 +33,32 @@ UNREADABLE: tuple[type[Exception], ...] = (
     zlib.error,
 )
 """What the client's decoders raise over a damaged answer, besides `QiskitError`."""
+RAN_TOO_LONG = 1305
+"""The platform words a job that met its time limit as cancelled; it failed."""
+STATES: dict[str, JobState] = {
+    "QUEUED": "queued",
+    "RUNNING": "running",
+    "COMPLETED": "done",
+    "FAILED": "failed",
+    "CANCELLED": "cancelled",
+}
 
 
 def tagged_ids(client: Any, tag: str) -> list[str]:
     """Ids of all jobs with this tag, oldest first.
 
     The client's own listing asks for ever if the platform's count and its pages disagree.
+
+    Raises:
+        RetryableError: If an answer is not a list of jobs.
     """
     job_ids: list[str] = []
     while True:
         answer = client.jobs_get(limit=PAGE, skip=len(job_ids), job_tags=[tag], descending=False)
-        page = ids_from(answer)
+        jobs = answer.get("jobs") if isinstance(answer, dict) else None
+        if not isinstance(jobs, list) or not all(isinstance(job, dict) for job in jobs):
+            raise RetryableError("The platform's list of jobs is damaged.", ASK_AGAIN)
+        page = [str(job["id"]) for job in jobs if job.get("id")]
         fresh = [job_id for job_id in page if job_id not in job_ids]
         job_ids += fresh
         if len(page) < PAGE or not fresh:
@@ -50,15 +67,10 @@ def tagged_ids(client: Any, tag: str) -> list[str]:
 
 def metrics_of(client: Any, job_id: str) -> dict[str, Any]:
     """Timestamps and usage; empty where the platform has none for a job that has not begun."""
-    from qiskit_ibm_runtime.api.exceptions import RequestsApiError
-
-    try:
+    with _tolerated(404):
         metrics: dict[str, Any] = client.job_metadata(job_id)
-    except RequestsApiError as error:
-        if error.status_code != 404:
-            raise
-        return {}
-    return metrics
+        return metrics
+    return {}
 
 
 def result_of(service: QiskitRuntimeService, job_id: str) -> object:
@@ -82,15 +94,9 @@ def result_of(service: QiskitRuntimeService, job_id: str) -> object:
 
 def calibration_of(service: QiskitRuntimeService, job_id: str) -> str:
     """The calibration a job ran under, as JSON; empty if its device is gone."""
-    from qiskit_ibm_runtime.api.exceptions import RequestsApiError
-
-    job = service.job(job_id)
-    try:
+    job, properties = service.job(job_id), None
+    with _tolerated(404):
         properties = job.properties()
-    except RequestsApiError as error:
-        if error.status_code != 404:
-            raise
-        return ""
     if properties is None:
         return ""
     return json.dumps(properties.to_dict(), default=lambda date: date.isoformat())
@@ -98,25 +104,20 @@ def calibration_of(service: QiskitRuntimeService, job_id: str) -> str:
 
 def cancel_job(client: Any, job_id: str) -> None:
     """Cancel a job; nothing happens if it has ended."""
+    with _tolerated(409):
+        client.job_cancel(job_id)
+
+
+@contextmanager
+def _tolerated(status: int) -> Iterator[None]:
+    """Let pass that the platform answers with this HTTP status."""
     from qiskit_ibm_runtime.api.exceptions import RequestsApiError
 
     try:
-        client.job_cancel(job_id)
+        yield
     except RequestsApiError as error:
-        if error.status_code != 409:
+        if error.status_code != status:
             raise
-
-
-RAN_TOO_LONG = 1305
-"""The platform words a job that met its time limit as cancelled; it failed."""
-
-STATES: dict[str, JobState] = {
-    "QUEUED": "queued",
-    "RUNNING": "running",
-    "COMPLETED": "done",
-    "FAILED": "failed",
-    "CANCELLED": "cancelled",
-}
 
 
 def report_from(job_id: str, answer: Any, metrics: Any) -> JobReport:
@@ -130,6 +131,7 @@ def report_from(job_id: str, answer: Any, metrics: Any) -> JobReport:
         raise RetryableError(f"The platform's answer about job {job_id} is damaged.", ASK_AGAIN)
     stamps, usage = metrics.get("timestamps") or {}, metrics.get("usage") or {}
     billed = usage.get("status", "pending") != "pending"
+    words, code = str(state.get("reason") or ""), _code(state)
     return JobReport(
         job_id=job_id,
         state=_state(job_id, state),
@@ -139,20 +141,8 @@ def report_from(job_id: str, answer: Any, metrics: Any) -> JobReport:
         created=str(stamps.get("created") or answer.get("created") or ""),
         started=str(stamps.get("running") or ""),
         finished=str(stamps.get("finished") or ""),
-        reason=_reason(state),
+        reason=scrub(f"{words} (code {code})" if code else words),
     )
-
-
-def ids_from(answer: Any) -> list[str]:
-    """Read one page of GET /jobs.
-
-    Raises:
-        RetryableError: If the answer is not a list of jobs.
-    """
-    jobs = answer.get("jobs") if isinstance(answer, dict) else None
-    if not isinstance(jobs, list) or not all(isinstance(job, dict) for job in jobs):
-        raise RetryableError("The platform's list of jobs is damaged.", ASK_AGAIN)
-    return [str(job["id"]) for job in jobs if job.get("id")]
 
 
 def _state(job_id: str, state: dict[str, Any]) -> JobState:
@@ -165,11 +155,6 @@ def _state(job_id: str, state: dict[str, Any]) -> JobState:
 
 def _code(state: dict[str, Any]) -> Any:
     return state.get("reasonCode") or state.get("reason_code")
-
-
-def _reason(state: dict[str, Any]) -> str:
-    words, code = str(state.get("reason") or ""), _code(state)
-    return scrub(f"{words} (code {code})" if code else words)
 
 
 def estimator_options(request: JobRequest) -> EstimatorOptions:

@@ -123,8 +123,15 @@ def answer_of(error: BaseException) -> requests.Response | None:
 
 
 def scrub(text: str) -> str:
-    """The text without tokens, authorization headers and account ids."""
-    for secret in _secrets():
+    """The text without tokens, authorization headers and account ids.
+
+    Those of the client's own variables and account file, and whatever looks like one.
+    """
+    secrets = {os.environ.get(name, "") for name in ("QISKIT_IBM_TOKEN", "QISKIT_IBM_INSTANCE")}
+    for account in saved_accounts().values():
+        secrets |= {str(account.get("token") or ""), str(account.get("instance") or "")}
+    # The longest first: one may be the beginning of another.
+    for secret in sorted((known for known in secrets if len(known) > 7), key=len, reverse=True):
         text = text.replace(secret, HIDDEN)
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
@@ -231,11 +238,3 @@ def _service(url: str) -> str:
     if path.endswith("/identity/token"):
         return "the identity service"
     return "the search service" if "/v3/resources" in path else "the platform"
-
-
-def _secrets() -> list[str]:
-    """Tokens and account ids of the client's own variables and account file, longest first."""
-    secrets = {os.environ.get(name, "") for name in ("QISKIT_IBM_TOKEN", "QISKIT_IBM_INSTANCE")}
-    for account in saved_accounts().values():
-        secrets |= {str(account.get("token") or ""), str(account.get("instance") or "")}
-    return sorted((secret for secret in secrets if len(secret) > 7), key=len, reverse=True)

@@ -12,12 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from calibration import DeviceSnapshot
 from qhw.errors import CredentialsError, HardwareError, JobFailedError, RetryableError
-from qhw.jobs.ibm.account import (
-    find_device,
-    not_found,
-    open_service,
-    plan_of,
-)
+from qhw.jobs.ibm.account import find_device, not_found, open_service, plan_of
 from qhw.jobs.ibm.client import (
     UNREADABLE,
     calibration_of,
@@ -30,13 +25,7 @@ from qhw.jobs.ibm.client import (
     tagged_ids,
     values_from,
 )
-from qhw.jobs.ibm.faults import (
-    ASK_AGAIN,
-    scrub,
-    submit_fault,
-    translated,
-    vendor_faults,
-)
+from qhw.jobs.ibm.faults import ASK_AGAIN, scrub, submit_fault, translated, vendor_faults
 from qhw.jobs.ibm.single_post import watched_post
 from qhw.jobs.request import JobRequest, Shapes
 from qhw.jobs.runner import JobReport, Mode, PlanLimits, PubValues

@@ -91,7 +91,16 @@ class SinglePostAdapter(HTTPAdapter):
     """Connections that send a POST once and tell `watched_post` of a job's."""
 
     def __init__(self) -> None:
-        super().__init__(max_retries=_retry())
+        from qiskit_ibm_runtime.api.session import STATUS_FORCELIST
+
+        retry = SinglePostRetry(
+            total=GET_RETRIES,
+            backoff_factor=BACKOFF_SECONDS,
+            status_forcelist=STATUS_FORCELIST,
+            # A platform that says "come back in an hour" would hold the call for that hour.
+            respect_retry_after_header=False,
+        )
+        super().__init__(max_retries=retry)
 
     def send(
         self,
@@ -103,12 +112,14 @@ class SinglePostAdapter(HTTPAdapter):
         proxies: dict[str, str] | None = None,
     ) -> requests.Response:
         """Send, and note what became of the POST of a job."""
+        if isinstance(timeout, tuple) and timeout[1] is None:
+            timeout = (timeout[0], READ_SECONDS)
         path = (request.url or "").partition("?")[0]
         post = _watched.get() if request.method == "POST" and path.endswith(JOBS_PATH) else None
         if post is not None:
             post.sent = True
         try:
-            answer = super().send(request, stream, _bounded(timeout), verify, cert, proxies)
+            answer = super().send(request, stream, timeout, verify, cert, proxies)
         except requests.ConnectionError as error:
             if post is not None and _never_left(error):
                 post.sent = False
@@ -147,25 +158,7 @@ def _mount_single_posts(session: requests.Session, *_: Any, **__: Any) -> None:
     session.mount("https://", SinglePostAdapter())
 
 
-def _retry() -> SinglePostRetry:
-    from qiskit_ibm_runtime.api.session import STATUS_FORCELIST
-
-    return SinglePostRetry(
-        total=GET_RETRIES,
-        backoff_factor=BACKOFF_SECONDS,
-        status_forcelist=STATUS_FORCELIST,
-        # A platform that says "come back in an hour" would hold the call for that hour.
-        respect_retry_after_header=False,
-    )
-
-
 def _never_left(error: requests.ConnectionError) -> bool:
     """Whether no connection was made, so that nothing can have arrived."""
     reason = getattr(error.args[0], "reason", None) if error.args else None
     return isinstance(reason, (NewConnectionError, ConnectTimeoutError))
-
-
-def _bounded(timeout: Any) -> Any:
-    if isinstance(timeout, tuple) and timeout[1] is None:
-        return (timeout[0], READ_SECONDS)
-    return timeout

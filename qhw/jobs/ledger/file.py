@@ -16,7 +16,6 @@ from qhw.errors import LedgerError
 SCHEMA_VERSION = 1
 BUSY_SECONDS = 30.0
 """How long to wait for another process's commit, which takes milliseconds."""
-
 DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 
 SCHEMA = """
@@ -118,7 +117,13 @@ class LedgerFile:
         self.path = path
         self._lock = threading.RLock()
         with self._one_opener():
-            _make_private(path)
+            # SQLite gives its -wal and -shm files the mode of the main file. The file must not be
+            # opened here if it exists: closing it would drop the locks SQLite holds on it in this
+            # process.
+            try:
+                path.touch(mode=0o600, exist_ok=False)
+            except FileExistsError:
+                path.chmod(0o600)
             with _translated(path):
                 self._connection = sqlite3.connect(
                     path, BUSY_SECONDS, isolation_level=None, check_same_thread=False
@@ -212,15 +217,6 @@ def make_private_folder(folder: Path) -> None:
             f"The ledger's folder {folder} cannot be made: {error}",
             "Set XDG_DATA_HOME to a folder that you may write to.",
         ) from error
-
-
-def _make_private(path: Path) -> None:
-    # SQLite gives its -wal and -shm files the mode of the main file. The file must not be opened
-    # here if it exists: closing it would drop the locks SQLite holds on it in this process.
-    try:
-        path.touch(mode=0o600, exist_ok=False)
-    except FileExistsError:
-        path.chmod(0o600)
 
 
 @contextlib.contextmanager

@@ -48,15 +48,8 @@ class LedgerQueries:
 
     def latest(self, unit: Unit) -> Entry | None:
         """The newest attempt at a unit."""
-        row = self._file.row(
-            """
-            SELECT * FROM entries
-             WHERE run = :run AND phase = :phase AND upd = :upd AND step = :step AND part = :part
-             ORDER BY attempt DESC LIMIT 1
-            """,
-            unit_values(unit),
-        )
-        return entry_of(row) if row else None
+        attempts = self.attempts(unit)
+        return attempts[-1] if attempts else None
 
     def known_jobs(self, unit: Unit) -> set[str]:
         """Ids of all jobs of a unit: those of every attempt, and those that were sent twice."""

@@ -184,10 +184,7 @@ def duplicate_of(row: sqlite3.Row) -> Duplicate:
     """A duplicate from its row."""
     facts = json.loads(row["platform"])
     report = JobReport(
-        job_id=row["job_id"],
-        state=facts.pop("status"),
-        usage_seconds=row["usage_seconds"],
-        **facts,
+        job_id=row["job_id"], state=facts.pop("status"), usage_seconds=row["usage_seconds"], **facts
     )
     return Duplicate(row["entry_id"], report, row["action"], row["found_at"])
 

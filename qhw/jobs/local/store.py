@@ -138,8 +138,11 @@ class JobStore:
 
     def pubs(self, job: StoredJob) -> tuple[Pub, ...]:
         """What to run; the job must not have ended."""
+        from qiskit import qpy
+
         folder = self.folder / job.job_id
-        circuits = _read_circuits(folder / "circuits.qpy")
+        with (folder / "circuits.qpy").open("rb") as file:
+            circuits: list[QuantumCircuit] = qpy.load(file)
         parameters = _read_arrays(folder / "parameters.npz")
         return tuple(map(Pub, circuits, job.outputs, parameters))
 
@@ -174,14 +177,6 @@ def _write_inputs(folder: Path, request: JobRequest) -> None:
     qpy.dump([pub.circuit for pub in request.pubs], buffer)
     replace_file(folder / "circuits.qpy", buffer.getvalue())
     replace_file(folder / "parameters.npz", _arrays(tuple(pub.parameters for pub in request.pubs)))
-
-
-def _read_circuits(path: Path) -> list[QuantumCircuit]:
-    from qiskit import qpy
-
-    with path.open("rb") as file:
-        circuits: list[QuantumCircuit] = qpy.load(file)
-    return circuits
 
 
 def _arrays(arrays: tuple[FloatArray, ...]) -> bytes:
