@@ -110,19 +110,20 @@ class Limits:
 
     def passed(self, spent: Expense, more: Expense) -> Passed | None:
         """The first limit that spending `more` on top of `spent` would pass, if any."""
-        for passed in (
-            Passed(
+        limits: tuple[tuple[str, str, float | None, float, float], ...] = (
+            (
                 "--max-qpu-seconds",
                 "QPU s",
-                _most(self.max_qpu_seconds),
+                self.max_qpu_seconds,
                 spent.qpu_seconds,
                 more.qpu_seconds,
             ),
-            Passed("--max-jobs", "jobs", _most(self.max_jobs), spent.jobs, more.jobs),
-            Passed("--max-cost", "dollars", _most(self.max_cost), spent.dollars, more.dollars),
-        ):
-            if passed.spent + passed.more > passed.limit * (1 + SLACK):
-                return passed
+            ("--max-jobs", "jobs", self.max_jobs, spent.jobs, more.jobs),
+            ("--max-cost", "dollars", self.max_cost, spent.dollars, more.dollars),
+        )
+        for option, unit, limit, before, further in limits:
+            if limit is not None and before + further > limit * (1 + SLACK):
+                return Passed(option, unit, limit, before, further)
         return None
 
 
@@ -154,7 +155,8 @@ class Budget:
     @property
     def remaining_seconds(self) -> float | None:
         """QPU seconds until the nearer of the limits on time and cost; None without either."""
-        most = _most(self.limits.max_qpu_seconds)
+        most = self.limits.max_qpu_seconds
+        most = math.inf if most is None else most
         if self.limits.max_cost is not None and self.dollars_per_second > 0:
             most = min(most, self.limits.max_cost / self.dollars_per_second)
         return max(0.0, most - self.spent_qpu_seconds) if math.isfinite(most) else None
@@ -198,7 +200,3 @@ class Budget:
             before = re.sub(rf" {passed.option} \S+", "", self.command)
             return f"`{before} {option}`"
         return f"the same command with `--resume {option}`"
-
-
-def _most(limit: float | None) -> float:
-    return math.inf if limit is None else limit

@@ -88,23 +88,20 @@ class MitigationPlan:
         return len(ZNE_SCALES) if self.method == "zne" else 1
 
     def jobs(self) -> tuple[PlannedJob, ...]:
-        """What must be measured before anything else."""
-        if self.method == "affine":
-            return _affine_jobs(self.stored)
+        """What must be measured before anything else.
+
+        For an affine map a fit; before it a probe where there may be an old map, which may save
+        the fit.
+        """
         if self.method in ("readout", "zne") and self.readout_measured:
             return (PlannedJob("calibration", READOUT_CIRCUITS, CALIBRATION_SHOTS),)
-        return ()
-
-
-def _affine_jobs(stored: StoredMap) -> tuple[PlannedJob, ...]:
-    """A fit; before it a probe where there may be an old map, which may save the fit."""
-    if stored == "present":
-        return ()
-    if stored == "none":
-        return (PlannedJob("calibration", AFFINE_CIRCUITS, CALIBRATION_SHOTS),)
-    least = PROBE_CIRCUITS if stored == "earlier" else 0
-    probe = PlannedJob("calibration", PROBE_CIRCUITS, CALIBRATION_SHOTS, least)
-    return probe, PlannedJob("calibration", AFFINE_CIRCUITS, CALIBRATION_SHOTS, 0)
+        if self.method != "affine" or self.stored == "present":
+            return ()
+        if self.stored == "none":
+            return (PlannedJob("calibration", AFFINE_CIRCUITS, CALIBRATION_SHOTS),)
+        least = PROBE_CIRCUITS if self.stored == "earlier" else 0
+        probe = PlannedJob("calibration", PROBE_CIRCUITS, CALIBRATION_SHOTS, least)
+        return probe, PlannedJob("calibration", AFFINE_CIRCUITS, CALIBRATION_SHOTS, 0)
 
 
 @dataclass(frozen=True)

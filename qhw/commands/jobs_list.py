@@ -50,6 +50,45 @@ def cost(entry: Entry) -> str:
     return f"~{entry.quoted_seconds:.1f}" if entry.sent else "-"
 
 
+def find_job(ledger: Ledger, typed: str) -> Entry | Duplicate:
+    """The attempt that became a job, or the job that was found to do its work a second time.
+
+    Args:
+        ledger: Where it is written down.
+        typed: Its id, or the beginning of it.
+
+    Raises:
+        UnknownNameError: If there is none, or more than one.
+    """
+    known: dict[str, Entry | Duplicate] = {
+        double.report.job_id: double for double in ledger.duplicates()
+    }
+    known |= {entry.job_id: entry for entry in ledger.entries() if entry.job_id}
+    return known[_only("job", typed, known)]
+
+
+def find_run(ledger: Ledger, typed: str) -> str:
+    """The id of a run that has sent something.
+
+    Raises:
+        UnknownNameError: If there is none, or more than one.
+    """
+    return _only("run with jobs", typed, {entry.unit.run: None for entry in ledger.entries()})
+
+
+def find_pending(ledger: Ledger, job: str | None, run: str | None) -> list[Entry]:
+    """What has not ended as far as the ledger knows: of one job, of one run, or all of it.
+
+    Raises:
+        UnknownNameError: If there is no such job or run.
+    """
+    if job is not None:
+        entry = find_job(ledger, job)
+        return [entry] if isinstance(entry, Entry) and entry.state in PENDING else []
+    chosen = None if run is None else find_run(ledger, run)
+    return ledger.entries(run=chosen, states=PENDING)
+
+
 def _lines(entries: Sequence[Entry], doubles: Sequence[Duplicate]) -> Iterator[str]:
     """A heading for each day, run and device, and the jobs below it."""
     yield _line("UTC", "phase/update/step/part", "state", "QPU s", "job")
@@ -106,45 +145,6 @@ def _advice(shown: Sequence[Entry], known: int, groups: Sequence[Group]) -> Iter
 
 def _jobs(number: int, name: str) -> str:
     return f"{number} {name}{'s' if number > 1 else ''}"
-
-
-def find_job(ledger: Ledger, typed: str) -> Entry | Duplicate:
-    """The attempt that became a job, or the job that was found to do its work a second time.
-
-    Args:
-        ledger: Where it is written down.
-        typed: Its id, or the beginning of it.
-
-    Raises:
-        UnknownNameError: If there is none, or more than one.
-    """
-    known: dict[str, Entry | Duplicate] = {
-        double.report.job_id: double for double in ledger.duplicates()
-    }
-    known |= {entry.job_id: entry for entry in ledger.entries() if entry.job_id}
-    return known[_only("job", typed, known)]
-
-
-def find_run(ledger: Ledger, typed: str) -> str:
-    """The id of a run that has sent something.
-
-    Raises:
-        UnknownNameError: If there is none, or more than one.
-    """
-    return _only("run with jobs", typed, {entry.unit.run: None for entry in ledger.entries()})
-
-
-def find_pending(ledger: Ledger, job: str | None, run: str | None) -> list[Entry]:
-    """What has not ended as far as the ledger knows: of one job, of one run, or all of it.
-
-    Raises:
-        UnknownNameError: If there is no such job or run.
-    """
-    if job is not None:
-        entry = find_job(ledger, job)
-        return [entry] if isinstance(entry, Entry) and entry.state in PENDING else []
-    chosen = None if run is None else find_run(ledger, run)
-    return ledger.entries(run=chosen, states=PENDING)
 
 
 def _only(kind: str, typed: str, known: Collection[str]) -> str:

@@ -41,6 +41,14 @@ def print_job(typed: str) -> None:
         _print_present(console, job)
 
 
+def standing(report: JobReport) -> str:
+    """How a job stands, in a few words."""
+    ahead = "" if report.queue_position is None else f", {report.queue_position} ahead"
+    billed = "" if report.usage_seconds is None else f", {report.usage_seconds:.1f} QPU s"
+    reason = f": {report.reason}" if report.reason else ""
+    return f"{report.state}{ahead}{billed}{reason}"
+
+
 def _facts(ledger: Ledger, entry: Entry) -> Facts:
     status = entry.platform.get("status", "")
     yield "job", entry.job_id
@@ -123,11 +131,3 @@ def _print_present(console: Console, entry: Entry) -> None:
     console.print(f"{entry.device} says now: [bold]{standing(report)}[/bold]", highlight=False)
     if report.final:
         console.print(f"`qhw jobs collect {entry.job_id}` writes that down, and keeps its result.")
-
-
-def standing(report: JobReport) -> str:
-    """How a job stands, in a few words."""
-    ahead = "" if report.queue_position is None else f", {report.queue_position} ahead"
-    billed = "" if report.usage_seconds is None else f", {report.usage_seconds:.1f} QPU s"
-    reason = f": {report.reason}" if report.reason else ""
-    return f"{report.state}{ahead}{billed}{reason}"

@@ -97,8 +97,7 @@ class DeviceBackend:
     ) -> None:
         self.circuit, self.transpiled, self.work = circuit, transpiled, work
         self.run_id, self.shots, self.mitigation = run_id, shots, mitigation
-        read = work.ledger.calibration
-        self.drift = drift or DriftWatch(mitigation.snapshot, transpiled, read)
+        self.drift = drift or DriftWatch(mitigation.snapshot, transpiled, work.ledger.calibration)
         self._at = Standing()
 
     def stand_at(self, position: Position, journal: bytes) -> None:

@@ -108,18 +108,6 @@ def cancel_job(client: Any, job_id: str) -> None:
         client.job_cancel(job_id)
 
 
-@contextmanager
-def _tolerated(status: int) -> Iterator[None]:
-    """Let pass that the platform answers with this HTTP status."""
-    from qiskit_ibm_runtime.api.exceptions import RequestsApiError
-
-    try:
-        yield
-    except RequestsApiError as error:
-        if error.status_code != status:
-            raise
-
-
 def report_from(job_id: str, answer: Any, metrics: Any) -> JobReport:
     """Read GET /jobs/ID and GET /jobs/ID/metrics.
 
@@ -143,18 +131,6 @@ def report_from(job_id: str, answer: Any, metrics: Any) -> JobReport:
         finished=str(stamps.get("finished") or ""),
         reason=scrub(f"{words} (code {code})" if code else words),
     )
-
-
-def _state(job_id: str, state: dict[str, Any]) -> JobState:
-    name = str(state.get("status")).upper()
-    if name not in STATES:
-        raise RetryableError(f"Job {job_id} is in the unknown state {name!r}.", ASK_AGAIN)
-    too_long = STATES[name] == "cancelled" and _code(state) == RAN_TOO_LONG
-    return "failed" if too_long else STATES[name]
-
-
-def _code(state: dict[str, Any]) -> Any:
-    return state.get("reasonCode") or state.get("reason_code")
 
 
 def estimator_options(request: JobRequest) -> EstimatorOptions:
@@ -200,20 +176,17 @@ def values_from(job_id: str, result: object, shapes: Shapes) -> tuple[PubValues,
             f"{len(shapes)} PUBs.",
             ASK_AGAIN,
         )
-    return tuple(
-        _pub_values(job_id, pub.data, shape) for pub, shape in zip(result, shapes, strict=True)
-    )
-
-
-def _pub_values(job_id: str, data: Any, shape: tuple[int, int]) -> PubValues:
-    values = PubValues(
-        np.asarray(getattr(data, "evs", None), dtype=np.float64),
-        np.asarray(getattr(data, "stds", None), dtype=np.float64),
-    )
-    fault = values.fault(*shape)
-    if fault:
-        raise RetryableError(f"The result of job {job_id} is damaged: {fault}.", ASK_AGAIN)
-    return values
+    answers = []
+    for pub, shape in zip(result, shapes, strict=True):
+        values = PubValues(
+            np.asarray(getattr(pub.data, "evs", None), dtype=np.float64),
+            np.asarray(getattr(pub.data, "stds", None), dtype=np.float64),
+        )
+        fault = values.fault(*shape)
+        if fault:
+            raise RetryableError(f"The result of job {job_id} is damaged: {fault}.", ASK_AGAIN)
+        answers.append(values)
+    return tuple(answers)
 
 
 def estimator_pub(pub: Pub) -> tuple[Any, list[Any], Any]:
@@ -223,3 +196,27 @@ def estimator_pub(pub: Pub) -> tuple[Any, list[Any], Any]:
     width = pub.circuit.num_qubits
     observables = [SparsePauliOp.from_sparse_list([("Z", [q], 1.0)], width) for q in pub.outputs]
     return pub.circuit, observables, pub.parameters[:, None, :]
+
+
+@contextmanager
+def _tolerated(status: int) -> Iterator[None]:
+    """Let pass that the platform answers with this HTTP status."""
+    from qiskit_ibm_runtime.api.exceptions import RequestsApiError
+
+    try:
+        yield
+    except RequestsApiError as error:
+        if error.status_code != status:
+            raise
+
+
+def _state(job_id: str, state: dict[str, Any]) -> JobState:
+    name = str(state.get("status")).upper()
+    if name not in STATES:
+        raise RetryableError(f"Job {job_id} is in the unknown state {name!r}.", ASK_AGAIN)
+    too_long = STATES[name] == "cancelled" and _code(state) == RAN_TOO_LONG
+    return "failed" if too_long else STATES[name]
+
+
+def _code(state: dict[str, Any]) -> Any:
+    return state.get("reasonCode") or state.get("reason_code")

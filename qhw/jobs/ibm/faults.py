@@ -155,7 +155,9 @@ def quieten_client() -> None:
 def _from_answer(answer: requests.Response, action: str) -> HardwareError:
     status, service = answer.status_code, _service(answer.url)
     text = scrub(f"{action}: {service} answered {status}: {_platform_words(answer)}")
-    if _without_access_token(answer):
+    sent = str(answer.request.headers.get("Authorization", ""))
+    # The client falls back to the bare API key while the identity service is down.
+    if status == 401 and sent.startswith("apikey"):
         return RetryableError(f"{text} (the identity service gave no access token)", ASK_AGAIN)
     if status in (401, 403) or (status == 400 and service == "the identity service"):
         return CredentialsError(text, CREDENTIALS)
@@ -165,12 +167,6 @@ def _from_answer(answer: requests.Response, action: str) -> HardwareError:
     if passing or status >= 500 or status < 400:
         return RetryableError(text, ASK_AGAIN)
     return HardwareError(text, "The platform's own words say what it does not accept.")
-
-
-def _without_access_token(answer: requests.Response) -> bool:
-    """Whether the client fell back to the bare API key since the identity service was down."""
-    sent = answer.request.headers.get("Authorization", "")
-    return answer.status_code == 401 and str(sent).startswith("apikey")
 
 
 def _from_kind(error: Exception, action: str) -> HardwareError:

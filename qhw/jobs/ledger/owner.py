@@ -28,7 +28,13 @@ def owner_alive(owner: str) -> bool:
         return True
     if (PROC / "self" / "stat").exists():
         return _start_time(int(pid)) == int(started)
-    return _answers(int(pid))
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _start_time(pid: int) -> int | None:
@@ -40,13 +46,3 @@ def _start_time(pid: int) -> int | None:
     # The second field is the program's name in brackets, and may hold brackets and blanks itself.
     fields = text.rpartition(")")[2].split()
     return None if fields[0] in ENDED else int(fields[19])
-
-
-def _answers(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
