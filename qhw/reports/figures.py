@@ -74,7 +74,7 @@ def rendered(figure: Figure, canvas: Canvas, kind: str) -> bytes:
 def draw(figure: Figure, canvas: Canvas) -> Sheet:
     """Draw a figure under matplotlib's current settings."""
     scale = scale_of(figure)
-    flat = figure.kind == "bars" and _lie(scale, figure, canvas)
+    flat = figure.kind == "bars" and _bars_lie(scale, figure, canvas)
     height = _height(figure, scale, canvas, flat)
     layout = ConstrainedLayoutEngine(w_pad=0.05, h_pad=0.05)
     sheet = Sheet(figsize=(canvas.width, height), layout=layout)
@@ -99,7 +99,7 @@ def draw(figure: Figure, canvas: Canvas) -> Sheet:
     return sheet
 
 
-def _lie(scale: Scale, figure: Figure, canvas: Canvas) -> bool:
+def _bars_lie(scale: Scale, figure: Figure, canvas: Canvas) -> bool:
     """Whether bars lie, because their categories' names would run into each other."""
     longest = max(len(name) for name in scale.categories)
     fits = longest * len(scale.categories) < 0.75 * canvas.letters
@@ -121,16 +121,13 @@ def _height(figure: Figure, scale: Scale, canvas: Canvas, flat: bool) -> float:
 def _body(figure: Figure, scale: Scale, canvas: Canvas, flat: bool) -> float:
     """Inches that the axes want to be high."""
     if figure.kind == "matrix":
-        return len(figure.series) * _row_height(figure, scale, canvas)
+        names = (canvas.wrap(series.name, ROW_NAMES) for series in figure.series)
+        least = 0.72 if cells_are_narrow(figure, scale, canvas) else 0.5
+        return len(figure.series) * max(max(map(canvas.height_of, names)) + 0.08, least)
     if flat:
         name = max(map(canvas.height_of, _category_names(figure, scale, canvas, flat)))
         return len(scale.categories) * max(name, 0.19 * lanes(figure) + 0.16)
     return 0.36 * canvas.width + 0.75
-
-
-def _row_height(figure: Figure, scale: Scale, canvas: Canvas) -> float:
-    name = max(canvas.height_of(canvas.wrap(series.name, ROW_NAMES)) for series in figure.series)
-    return max(name + 0.08, 0.72 if cells_are_narrow(figure, scale, canvas) else 0.5)
 
 
 def _label(axes: Any, figure: Figure, scale: Scale, canvas: Canvas, flat: bool) -> None:
@@ -145,17 +142,13 @@ def _label(axes: Any, figure: Figure, scale: Scale, canvas: Canvas, flat: bool) 
     if figure.y.log:
         _logarithmic(axes, figure, "x" if flat else "y")
     if scale.categories:
-        _name_categories(places, figure, scale, canvas, flat)
+        names = _category_names(figure, scale, canvas, flat)
+        places.set_ticks(range(len(names)), names)
+        places.set_tick_params(length=0)
         if flat:
             axes.invert_yaxis()
-    else:
-        _numbers(axes, figure, scale, canvas)
-
-
-def _name_categories(places: Any, figure: Figure, scale: Scale, canvas: Canvas, flat: bool) -> None:
-    names = _category_names(figure, scale, canvas, flat)
-    places.set_ticks(range(len(names)), names)
-    places.set_tick_params(length=0)
+    elif figure.x.log:
+        _mark_data(axes, scale, canvas)
 
 
 def _category_names(figure: Figure, scale: Scale, canvas: Canvas, flat: bool) -> list[str]:
@@ -165,10 +158,8 @@ def _category_names(figure: Figure, scale: Scale, canvas: Canvas, flat: bool) ->
     return [canvas.wrap(name, share) for name in scale.categories]
 
 
-def _numbers(axes: Any, figure: Figure, scale: Scale, canvas: Canvas) -> None:
-    """An axis of numbers; a logarithmic one is marked where there are data."""
-    if not figure.x.log:
-        return
+def _mark_data(axes: Any, scale: Scale, canvas: Canvas) -> None:
+    """A logarithmic axis of numbers, marked where there are data."""
     _scale_logarithmic(axes, "x", min(scale.values))
     step = -(-len(scale.values) // MANY_TICKS[canvas.name])
     axes.xaxis.set_major_locator(FixedLocator(scale.values[::-step][::-1]))
@@ -192,13 +183,9 @@ def _scale_logarithmic(axes: Any, which: str, least: float) -> None:
     if least > 0:
         change("log", nonpositive="clip")
     else:
-        change("symlog", linthresh=_smallest_positive(axes, which), linscale=0.5)
-
-
-def _smallest_positive(axes: Any, which: str) -> float:
-    column = 0 if which == "x" else 1
-    values = [v for line in axes.lines for v in line.get_xydata()[:, column] if v > 0]
-    return float(min(values))
+        column = 0 if which == "x" else 1
+        values = [v for line in axes.lines for v in line.get_xydata()[:, column] if v > 0]
+        change("symlog", linthresh=float(min(values)), linscale=0.5)
 
 
 def _label_cells(axes: Any, figure: Figure, scale: Scale, canvas: Canvas) -> None:

@@ -25,21 +25,16 @@ def inline_svg(content: bytes, *, prefix: str, name: str, alternative: str) -> s
         alternative: Read instead of the picture.
     """
     root = ElementTree.fromstring(content)  # noqa: S314 - drawn by us a moment ago
-    for unwanted in ("metadata", "defs/{*}style"):
-        _remove(root, unwanted)
+    unwanted = [(root, "metadata"), *((defs, "style") for defs in root.findall("{*}defs"))]
+    for parent, tag in unwanted:
+        for child in parent.findall(f"{{*}}{tag}"):
+            parent.remove(child)
     for element in root.iter():
         _adopt(element, prefix)
     for attribute in ("width", "height", "version"):
         root.attrib.pop(attribute, None)
     root.attrib |= {"class": name, "role": "img", "aria-label": alternative}
     return ElementTree.tostring(root, encoding="unicode", short_empty_elements=False)
-
-
-def _remove(root: ElementTree.Element, path: str) -> None:
-    parent_path, _, tag = path.rpartition("/")
-    for parent in root.findall(f"{{*}}{parent_path}") if parent_path else [root]:
-        for child in parent.findall(tag if tag.startswith("{") else f"{{*}}{tag}"):
-            parent.remove(child)
 
 
 def _adopt(element: ElementTree.Element, prefix: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from qhw.reports.canvas import Canvas
@@ -54,10 +55,14 @@ def draw_bars(axes: Any, figure: Figure, scale: Scale, flat: bool) -> None:
     for index, series in enumerate(figure.series):
         x, y, low, high = columns(series, scale)
         place = x + (index - (count - 1) / 2) * thickness if count > 1 else x
-        lengths = _lengths(y, low, high)
-        _bar(axes, index, series.name, place, y, 0.9 * thickness, flat, figure.y.log)
-        along = {"xerr" if flat else "yerr": lengths}
+        along = {"xerr" if flat else "yerr": _lengths(y, low, high)}
         ends = (y, place) if flat else (place, y)
+        style = {"color": colour(index), "label": series.name}
+        if figure.y.log:
+            axes.plot(*ends, marker=marker(index), linestyle="none", **style)
+        else:
+            draw = axes.barh if flat else axes.bar
+            draw(place, np.nan_to_num(y), 0.9 * thickness, **style)
         axes.errorbar(*ends, **along, fmt="none", color=LIGHT.ink, elinewidth=1, capsize=2)
         for missing in place[np.isnan(y)]:
             _tell_missing(axes, missing, flat)
@@ -81,7 +86,11 @@ def draw_cells(axes: Any, figure: Figure, scale: Scale, canvas: Canvas) -> None:
         for k, value in enumerate(series.y):
             text = cell_text(series, k)
             text = text.replace(", ", ",\n") if narrow else text
-            _cell(axes, scale.place(series.x[k]), row, _fill(value, values), text, canvas)
+            x, (shade, opacity) = scale.place(series.x[k]), _fill(value, values)
+            box = {"facecolor": shade, "alpha": opacity, "linewidth": 0}
+            axes.add_patch(Rectangle((x - 0.49, row - 0.47), 0.98, 0.94, **box))
+            style = {"ha": "center", "va": "center", "linespacing": 1.25}
+            axes.text(x, row, text, fontsize=canvas.text - 0.5, **style)
     axes.set_xlim(-0.5, len(scale.categories) - 0.5)
     axes.set_ylim(len(figure.series) - 0.5, -0.5)
 
@@ -109,41 +118,25 @@ def cell_text(series: Series, k: int) -> str:
     value = series.y[k]
     if value is None:
         return MISSING
-    low, high = ends_of(series, k)
-    if low is None or high is None:
-        return number(value)
-    estimate, rest = interval(Estimate(value=value, low=low, high=high)).split(" ", 1)
-    return f"{estimate}\n{rest}"
+    estimate = estimate_at(series, k)
+    return interval(estimate).replace(" ", "\n", 1) if estimate else number(value)
 
 
-def ends_of(series: Series, k: int) -> tuple[float | None, float | None]:
-    """The ends of one interval."""
-    return series.low[k] if series.low else None, series.high[k] if series.high else None
+def estimate_at(series: Series, k: int) -> Estimate | None:
+    """One number with its interval; None where it has none."""
+    low, high = (ends[k] if ends else None for ends in (series.low, series.high))
+    value = series.y[k]
+    if value is None or low is None or high is None:
+        return None
+    return Estimate(value=value, low=low, high=high)
 
 
 def columns(series: Series, scale: Scale) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """Positions, values, lower and upper ends (N,); not a number where there is none."""
     x = np.array([scale.place(value) for value in series.x], dtype=np.float64)
-    y, low, high = (_array(part, len(x)) for part in (series.y, series.low, series.high))
+    parts = (part or (None,) * len(x) for part in (series.y, series.low, series.high))
+    y, low, high = (np.array(part, dtype=np.float64) for part in parts)
     return x, y, low, high
-
-
-def _bar(
-    axes: Any,
-    index: int,
-    name: str,
-    place: FloatArray,
-    y: FloatArray,
-    thickness: float,
-    flat: bool,
-    points: bool,
-) -> None:
-    if points:
-        ends = (y, place) if flat else (place, y)
-        axes.plot(*ends, color=colour(index), marker=marker(index), linestyle="none", label=name)
-        return
-    draw = axes.barh if flat else axes.bar
-    draw(place, np.nan_to_num(y), thickness, color=colour(index), label=name)
 
 
 def _tell_missing(axes: Any, place: float, flat: bool) -> None:
@@ -154,18 +147,6 @@ def _tell_missing(axes: Any, place: float, flat: bool) -> None:
         textcoords="offset points", ha="left" if flat else "center",
         va="center" if flat else "bottom", color=LIGHT.muted,
     )  # fmt: skip
-
-
-def _cell(
-    axes: Any, x: float, y: float, fill: tuple[str, float], text: str, canvas: Canvas
-) -> None:
-    from matplotlib.patches import Rectangle
-
-    shade, opacity = fill
-    axes.add_patch(
-        Rectangle((x - 0.49, y - 0.47), 0.98, 0.94, facecolor=shade, alpha=opacity, linewidth=0)
-    )
-    axes.text(x, y, text, ha="center", va="center", fontsize=canvas.text - 0.5, linespacing=1.25)
 
 
 def _fill(value: float | None, values: Sequence[float]) -> tuple[str, float]:
@@ -187,8 +168,3 @@ def _lonely(low: FloatArray, high: FloatArray) -> NDArray[np.bool_]:
 def _lengths(y: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
     """Lengths (2, N) of the error bars; an interval beside its value keeps to one side."""
     return np.maximum(np.stack([y - low, high - y]), 0)
-
-
-def _array(values: Sequence[float | None], size: int) -> FloatArray:
-    filled = values or [None] * size
-    return np.array([np.nan if v is None else v for v in filled], dtype=np.float64)

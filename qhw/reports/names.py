@@ -49,7 +49,8 @@ def draw_ends(axes: Any, figure: Figure, scale: Scale, canvas: Canvas) -> None:
     ends += [(right, reference.value) for reference in _level(figure)]
     colours = [colour(index) for index in range(len(figure.series))]
     colours += [LIGHT.muted] * len(_level(figure))
-    heights = [_height(axes, end[1]) for end in ends]
+    places = axes.transAxes.inverted().transform(axes.transData.transform(ends))
+    heights = [float(height) for height in places[:, 1]]
     gap = 1.25 * canvas.text / (POINTS * axes.figure.get_figheight() * 0.78)
     for name, end, shade, height in zip(
         _names(figure), ends, colours, spread(heights, gap), strict=True
@@ -129,12 +130,6 @@ def _end(axes: Any, x: Any, y: Any) -> tuple[float, float]:
         return float(axes.get_xlim()[1]), float(axes.get_ylim()[0])
     last = int(np.argmax(np.where(known, x, -np.inf)))
     return float(x[last]), float(y[last])
-
-
-def _height(axes: Any, value: float) -> float:
-    """Height of a value as a share of the axes'."""
-    points = axes.transData.transform((axes.get_xlim()[0], value))
-    return float(axes.transAxes.inverted().transform(points)[1])
 
 
 def _dashes(index: int) -> Any:

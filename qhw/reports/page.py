@@ -18,20 +18,28 @@ from qhw.reports.figures import figure_markup, save_figures
 from qhw.reports.inline import data_uri
 from qhw.reports.marks import shows_dashes
 from qhw.reports.numbers import number, typeset
-from qhw.reports.style import DARK, LIGHT, Palette
+from qhw.reports.style import DARK, LIGHT
 from qhw.reports.tables import ShownTable, numbers_of, save_tables, shown
 from qhw.studies.catalogue import in_order, sections_without_findings, title_of
-from qhw.studies.finding import ADVICE, Finding, Gallery, read_finding
+from qhw.studies.finding import ADVICE, Figure, Finding, read_finding
+
+_LIGHT, _DARK = (
+    "".join(f"--{role}:{shade};" for role, shade in palette.roles().items())
+    for palette in (LIGHT, DARK)
+)
+COLOURS = (
+    f":root{{color-scheme:light;{_LIGHT}}}\n"
+    f"@media screen and (prefers-color-scheme:dark){{:root{{color-scheme:dark;{_DARK}}}}}\n"
+)
+"""As CSS variables; paper is always light."""
 
 
 @dataclass(frozen=True)
 class ShownFigure:
     """A figure on the page, with the numbers it draws."""
 
-    id: str
-    title: str
+    figure: Figure
     drawing: Markup
-    reading: str
     numbers: ShownTable
     incomplete: bool
 
@@ -40,16 +48,10 @@ class ShownFigure:
 class ShownSection:
     """One finding on the page."""
 
-    id: str
+    finding: Finding
     title: str
-    question: str
-    answer: str | None
-    refusal: str | None
-    observed: str | None
     figures: tuple[ShownFigure, ...]
     tables: tuple[ShownTable, ...]
-    galleries: tuple[Gallery, ...]
-    notes: tuple[str, ...]
     provenance: dict[str, str]
 
 
@@ -65,7 +67,12 @@ def render(folder: Path) -> Path:
     Raises:
         DataError: If there is no finding, or a finding is damaged.
     """
-    findings = in_order(_read_findings(folder / "analysis"))
+    findings = in_order(map(read_finding, sorted((folder / "analysis").glob("*.json"))))
+    if not findings:
+        raise DataError(
+            f"{folder / 'analysis'} holds no findings.",
+            "Analyse first: `qhw report noise ... --step analyse`.",
+        )
     for finding in findings:
         _keep_only(finding.study, folder / "figures", save_figures(folder / "figures", finding))
         _keep_only(finding.study, folder / "tables", save_tables(folder / "tables", finding))
@@ -80,18 +87,10 @@ def _keep_only(study: str, folder: Path, written: list[Path]) -> None:
         path.unlink()
 
 
-def _read_findings(folder: Path) -> list[Finding]:
-    findings = [read_finding(path) for path in sorted(folder.glob("*.json"))]
-    if not findings:
-        raise DataError(
-            f"{folder} holds no findings.",
-            "Analyse first: `qhw report noise ... --step analyse`.",
-        )
-    return findings
-
-
 def _page(findings: list[Finding]) -> str:
     script = _resource("noise.js")
+    # What the page's security policy knows its one script by.
+    digest = hashlib.sha256(script.encode()).digest()
     environment = Environment(
         loader=PackageLoader("qhw.reports"),
         autoescape=True,
@@ -105,9 +104,9 @@ def _page(findings: list[Finding]) -> str:
         sections=[_section(finding) for finding in findings],
         missing=sections_without_findings(findings),
         advice=ADVICE if any(finding.observed for finding in findings) else None,
-        style=Markup(_variables(LIGHT, DARK) + _resource("noise.css")),  # noqa: S704 - our own
+        style=Markup(COLOURS + _resource("noise.css")),  # noqa: S704 - our own
         script=Markup(script),  # noqa: S704 - our own
-        script_hash=_hash(script),
+        script_hash=f"sha256-{base64.b64encode(digest).decode()}",
     )
 
 
@@ -119,26 +118,18 @@ def _prose(text: str) -> Markup:
 
 def _section(finding: Finding) -> ShownSection:
     return ShownSection(
-        id=finding.study,
-        title=title_of(finding.study),
-        question=finding.question,
-        answer=finding.answer,
-        refusal=finding.refusal,
-        observed=finding.observed,
+        finding,
+        title_of(finding.study),
         figures=tuple(
             ShownFigure(
-                id=f"{finding.study}-{figure.id}",
-                title=figure.title,
-                drawing=Markup(figure_markup(finding.study, figure)),  # noqa: S704 - escaped XML
-                reading=figure.reading,
-                numbers=shown(finding.study, numbers_of(figure)),
-                incomplete=shows_dashes(figure),
+                figure,
+                Markup(figure_markup(finding.study, figure)),  # noqa: S704 - escaped XML
+                shown(finding.study, numbers_of(figure)),
+                shows_dashes(figure),
             )
             for figure in finding.figures
         ),
         tables=tuple(shown(finding.study, table) for table in finding.tables),
-        galleries=finding.galleries,
-        notes=finding.notes,
         # Seeds and counts are copied from the page, so they keep their digits.
         provenance={
             name: number(value) if isinstance(value, float) else str(value)
@@ -147,23 +138,5 @@ def _section(finding: Finding) -> ShownSection:
     )
 
 
-def _variables(light: Palette, dark: Palette) -> str:
-    """Colours as CSS variables; paper is always light."""
-    return (
-        f":root{{color-scheme:light;{_declarations(light)}}}\n"
-        "@media screen and (prefers-color-scheme:dark)"
-        f"{{:root{{color-scheme:dark;{_declarations(dark)}}}}}\n"
-    )
-
-
-def _declarations(palette: Palette) -> str:
-    return "".join(f"--{role}:{shade};" for role, shade in palette.roles().items())
-
-
 def _resource(name: str) -> str:
     return (files("qhw.reports") / "templates" / name).read_text(encoding="utf-8")
-
-
-def _hash(script: str) -> str:
-    """What the page's security policy knows its one script by."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

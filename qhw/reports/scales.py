@@ -30,9 +30,8 @@ class Scale:
         if not self.categories:
             return float(value)
         index = _index(value, self.categories)
-        return self._between(float(value)) if index is None else float(index)
-
-    def _between(self, value: float) -> float:
+        if index is not None:
+            return float(index)
         known = sorted(
             (each, float(place))
             for place, name in enumerate(self.categories)
@@ -41,7 +40,7 @@ class Scale:
         if not known:
             raise ValueError(f"{value} is none of the categories {self.categories}")
         numbers, places = zip(*known, strict=True)
-        return float(np.interp(value, numbers, places))
+        return float(np.interp(float(value), numbers, places))
 
 
 def scale_of(figure: Figure) -> Scale:
@@ -50,11 +49,6 @@ def scale_of(figure: Figure) -> Scale:
     if figure.x.order or figure.kind != "lines" or any(isinstance(v, str) for v in values):
         return Scale(categories=_ordered(figure.x, values))
     return Scale(values=tuple(sorted({float(value) for value in values})))
-
-
-def name_of(value: Value) -> str:
-    """What stands below a category."""
-    return value if isinstance(value, str) else number(value)
 
 
 def axis_label(axis: Axis) -> str:
@@ -67,7 +61,7 @@ def _ordered(axis: Axis, values: Iterable[Value]) -> tuple[str, ...]:
     names = list(axis.order)
     for value in values:
         if _index(value, names) is None:
-            names.append(name_of(value))
+            names.append(value if isinstance(value, str) else number(value))
     return tuple(names)
 
 

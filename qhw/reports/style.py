@@ -57,16 +57,7 @@ LIGHT = Palette(
     shade="#c9cfd4",
     accent="#00578a",
     warning="#a34700",
-    series=(
-        "#0072b2",
-        "#d55e00",
-        "#009068",
-        "#b8558f",
-        "#4d5358",
-        "#b87f00",
-        "#3f93c8",
-        "#8a7d00",
-    ),
+    series=("#0072b2", "#d55e00", "#009068", "#b8558f", "#4d5358", "#b87f00", "#3f93c8", "#8a7d00"),
 )
 """Okabe and Ito's colours; those too pale for white paper are darkened until they can be seen."""
 DARK = Palette(
@@ -78,16 +69,7 @@ DARK = Palette(
     shade="#4a525a",
     accent="#7cc4f2",
     warning="#f2a65e",
-    series=(
-        "#56b4e9",
-        "#f08a3c",
-        "#1fbf92",
-        "#d996bb",
-        "#bfc4c9",
-        "#e69f00",
-        "#3d8fd1",
-        "#f0e442",
-    ),
+    series=("#56b4e9", "#f08a3c", "#1fbf92", "#d996bb", "#bfc4c9", "#e69f00", "#3d8fd1", "#f0e442"),
 )
 
 

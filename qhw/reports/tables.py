@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qhw.files import replace_file
-from qhw.reports.marks import ends_of
+from qhw.reports.marks import estimate_at
 from qhw.reports.numbers import MISSING, common_digits, interval, small
 from qhw.reports.scales import axis_label
 from qhw.studies.finding import Cell, Column, Estimate, Figure, Finding, Table
@@ -32,27 +32,21 @@ class ShownCell:
 
 
 @dataclass(frozen=True)
-class ShownColumn:
-    """A column on the page.
+class ShownTable:
+    """A table on the page.
 
     Attributes:
-        name: Its heading.
-        unit: May be empty.
-        numeric: Whether it holds numbers, which stand to the right and are sorted by size.
+        id: Of the element, and the name of its file.
+        title: Its caption.
+        columns: Each with whether it holds numbers, which stand to the right and are sorted by
+            size.
+        rows: A cell per column.
+        reading: How to read it.
     """
-
-    name: str
-    unit: str
-    numeric: bool
-
-
-@dataclass(frozen=True)
-class ShownTable:
-    """A table on the page."""
 
     id: str
     title: str
-    columns: tuple[ShownColumn, ...]
+    columns: tuple[tuple[Column, bool], ...]
     rows: tuple[tuple[ShownCell, ...], ...]
     reading: str
 
@@ -69,11 +63,9 @@ class ShownTable:
 
 def shown(study: str, table: Table) -> ShownTable:
     """A table as the page shows it."""
-    columns = tuple(
-        ShownColumn(column.name, column.unit, _is_numeric(column, _cells(table, k)))
-        for k, column in enumerate(table.columns)
-    )
-    digits = [_digits(column, _cells(table, k)) for k, column in enumerate(table.columns)]
+    cells = [(column, _cells(table, k)) for k, column in enumerate(table.columns)]
+    columns = tuple((column, _is_numeric(column, known)) for column, known in cells)
+    digits = [_digits(column, known) for column, known in cells]
     rows = tuple(
         tuple(_shown_cell(cell, places) for cell, places in zip(row, digits, strict=True))
         for row in table.rows
@@ -86,7 +78,7 @@ def numbers_of(figure: Figure) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for series in figure.series:
         for k, (x, y) in enumerate(zip(series.x, series.y, strict=True)):
-            rows.append((series.name, x, _estimate(y, *ends_of(series, k))))
+            rows.append((series.name, x, estimate_at(series, k) or y))
     rows += [(each.name, None, each.value) for each in figure.references if each.axis == "y"]
     rows += [(each.name, each.value, None) for each in figure.references if each.axis == "x"]
     value = "value" if figure.kind == "matrix" else axis_label(figure.y)
@@ -150,12 +142,6 @@ def _is_numeric(column: Column, cells: Sequence[Cell]) -> bool:
     words = [cell for cell in cells if isinstance(cell, str)]
     known = [cell for cell in cells if cell is not None]
     return not words if known else column.digits is not None
-
-
-def _estimate(value: float | None, low: float | None, high: float | None) -> Cell:
-    if value is None or low is None or high is None:
-        return value
-    return Estimate(value=value, low=low, high=high)
 
 
 def _cells(table: Table, k: int) -> list[Cell]:

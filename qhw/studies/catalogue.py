@@ -35,12 +35,7 @@ class Entry:
 
 
 STUDIES = (
-    Entry(
-        "features",
-        "Features",
-        "Features",
-        "How far do the circuit's outputs move under noise?",
-    ),
+    Entry("features", "Features", "Features", "How far do the circuit's outputs move under noise?"),
     Entry("control", "Control", "Control", "How far do the controller's decisions move?"),
     Entry("task", "Task", "Task", "What does noise cost in return and in pictures?"),
     Entry("noise_scale", "NoiseScale", "Noise scale", "How much noise can the controller bear?"),

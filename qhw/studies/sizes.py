@@ -52,11 +52,6 @@ class Sizes:
     dates: int | None = 3
 
     @classmethod
-    def quick(cls) -> Self:
-        """What a report takes by default."""
-        return cls()
-
-    @classmethod
     def full(cls) -> Self:
         """What `--full` takes: more latents, conditions and repetitions."""
         return cls(
@@ -72,6 +67,3 @@ class Sizes:
             devices_per_family=None,
             dates=None,
         )
-
-
-QUICK = Sizes.quick()

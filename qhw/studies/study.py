@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
 from qhw.runs.directory import RunDirectory
 from qhw.studies.finding import Figure, Finding, Gallery, Table
-from qhw.studies.sizes import QUICK, Sizes
+from qhw.studies.sizes import Sizes
 from qhw.studies.store import Store
 
 
@@ -29,7 +29,7 @@ class Scope:
     runs: tuple[RunDirectory, ...]
     folder: Path
     device: str
-    sizes: Sizes = QUICK
+    sizes: Sizes = field(default_factory=Sizes)
     tell: Callable[[str], None] = lambda _: None
 
     @property

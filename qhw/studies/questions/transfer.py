@@ -23,22 +23,13 @@ from qhw.studies.study import Scope, Study
 
 FAMILIES = {
     "Eagle (ECR)": (
-        "fake_brisbane",
-        "fake_sherbrooke",
-        "fake_kyiv",
-        "fake_osaka",
-        "fake_strasbourg",
+        "fake_brisbane", "fake_sherbrooke", "fake_kyiv", "fake_osaka", "fake_strasbourg",
         "fake_cusco",
     ),
     "Heron (CZ)": (
-        "fake_torino",
-        "fake_fez",
-        "fake_marrakesh",
-        "fake_kingston",
-        "fake_aachen",
-        "fake_boston",
+        "fake_torino", "fake_fez", "fake_marrakesh", "fake_kingston", "fake_aachen", "fake_boston",
     ),
-}
+}  # fmt: skip
 """Snapshots by the generation of the chip and its two-qubit gate; they ship with the client."""
 PLACES = "places.json"
 ALPHA = 0.05

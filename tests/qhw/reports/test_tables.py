@@ -44,7 +44,7 @@ def test_a_matrix_lists_rows_columns_and_values() -> None:
 
 def test_cells_are_sorted_by_full_precision_and_missing_ones_have_no_key() -> None:
     view = shown("features", feature_table())
-    assert [column.numeric for column in view.columns] == [False, False, True, True, True]
+    assert [numeric for _, numeric in view.columns] == [False, False, True, True, True]
     missing = next(row for row in view.rows if row[3].key == "")
     assert missing[3].text == "–"
     assert view.incomplete
@@ -55,5 +55,5 @@ def test_cells_are_sorted_by_full_precision_and_missing_ones_have_no_key() -> No
 
 def test_a_column_with_one_word_is_text() -> None:
     view = shown("shots", numbers_of(shots().figures[0]))
-    assert not view.columns[1].numeric
+    assert not view.columns[1][1]
     assert view.rows[4][1].text == "16,384"

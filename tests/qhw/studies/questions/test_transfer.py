@@ -50,7 +50,7 @@ class TestTransfer:
 
     def test_two_families_and_no_device_that_was_trained_on(self, tmp_path: Path) -> None:
         run = made_up_run(tmp_path, "noisy", backend=NOISY)
-        for sizes, least in ((Sizes.quick(), 5), (Sizes.full(), 10)):
+        for sizes, least in ((Sizes(), 5), (Sizes.full(), 10)):
             names = _devices(Scope((run,), tmp_path, "fake_kyiv", sizes))
             assert "fake_fez" in names
             assert len(names) >= least
