@@ -87,8 +87,10 @@ def draw_cells(axes: Any, figure: Figure, scale: Scale, canvas: Canvas) -> None:
             text = cell_text(series, k)
             text = text.replace(", ", ",\n") if narrow else text
             x, (shade, opacity) = scale.place(series.x[k]), _fill(value, values)
-            box = {"facecolor": shade, "alpha": opacity, "linewidth": 0}
-            axes.add_patch(Rectangle((x - 0.49, row - 0.47), 0.98, 0.94, **box))
+            corner = (x - 0.49, row - 0.47)
+            axes.add_patch(
+                Rectangle(corner, 0.98, 0.94, facecolor=shade, alpha=opacity, linewidth=0)
+            )
             style = {"ha": "center", "va": "center", "linespacing": 1.25}
             axes.text(x, row, text, fontsize=canvas.text - 0.5, **style)
     axes.set_xlim(-0.5, len(scale.categories) - 0.5)

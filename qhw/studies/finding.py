@@ -6,7 +6,7 @@ each figure, and the answer in words, or why the data do not allow one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -138,6 +138,14 @@ class Table(Part):
         )
         cells = tuple(tuple(row) for row in rows)
         return cls(id=identifier, title=title, columns=columns, rows=cells, reading=reading)
+
+    @classmethod
+    def of_columns(
+        cls, identifier: str, title: str, columns: Mapping[Heading, Sequence[Cell]], reading: str
+    ) -> Self:
+        """A table by its columns in short, each with its cells from top to bottom."""
+        rows = zip(*columns.values(), strict=True)
+        return cls.of(identifier, title, list(columns), rows, reading)
 
     @model_validator(mode="after")
     def _rows_fit(self) -> Self:

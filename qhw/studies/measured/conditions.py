@@ -225,7 +225,18 @@ def outcome(scope: Scope, condition: Condition | BaselineCondition) -> Played | 
         return Refused(facts["refused"])
     if not path.exists():
         raise not_acquired(missing)
-    return _played(_arrays(path, path.stat().st_mtime_ns), facts)
+    arrays = _arrays(path, path.stat().st_mtime_ns)
+    return Played(
+        arrays["returns"],
+        arrays["guidance"],
+        {eye: arrays[f"{eye}/log_probability"] for eye in EYES},
+        {eye: arrays[f"{eye}/correct"] for eye in EYES},
+        {eye: float(arrays[f"{eye}/frechet"]) for eye in EYES},
+        {eye: arrays[f"{eye}/effect"] for eye in EYES},
+        {name: arrays[name] for name in LIKENESS if name in arrays},
+        arrays["pictures"],
+        facts,
+    )
 
 
 @lru_cache(maxsize=256)
@@ -253,20 +264,6 @@ def all_facts(scope: Scope) -> list[dict[str, Any]]:
     """What was played for the report so far, by key."""
     paths = sorted(scope.store(STUDY).folder.glob("*.json"))
     return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
-
-
-def _played(arrays: dict[str, FloatArray], facts: dict[str, Any]) -> Played:
-    return Played(
-        arrays["returns"],
-        arrays["guidance"],
-        {eye: arrays[f"{eye}/log_probability"] for eye in EYES},
-        {eye: arrays[f"{eye}/correct"] for eye in EYES},
-        {eye: float(arrays[f"{eye}/frechet"]) for eye in EYES},
-        {eye: arrays[f"{eye}/effect"] for eye in EYES},
-        {name: arrays[name] for name in LIKENESS if name in arrays},
-        arrays["pictures"],
-        facts,
-    )
 
 
 def _digest(parts: list[Any]) -> str:

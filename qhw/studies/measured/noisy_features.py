@@ -13,7 +13,7 @@ and, for the affine map, a calibration of its own.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -31,7 +31,7 @@ from qhw.studies.measured.visited_states import (
     read_states,
     subject_circuit,
 )
-from qhw.studies.names import identifier, shots_in_words, shots_label
+from qhw.studies.names import identifier, mitigation_title, shots_in_words, shots_label
 from qhw.studies.store import Arrays, FloatArray
 from qhw.studies.study import Scope
 
@@ -54,6 +54,11 @@ class Key(NamedTuple):
     device: str
     method: str
     shots: int | None
+
+    @property
+    def labels(self) -> tuple[str, str, str]:
+        """The first cells of its row in a table: device, mitigation, shots."""
+        return self.device, mitigation_title(self.method), shots_label(self.shots)
 
 
 @dataclass(frozen=True)
@@ -176,20 +181,16 @@ def read_noisy(scope: Scope) -> FeatureData:
     return FeatureData(read_states(scope), conditions, refused)
 
 
+@dataclass
 class _Bench:
     """One device, ready to measure the states of all training seeds."""
 
-    def __init__(
-        self,
-        circuit: RingCircuit,
-        device: str,
-        visits: Sequence[VisitedStates],
-        policies: Sequence[Policy],
-    ) -> None:
-        self.circuit, self.device = circuit, device
-        self.visits, self.policies = visits, policies
-        self.refused: dict[str, str] = {}
-        self._calibrated: list[Mitigation] = []
+    circuit: RingCircuit
+    device: str
+    visits: Sequence[VisitedStates]
+    policies: Sequence[Policy]
+    refused: dict[str, str] = field(default_factory=dict)
+    _calibrated: list[Mitigation] = field(default_factory=list)
 
     def measure(self, shots: int | None, repeats: int) -> Arrays:
         """All methods with these shots per evaluation; exact values have one repetition."""

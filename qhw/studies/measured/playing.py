@@ -79,7 +79,7 @@ def _play(scope: Scope, condition: Condition) -> None:
     with for_pictures():
         episode = play_policy(player, paired, "report")
         arrays = {
-            **_columns(_judges(config).judge(episode, paired.labels)),
+            **_columns(_judges(config.environment.bundle).judge(episode, paired.labels)),
             **_likeness(scope, condition, episode),
             "pictures": _array(episode.images[:SHOWN_LATENTS]),
         }
@@ -145,7 +145,7 @@ def _play_baseline(scope: Scope, baseline: BaselineCondition) -> None:
     config = baseline.run.config
     player = Player(played_config(config, NOISELESS))
     paired = evaluation_latents(player.bundle, baseline.latents)
-    baselines = Baselines.of(player, _judges(config), paired)
+    baselines = Baselines.of(player, _judges(config.environment.bundle), paired)
     with for_pictures():
         chosen = baselines.rule() if baseline.kind == "rule" else baselines.constant()
         shown = slice(SHOWN_LATENTS)
@@ -181,12 +181,8 @@ def _keep(
     write_arrays(path_of(scope, condition), arrays)
 
 
-def _judges(config: RunConfig) -> Judges:
-    return _judges_of(config.environment.bundle)
-
-
 @lru_cache(maxsize=1)
-def _judges_of(bundle: str) -> Judges:
+def _judges(bundle: str) -> Judges:
     return Judges(open_bundle(bundle))
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from qhw.studies.measured.conditions import (
     outcome,
     played,
 )
-from qhw.studies.measured.training_groups import TrainingGroup
+from qhw.studies.measured.training_groups import TrainingGroup, subject
 from qhw.studies.statistics.bootstrap import Bootstrap, hierarchical_bootstrap
 from qhw.studies.store import FloatArray
 from qhw.studies.study import Scope
@@ -35,6 +36,16 @@ class SeedRows:
 
     scope: Scope
     group: TrainingGroup
+
+    @classmethod
+    def of_subject(cls, scope: Scope) -> Self:
+        """Those of the first run's group."""
+        return cls(scope, subject(scope.runs))
+
+    def of_seeds(self, seeds: Sequence[int]) -> SeedRows:
+        """The rows of these seeds, in this order."""
+        runs = {run.config.seed: run for run in self.group.runs}
+        return replace(self, group=replace(self.group, runs=tuple(runs[seed] for seed in seeds)))
 
     @property
     def seeds(self) -> int:
@@ -54,6 +65,12 @@ class SeedRows:
     def conditions(self, settings: Sequence[Setting]) -> list[Condition]:
         """Every run under every setting."""
         return [self.condition(run, setting) for setting in settings for run in self.group.runs]
+
+    def acquire(self, settings: Sequence[Setting]) -> None:
+        """Play hand-made guidance, and every run under every setting, where that is not there."""
+        from qhw.studies.measured.playing import acquire_conditions
+
+        acquire_conditions(self.scope, [*baselines(self.scope), *self.conditions(settings)])
 
     def refusal(self, setting: Setting) -> str:
         """Why a setting could not be played with some run; empty if it could with all."""

@@ -63,41 +63,32 @@ def refuse_unfit(runs: Sequence[RunDirectory]) -> None:
     if not runs:
         raise ConfigError("No run was given.", "`qhw runs` lists them; give one or several.")
     for run in runs:
-        _refuse_untrained(run)
-        _refuse_classical(run)
+        _refuse_unreportable(run)
     for run in runs[1:]:
         _refuse_unlike(runs[0], run)
 
 
 def training_name(run: RunDirectory) -> str:
     """Where a run was trained, such as `trained on fake_brisbane x 2, 1024 shots`."""
-    backend, own = run.config.backend, _own_backend(run)
+    backend = run.config.backend
+    facts = BackendFacts.read(run.read_json("provenance.json").get("backend") or {})
     place = {"aer": "noiseless", "aer_noisy": backend.device}.get(backend.name, backend.name)
     scale = "" if backend.noise_scale == 1 else f" x {backend.noise_scale:g}"
     shots = "" if backend.shots is None else f", {backend.shots} shots"
     mitigation = "" if backend.mitigation in (None, "none") else f", {backend.mitigation}"
-    named = f"on {own}" if own else f"on {place}{scale}{shots}{mitigation}"
+    # The settings name another backend where one was given from Python.
+    named = f"on {facts.name}" if facts.own else f"on {place}{scale}{shots}{mitigation}"
     begun = "" if run.config.start_from is None else ", begun on another run"
     return f"trained {named}{begun}".replace("on noiseless", "noiseless")
 
 
-def _own_backend(run: RunDirectory) -> str:
-    """Class of a backend that was given from Python: then the settings name another; else empty."""
-    facts = BackendFacts.read(run.read_json("provenance.json").get("backend") or {})
-    return facts.name if facts.own else ""
-
-
-def _refuse_untrained(run: RunDirectory) -> None:
-    wanted = run.config.ppo.updates
-    done = newest_update(run)
-    if done == 0:
+def _refuse_unreportable(run: RunDirectory) -> None:
+    """Without a training or a circuit there is nothing to say of noise."""
+    if newest_update(run) == 0:
         raise CheckpointError(
             f"{run.path} was never trained: it holds its first checkpoint alone.",
-            f"Go on with it: `qhw train --resume {run.path}` ({wanted} updates).",
+            f"Go on with it: `qhw train --resume {run.path}` ({run.config.ppo.updates} updates).",
         )
-
-
-def _refuse_classical(run: RunDirectory) -> None:
     kind = run.config.actor.kind
     if kind != "ring":
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""Section 2: what noisy features do to the controller's actions, on the same states."""
+"""What noisy features do to the controller's actions, on the same states."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qhw.studies.finding import Cell, Estimate, Figure, Finding, Reference, Table
+from qhw.studies.finding import Estimate, Figure, Finding, Reference, Table
 from qhw.studies.measured.noisy_features import (
     FeatureData,
     Key,
@@ -17,7 +17,6 @@ from qhw.studies.measured.noisy_features import (
 )
 from qhw.studies.measured.training_groups import subject
 from qhw.studies.measured.visited_states import VisitedStates
-from qhw.studies.names import mitigation_title, shots_label
 from qhw.studies.questions.error_by_shots import REFERENCE_SHOTS, figure_by_shots
 from qhw.studies.questions.features import common_notes, root_mean_squares
 from qhw.studies.questions.mitigations import (
@@ -66,14 +65,16 @@ class Control(Study):
         deviations = deviations_of(measured)
         roots = root_mean_squares(deviations.guidance)
         guidance, seeds = roots.estimates, roots.bootstrap.seeds
-        divergence = _means(deviations.divergence)
+        means = hierarchical_bootstrap(np.array(list(deviations.divergence.values())))
+        divergence = {
+            key: of_positive(means.estimate(k)) for k, key in enumerate(deviations.divergence)
+        }
         comparisons = compare_methods(deviations.guidance)
         devices, movement = devices_of(scope), own_movement(measured.visits)
         own, update = root(hierarchical_bootstrap(movement).estimate()), update_size(scope)
         lines = [_line(device, deviations, guidance, comparisons, movement) for device in devices]
-        sentence = f"{_movement_in_words(own, seeds)} {' '.join(lines)}"
         return self.finding(
-            sentence,
+            f"{_movement_in_words(own, seeds)} {' '.join(lines)}",
             seeds,
             figures=(
                 *(_guidance_figure(device, guidance, own.value) for device in devices),
@@ -133,11 +134,6 @@ def update_size(scope: Scope) -> float | None:
     return float(np.mean([record["approximate_kl"] for record in records]))
 
 
-def _means(values: Mapping[Key, FloatArray]) -> dict[Key, Estimate]:
-    found = hierarchical_bootstrap(np.array(list(values.values())))
-    return {key: of_positive(found.estimate(k)) for k, key in enumerate(values)}
-
-
 def _movement_in_words(own: Estimate, seeds: int) -> str:
     whose = "controller moves" if seeds == 1 else f"{seeds} controllers move"
     return (
@@ -176,7 +172,7 @@ def _against(error: FloatArray, movement: FloatArray) -> str:
 
 
 def _guidance_figure(device: str, guidance: Mapping[Key, Estimate], own: float) -> Figure:
-    own_line = Reference(name="controller's own movement", value=own) if own > 0 else None
+    line = Reference(name="controller's own movement", value=own)
     return figure_by_shots(
         device,
         guidance,
@@ -187,7 +183,7 @@ def _guidance_figure(device: str, guidance: Mapping[Key, Estimate], own: float) 
             "Lower is better; above the dashed line, noise moves the guidance more than the "
             "controller does by itself. Bars are 95 % intervals."
         ),
-        reference=own_line,
+        reference=line if own > 0 else None,
     )
 
 
@@ -214,10 +210,6 @@ def _table(
     deviations: Deviations, guidance: Mapping[Key, Estimate], divergence: Mapping[Key, Estimate]
 ) -> Table:
     mu = root_mean_squares(deviations.mu).estimates
-    rows: list[tuple[Cell, ...]] = []
-    for key in guidance:
-        labels = key.device, mitigation_title(key.method), shots_label(key.shots)
-        rows.append((*labels, mu[key], guidance[key], divergence[key]))
     return Table.of(
         "control_errors",
         "Errors of the actions",
@@ -229,7 +221,7 @@ def _table(
             ("RMSE of the guidance", 4),
             ("KL(noisy || ideal)", None, "nats"),
         ],
-        rows,
+        [(*key.labels, mu[key], guidance[key], divergence[key]) for key in guidance],
         (
             "mu is the mean action before clipping, the guidance is what the sampler gets; the "
             "divergence compares the whole distribution of actions. All per state, averaged."

@@ -12,7 +12,7 @@ from qhw.backends.facts import BackendFacts
 from qhw.budget.limits import DOLLARS_PER_SECOND
 from qhw.known import DeviceName
 from qhw.runs.directory import RunDirectory
-from qhw.studies.finding import Cell, Finding, Table
+from qhw.studies.finding import Finding, Table
 from qhw.studies.measured.conditions import all_facts, newest_update
 from qhw.studies.study import Scope, Study
 
@@ -53,7 +53,10 @@ class Cost(Study):
             ),
             provenance={
                 **report["versions"],
-                **_report_facts(report),
+                "acquired": report["time"],
+                "command": " ".join(report["command"]),
+                "python": report["python"],
+                "commit": _commit(report),
                 **{
                     f"command of {run.name}": " ".join(run.read_json(PROVENANCE)["command"])
                     for run in scope.runs
@@ -181,79 +184,60 @@ def _counted(work: Sequence[Work]) -> str:
 
 
 def _work_table(work: Sequence[Work]) -> Table:
-    return Table.of(
+    return Table.of_columns(
         "work",
         "Circuits, shots, time",
-        [
-            "who",
-            "what for",
-            ("circuits", 0),
-            ("shots", 0),
-            ("jobs", 0),
-            ("QPU time", 1, "s"),
-            ("price", 2, "$"),
-            ("simulation", 1, "s"),
-        ],
-        tuple(
-            (
-                each.who,
-                each.phase,
-                float(each.circuits),
-                float(each.shots),
-                float(each.jobs),
-                each.qpu_seconds,
-                each.dollars,
-                each.simulated,
-            )
-            for each in work
-        ),
+        {
+            "who": [each.who for each in work],
+            "what for": [each.phase for each in work],
+            ("circuits", 0): [float(each.circuits) for each in work],
+            ("shots", 0): [float(each.shots) for each in work],
+            ("jobs", 0): [float(each.jobs) for each in work],
+            ("QPU time", 1, "s"): [each.qpu_seconds for each in work],
+            ("price", 2, "$"): [each.dollars for each in work],
+            ("simulation", 1, "s"): [each.simulated for each in work],
+        },
         "A circuit is counted once for each set of angles that it was run with.",
     )
 
 
 def _runs_table(runs: Sequence[RunDirectory]) -> Table:
-    return Table.of(
+    facts = [run.read_json(PROVENANCE) for run in runs]
+    return Table.of_columns(
         "runs",
         "The runs",
-        ["run", "identity", "seed", "updates", "gradient rule", "begun", "commit", "model"],
-        map(_run_row, runs),
+        {
+            "run": [run.name for run in runs],
+            "identity": [run.id for run in runs],
+            "seed": [str(each["seed"]) for each in facts],
+            "updates": [f"{newest_update(run)} of {run.config.ppo.updates}" for run in runs],
+            "gradient rule": [each["gradient_rule"] for each in facts],
+            "begun": [str(each["time"]).replace("T", " ") for each in facts],
+            "commit": [_commit(each) for each in facts],
+            "model": [
+                f"{each['bundle']['name']} {each['bundle']['digest'][:12]}" for each in facts
+            ],
+        },
         "Identity is the run's name in the ledger of jobs.",
-    )
-
-
-def _run_row(run: RunDirectory) -> tuple[Cell, ...]:
-    facts = run.read_json(PROVENANCE)
-    return (
-        run.name,
-        run.id,
-        str(facts["seed"]),
-        f"{newest_update(run)} of {run.config.ppo.updates}",
-        facts["gradient_rule"],
-        str(facts["time"]).replace("T", " "),
-        (facts["git_commit"] or "installed")[:12],
-        f"{facts['bundle']['name']} {facts['bundle']['digest'][:12]}",
     )
 
 
 def _snapshots_table(scope: Scope) -> Table:
     """Devices that conditions were played on; a device once, however often it was played."""
-    rows: dict[str, tuple[Cell, ...]] = {}
-    for condition in all_facts(scope):
-        facts = BackendFacts.read(condition.get("backend", {}))
-        if facts.calibration:
-            rows[f"{facts.device}{facts.calibration_phrase}"] = (
-                facts.device,
-                facts.calibration_phrase,
-                facts.structure,
-                str(list(facts.layout)),
-                str(facts.two_qubit_gates),
-                facts.engine,
-            )
-    return Table.of(
+    everything = (BackendFacts.read(facts.get("backend", {})) for facts in all_facts(scope))
+    known = {f"{each.device}{each.calibration_phrase}": each for each in everything}
+    played = [known[key] for key in sorted(known) if known[key].calibration]
+    return Table.of_columns(
         "snapshots",
         "Device snapshots",
-        ["device", "calibration", "structure", "qubits", "2-qubit gates", "engine"],
-        [rows[key] for key in sorted(rows)],
+        {
+            "device": [each.device for each in played],
+            "calibration": [each.calibration_phrase for each in played],
+            "structure": [each.structure for each in played],
+            "qubits": [str(list(each.layout)) for each in played],
+            "2-qubit gates": [str(each.two_qubit_gates) for each in played],
+            "engine": [each.engine for each in played],
+        },
         (
             "Everything that policies were played on into this folder. In brackets the digest of "
             "all numbers of the calibration."
@@ -261,10 +245,6 @@ def _snapshots_table(scope: Scope) -> Table:
     )
 
 
-def _report_facts(report: dict[str, Any]) -> dict[str, str | int | float]:
-    return {
-        "acquired": report["time"],
-        "command": " ".join(report["command"]),
-        "python": report["python"],
-        "commit": (report["git_commit"] or "installed")[:12],
-    }
+def _commit(facts: dict[str, Any]) -> str:
+    """Of the code; a package that was installed has none."""
+    return str(facts["git_commit"] or "installed")[:12]

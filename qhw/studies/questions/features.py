@@ -1,4 +1,4 @@
-"""Section 1: what noise does to the features <Z_i>, on the states the controller visits."""
+"""What noise does to the features <Z_i>, on the states the controller visits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qhw.config import AFFINE_CIRCUITS, CALIBRATION_SHOTS
-from qhw.studies.finding import Cell, Estimate, Finding, Table
+from qhw.studies.finding import Estimate, Finding, Table
 from qhw.studies.measured.noisy_features import (
     FeatureData,
     Key,
@@ -17,7 +17,7 @@ from qhw.studies.measured.noisy_features import (
     devices_of,
     read_noisy,
 )
-from qhw.studies.names import mitigation_title, shots_label
+from qhw.studies.names import mitigation_title
 from qhw.studies.questions.error_by_shots import REFERENCE_SHOTS, figure_by_shots
 from qhw.studies.questions.mitigations import (
     Comparison,
@@ -71,9 +71,8 @@ class Features(Study):
         rmse, seeds = roots.estimates, roots.bootstrap.seeds
         comparisons = compare_methods(errors.total)
         devices = devices_of(scope)
-        sentence = _sentence(devices, rmse, comparisons, seeds)
         return self.finding(
-            sentence,
+            _sentence(devices, rmse, comparisons, seeds),
             seeds,
             figures=tuple(
                 figure_by_shots(
@@ -154,22 +153,11 @@ def _sentence(
 
 def _table(errors: Errors, rmse: Mapping[Key, Estimate]) -> Table:
     spread, bias = root_mean_squares(errors.spread).estimates, biases(errors.bias)
-    rows: list[tuple[Cell, ...]] = [
-        (
-            key.device,
-            mitigation_title(key.method),
-            shots_label(key.shots),
-            bias[key],
-            spread[key],
-            rmse[key],
-        )
-        for key in rmse
-    ]
     return Table.of(
         "features_errors",
         "Bias, spread and RMSE of <Z_i>",
         ["device", "mitigation", "shots", ("bias", 4), ("spread", 4), ("RMSE", 4)],
-        rows,
+        [(*key.labels, bias[key], spread[key], rmse[key]) for key in rmse],
         (
             "Bias is what stays when a state is measured again, spread is what shots (and, for "
             "affine, its calibration's shots) add; RMSE² = bias² + spread². All are root mean "

@@ -1,8 +1,9 @@
-"""Section 6a: the parameter-shift gradient under noise and shots, against the ideal one."""
+"""The parameter-shift gradient under noise and shots, against the ideal one."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +23,7 @@ from qhw.studies.names import identifier, shots_label
 from qhw.studies.questions.error_by_shots import REFERENCE_SHOTS
 from qhw.studies.questions.features import BEST_CASE
 from qhw.studies.statistics.bootstrap import Bootstrap, hierarchical_bootstrap
-from qhw.studies.statistics.intervals import excludes, root, shown
+from qhw.studies.statistics.intervals import excludes, root, shown, transformed
 from qhw.studies.statistics.power import nothing_seen, units_of
 from qhw.studies.store import Arrays, FloatArray
 from qhw.studies.study import Scope, Study
@@ -98,6 +99,10 @@ class Qualities:
         """One cosine; its interval ends at 1, as cosines do."""
         cosine = self.cosine.estimate(row, column)
         return cosine.model_copy(update={"high": min(cosine.high, 1.0)})
+
+    def ratio_at(self, row: int, column: int) -> Estimate:
+        """One signal-to-noise ratio."""
+        return transformed(self.ratio.estimate(row, column), lambda k: 10**k, -math.inf)
 
 
 class Gradients(Study):
@@ -196,54 +201,56 @@ def _by_depth(qualities: Qualities) -> str:
         direction = "falls" if change.value < 0 else "rises"
         return f"It {direction} {depths}: the change is {shown(change, '{:+.3f}')}."
     units = units_of(changes)
-    unit = "draws" if units.name == "latents" else units.name
-    return nothing_seen(depths, units.sd, MATTERS, units.have, unit)
+    if units.name == "latents":
+        units = units._replace(name="draws")
+    return nothing_seen(depths, units, MATTERS)
 
 
 def _cosine_figure(device: str, qualities: Qualities) -> Figure:
-    labels = [shots_label(shots) for shots in qualities.shots]
-    series = [
-        Series.of(point.name, labels, [qualities.cosine_at(row, k) for k in range(len(labels))])
-        for row, point in enumerate(qualities.points)
-    ]
+    series = _series(qualities, qualities.shots, qualities.cosine_at)
     ends = "; ".join(f"{line.name} {line.y[0]:.2f} to {line.y[-1]:.2f}" for line in series)
     return Figure(
         id=f"gradient_cosine_{identifier(device)}",
         title=f"Direction of the measured gradient, {device}",
         kind="lines",
-        x=Axis(label="shots per circuit", order=tuple(labels)),
+        x=Axis(label="shots per circuit", order=tuple(map(shots_label, qualities.shots))),
         y=Axis(label="cosine with the ideal gradient"),
-        series=tuple(series),
+        series=series,
         reading=(
             "1 is the ideal direction, 0 is no information; what is lost even with exact values is "
             "the device's noise. Bars are 95 % intervals."
         ),
-        alternative=f"Cosine on {device} from {labels[0]} shots to exact values: {ends}.",
+        alternative=f"Cosine on {device} from {qualities.shots[0]} shots to exact values: {ends}.",
     )
 
 
 def _ratio_figure(device: str, qualities: Qualities) -> Figure:
-    labels = [shots_label(shots) for shots in qualities.shots[:-1]]
-    ratio = qualities.ratio
-    series = [
-        Series.of(
-            point.name, labels, [_power_of_ten(ratio.estimate(row, k)) for k in range(len(labels))]
-        )
-        for row, point in enumerate(qualities.points)
-    ]
+    shots = qualities.shots[:-1]
+    series = _series(qualities, shots, qualities.ratio_at)
     ends = "; ".join(f"{line.name} {line.y[0]:.2g} to {line.y[-1]:.2g}" for line in series)
     return Figure(
         id=f"gradient_ratio_{identifier(device)}",
         title=f"Signal-to-noise ratio of the gradient, {device}",
         kind="lines",
-        x=Axis(label="shots per circuit", order=tuple(labels)),
+        x=Axis(label="shots per circuit", order=tuple(map(shots_label, shots))),
         y=Axis(label="|gradient| / standard deviation", log=True),
-        series=tuple(series),
+        series=series,
         reading=(
             "Below 1 the gradient is mostly shot noise; each line doubles with four times the "
             "shots. Bars are 95 % intervals."
         ),
-        alternative=f"Ratio on {device} from {labels[0]} to {labels[-1]} shots: {ends}.",
+        alternative=f"Ratio on {device} from {shots[0]} to {shots[-1]} shots: {ends}.",
+    )
+
+
+def _series(
+    qualities: Qualities, shots: Sequence[int | None], at: Callable[[int, int], Estimate]
+) -> tuple[Series, ...]:
+    """A line per kind of weights, by shots."""
+    labels = list(map(shots_label, shots))
+    return tuple(
+        Series.of(point.name, labels, [at(row, k) for k in range(len(labels))])
+        for row, point in enumerate(qualities.points)
     )
 
 
@@ -254,19 +261,14 @@ def _shots_for_one(ratio: Estimate) -> Estimate:
     return Estimate(value=value, low=low, high=high)
 
 
-def _power_of_ten(estimate: Estimate) -> Estimate:
-    return Estimate(value=10**estimate.value, low=10**estimate.low, high=10**estimate.high)
-
-
 def _table(qualities: Qualities) -> Table:
     middle = qualities.middle
     rows: list[tuple[Cell, ...]] = []
     for row, point in enumerate(qualities.points):
         signal = root(hierarchical_bootstrap(qualities.table[row][middle].signal).estimate())
-        logarithm = qualities.ratio.estimate(row, middle)
-        at, needed = _power_of_ten(logarithm), _shots_for_one(logarithm)
         cosines = (qualities.cosine_at(row, k) for k in (middle, -1))
-        rows.append((point.name, signal, *cosines, at, needed))
+        needed = _shots_for_one(qualities.ratio.estimate(row, middle))
+        rows.append((point.name, signal, *cosines, qualities.ratio_at(row, middle), needed))
     return Table.of(
         "gradients_by_depth",
         "Gradients by weights and depth",

@@ -9,7 +9,7 @@ import numpy as np
 
 from qhw.studies.finding import Cell, Estimate, Table
 from qhw.studies.measured.noisy_features import Key
-from qhw.studies.names import mitigation_title, shots_label
+from qhw.studies.names import mitigation_title
 from qhw.studies.questions.error_by_shots import REFERENCE_SHOTS
 from qhw.studies.statistics.bootstrap import hierarchical_bootstrap
 from qhw.studies.statistics.holm import holm
@@ -89,24 +89,27 @@ def best_in_words(
     found = _by_verdict(device, comparisons)
     if not any(found.values()):
         return "no mitigation fits the device"
-    harm = _harm(found[WORSE])
+    harm = " and ".join(mitigation_title(each.condition.method) for each in found[WORSE])
+    if harm:
+        harm = f", and {harm} {'makes' if len(found[WORSE]) == 1 else 'make'} it worse"
     if found[BETTER]:
-        return _gain(found[BETTER][0], estimates) + harm
-    if not found[UNSEEN]:
-        return f"mitigation does not lower it{harm}"
-    return f"mitigation is not seen to lower it{harm}"
+        best = found[BETTER][0]
+        p_value = "< 0.001" if best.p_value < 1e-3 else f"= {best.p_value:.3f}"
+        lowered = f"{mitigation_title(best.condition.method)} lowers it to "
+        return f"{lowered}{shown(estimates[best.condition])} (Holm p {p_value}){harm}"
+    return f"mitigation {'is not seen to' if found[UNSEEN] else 'does not'} lower it{harm}"
 
 
 def null_notes(
     devices: Sequence[str], comparisons: Sequence[Comparison], squares: Mapping[Key, FloatArray]
 ) -> list[str]:
     """For each device that nothing is seen to help, the sample that would have seen something."""
-    notes = []
-    for device in devices:
-        found = _by_verdict(device, comparisons)
-        if found[UNSEEN] and not found[BETTER]:
-            notes.append(_nothing(found[UNSEEN][0], squares, len(comparisons)))
-    return notes
+    by_device = [_by_verdict(device, comparisons) for device in devices]
+    return [
+        _nothing(found[UNSEEN][0], squares, len(comparisons))
+        for found in by_device
+        if found[UNSEEN] and not found[BETTER]
+    ]
 
 
 def _by_verdict(device: str, comparisons: Sequence[Comparison]) -> dict[str, list[Comparison]]:
@@ -116,24 +119,13 @@ def _by_verdict(device: str, comparisons: Sequence[Comparison]) -> dict[str, lis
     return {kind: [c for c in ordered if c.verdict == kind] for kind in (BETTER, WORSE, UNSEEN)}
 
 
-def _harm(worse: Sequence[Comparison]) -> str:
-    names = " and ".join(mitigation_title(each.condition.method) for each in worse)
-    return f", and {names} {'makes' if len(worse) == 1 else 'make'} it worse" if worse else ""
-
-
-def _gain(best: Comparison, estimates: Mapping[Key, Estimate]) -> str:
-    p_value = "< 0.001" if best.p_value < 1e-3 else f"= {best.p_value:.3f}"
-    value = shown(estimates[best.condition])
-    return f"{mitigation_title(best.condition.method)} lowers it to {value} (Holm p {p_value})"
-
-
 def _nothing(unseen: Comparison, squares: Mapping[Key, FloatArray], family: int) -> str:
     """A null result; the mean square without mitigation is the unit."""
     units = units_of(_change(squares, unseen.condition))
     key = unseen.condition
     pair = f"{mitigation_title(key.method)} and no mitigation at {key.shots} shots on {key.device}"
     what = f"between the mean squared errors of {pair}"
-    return nothing_seen(what, units.sd, MATTERS, *units[1:], alpha=ALPHA / family, form="{:.0%}")
+    return nothing_seen(what, units, MATTERS, alpha=ALPHA / family, form="{:.0%}")
 
 
 def comparison_table(
@@ -151,8 +143,7 @@ def comparison_table(
     for each in comparisons:
         key = each.condition
         plain = estimates[key._replace(method="none")]
-        labels = (key.device, mitigation_title(key.method), shots_label(key.shots))
-        rows.append((*labels, plain, estimates[key], each.p_value, each.verdict))
+        rows.append((*key.labels, plain, estimates[key], each.p_value, each.verdict))
     return Table.of(
         f"{name}_mitigation",
         f"Mitigation against none, {measure}",

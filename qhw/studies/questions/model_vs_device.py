@@ -54,9 +54,9 @@ class _Compared:
 
     Attributes:
         job: What it was.
-        device: FeatureData against ideal.
+        device: Measured values against ideal.
         model: Noise model against ideal.
-        apart: FeatureData against noise model.
+        apart: Measured values against noise model.
         excess: Mean square of the device's error minus that of the model's, paired by circuit.
         shots: What the shots alone would put between measured and model.
         chi2: Mean squared difference to the model in units of the shots' variance; 1 if that is
@@ -163,38 +163,23 @@ def _figure(compared: Sequence[_Compared]) -> Figure:
 
 
 def _table(compared: Sequence[_Compared]) -> Table:
-    return Table.of(
+    jobs = [each.job for each in compared]
+    return Table.of_columns(
         "model_against_device",
         "Probe circuits, job by job",
-        [
-            "job",
-            "device",
-            "finished",
-            "model's calibration",
-            ("circuits", 0),
-            ("shots", 0),
-            ("measured - ideal, rms", 4),
-            ("model - ideal, rms", 4),
-            ("measured - model, rms", 4),
-            ("shots alone, rms", 4),
-            ("squared difference by shots' variance", 2),
-        ],
-        tuple(
-            (
-                each.job.job,
-                each.job.device,
-                each.job.finished[:16],
-                each.job.calibrated[:16],
-                float(each.job.circuits),
-                float(each.job.shots),
-                each.device,
-                each.model,
-                each.apart,
-                each.shots,
-                each.chi2,
-            )
-            for each in compared
-        ),
+        {
+            "job": [job.job for job in jobs],
+            "device": [job.device for job in jobs],
+            "finished": [job.finished[:16] for job in jobs],
+            "model's calibration": [job.calibrated[:16] for job in jobs],
+            ("circuits", 0): [float(job.circuits) for job in jobs],
+            ("shots", 0): [float(job.shots) for job in jobs],
+            ("measured - ideal, rms", 4): [each.device for each in compared],
+            ("model - ideal, rms", 4): [each.model for each in compared],
+            ("measured - model, rms", 4): [each.apart for each in compared],
+            ("shots alone, rms", 4): [each.shots for each in compared],
+            ("squared difference by shots' variance", 2): [each.chi2 for each in compared],
+        },
         (
             "Shot noise is taken out of the errors. The last column is 1 where shots explain the "
             "whole difference between device and model; above 1 the model misses something. "

@@ -6,13 +6,7 @@ from collections.abc import Sequence
 
 from qhw.studies.finding import Axis, Figure, Finding, Reference, Series, Table
 from qhw.studies.measured.conditions import NOISELESS, Setting
-from qhw.studies.measured.seed_rows import (
-    SeedRows,
-    backend_facts,
-    baselines,
-    constant_and_rule,
-)
-from qhw.studies.measured.training_groups import subject
+from qhw.studies.measured.seed_rows import SeedRows, backend_facts, constant_and_rule
 from qhw.studies.statistics.bootstrap import Bootstrap, hierarchical_bootstrap
 from qhw.studies.statistics.break_point import BreakPoint, break_point
 from qhw.studies.statistics.intervals import shown
@@ -30,23 +24,20 @@ class NoiseScale(Study):
 
     def acquire(self, scope: Scope) -> None:
         """Play every scale; scale 0 is the noiseless circuit."""
-        from qhw.studies.measured.playing import acquire_conditions
-
-        controllers = SeedRows(scope, subject(scope.runs))
-        acquire_conditions(scope, [*baselines(scope), *controllers.conditions(_settings(scope))])
+        SeedRows.of_subject(scope).acquire(_settings(scope))
 
     def analyse(self, scope: Scope) -> Finding:
         """Gain over the best constant by scale, with the break points."""
-        controllers = SeedRows(scope, subject(scope.runs))
+        controllers = SeedRows.of_subject(scope)
         settings = _settings(scope)
         constant, rule = constant_and_rule(scope)
         gains = controllers.gains(settings, constant)
         over_rule = controllers.gains(settings, rule)
-        lost = _breaks(gains)
-        sentence = _sentence(scope.device, gains, lost)
+        # Where there is no gain, none can be lost.
+        lost = _break_point(gains) if float(gains.low[0]) > 0 else None
         rule_gain = hierarchical_bootstrap([rule.returns - constant.returns])
         return self.finding(
-            sentence,
+            _sentence(scope.device, gains, lost),
             controllers.seeds,
             figures=(_figure(scope.device, gains, float(rule_gain.value), lost),),
             tables=(_table(controllers, settings, gains, over_rule),),
@@ -66,10 +57,8 @@ def _settings(scope: Scope) -> list[Setting]:
     return [Setting(scope.device, scale) if scale else NOISELESS for scale in SCALES]
 
 
-def _breaks(gains: Bootstrap) -> BreakPoint | None:
-    """Where the gain falls below 0; None if there is none to lose."""
-    if not float(gains.low[0]) > 0:
-        return None
+def _break_point(gains: Bootstrap) -> BreakPoint:
+    """Where the gain falls below 0."""
     return break_point(SCALES, gains.replicates, 0.0, y=gains.value)
 
 
@@ -93,8 +82,8 @@ def _rule_note(over_rule: Bootstrap) -> str:
     if not float(over_rule.low[0]) > 0:
         noiseless = shown(over_rule.estimate(0), "{:+.3f}")
         return f"Against the confidence rule there is no advantage to lose: {noiseless} noiseless."
-    lost = break_point(SCALES, over_rule.replicates, 0.0, y=over_rule.value)
-    return f"Where the confidence rule is as good: {lost.words()} times the device's errors."
+    place = _break_point(over_rule).words()
+    return f"Where the confidence rule is as good: {place} times the device's errors."
 
 
 def _figure(device: str, gains: Bootstrap, rule: float, lost: BreakPoint | None) -> Figure:
@@ -128,26 +117,16 @@ def _table(
 ) -> Table:
     returns = hierarchical_bootstrap(controllers.returns(settings))
     guidance = [float(controllers.columns(each, lambda p: p.guidance).mean()) for each in settings]
-    return Table.of(
+    return Table.of_columns(
         "noise_scale",
         "Return by noise scale",
-        [
-            ("errors, times", 1),
-            ("return", 3),
-            ("minus the constant's", 3),
-            ("minus the rule's", 3),
-            ("mean guidance", 2),
-        ],
-        tuple(
-            (
-                scale,
-                returns.estimate(k),
-                gains.estimate(k),
-                over_rule.estimate(k),
-                guidance[k],
-            )
-            for k, scale in enumerate(SCALES)
-        ),
+        {
+            ("errors, times", 1): SCALES,
+            ("return", 3): returns.estimates(),
+            ("minus the constant's", 3): gains.estimates(),
+            ("minus the rule's", 3): over_rule.estimates(),
+            ("mean guidance", 2): guidance,
+        },
         "Every row is the same controller on the same latents; intervals are 95 %.",
     )
 

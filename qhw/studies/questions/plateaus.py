@@ -1,4 +1,4 @@
-"""Section 6b: how the gradient's variance falls with depth and qubits (barren plateaus).
+"""How the gradient's variance falls with depth and qubits (barren plateaus).
 
 McClean et al. (arXiv 1803.11173): over random weights the gradient of a sufficiently deep circuit
 has mean 0 and a variance that falls exponentially with the qubits. Here it is that of <Z_0> by the
@@ -17,7 +17,7 @@ from functools import partial
 import numpy as np
 
 from policy.circuit import RingCircuit
-from qhw.studies.finding import Axis, Cell, Estimate, Figure, Finding, Series, Table
+from qhw.studies.finding import Axis, Estimate, Figure, Finding, Series, Table
 from qhw.studies.statistics.bootstrap import TAIL, Bootstrap, hierarchical_bootstrap
 from qhw.studies.statistics.holm import holm
 from qhw.studies.statistics.intervals import of_positive, shown
@@ -200,15 +200,8 @@ def _depth_in_words(variances: Variances, sizes: Sequence[Size]) -> str:
         units = units_of((rows[widest] - rows[-1]) / rows[-1].mean())
         depths = f"depths {sizes[0].depth} to {sizes[-1].depth}"
         what = f"between the variances of {circuits} and {depths}"
-        return nothing_seen(
-            what,
-            units.sd,
-            MATTERS,
-            units.have,
-            "weight sets",
-            alpha=ALPHA / len(rows[:-1]),
-            form="{:.0%}",
-        )
+        sets, alpha = units._replace(name="weight sets"), ALPHA / len(rows[:-1])
+        return nothing_seen(what, sets, MATTERS, alpha=alpha, form="{:.0%}")
     last = int(apart[-1])
     ratio = float(rows[-1].mean() / rows[last].mean())
     change = f"{'rises' if ratio > 1 else 'falls'} by a factor of {max(ratio, 1 / ratio):.1f}"
@@ -270,14 +263,14 @@ def _figure_by_depth(variances: Variances, sizes: Sequence[Size]) -> Figure:
 
 
 def _slope_table(slopes: Mapping[int, Estimate]) -> Table:
-    rows: list[tuple[Cell, ...]] = [
-        (f"depth {depth}", estimate, 2.0**-estimate.value) for depth, estimate in slopes.items()
-    ]
-    return Table.of(
+    return Table.of_columns(
         "variance_slopes",
         "Fall of the variance per qubit",
-        ["circuit", ("slope of log2 variance", 2, "per qubit"), ("factor", 2, "per qubit")],
-        rows,
+        {
+            "circuit": [f"depth {depth}" for depth in slopes],
+            ("slope of log2 variance", 2, "per qubit"): list(slopes.values()),
+            ("factor", 2, "per qubit"): [2.0**-slope.value for slope in slopes.values()],
+        },
         (
             "-1 halves the variance with every qubit, as deep random circuits do; 0 is no plateau. "
             "The interval is what the weight sets leave open, not a bend of the line."
@@ -286,16 +279,17 @@ def _slope_table(slopes: Mapping[int, Estimate]) -> Table:
 
 
 def _table(variances: Variances) -> Table:
-    rows: list[tuple[Cell, ...]] = []
-    for size in sorted(variances.sizes, key=lambda size: (size.qubits, size.depth)):
-        variance = variances.estimate(size)
-        shots = 1 / (2 * variance.value)
-        rows.append((float(size.qubits), float(size.depth), variance, shots))
-    return Table.of(
+    sizes = sorted(variances.sizes, key=lambda size: (size.qubits, size.depth))
+    estimates = [variances.estimate(size) for size in sizes]
+    return Table.of_columns(
         "variances",
         "Variance of d<Z_0>/d weight",
-        [("qubits", 0), ("depth", 0), "variance", ("shots for signal = noise", 0)],
-        rows,
+        {
+            ("qubits", 0): [float(size.qubits) for size in sizes],
+            ("depth", 0): [float(size.depth) for size in sizes],
+            "variance": estimates,
+            ("shots for signal = noise", 0): [1 / (2 * each.value) for each in estimates],
+        },
         (
             "The shots are those per circuit at which the shot noise of the shift rule, at most "
             "1 / (2 shots), equals this variance."

@@ -174,7 +174,7 @@ def _null(row: SeedRows, recovered: Recovered) -> list[str]:
     name = max(spreads, key=lambda each: spreads[each].sd)
     what = f"between {name} and no mitigation ({row.group.name})"
     worth = MATTERS * abs(recovered.gain)
-    return [nothing_seen(what, spreads[name].sd, worth, *spreads[name][1:], form=WORTH)]
+    return [nothing_seen(what, spreads[name], worth, form=WORTH)]
 
 
 def _at_equal_price(row: SeedRows) -> list[str]:
@@ -212,13 +212,9 @@ def _prices(row: SeedRows, recovered: Recovered, k: int) -> _Prices:
     quote = quoted(config, setting.shots or SHOTS, setting.mitigation)
     more = round(picture_seconds(quote) - picture_seconds(quoted(config, SHOTS)), PLACES)
     price = dollars(more)
-    per_unit = _per_unit(price, recovered.found.estimate(k)) if recovered.certain(k) else None
+    change, per_unit = recovered.found.estimate(k), None
+    if recovered.certain(k) and change.low > 0:
+        ends = (price * UNIT / part for part in (change.value, change.high, change.low))
+        value, low, high = ends
+        per_unit = Estimate(value=value, low=low, high=high)
     return _Prices(calibration_seconds(quote), more, price, per_unit)
-
-
-def _per_unit(price: float, recovered: Estimate) -> Estimate | None:
-    if not recovered.low > 0:
-        return None
-    ends = (price * UNIT / part for part in (recovered.value, recovered.high, recovered.low))
-    value, low, high = ends
-    return Estimate(value=value, low=low, high=high)

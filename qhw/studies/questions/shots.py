@@ -8,19 +8,17 @@ together, latent by latent, so that the interval holds the error of both.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from qhw.config import RunConfig
-from qhw.studies.finding import Axis, Estimate, Figure, Finding, Reference, Series, Table
+from qhw.studies.finding import Axis, Figure, Finding, Reference, Series, Table
 from qhw.studies.measured.conditions import Setting
-from qhw.studies.measured.seed_rows import SeedRows, baselines, constant_and_rule
-from qhw.studies.measured.training_groups import subject
+from qhw.studies.measured.seed_rows import SeedRows, constant_and_rule
 from qhw.studies.questions.prices import ASSUMED, dollars, picture_seconds, quoted
 from qhw.studies.statistics.bootstrap import Bootstrap, hierarchical_bootstrap
-from qhw.studies.statistics.break_point import break_point
-from qhw.studies.statistics.intervals import shown, transformed
+from qhw.studies.statistics.break_point import BreakPoint, break_point
+from qhw.studies.statistics.intervals import shown
 from qhw.studies.statistics.power import sample_size, units_of
 from qhw.studies.store import FloatArray
 from qhw.studies.study import Scope, Study
@@ -38,15 +36,11 @@ class Shots(Study):
 
     def acquire(self, scope: Scope) -> None:
         """Play every number of shots, and exact values."""
-        from qhw.studies.measured.playing import acquire_conditions
-
-        controllers = SeedRows(scope, subject(scope.runs))
-        settings = [Setting(scope.device), *_settings(scope)]
-        acquire_conditions(scope, [*baselines(scope), *controllers.conditions(settings)])
+        SeedRows.of_subject(scope).acquire([Setting(scope.device), *_settings(scope)])
 
     def analyse(self, scope: Scope) -> Finding:
         """Gain over the best constant by shots, against that of exact values."""
-        controllers = SeedRows(scope, subject(scope.runs))
+        controllers = SeedRows.of_subject(scope)
         exact, settings = Setting(scope.device), _settings(scope)
         constant, _ = constant_and_rule(scope)
         returns = controllers.returns([exact, *settings])
@@ -55,9 +49,8 @@ class Shots(Study):
         margin = MARGIN_SHARE * float(gains.value[0])
         config, shots = scope.runs[0].config, scope.sizes.task_shots
         enough = _enough(returns, constant.returns, shots) if float(gains.low[0]) > 0 else None
-        sentence = _sentence(config, shots, gains, enough)
         return self.finding(
-            sentence,
+            _sentence(config, shots, gains, enough),
             controllers.seeds,
             figures=(
                 _figure(scope.device, shots, gains),
@@ -81,39 +74,16 @@ def _settings(scope: Scope) -> list[Setting]:
     return [Setting(scope.device, shots=shots) for shots in scope.sizes.task_shots]
 
 
-@dataclass(frozen=True)
-class _Enough:
-    """Where the loss falls below the margin.
-
-    Attributes:
-        shots: With the interval, cut to what was played; None if it does nowhere.
-        fewer: The interval reaches below the fewest shots that were played.
-        more: The interval reaches beyond the most.
-    """
-
-    shots: Estimate | None
-    fewer: bool
-    more: bool
-
-    def words(self, form: str, scale: float = 1.0, offset: float = 0.0) -> str:
-        """The number of shots, or what grows straight with it, such as its price."""
-        assert self.shots is not None
-        ends = (self.shots.value, self.shots.low, self.shots.high)
-        value, low, high = (form.format(offset + scale * end) for end in ends)
-        return f"{value} [{'below ' * self.fewer}{low}, {'beyond ' * self.more}{high}]"
-
-
-def _enough(returns: FloatArray, constant: FloatArray, shots: Sequence[int]) -> _Enough:
+def _enough(returns: FloatArray, constant: FloatArray, shots: Sequence[int]) -> BreakPoint:
     """Find it on returns (1 + K, S, N), exact ones first, and the constant's (N,)."""
     exact, sampled = returns[0], returns[1:]
     missing = hierarchical_bootstrap(exact - sampled - MARGIN_SHARE * (exact - constant))
     place = break_point(np.log2(shots), missing.replicates, 0.0, y=missing.value)
-    enough = None if place.at is None else transformed(place.at, lambda k: 2.0**k, 0.0)
-    return _Enough(enough, place.open_low, place.open_high)
+    return place.rescaled(lambda logarithm: 2.0**logarithm)
 
 
 def _sentence(
-    config: RunConfig, shots: Sequence[int], gains: Bootstrap, enough: _Enough | None
+    config: RunConfig, shots: Sequence[int], gains: Bootstrap, enough: BreakPoint | None
 ) -> str:
     exact = shown(gains.estimate(0), "{:+.3f}")
     if enough is None:
@@ -121,31 +91,26 @@ def _sentence(
             f"Shots cannot buy an advantage that is not there: with exact values the return is "
             f"{exact} against the best constant's."
         )
-    if enough.shots is None:
+    if enough.at is None:
         return (
             f"With exact values the controller gains {exact} over the best constant; that "
             f"{shots[-1]} shots per circuit lose less than a tenth of it could not be shown."
         )
     # A quote is straight in the shots: fixed seconds of the jobs, and some for every shot.
-    fixed, per_shot = _seconds_by_shots(config)
-    seconds = enough.words("{:.1f}", per_shot, fixed)
-    price = enough.words("${:.2f}", dollars(per_shot), dollars(fixed))
+    one, two = (picture_seconds(quoted(config, shots)) for shots in (1, 2))
+    fixed, per_shot = 2 * one - two, two - one
+    seconds = enough.rescaled(lambda n: fixed + per_shot * n).interval("{:.1f}")
+    price = enough.rescaled(lambda n: dollars(fixed) + dollars(per_shot) * n).interval("${:.2f}")
     return (
         f"With exact values the controller gains {exact} over the best constant. Beyond "
-        f"{enough.words('{:.0f}')} shots per circuit less than a tenth of that is left to gain; "
+        f"{enough.interval('{:.0f}')} shots per circuit less than a tenth of that is left to gain; "
         f"there a picture takes {seconds} QPU seconds, {price}."
     )
 
 
-def _seconds_by_shots(config: RunConfig) -> tuple[float, float]:
-    """QPU seconds of a picture: those that no shot adds to, and those of every shot."""
-    one, two = (picture_seconds(quoted(config, shots)) for shots in (1, 2))
-    return 2 * one - two, two - one
-
-
-def _power_note(returns: FloatArray, margin: float, enough: _Enough | None) -> list[str]:
+def _power_note(returns: FloatArray, margin: float, enough: BreakPoint | None) -> list[str]:
     """What it would take to see a loss as large as the margin at the most shots."""
-    if enough is None or not (enough.shots is None or enough.more):
+    if enough is None or not (enough.at is None or enough.open_high):
         return []
     units = units_of(returns[-1] - returns[0])
     return [
@@ -180,10 +145,10 @@ def _figure(device: str, shots: Sequence[int], gains: Bootstrap) -> Figure:
 
 
 def _loss_figure(
-    device: str, shots: Sequence[int], losses: Bootstrap, margin: float, enough: _Enough | None
+    device: str, shots: Sequence[int], losses: Bootstrap, margin: float, enough: BreakPoint | None
 ) -> Figure:
     """Paired differences to exact values: much better known than the gains themselves."""
-    places = [(enough.words("{:.0f}"), enough.shots.value)] if enough and enough.shots else []
+    places = [(enough.interval("{:.0f}"), enough.at.value)] if enough and enough.at else []
     return Figure(
         id="loss_by_shots",
         title="What is lost against exact values",
@@ -209,20 +174,16 @@ def _loss_figure(
 
 def _table(config: RunConfig, shots: Sequence[int], gains: Bootstrap, losses: Bootstrap) -> Table:
     seconds = [picture_seconds(quoted(config, each)) for each in shots]
-    rows = [
-        (str(each), gains.estimate(k + 1), losses.estimate(k), seconds[k], dollars(seconds[k]))
-        for k, each in enumerate(shots)
-    ]
-    return Table.of(
+    exact, *sampled = gains.estimates()
+    return Table.of_columns(
         "shots",
         "Return and price by shots",
-        [
-            "shots per circuit",
-            ("minus the constant's", 3),
-            ("minus exact values'", 4),
-            ("QPU time per picture", 2, "s"),
-            ("price per picture", 2, "$"),
-        ],
-        (*rows, ("exact", gains.estimate(0), None, None, None)),
+        {
+            "shots per circuit": [*map(str, shots), "exact"],
+            ("minus the constant's", 3): [*sampled, exact],
+            ("minus exact values'", 4): [*losses.estimates(), None],
+            ("QPU time per picture", 2, "s"): [*seconds, None],
+            ("price per picture", 2, "$"): [*map(dollars, seconds), None],
+        },
         "Differences are paired over the same latents; intervals are 95 %.",
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -21,7 +20,7 @@ from qhw.studies.finding import (
     Series,
 )
 from qhw.studies.measured.conditions import Played, Setting
-from qhw.studies.measured.seed_rows import SeedRows, baselines, constant_and_rule
+from qhw.studies.measured.seed_rows import SeedRows, constant_and_rule
 from qhw.studies.measured.training_groups import group_runs
 from qhw.studies.questions.recovery import (
     ALPHA,
@@ -61,30 +60,28 @@ class Task(Study):
 
     def acquire(self, scope: Scope) -> None:
         """Play every run noiselessly, under noise, with shots, and with each mitigation."""
-        from qhw.studies.measured.playing import acquire_conditions
-
-        acquire_conditions(scope, baselines(scope))
-        for gathered in _gathered(scope):
-            acquire_conditions(scope, gathered.conditions(settings_of(scope)))
+        for row in _gathered(scope):
+            row.acquire(settings_of(scope))
 
     def analyse(self, scope: Scope) -> Finding:
         """Gains over the best constant as a matrix; judges and pictures in tables."""
         rows = _gathered(scope)
         constant, rule = constant_and_rule(scope)
         gains = [row.gains(playable(row), constant) for row in rows]
-        adjusted = _adjusted(gains)
+        # Holm over all cells together, then row by row.
+        sizes = np.cumsum([len(each.p_value) for each in gains])[:-1]
+        adjusted = np.split(holm(np.concatenate([each.p_value for each in gains])), sizes)
         rule_gain = hierarchical_bootstrap([rule.returns - constant.returns]).estimate()
         under_noise = _sentence(rows[0], gains[0], adjusted[0], rule_gain)
         recovered = [
             recover(row, float(gain.value[0])) for row, gain in zip(rows, gains, strict=True)
         ]
-        sentence = f"{under_noise} {recovery_sentence(rows[0], recovered[0])}"
         series = _rows(rows, gains)
         return self.finding(
-            sentence,
+            f"{under_noise} {recovery_sentence(rows[0], recovered[0])}",
             rows[0].seeds,
             figures=(
-                _matrix(scope.device, [_without_mitigation(each) for each in series]),
+                _matrix(scope.device, series),
                 _bars(scope.device, series, rule_gain),
             ),
             tables=(
@@ -112,12 +109,6 @@ class Task(Study):
 def _gathered(scope: Scope) -> list[SeedRows]:
     """One row of the matrix per kind of training."""
     return [SeedRows(scope, group) for group in group_runs(scope.runs)]
-
-
-def _adjusted(gains: Sequence[Bootstrap]) -> list[FloatArray]:
-    """p-values of all cells together after Holm, row by row."""
-    sizes = np.cumsum([len(each.p_value) for each in gains])[:-1]
-    return np.split(holm(np.concatenate([each.p_value for each in gains])), sizes)
 
 
 def _sentence(row: SeedRows, gains: Bootstrap, adjusted: FloatArray, rule: Estimate) -> str:
@@ -156,13 +147,13 @@ def _loss_words(loss: FloatArray, gain: float) -> str:
     return f"No change by noise is seen: {size}."
 
 
-def _without_mitigation(series: Series) -> Series:
-    """The first cells of a row: noiseless, under noise, and with shots."""
-    ends = {name: getattr(series, name)[:UNMITIGATED] for name in ("x", "y", "low", "high")}
-    return series.model_copy(update=ends)
-
-
-def _matrix(device: str, series: Sequence[Series]) -> Figure:
+def _matrix(device: str, every: Sequence[Series]) -> Figure:
+    """Noiseless, under noise, and with shots; no mitigation."""
+    cut = slice(UNMITIGATED)
+    series = [
+        Series(name=row.name, x=row.x[cut], y=row.y[cut], low=row.low[cut], high=row.high[cut])
+        for row in every
+    ]
     return Figure(
         id="train_by_evaluation",
         title="Return minus the best constant's, by training and evaluation",
@@ -194,13 +185,11 @@ def _rows(rows: Sequence[SeedRows], gains: Sequence[Bootstrap]) -> list[Series]:
 
 
 def _told(series: Sequence[Series]) -> str:
-    rows = []
-    for each in series:
-        pairs = zip(each.x, each.y, strict=True)
-        rows.append(
-            f"{each.name}: " + ", ".join(f"{x} {y:+.3f}" for x, y in pairs if y is not None)
-        )
-    return "; ".join(rows)
+    cells = {row.name: zip(row.x, row.y, strict=True) for row in series}
+    return "; ".join(
+        f"{name}: " + ", ".join(f"{x} {y:+.3f}" for x, y in pairs if y is not None)
+        for name, pairs in cells.items()
+    )
 
 
 def _bars(device: str, series: Sequence[Series], rule: Estimate) -> Figure:
@@ -249,7 +238,7 @@ def _training_note(subject: SeedRows, other: SeedRows, gains: Bootstrap) -> str:
     common = sorted(seeds[0] & seeds[1])
     if not common:
         return f"Controllers {kinds}: not compared, no seed was trained both ways."
-    one, two = (_of_seeds(row, common).returns([Setting(device)])[0] for row in (subject, other))
+    one, two = (row.of_seeds(common).returns([Setting(device)])[0] for row in (subject, other))
     difference = hierarchical_bootstrap(one - two).estimate()
     change = f"{kinds}: {shown(difference, '{:+.4f}')} of return"
     numbers = ", ".join(map(str, common))
@@ -260,13 +249,7 @@ def _training_note(subject: SeedRows, other: SeedRows, gains: Bootstrap) -> str:
     if excludes(difference) or not worth:
         return f"Controllers {change}, {paired}."
     what = f"for controllers {change}, {paired}"
-    return nothing_seen(what, units.sd, worth, *units[1:], form=WORTH)
-
-
-def _of_seeds(row: SeedRows, seeds: Sequence[int]) -> SeedRows:
-    """The runs of these seeds, in this order."""
-    runs = {run.config.seed: run for run in row.group.runs}
-    return replace(row, group=replace(row.group, runs=tuple(runs[seed] for seed in seeds)))
+    return nothing_seen(what, units, worth, form=WORTH)
 
 
 def _null_notes(rows: Sequence[SeedRows], gains: Sequence[Bootstrap]) -> list[str]:
@@ -277,7 +260,7 @@ def _null_notes(rows: Sequence[SeedRows], gains: Sequence[Bootstrap]) -> list[st
         found, units = hierarchical_bootstrap(loss).estimate(), units_of(loss)
         if not excludes(found) and worth:
             what = f"between noise and none ({row.group.name}: {shown(found, '{:+.4f}')})"
-            notes.append(nothing_seen(what, units.sd, worth, *units[1:], form=WORTH))
+            notes.append(nothing_seen(what, units, worth, form=WORTH))
     return notes
 
 

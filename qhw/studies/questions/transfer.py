@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from qhw.backends.facts import BackendFacts
 from qhw.known import DeviceName
 from qhw.studies.finding import Axis, Figure, Finding, Reference, Series, Table
 from qhw.studies.measured.conditions import NOISELESS, Setting
-from qhw.studies.measured.seed_rows import (
-    SeedRows,
-    backend_facts,
-    baselines,
-    constant_and_rule,
-)
-from qhw.studies.measured.training_groups import subject
+from qhw.studies.measured.seed_rows import SeedRows, backend_facts, constant_and_rule
 from qhw.studies.statistics.bootstrap import Bootstrap, hierarchical_bootstrap
 from qhw.studies.statistics.holm import holm
 from qhw.studies.statistics.intervals import shown
@@ -47,27 +43,24 @@ class Transfer(Study):
 
     def acquire(self, scope: Scope) -> None:
         """Play the report's device, those of both families, and kept snapshots of the first."""
-        from qhw.studies.measured.playing import acquire_conditions
-
-        controllers = SeedRows(scope, subject(scope.runs))
         places = _Places(scope.device, tuple(_devices(scope)), tuple(_dates(scope)))
         places.write(scope)
-        acquire_conditions(scope, [*baselines(scope), *controllers.conditions(places.settings)])
+        SeedRows.of_subject(scope).acquire(places.settings)
 
     def analyse(self, scope: Scope) -> Finding:
         """Gain over the best constant by device, against that on the report's device."""
-        controllers = SeedRows(scope, subject(scope.runs))
+        controllers = SeedRows.of_subject(scope)
         places = _Places.read(scope)
         constant, rule = constant_and_rule(scope)
         returns = controllers.returns(places.settings)
         gains = hierarchical_bootstrap(returns - constant.returns)
         moved = hierarchical_bootstrap(returns - returns[1])
-        sentence = _sentence(places, gains, moved)
+        facts = [backend_facts(controllers.first(each)) for each in places.settings]
         return self.finding(
-            sentence,
+            _sentence(places, gains, moved),
             controllers.seeds,
             figures=(_figure(places, gains, float((rule.returns - constant.returns).mean())),),
-            tables=(_table(controllers, places, gains, moved),),
+            tables=(_table(facts, places, gains, moved),),
             notes=(
                 f"{controllers.note} Nothing is fitted anew on the other devices; the circuit is "
                 "laid out on the best qubits of each.",
@@ -76,7 +69,14 @@ class Transfer(Study):
                 *_null_note(places, returns, gains, moved),
                 _dates_note(places),
             ),
-            provenance={**gains.facts, **_calibrations(controllers, places)},
+            provenance={
+                **gains.facts,
+                **{
+                    name: each.calibration_phrase
+                    for name, each in zip(places.names, facts, strict=True)
+                    if each.calibration
+                },
+            },
         )
 
 
@@ -186,7 +186,7 @@ def _null_note(
     k = max(alike, key=lambda each: units_of(returns[each] - returns[1]).sd)
     units = units_of(returns[k] - returns[1])
     what = f"between {places.names[k]} and {places.home}"
-    return [nothing_seen(what, units.sd, worth, *units[1:], form=WORTH)]
+    return [nothing_seen(what, units, worth, form=WORTH)]
 
 
 def _figure(places: _Places, gains: Bootstrap, rule: float) -> Figure:
@@ -226,32 +226,22 @@ def _kind(places: _Places, name: str) -> str:
     return _family(name)
 
 
-def _table(controllers: SeedRows, places: _Places, gains: Bootstrap, moved: Bootstrap) -> Table:
-    rows = []
-    for k, setting in enumerate(places.settings):
-        facts = backend_facts(controllers.first(setting))
-        rows.append(
-            (
-                setting.name,
-                _family(setting.name) or None,
-                facts.calibrated[:10] or None,
-                None if facts.two_qubit_gates is None else float(facts.two_qubit_gates),
-                gains.estimate(k),
-                moved.estimate(k) if k != 1 else None,
-            )
-        )
-    return Table.of(
+def _table(
+    facts: Sequence[BackendFacts], places: _Places, gains: Bootstrap, moved: Bootstrap
+) -> Table:
+    gates = [each.two_qubit_gates for each in facts]
+    from_home = moved.estimates()
+    return Table.of_columns(
         "transfer",
         "Return by snapshot",
-        [
-            "snapshot",
-            "family",
-            "calibrated",
-            ("two-qubit gates", 0),
-            ("minus the constant's", 3),
-            ("minus at home", 3),
-        ],
-        rows,
+        {
+            "snapshot": places.names,
+            "family": [_family(name) or None for name in places.names],
+            "calibrated": [each.calibrated[:10] or None for each in facts],
+            ("two-qubit gates", 0): [None if count is None else float(count) for count in gates],
+            ("minus the constant's", 3): gains.estimates(),
+            ("minus at home", 3): [from_home[0], None, *from_home[2:]],
+        },
         (
             f"At home: on {places.home}. Differences are paired over the same latents; intervals "
             "are 95 %."
@@ -266,8 +256,3 @@ def _dates_note(places: _Places) -> str:
         f"No other calibration of {places.home} is kept here, so nothing is said about other days; "
         f"`qhw calibrate --device {places.home}` keeps one."
     )
-
-
-def _calibrations(controllers: SeedRows, places: _Places) -> dict[str, str]:
-    played = {each.name: backend_facts(controllers.first(each)) for each in places.settings}
-    return {name: facts.calibration_phrase for name, facts in played.items() if facts.calibration}

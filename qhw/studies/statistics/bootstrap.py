@@ -109,7 +109,11 @@ def hierarchical_bootstrap(
     Raises:
         ValueError: If there are not two numbers to resample, or one is not finite.
     """
-    array = _numbers(values)
+    array = np.asarray(values, dtype=np.float64)
+    if not np.isfinite(array).all():
+        raise ValueError("a number is not finite: intervals need whole data")
+    if array.ndim < 2 or math.prod(array.shape[-2:]) < 2:
+        raise ValueError(f"values of shape {array.shape}: need (..., seeds, episodes), two or more")
     seeds, episodes = array.shape[-2:]
     of_seeds = resample_counts(seeds, resamples, seed) / seeds
     of_episodes = resample_counts(episodes, resamples, seed + 1) / episodes
@@ -120,16 +124,6 @@ def hierarchical_bootstrap(
     low, high = np.quantile(replicates, [TAIL, 1 - TAIL], axis=0)
     p_value = _two_sided(value, error, freedom)
     return Bootstrap(value, low, high, p_value, replicates, seeds, episodes, seed)
-
-
-def _numbers(values: ArrayLike) -> FloatArray:
-    """Finite numbers (..., S, N), two of them at least to resample."""
-    array = np.asarray(values, dtype=np.float64)
-    if not np.isfinite(array).all():
-        raise ValueError("a number is not finite: intervals need whole data")
-    if array.ndim < 2 or math.prod(array.shape[-2:]) < 2:
-        raise ValueError(f"values of shape {array.shape}: need (..., seeds, episodes), two or more")
-    return array
 
 
 def _standard_error(values: FloatArray) -> tuple[FloatArray, FloatArray]:

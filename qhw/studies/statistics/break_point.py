@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qhw.studies.finding import Estimate
 from qhw.studies.statistics.bootstrap import TAIL
+from qhw.studies.statistics.intervals import transformed
 
 FloatArray = NDArray[np.float64]
 
@@ -36,9 +37,19 @@ class BreakPoint:
         """What can be said of the place, such as `at 2.1 [1.8, 2.6]`."""
         if self.at is None:
             return f"not before {form.format(self.earliest)} (95 %)"
+        return f"at {self.interval(form)}"
+
+    def interval(self, form: str) -> str:
+        """The place, such as `2.1 [1.8, beyond 8]`; there must be one."""
+        assert self.at is not None
         low = "below " * self.open_low + form.format(self.at.low)
         high = "beyond " * self.open_high + form.format(self.at.high)
-        return f"at {form.format(self.at.value)} [{low}, {high}]"
+        return f"{form.format(self.at.value)} [{low}, {high}]"
+
+    def rescaled(self, rising: Callable[[float], float]) -> BreakPoint:
+        """The same place in what rises with x, such as a price."""
+        at = self.at and transformed(self.at, rising, -math.inf)
+        return replace(self, at=at, earliest=rising(self.earliest))
 
 
 def break_point(

@@ -11,6 +11,14 @@ from numpy.typing import ArrayLike
 LARGEST_SAMPLE = 10_000_000
 
 
+class Units(NamedTuple):
+    """What is replicated: `have` units of this name, and how differences vary among them."""
+
+    sd: float
+    have: int
+    name: str
+
+
 def sample_size(
     sd: float,
     difference: float,
@@ -49,44 +57,28 @@ def sample_size(
 
 
 def nothing_seen(
-    what: str,
-    sd: float,
-    difference: float,
-    have: int,
-    unit: str,
-    *,
-    alpha: float = 0.05,
-    form: str = "{:.2g}",
+    what: str, units: Units, difference: float, *, alpha: float = 0.05, form: str = "{:.2g}"
 ) -> str:
     """A null result in words, with the sample that would have seen something.
 
     Args:
         what: Such as `between readout and none`.
-        sd: Of the paired differences, per unit; see `units_of`.
+        units: There were, and how the paired differences vary among them; see `units_of`.
         difference: The smallest that would matter.
-        have: Units there were.
-        unit: Such as `latents` or `training seeds`.
         alpha: Chance of a false alarm; of k tests after Holm, that of one by k.
         form: Shows the difference.
     """
-    needed, size = sample_size(sd, difference, alpha=alpha), form.format(difference)
-    nothing = f"No difference is seen {what}; "
+    size, (sd, have, unit) = form.format(difference), units
+    needed = sample_size(sd, difference, alpha=alpha)
     if needed <= have:
-        return nothing + (
-            f"one of {size} would have been (80 % power takes {needed} {unit}, and there were "
-            f"{have})."
+        return (
+            f"No difference is seen {what}; one of {size} would have been (80 % power takes "
+            f"{needed} {unit}, and there were {have})."
         )
     return (
-        nothing + f"to see one of {size} with 80 % power takes {needed} {unit} (there were {have})."
+        f"No difference is seen {what}; to see one of {size} with 80 % power takes {needed} "
+        f"{unit} (there were {have})."
     )
-
-
-class Units(NamedTuple):
-    """What is replicated: `have` units of this name, and how differences vary among them."""
-
-    sd: float
-    have: int
-    name: str
 
 
 def units_of(differences: ArrayLike) -> Units:

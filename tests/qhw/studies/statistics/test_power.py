@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from qhw.studies.statistics.bootstrap import hierarchical_bootstrap
-from qhw.studies.statistics.power import LARGEST_SAMPLE, nothing_seen, sample_size, units_of
+from qhw.studies.statistics.power import LARGEST_SAMPLE, Units, nothing_seen, sample_size, units_of
 
 
 @pytest.fixture
@@ -30,13 +30,13 @@ def test_the_sample_size_has_its_power(rng: np.random.Generator) -> None:
 
 
 def test_a_null_result_names_the_sample_it_would_take(rng: np.random.Generator) -> None:
-    told = nothing_seen("between a and b", 2.0, 1.0, 10, "training seeds")
+    told = nothing_seen("between a and b", Units(2.0, 10, "training seeds"), 1.0)
     assert "No difference is seen" in told and "34 training seeds (there were 10)" in told
-    enough = nothing_seen("between a and b", 2.0, 1.0, 40, "latents")
+    enough = nothing_seen("between a and b", Units(2.0, 40, "latents"), 1.0)
     assert "would have been (80 % power takes 34 latents, and there were 40)" in enough
-    share = nothing_seen("between a and b", 0.2, 0.1, 10, "latents", form="{:.0%}")
+    share = nothing_seen("between a and b", Units(0.2, 10, "latents"), 0.1, form="{:.0%}")
     assert "one of 10% with 80 % power takes 34 latents" in share
-    of_family = nothing_seen("between a and b", 2.0, 1.0, 40, "latents", alpha=0.05 / 12)
+    of_family = nothing_seen("between a and b", Units(2.0, 40, "latents"), 1.0, alpha=0.05 / 12)
     assert "takes 60 latents (there were 40)" in of_family
     values = rng.standard_normal((1, 30))
     assert units_of(values) == (values.std(ddof=1), 30, "latents")
