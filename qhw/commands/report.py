@@ -69,7 +69,7 @@ def report_noise(
     studied = device or trained_on(runs[0])
     progress = _Progress(Console())
     _announce(progress, runs, studied)
-    sizes = Sizes.full() if full else Sizes()
+    sizes = Sizes.full() if full else Sizes.quick()
     scope = Scope(tuple(runs), folder, studied, sizes, progress.tell)
     folder.mkdir(parents=True, exist_ok=True)
     try:

@@ -52,6 +52,11 @@ class Sizes:
     dates: int | None = 3
 
     @classmethod
+    def quick(cls) -> Self:
+        """What a report takes by default."""
+        return cls()
+
+    @classmethod
     def full(cls) -> Self:
         """What `--full` takes: more latents, conditions and repetitions."""
         return cls(
