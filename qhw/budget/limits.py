@@ -185,7 +185,7 @@ class Budget:
         """Take the sums from the ledger, which counts bills as they become known.
 
         Args:
-            qpu_seconds: Expense by the run so far.
+            qpu_seconds: What the run has spent so far.
             jobs: Submissions of the run so far.
         """
         self.spent_qpu_seconds, self.spent_jobs = qpu_seconds, jobs
