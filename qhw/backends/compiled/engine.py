@@ -145,7 +145,7 @@ class Engine:
 
     def states(self, angles: FloatArray) -> FloatArray:
         """Pauli components (B, 4^m) of the encoded inputs, axes as in `order`."""
-        product = _product(self._bloch_vectors(angles).transpose(1, 0, 2)[:, None], self.order)
+        product = _product(self.bloch_vectors(angles).transpose(1, 0, 2)[:, None], self.order)
         return product.reshape(len(angles), -1)
 
     def read(self, rows: FloatArray, states: FloatArray) -> FloatArray:
@@ -153,7 +153,7 @@ class Engine:
         values = rows.reshape(-1, states.shape[1]) @ states.T
         return values.reshape(-1, self.observables, len(states)).swapaxes(1, 2)
 
-    def _bloch_vectors(self, angles: FloatArray) -> FloatArray:
+    def bloch_vectors(self, angles: FloatArray) -> FloatArray:
         """Each qubit's (1, x, y, z) after its prefix: (m, B, 4)."""
         prefix = self.program.prefix
         if prefix is None:
