@@ -77,7 +77,7 @@ def run_to_resume(
     """
     hardware = chosen.get("hardware", {})
     foreign = [name for name, value in others.items() if value is not None]
-    foreign += [name for name in chosen if name != "hardware"]
+    foreign += [name for name in RunConfig.model_fields if name in chosen and name != "hardware"]
     foreign += [name for name in hardware if name not in RAISABLE]
     if foreign:
         raise ConfigError(
@@ -158,9 +158,10 @@ def settings_on_backend(
 def _handed_on(
     config: RunConfig, backend: dict[str, Any], of_backend: tuple[str, ...]
 ) -> dict[str, Any]:
-    """A run's settings for another one; on a backend of another kind those `of_backend` stay.
+    """A run's settings for another; on a backend of another kind those `of_backend` are dropped.
 
-    So do limits: what was allowed to one run is not allowed to another, whoever pays says so anew.
+    Limits always are: what was allowed to one run is not allowed to another, whoever pays says so
+    anew.
     """
     values = config.model_dump(exclude_unset=True, exclude_none=True)
     lasting = {k: value for k, value in values.pop("hardware", {}).items() if k not in LIMITS}

@@ -160,10 +160,11 @@ def make_actor(
         ConfigError: If the rule is `adjoint` and the backend has no derivative of its own.
     """
     if isinstance(rule, Adjoint) and not isinstance(backend, DifferentiableBackend):
+        name = backend.name if isinstance(backend, Adopted) else type(backend).__name__
         raise ConfigError(
-            "gradient.rule = 'adjoint' needs a backend that differentiates itself, and "
-            f"{type(backend).__name__} does not.",
-            "Take --gradient shift, or leave --engine out.",
+            "gradient.rule = 'adjoint' needs a backend that differentiates itself, and here "
+            f"{name} cannot.",
+            "Take --gradient shift, or leave --engine out. Your own backend gives values alone.",
         )
     generator = torch.Generator().manual_seed(config.seed)
     if backend is not None:

@@ -82,8 +82,9 @@ class Player:
         """
         if config is None and backend is None:
             require_own_backend(run)
-        player = cls(config or run.config, backend, requester)
+        # Read first: a run without weights opens no device.
         checkpoint = run.latest_checkpoint()
+        player = cls(config or run.config, backend, requester)
         player.take_weights(checkpoint)
         player.updates = checkpoint.update
         if go_on:

@@ -133,10 +133,11 @@ def _table(
 
 def _caps_note(controllers: SeedRows, settings: Sequence[Setting]) -> str:
     """Where the scale is less than it says, on the qubits that carry the circuit."""
-    caps = {
-        each.noise_scale: backend_facts(controllers.first(each)).noise_caps for each in settings
-    }
-    capped = [f"times {scale:g}: {'; '.join(lines)}" for scale, lines in caps.items() if lines]
+    # Pairs: the noiseless setting has a scale too, which is another setting's.
+    caps = [
+        (each.noise_scale, backend_facts(controllers.first(each)).noise_caps) for each in settings
+    ]
+    capped = [f"times {scale:g}: {'; '.join(lines)}" for scale, lines in caps if lines]
     if not capped:
         return "No error of the circuit's own gates and qubits meets its physical limit."
     return f"Errors of the circuit's own gates and qubits at their limit: {'; '.join(capped)}."

@@ -70,7 +70,7 @@ def test_no_circuit_gradient_is_missed_where_none_is_measured(changes: dict[str,
 
 def test_a_backend_without_a_derivative_of_its_own_is_not_asked_for_it() -> None:
     on_aer = {"name": "aer", "engine": "aer"}
-    with pytest.raises(ConfigError, match=r"'adjoint' needs a backend.*AerBackend"):
+    with pytest.raises(ConfigError, match=r"'adjoint' needs a backend.*AerBackend cannot"):
         Trainer(parse_config({**SMALL, "backend": on_aer, "gradient": {"rule": "adjoint"}}))
 
 
