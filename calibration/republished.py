@@ -22,7 +22,7 @@ def republished(snapshot: DeviceSnapshot, properties: Mapping[str, Any]) -> Devi
     """The snapshot with the numbers of published properties; the structure stays.
 
     Args:
-        snapshot: Of the same device, at another time.
+        snapshot: One of the same device, at another time.
         properties: `BackendProperties.to_dict()`, or its JSON read back.
 
     Returns:

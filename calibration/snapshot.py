@@ -71,7 +71,7 @@ class DeviceSnapshot:
     """A device's structure and calibration.
 
     Attributes:
-        name: Of the device.
+        name: The device's.
         taken_at: When the calibration was taken, ISO 8601.
         dt: Length of a sample in seconds; None where the device gives none.
         qubits: One per physical qubit.

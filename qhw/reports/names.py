@@ -115,7 +115,7 @@ def _columns(names: Sequence[str], canvas: Canvas) -> int:
 
 
 def _names(figure: Figure) -> list[str]:
-    """Of the series and of the references that lie like them."""
+    """Names of the series and of the references that lie like them."""
     return [series.name for series in figure.series] + [each.name for each in _level(figure)]
 
 

@@ -87,7 +87,7 @@ def settings(size: float, salt: str) -> dict[str, Any]:
     """Settings of matplotlib for one figure.
 
     Args:
-        size: Of the text, in points.
+        size: Height of the text, in points.
         salt: Makes ids in the SVG the same in every run.
     """
     return {

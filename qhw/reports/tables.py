@@ -36,7 +36,7 @@ class ShownTable:
     """A table on the page.
 
     Attributes:
-        id: Of the element, and the name of its file.
+        id: The element's, and the name of its file.
         title: Its caption.
         columns: Each with whether it holds numbers, which stand to the right and are sorted by
             size.

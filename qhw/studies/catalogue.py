@@ -15,9 +15,9 @@ class Entry:
     """One study, and its section of the page.
 
     Attributes:
-        name: Of the study, and of its file in `questions/`.
+        name: The study's, and that of its file in `questions/`.
         kind: Its class.
-        title: Of the section, in one or two words.
+        title: The section's, in one or two words.
         question: Named on the page where nothing was acquired; a finding asks its own, of what was
             measured.
     """

@@ -75,7 +75,7 @@ class Store:
         """Read facts.
 
         Args:
-            name: Of the file.
+            name: The file's.
             missing: What is said where it is not there, a sentence that goes on with `yet.`.
 
         Raises:

@@ -49,7 +49,7 @@ class Point:
     """Which weights are differentiated.
 
     Attributes:
-        depth: Of the circuit.
+        depth: Layers of the circuit.
         trained: The trained weights; else random ones.
     """
 

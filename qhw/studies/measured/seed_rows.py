@@ -30,7 +30,7 @@ class SeedRows:
     """A group's conditions.
 
     Attributes:
-        scope: Of the report.
+        scope: What the report is about, and where it lies.
         group: Its runs are the rows.
     """
 

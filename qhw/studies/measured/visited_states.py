@@ -146,9 +146,9 @@ def measured_key(scope: Scope, version: int, *sizes: int) -> str:
     """Identity of what was measured on the visited states, beside the device and the shots.
 
     Args:
-        scope: Of the report.
-        version: Of the files' columns.
-        sizes: Of the measurement, such as repetitions.
+        scope: What the report is about, and where it lies.
+        version: Number of the files' columns as they are now.
+        sizes: How much is measured, such as repetitions.
     """
     runs = [(run.id, newest_update(run)) for run in subject(scope.runs).runs]
     parts = [version, runs, scope.sizes.states, *sizes]

@@ -75,7 +75,7 @@ class Work:
         circuits: With bound parameters.
         shots: In all; 0 where values are exact.
         jobs: Sent to a device.
-        qpu_seconds: Of a device.
+        qpu_seconds: QPU time of a device.
         simulated: Seconds of this machine for simulated circuits.
         price: Dollars per second of a device; 0 where nobody bills.
     """
@@ -96,7 +96,7 @@ class Work:
 
 
 def _work_of(run: RunDirectory) -> list[Work]:
-    """Of one run: as the ledger tells where it was on a device, else as the meter counted."""
+    """Cost of one run: as the ledger tells where it was on a device, else as the meter counted."""
     bills = [run.path / "cost.json", *sorted(run.path.glob("samples/*/cost.json"))]
     paid = [work for path in bills if path.exists() for work in _bill(run, path)]
     trained = [] if (run.path / "cost.json").exists() else _metered(run)
@@ -246,5 +246,5 @@ def _snapshots_table(scope: Scope) -> Table:
 
 
 def _commit(facts: dict[str, Any]) -> str:
-    """Of the code; a package that was installed has none."""
+    """The code's commit; a package that was installed has none."""
     return str(facts["git_commit"] or "installed")[:12]

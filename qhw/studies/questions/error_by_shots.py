@@ -30,8 +30,8 @@ def figure_by_shots(
         estimates: Of every condition.
         name: Start of the figure's identifier.
         heading: Start of the title.
-        label: Of the vertical axis.
-        unit: Of the vertical axis.
+        label: Name of the vertical axis.
+        unit: Unit of the vertical axis.
         reading: How to read it, one sentence.
         reference: A line across.
     """

@@ -43,7 +43,7 @@ class Errors:
 
     Attributes:
         total: Mean over repetitions and outputs of (measured - ideal)^2.
-        bias: Of the mean over repetitions, less what its own scatter adds; may be below 0.
+        bias: Square of the error of their mean, less what its own scatter adds; may be below 0.
         spread: Variance over the repetitions; 0 for exact values.
     """
 

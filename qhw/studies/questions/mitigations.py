@@ -29,7 +29,7 @@ class Comparison:
 
     Attributes:
         condition: With the mitigation.
-        change: Of the mean square, as a share of it without mitigation; negative is better.
+        change: How the mean square moves, as a share of it without mitigation; negative is better.
         p_value: Adjusted by Holm over the family of all comparisons.
     """
 
@@ -134,7 +134,7 @@ def comparison_table(
     """Every comparison of the family.
 
     Args:
-        name: Of the study, the start of the table's identifier.
+        name: The study's, the start of the table's identifier.
         measure: What the estimates are, such as `RMSE`.
         comparisons: In order.
         estimates: Of every condition.

@@ -101,7 +101,7 @@ class _Places:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the settings, in order."""
+        """Names of the settings, in order."""
         return tuple(setting.name for setting in self.settings)
 
     def write(self, scope: Scope) -> None:

@@ -44,7 +44,7 @@ class Bootstrap:
         replicates: (B, ...) stretched resamples; their percentiles are the ends.
         seeds: Training seeds.
         episodes: Of every seed.
-        seed: Of the bootstrap, to be kept with the numbers.
+        seed: The bootstrap's, to be kept with the numbers.
     """
 
     value: FloatArray
@@ -104,7 +104,7 @@ def hierarchical_bootstrap(
     Args:
         values: (..., S, N) one row per seed, column k of all rows from the same latent.
         resamples: B.
-        seed: Of the bootstrap; the same one pairs the resamples of calls of equal S and N.
+        seed: The bootstrap's; the same one pairs the resamples of calls of equal S and N.
 
     Raises:
         ValueError: If there are not two numbers to resample, or one is not finite.
