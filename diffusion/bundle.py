@@ -185,7 +185,7 @@ def read_card(folder: Path) -> BundleCard:
 
 def card_json(card: BundleCard) -> str:
     """Render a card as JSON."""
-    return json.dumps(dataclasses.asdict(card), indent=2) + "\n"
+    return json.dumps({**dataclasses.asdict(card), "reward": card.reward.record()}, indent=2) + "\n"
 
 
 def save_weights(module: nn.Module, path: Path) -> None:

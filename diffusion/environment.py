@@ -74,7 +74,7 @@ class GuidanceEnvironment:
         cfg_base: Guidance CFG_0 of action 0; inside guidance_range.
         guidance_range: Smallest and largest guidance.
         action_limit: Largest absolute action.
-        distance: Perceptual distance; needed if and only if ``reward.step_gain`` is ``lpips``.
+        distance: Perceptual distance; needed if and only if ``reward.needs_distance``.
 
     Raises:
         ValueError: If the proxy is in training mode, or a range or the distance does not fit.
@@ -97,10 +97,11 @@ class GuidanceEnvironment:
             raise ValueError(f"action_limit is {self.action_limit}: give a number > 0")
         if self.proxy.training:
             raise ValueError("the proxy is in training mode: call proxy.eval() first")
-        if (self.reward.step_gain == "lpips") != (self.distance is not None):
+        if self.reward.needs_distance != (self.distance is not None):
             raise ValueError(
-                f"step_gain is {self.reward.step_gain!r} and distance is {self.distance!r}: "
-                "give a distance with 'lpips' and with nothing else"
+                f"step_gain is {self.reward.step_gain!r} with beta {self.reward.beta:g}, and "
+                f"distance is {self.distance!r}: give a distance with 'lpips' and a beta above 0, "
+                "and with nothing else"
             )
         self._step = -1
         self._images: Tensor
@@ -121,8 +122,8 @@ class GuidanceEnvironment:
     def reset(self, latents: Tensor, labels: Tensor) -> Tensor:
         """Start N episodes.
 
-        With ``step_gain`` ``lpips`` or ``ssim`` the pictures to approach are sampled here, at the
-        cost of one more trajectory.
+        With ``step_gain`` ``lpips`` or ``ssim`` and a ``beta`` above 0 the pictures to approach
+        are sampled here, at the cost of one more trajectory.
 
         Args:
             latents: (N, C, H, W) standard normal noise.
@@ -138,7 +139,7 @@ class GuidanceEnvironment:
         self._step, self._latents, self._labels = 0, latents, labels
         self._action = latents.new_zeros(latents.shape[0])
         self._references: Tensor | None = None
-        if self.reward.step_gain != "confidence":
+        if self.reward.approaches:
             clean = self.sampler.sample(latents, labels, self.cfg_base)
             self._references = self.sampler.denoiser.decode(clean)
         return self._observe()
@@ -272,7 +273,7 @@ class GuidanceEnvironment:
             "step_gain": reward.beta * gain,
             "action": reward.action_cost(self._action, self.num_steps),
             "guidance": reward.guidance_cost(guidance, self.num_steps),
-            "tv": reward.variation_cost(self._images) if done else nothing,
+            "tv": reward.variation_cost(self._images, done),
         }
 
     def _check_start(self, latents: Tensor, labels: Tensor) -> None:

@@ -3,6 +3,8 @@
     r_i = beta gain_i - cost of the action - price of the guidance       at every step
     r_T += alpha min(log p(y | x_0), log tau) - lambda_tv TV(x_0)        at the last step
 
+TV may be charged at every step instead, of the picture predicted then, as the paper writes it.
+
 The paper charges a^2, the distance from the base guidance, which is just the movement that feedback
 on the proxy's confidence needs. The default charges guidance itself instead.
 """
@@ -10,8 +12,8 @@ on the proxy's confidence needs. The default charges guidance itself instead.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -19,8 +21,23 @@ from torch import Tensor
 StepGain = Literal["confidence", "lpips", "ssim"]
 ActionMode = Literal["mean", "step"]
 GuidancePrice = Literal["abs", "square"]
+VariationMode = Literal["end", "step"]
 
-_FORMS = {"step_gain": StepGain, "lambda_act_mode": ActionMode, "guidance_price": GuidancePrice}
+WEIGHT_OF = {
+    "log_cap": "alpha",
+    "step_gain": "beta",
+    "lambda_act_mode": "lambda_act",
+    "guidance_price": "lambda_guidance",
+    "guidance_center": "lambda_guidance",
+    "lambda_tv_mode": "lambda_tv",
+}
+"""What shapes a term, and the weight of that term: while the weight is 0 it does nothing."""
+_FORMS = {
+    "step_gain": StepGain,
+    "lambda_act_mode": ActionMode,
+    "guidance_price": GuidancePrice,
+    "lambda_tv_mode": VariationMode,
+}
 _WEIGHTS = ("alpha", "beta", "lambda_act", "lambda_guidance", "lambda_tv")
 
 
@@ -44,7 +61,9 @@ class RewardConfig:
         lambda_guidance: Weight of the mean price of guidance over the episode's steps.
         guidance_price: ``abs``: abs(g - center); ``square``: (g - center)^2.
         guidance_center: Guidance that costs nothing.
-        lambda_tv: Weight of the final picture's total variation.
+        lambda_tv: Weight of total variation.
+        lambda_tv_mode: ``end`` charges the final picture, ``step`` the picture predicted after
+            every step, each in full, as the paper does.
 
     Raises:
         ValueError: If a weight is negative or not finite, or a form is unknown.
@@ -60,6 +79,7 @@ class RewardConfig:
     guidance_price: GuidancePrice = "abs"
     guidance_center: float = 1.0
     lambda_tv: float = 0.0
+    lambda_tv_mode: VariationMode = "end"
 
     def __post_init__(self) -> None:
         for name in _WEIGHTS:
@@ -73,6 +93,27 @@ class RewardConfig:
             raise ValueError(f"log_cap is {self.log_cap}: give a probability in (0, 1], or None")
         if not math.isfinite(self.guidance_center):
             raise ValueError(f"guidance_center is {self.guidance_center}: give a finite guidance")
+
+    @property
+    def approaches(self) -> bool:
+        """Whether a step gains by approaching the picture under the base guidance."""
+        return self.beta > 0 and self.step_gain != "confidence"
+
+    @property
+    def needs_distance(self) -> bool:
+        """Whether that approach is measured by a perceptual distance."""
+        return self.beta > 0 and self.step_gain == "lpips"
+
+    def record(self) -> dict[str, Any]:
+        """All fields as plain values; `RewardConfig(**record)` is the same again.
+
+        A form that the first cards did not know is left out at its default, so that digests of
+        what they describe stay what they were.
+        """
+        fields = asdict(self)
+        if self.lambda_tv_mode == "end":
+            del fields["lambda_tv_mode"]
+        return fields
 
     def terminal(self, log_probability: Tensor) -> Tensor:
         """Reward the final picture's log p(y | x_0), (N,) in nats, capped at log tau."""
@@ -91,8 +132,15 @@ class RewardConfig:
         price = distance.abs() if self.guidance_price == "abs" else distance.square()
         return -self.lambda_guidance / num_steps * price
 
-    def variation_cost(self, images: Tensor) -> Tensor:
-        """Charge the final pictures (N, C, H, W) in [0, 1] for their total variation; <= 0."""
+    def variation_cost(self, images: Tensor, last: bool) -> Tensor:
+        """Charge the pictures (N, C, H, W) in [0, 1] that a step led to; (N,), <= 0.
+
+        Args:
+            images: Predicted after the step; after the last one, the final pictures.
+            last: Whether the step was the last one.
+        """
+        if not last and self.lambda_tv_mode == "end":
+            return images.new_zeros(images.shape[0])
         return -self.lambda_tv * total_variation(images)
 
 

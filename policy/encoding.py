@@ -19,6 +19,11 @@ DENSE_ORDER = (5, 0, 1, 2, 3, 4)
 """Columns of the state in slot order: p, t, |x|, |eps|, <x, eps>, previous action."""
 
 
+def unseen_columns(circuit: RingCircuit) -> list[int]:
+    """Columns of the state that no angle depends on: with `paper`, those beyond the qubits."""
+    return list(range(circuit.num_qubits, NUM_FEATURES)) if circuit.encoding == "paper" else []
+
+
 class StateScaler(nn.Module):
     """Standardise the state: z_k = (s_k - mean_k) / sd_k.
 

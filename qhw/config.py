@@ -208,7 +208,9 @@ class RewardSection(Section):
     guidance_center: Annotated[float | None, OF_BUNDLE] = None
     """Guidance that costs nothing."""
     lambda_tv: Annotated[NonNegative | None, OF_BUNDLE] = None
-    """Weight of the final picture's total variation."""
+    """Weight of the pictures' total variation."""
+    lambda_tv_mode: Annotated[Literal["end", "step"] | None, OF_BUNDLE] = None
+    """Whether the final picture is charged, or every predicted one, as in the paper."""
 
 
 class EnvironmentConfig(Section):
@@ -252,7 +254,7 @@ class PpoSection(Section):
     """Discount of later rewards."""
     gae_lambda: Annotated[float, Field(ge=0, le=1)] = 0.95
     """Trace decay of the advantages."""
-    clip: Positive = 0.15
+    clip: Annotated[float, Field(gt=0, lt=1)] = 0.15
     """Largest change of the probability ratio that still counts."""
     entropy: NonNegative = 0.005
     """Weight of the entropy bonus."""
@@ -308,6 +310,17 @@ class RunConfig(Section):
             raise ValueError(
                 f"{', '.join(sorted(unused))} does not apply to the classical actor "
                 f"{self.actor.kind!r}; remove it"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _minibatches_have_transitions(self) -> Self:
+        episodes, steps = self.ppo.environments, self.environment.steps
+        if self.ppo.minibatches > episodes * steps:
+            raise ValueError(
+                f"ppo.minibatches = {self.ppo.minibatches}: a rollout of {episodes} episodes x "
+                f"{steps} steps has {episodes * steps} transitions; take at most as many, or more "
+                "--environments"
             )
         return self
 

@@ -62,7 +62,6 @@ def train(
     ] = False,
 ) -> None:
     """Train a controller with PPO, evaluate it on paired latents, print the table."""
-    from qhw.runs.directory import create_run
     from qhw.runs.settings import checked_training_settings, run_to_resume
 
     if resume is not None:
@@ -73,7 +72,9 @@ def train(
         settings = checked_training_settings(
             typed, config=config, preset=preset, start_from=start_from
         )
-        run = create_run(runs, settings, name)
+        from qhw.commands.train import new_run
+
+        run = new_run(runs, settings, name)
     from qhw.commands.train import train_run
 
     train_run(run, tensorboard=tensorboard)

@@ -59,7 +59,9 @@ def _span(value: dict[str, Any]) -> str:
     """A range in words."""
     most = _number(value["maximum"]) if "maximum" in value else ""
     if "exclusiveMinimum" in value:
-        return f"above {_number(value['exclusiveMinimum'])}" + (most and f", at most {most}")
+        end = f", below {_number(value['exclusiveMaximum'])}" if "exclusiveMaximum" in value else ""
+        end = end or (most and f", at most {most}")
+        return f"above {_number(value['exclusiveMinimum'])}{end}"
     if "minimum" not in value:
         return ""
     least = _number(value["minimum"])

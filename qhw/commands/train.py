@@ -22,6 +22,7 @@ from qhw.runs.checkpoint import unpack
 from qhw.runs.directory import RunDirectory, create_run, open_run
 from qhw.runs.lock import sole_use
 from qhw.threads import one_thread
+from qhw.training.idle import refuse_idle, remarks
 from qhw.training.reopening import require_ledger
 from qhw.training.trainer import TRAINING, Trainer
 
@@ -47,9 +48,20 @@ def train(
     Raises:
         QhwError: Its message says what to do.
     """
-    run = create_run(runs, config, name)
+    run = new_run(runs, config, name)
     train_run(run, backend=backend)
     return run
+
+
+def new_run(runs: Path, config: RunConfig, name: str | None = None) -> RunDirectory:
+    """Make a run's folder, once nothing it was given is idle.
+
+    Raises:
+        ConfigError: If a setting would do nothing.
+        UnknownNameError: If the name is taken, or there is no such bundle.
+    """
+    refuse_idle(config)
+    return create_run(runs, config, name)
 
 
 @one_thread()
@@ -109,6 +121,7 @@ def describe(trainer: Trainer) -> dict[str, Any]:
         "backend": player.backend.facts().words() if player.backend else None,
         "gradient_rule": trainer.rule_name,
         "start_from": trainer.config.start_from,
+        "remarks": remarks(player),
         "torch_device": str(player.device),
         "torch_threads": torch.get_num_threads(),
     }
@@ -121,6 +134,8 @@ def _announce(console: Console, run: RunDirectory, trainer: Trainer) -> None:
     if backend is not None and backend.warning:
         console.print(backend.warning, style="yellow")
     print_facts(console, facts)
+    for line in remarks(trainer.player):
+        console.print(line, style="yellow")
     console.print(
         f"{count_parameters(trainer.actor)} parameters, gradient rule {trainer.rule_name}, "
         f"{config.ppo.updates} updates x {config.ppo.environments} episodes x "

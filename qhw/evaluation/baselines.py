@@ -126,7 +126,7 @@ class Baselines:
     def _recall(self, guidance: dict[str, Any], play: Callable[..., Episode]) -> Outcome:
         facts = {
             "bundle": self._bundle.card.digest,
-            "reward": asdict(self._reward),
+            "reward": self._reward.record(),
             "cfg_base": self._base,
             "range": self._environment.guidance_range,
             "steps": self._environment.num_steps,

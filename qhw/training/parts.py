@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
-from diffusion.bundle import Bundle, load_bundle
+from diffusion.bundle import EMBEDDED, Bundle, BundleCard, load_bundle, read_card
 from diffusion.environment import GuidanceEnvironment
 from diffusion.lpips_distance import LpipsDistance
 from diffusion.rewards import PAPER_REWARD, RewardConfig
@@ -29,12 +31,21 @@ from policy import (
 )
 from qhw.backends.backend import Adopted, Backend
 from qhw.backends.opening import open_backend
-from qhw.config import CircuitConfig, EnvironmentConfig, GradientConfig, PpoSection, RunConfig
+from qhw.config import (
+    CircuitConfig,
+    EnvironmentConfig,
+    GradientConfig,
+    PpoSection,
+    RewardSection,
+    RunConfig,
+)
 from qhw.devices.opening import Requester, open_device
 from qhw.errors import BundleError, ConfigError, UnknownNameError
 from qhw.training.streams import stream_seed
 
 EMBEDDED_BUNDLE = "fashion-mnist"
+
+ReadT = TypeVar("ReadT")
 
 
 def choose_torch_device(name: str) -> torch.device:
@@ -58,9 +69,17 @@ def open_bundle(name: str) -> Bundle:
         UnknownNameError: When there is no such bundle.
         BundleError: When it is damaged.
     """
-    folder = None if name == EMBEDDED_BUNDLE else Path(name)
+    return _read_bundle(name, load_bundle)
+
+
+def open_card(name: str) -> BundleCard:
+    """A bundle's card without its weights; raises as `open_bundle` does."""
+    return _read_bundle(name, read_card)
+
+
+def _read_bundle(name: str, read: Callable[[Path], ReadT]) -> ReadT:
     try:
-        return load_bundle(folder)
+        return read(EMBEDDED if name == EMBEDDED_BUNDLE else Path(name))
     except FileNotFoundError as error:
         raise UnknownNameError.nearest(
             "bundle", name, [EMBEDDED_BUNDLE], "qhw train --help"
@@ -69,12 +88,24 @@ def open_bundle(name: str) -> Bundle:
         raise BundleError(str(error), "Install again, or `qhw fit` another bundle.") from error
 
 
-def reward_config(config: EnvironmentConfig, bundle: Bundle) -> RewardConfig:
-    """The preset's weights with the configured ones laid over them."""
-    section = config.reward
-    base = PAPER_REWARD if section.preset == "paper" else bundle.card.reward
-    set_fields = section.model_dump(exclude={"preset"}, exclude_none=True)
-    return dataclasses.replace(base, **set_fields)
+def reward_config(section: RewardSection, card: BundleCard) -> RewardConfig:
+    """The preset's weights with the configured ones laid over them.
+
+    Raises:
+        ConfigError: If one of them is no number that weighs.
+    """
+    base = PAPER_REWARD if section.preset == "paper" else card.reward
+    try:
+        return dataclasses.replace(base, **set_in(section))
+    except ValueError as error:
+        raise ConfigError(
+            str(error), "Change it in [environment.reward] of the settings."
+        ) from error
+
+
+def set_in(section: RewardSection) -> dict[str, Any]:
+    """The weights and forms that were configured; the others are the preset's."""
+    return section.model_dump(exclude={"preset"}, exclude_none=True)
 
 
 def make_environment(
@@ -86,7 +117,7 @@ def make_environment(
         ConfigError: If settings do not fit each other or the bundle.
     """
     bundle.denoiser.to(device)
-    reward = reward_config(config, bundle)
+    reward = reward_config(config.reward, bundle.card)
     try:
         return GuidanceEnvironment(
             bundle.sampler(config.steps),
@@ -94,7 +125,7 @@ def make_environment(
             reward,
             cfg_base=config.cfg_base or bundle.card.cfg_base,
             guidance_range=(config.guidance_min, config.guidance_max),
-            distance=LpipsDistance(device) if reward.step_gain == "lpips" else None,
+            distance=LpipsDistance(device) if reward.needs_distance else None,
         )
     except ValueError as error:
         raise ConfigError(str(error), "Change it in [environment] of the settings.") from error

@@ -18,7 +18,7 @@ from diffusion.environment import (
     draw_latents,
 )
 from diffusion.episodes import play, play_schedule
-from diffusion.rewards import PAPER_REWARD, RewardConfig
+from diffusion.rewards import PAPER_REWARD, RewardConfig, total_variation
 from diffusion.sampler import GuidedSampler
 from diffusion.schedules import constant
 from tests.diffusion.conftest import GaussianMixtureDenoiser, LinearClassifier
@@ -50,6 +50,11 @@ def build(sampler: GuidedSampler, proxy: LinearClassifier) -> Build:
 
 def act(step: int, states: Tensor) -> Tensor:
     return torch.linspace(-2.5, 2.5, states.shape[0]) * (1 if step % 2 else -0.5)
+
+
+def _started(environment: GuidanceEnvironment, start: Start) -> GuidanceEnvironment:
+    environment.reset(*start)
+    return environment
 
 
 def negative_square_error(images: Tensor, references: Tensor) -> Tensor:
@@ -172,7 +177,7 @@ def test_latents_are_standard_normal() -> None:
 CHANGED: dict[str, Any] = {
     "alpha": 2.0, "log_cap": 0.3, "beta": 0.9, "step_gain": "ssim", "lambda_act": 0.1,
     "lambda_act_mode": "step", "lambda_guidance": 0.5, "guidance_price": "square",
-    "guidance_center": 2.0, "lambda_tv": 0.1,
+    "guidance_center": 2.0, "lambda_tv": 0.1, "lambda_tv_mode": "step",
 }  # fmt: skip
 
 
@@ -209,6 +214,29 @@ def test_gains_towards_the_picture_under_the_base_guidance(
     still = play(environment, *start, lambda _, s: torch.zeros(s.shape[0]))
     assert_close(still.images, base)
     assert (still.terms["step_gain"] > 0).all()
+
+
+@pytest.mark.parametrize("gain", ["lpips", "ssim"])
+def test_a_gain_that_weighs_nothing_costs_no_second_trajectory(
+    build: Build, start: Start, denoiser: GaussianMixtureDenoiser, gain: Any
+) -> None:
+    environment = build(RewardConfig(step_gain=gain, beta=0.0))
+    episode = play(environment, *start, act)
+    assert denoiser.calls == environment.num_steps
+    assert "references" not in _started(environment, start).tensors()
+    assert not episode.terms["step_gain"].any()
+    assert_close(episode.returns, play(build(RewardConfig(beta=0.0)), *start, act).returns)
+    with pytest.raises(ValueError, match="with beta 0, and distance is"):
+        build(RewardConfig(step_gain="lpips", beta=0.0), distance=negative_square_error)
+
+
+def test_variation_may_be_charged_at_every_step(build: Build, start: Start) -> None:
+    environment = build(RewardConfig(lambda_tv=0.5, lambda_tv_mode="step"))
+    environment.reset(*start)
+    for _ in range(environment.num_steps):
+        tv = environment.step(torch.zeros(N)).terms["tv"]
+        assert (tv < 0).all()
+    assert_close(tv, -0.5 * total_variation(environment.final_images))
 
 
 def test_states_can_train_a_network(build: Build, start: Start) -> None:

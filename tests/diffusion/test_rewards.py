@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from diffusion.rewards import (
     PAPER_REWARD,
     PRICE_FORMS,
+    WEIGHT_OF,
     RewardConfig,
     total_variation,
 )
@@ -30,8 +31,21 @@ def test_the_presets_are_what_they_are_called() -> None:
 
 
 def test_round_trip_through_a_mapping() -> None:
-    for reward in (RewardConfig(), PAPER_REWARD, *PRICE_FORMS.values()):
-        assert RewardConfig(**dataclasses.asdict(reward)) == reward
+    every_step = RewardConfig(lambda_tv=0.1, lambda_tv_mode="step")
+    for reward in (RewardConfig(), PAPER_REWARD, every_step, *PRICE_FORMS.values()):
+        assert RewardConfig(**reward.record()) == reward
+
+
+def test_what_is_written_of_a_reward_is_as_it_was_before_variation_had_a_mode() -> None:
+    assert list(RewardConfig().record()) == [
+        "alpha", "log_cap", "beta", "step_gain", "lambda_act", "lambda_act_mode",
+        "lambda_guidance", "guidance_price", "guidance_center", "lambda_tv",
+    ]  # fmt: skip
+
+
+def test_what_shapes_a_term_and_its_weight_are_fields() -> None:
+    names = {field.name for field in dataclasses.fields(RewardConfig)}
+    assert set(WEIGHT_OF) | set(WEIGHT_OF.values()) == names
 
 
 def test_terminal_is_capped() -> None:
@@ -56,6 +70,24 @@ def test_total_variation_is_that_computed_by_hand() -> None:
     assert total_variation(torch.cat([board, ramp])).tolist() == [2.0, 0.5]
 
 
+def test_variation_is_charged_at_the_end_or_at_every_step() -> None:
+    ramp = torch.tensor([[0.0, 0.5], [0.0, 0.5]]).reshape(1, 1, 2, 2)
+    end = RewardConfig(lambda_tv=0.2)
+    step = dataclasses.replace(end, lambda_tv_mode="step")
+    assert end.variation_cost(ramp, last=False).item() == 0
+    assert step.variation_cost(ramp, last=False).item() == pytest.approx(-0.1)
+    for reward in (end, step):
+        assert reward.variation_cost(ramp, last=True).item() == pytest.approx(-0.1)
+
+
+def test_a_reference_is_approached_only_where_that_counts() -> None:
+    assert RewardConfig(step_gain="lpips").needs_distance
+    assert RewardConfig(step_gain="ssim").approaches
+    assert not RewardConfig(step_gain="ssim").needs_distance
+    for reward in (RewardConfig(), RewardConfig(step_gain="lpips", beta=0.0)):
+        assert not reward.approaches and not reward.needs_distance
+
+
 rewards = st.builds(
     RewardConfig,
     alpha=weights,
@@ -66,6 +98,7 @@ rewards = st.builds(
     guidance_price=st.sampled_from(["abs", "square"]),
     guidance_center=st.floats(1, 12),
     lambda_tv=weights,
+    lambda_tv_mode=st.sampled_from(["end", "step"]),
 )
 
 
@@ -84,7 +117,9 @@ def test_every_term_is_at_most_zero_and_bounded(
     assert -4.001 * reward.lambda_act / share - 1e-6 <= cost <= 0
     price = value(reward.guidance_cost(torch.tensor([guidance]), steps))
     assert -121.1 * reward.lambda_guidance / steps - 1e-6 <= price <= 0
-    assert -2 * reward.lambda_tv <= value(reward.variation_cost(torch.rand(1, 1, 4, 4))) <= 0
+    for last in (False, True):
+        variation = value(reward.variation_cost(torch.rand(1, 1, 4, 4), last))
+        assert -2 * reward.lambda_tv <= variation <= 0
 
 
 @pytest.mark.parametrize(
@@ -92,7 +127,7 @@ def test_every_term_is_at_most_zero_and_bounded(
     [
         {"alpha": -1.0}, {"beta": math.nan}, {"lambda_act": math.inf}, {"log_cap": 0.0},
         {"log_cap": 1.5}, {"step_gain": "psnr"}, {"lambda_act_mode": "sum"},
-        {"guidance_price": "cube"}, {"guidance_center": math.nan},
+        {"guidance_price": "cube"}, {"guidance_center": math.nan}, {"lambda_tv_mode": "mean"},
     ],
 )  # fmt: skip
 def test_refusals_name_field_and_value(wrong: dict[str, Any]) -> None:

@@ -28,7 +28,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
     catch("qhw.runs.settings.checked_training_settings", RunConfig(seed=5))
     catch("qhw.runs.settings.run_to_resume", "resumed")
-    catch("qhw.runs.directory.create_run", "created")
+    catch("qhw.commands.train.new_run", "created")
     catch("qhw.commands.train.train_run")
     catch("qhw.runs.settings.deployment_settings", RunConfig(seed=6))
     catch("qhw.commands.run.deploy")
@@ -49,7 +49,7 @@ def test_a_training_is_ordered_created_and_begun(calls: dict[str, Any]) -> None:
     sources = {"config": Path("a.toml"), "preset": "paper", "start_from": Path("runs/b")}
     assert calls == {
         "checked_training_settings": ({}, sources),
-        "create_run": (Path("d"), RunConfig(seed=5), "c"),
+        "new_run": (Path("d"), RunConfig(seed=5), "c"),
         "train_run": ("created", {"tensorboard": True}),
     }
 

@@ -36,6 +36,7 @@ def test_every_setting_is_described(name: str) -> None:
         ("backend.noise_scale", float, (), "0 or more", "1"),
         ("backend.device", str, (), "", "fake_brisbane"),
         ("hardware.job_wait", float, (), "above 0", "14,400"),
+        ("ppo.clip", float, (), "above 0, below 1", "0.15"),
         ("hardware.on_drift", str, ("warn", "refit", "stop"), "", "warn"),
         ("gradient.pruned_fraction", float, (), "above 0, at most 1", "0.125"),
         (

@@ -23,6 +23,7 @@ PRUNED: dict[str, Any] = merge(SMALL, {"gradient": {"rule": "pruned"}})
 SPSA: dict[str, Any] = merge(SMALL, {"gradient": {"rule": "spsa"}})
 BASED: dict[str, Any] = merge(SMALL, {"environment": {"cfg_base": 2.5}})
 PAYING: dict[str, Any] = merge(SMALL, {"environment": {"reward": {"lambda_act": 0.1}}})
+VARYING: dict[str, Any] = merge(SMALL, {"environment": {"reward": {"lambda_tv": 0.5}}})
 
 CHANGES: list[tuple[str, Any, dict[str, Any]]] = [
     ("seed", 1, SMALL),
@@ -55,6 +56,7 @@ CHANGES: list[tuple[str, Any, dict[str, Any]]] = [
     ("environment.reward.guidance_price", ("abs", "square"), SMALL),
     ("environment.reward.guidance_center", 1.7, SMALL),
     ("environment.reward.lambda_tv", 0.5, SMALL),
+    ("environment.reward.lambda_tv_mode", "step", VARYING),
     ("ppo.environments", 5, SMALL),
     ("ppo.epochs", 2, SMALL),
     ("ppo.minibatches", 3, SMALL),

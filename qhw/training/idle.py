@@ -1,0 +1,92 @@
+"""Settings that would do nothing, and settings that reach less than their user may expect.
+
+Both depend on the bundle's card: values that are not set come from there.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from diffusion.rewards import WEIGHT_OF
+from diffusion.state_features import STATE_FEATURES
+from policy.encoding import unseen_columns
+from qhw.config import RewardSection, RunConfig
+from qhw.errors import ConfigError
+from qhw.runs.directory import open_run
+from qhw.training.parts import open_card, reward_config, ring_circuit, set_in
+from qhw.training.player import Player
+
+
+def refuse_idle(config: RunConfig) -> None:
+    """Refuse what shapes a term of the reward whose weight is 0, for a run that is to begin.
+
+    What a run takes over from the one it starts from is left alone: it was accepted there.
+
+    Raises:
+        ConfigError: Naming the setting, its value, and the weight that it waits for.
+        UnknownNameError: When there is no such bundle.
+        BundleError: When it is damaged.
+    """
+    section = config.environment.reward
+    reward = reward_config(section, open_card(config.environment.bundle))
+    given = set_in(section)
+    if config.start_from is not None:
+        taken_over = set_in(open_run(Path(config.start_from)).config.environment.reward)
+        given = {name: value for name, value in given.items() if taken_over.get(name) != value}
+    for name, value in given.items():
+        weight = WEIGHT_OF.get(name)
+        if weight is not None and getattr(reward, weight) == 0:
+            raise ConfigError(
+                f"environment.reward.{name} = {value!r} does nothing: {weight} is 0, "
+                f"{_source(weight, section, config.environment.bundle)}.",
+                f"Remove {name} from [environment.reward], or set {weight} above 0 there.",
+            )
+
+
+def remarks(player: Player) -> list[str]:
+    """What a player's settings leave out where its user may expect otherwise; one line each."""
+    return [*_of_circuit(player), *_of_reach(player)]
+
+
+def _source(weight: str, section: RewardSection, bundle: str) -> str:
+    """Where the value of a weight comes from, in words."""
+    if weight in set_in(section):
+        return "as you set it"
+    if section.preset == "paper":
+        return "as in the paper's reward"
+    return f"as the card of the bundle {bundle!r} says"
+
+
+def _of_circuit(player: Player) -> list[str]:
+    config, lines = player.config, []
+    if config.actor.kind != "ring":
+        return []
+    circuit = ring_circuit(config.actor.circuit)
+    meanings = list(STATE_FEATURES.values())
+    unseen = [meanings[column] for column in unseen_columns(circuit)]
+    if unseen:
+        lines.append(
+            f"--encoding {circuit.encoding} on {circuit.num_qubits} qubits: the circuit does not "
+            f"see {' and '.join(unseen)}. --encoding dense sees the whole state."
+        )
+    if config.gradient.rule == "adjoint" and player.shots is not None:
+        lines.append(
+            f"--gradient adjoint is exact: of the {player.shots} shots only actions are drawn. "
+            "--gradient shift measures gradients with them too, as a device would."
+        )
+    return lines
+
+
+def _of_reach(player: Player) -> list[str]:
+    environment, best = player.environment, player.bundle.card.chosen.constant
+    limit = environment.action_limit
+    low, high = environment.guidance_of(torch.tensor([-limit, limit])).tolist()
+    if low <= best <= high:
+        return []
+    return [
+        f"CFG_0 = {environment.cfg_base:g} with actions in [-{limit:g}, {limit:g}] reaches "
+        f"guidance {low:g} to {high:g}: never {best:g}, this bundle's best constant. "
+        "Set cfg_base in [environment] to change it."
+    ]
