@@ -1,4 +1,9 @@
-"""What the numbers of an update mean: a healthy range and one line of advice for every one."""
+"""What the numbers of an update mean: a healthy range and one line of advice for some of them.
+
+Advice stands only where the number alone says what is wrong. The share of explained variance does
+not: where no episode of a batch fails, its returns hardly vary, and any critic explains less than
+nothing of what is left. Nor do changes of the action's sign, of which noise makes half.
+"""
 
 from __future__ import annotations
 
@@ -28,23 +33,16 @@ class HealthyRange:
 
 
 HEALTHY_RANGES: dict[str, HealthyRange] = {
-    "mean_abs_action": HealthyRange(
-        0.02, None, "guidance has collapsed to CFG_0: lower lambda_act"
-    ),
-    "sign_changes": HealthyRange(
-        None, 0.6, "the action oscillates: raise lambda_act or lower entropy"
-    ),
     "clip_fraction": HealthyRange(None, 0.4, "steps are too large: lower actor_rate or epochs"),
     "approximate_kl": HealthyRange(
         None, 0.1, "the policy moves too far per update: lower actor_rate"
     ),
-    "explained_variance": HealthyRange(-1.0, None, "the critic misleads: raise critic_rate"),
-    "entropy": HealthyRange(-1.5, None, "exploration is gone: raise the entropy weight"),
+    "entropy": HealthyRange(-1.5, None, "exploration is gone: raise the weight ppo.entropy"),
     "circuit_gradient_norm": HealthyRange(
         1e-6, None, "the circuit gets no gradient: barren or cut off"
     ),
     "proxy_judge_gap": HealthyRange(
-        None, 0.03, "the proxy is pleased where the judges are not: raise lambda_guidance"
+        None, 0.03, "the proxy is pleased where the judges are not: believe the judges"
     ),
     "first_ratio_spread": HealthyRange(None, 0.3, "shot noise dominates the ratio: raise --shots"),
 }

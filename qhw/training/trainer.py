@@ -221,8 +221,10 @@ class Trainer:
         seconds: dict[str, float],
     ) -> dict[str, Any]:
         """One line of `metrics.jsonl`."""
-        # Without a measured gradient its norm says nothing.
-        silent = {"circuit_gradient_norm"} if self.rule_name in ("frozen", "backprop") else set()
+        # Without a measured gradient its norm says nothing, nor does that of the first update: the
+        # head begins at zero, so that its first step moves it alone.
+        unmeasured = self.rule_name in ("frozen", "backprop") or self.player.updates == 1
+        silent = {"circuit_gradient_norm"} if unmeasured else set()
         remarks = advice({name: value for name, value in values.items() if name not in silent})
         if noise is not None:
             values = {**values, **dataclasses.asdict(noise)}

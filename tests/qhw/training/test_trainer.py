@@ -68,6 +68,13 @@ def test_no_circuit_gradient_is_missed_where_none_is_measured(changes: dict[str,
     assert not any("circuit_gradient_norm" in line for line in record["advice"])
 
 
+def test_a_head_that_begins_at_zero_cuts_nothing_off() -> None:
+    trainer = Trainer(parse_config({**SMALL, "ppo": {**SMALL["ppo"], "minibatches": 1}}))
+    first = trainer.advance()
+    assert first["circuit_gradient_norm"] < 1e-6
+    assert not any("circuit_gradient_norm" in line for line in first["advice"])
+
+
 def test_a_backend_without_a_derivative_of_its_own_is_not_asked_for_it() -> None:
     on_aer = {"name": "aer", "engine": "aer"}
     with pytest.raises(ConfigError, match=r"'adjoint' needs a backend.*AerBackend cannot"):
