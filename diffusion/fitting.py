@@ -188,8 +188,8 @@ def assemble(
     denoiser.eval().requires_grad_(False)
     dataset, out, proxy = fit.dataset, fit.out, classifiers["proxy"]
     real = headroom.proxy_features(proxy, dataset.test.images[:5000].float() / 255)
-    trials, labels, statistics = _try_guidance(fit, denoiser, proxy)
-    results = headroom.compare_forms(trials, real)
+    trials, labels, statistics, play = _try_guidance(fit, denoiser, proxy)
+    results = headroom.compare_forms(trials, real, play)
     reward, base, chosen = headroom.choose(results)
     _write_csv(out / "headroom.csv", headroom.table_rows(trials, real, labels))
     curve = _curve(fit, denoiser, proxy, real, chosen.constant)
@@ -255,7 +255,9 @@ def _augment(images: Tensor, generator: torch.Generator) -> Tensor:
 
 def _try_guidance(
     fit: Fit, denoiser: PixelDenoiser, proxy: Classifier
-) -> tuple[list[headroom.Trial], Tensor, tuple[tuple[float, ...], tuple[float, ...]]]:
+) -> tuple[
+    list[headroom.Trial], Tensor, tuple[tuple[float, ...], tuple[float, ...]], headroom.Play
+]:
     sampler = fit.sampler(denoiser)
     environment = GuidanceEnvironment(sampler, proxy, headroom.NEUTRAL_REWARD, 3.0).widened()
     count = fit.config.headroom_latents
@@ -267,9 +269,13 @@ def _try_guidance(
         correct, unpriced = trial.correct.mean(), trial.unpriced.mean()
         fit.report(f"{name}: accuracy {correct:.3f}, return {unpriced:.3f}")
 
+    def play(candidate: headroom.Candidate, first: int) -> headroom.Trial:
+        here = latents[:first], labels[:first]
+        return headroom.try_candidates(environment, proxy, [candidate], *here, tell)[0]
+
     trials = headroom.try_candidates(environment, proxy, headroom.grid(), latents, labels, tell)
     typical = headroom.play_candidate(environment, headroom.Candidate(2.0, 2.0), latents, labels)
-    return trials, labels, headroom.state_statistics(typical)
+    return trials, labels, headroom.state_statistics(typical), play
 
 
 def _write_csv(path: Path, rows: Sequence[Sequence[str]]) -> None:

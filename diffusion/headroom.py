@@ -4,17 +4,21 @@ The table decides a bundle's default reward and CFG_0 by a written rule, so that
 by taste and the judges stay unseen:
 
 1. For every price form, the constant and the rule of the largest mean return are found on one half
-   of the latents. Both must lie strictly inside their grids.
+   of the latents: the best of a grid, refined from there. Both must lie inside the grid's bounds.
 2. On the other half the forms whose rule beats their constant in return are kept.
 3. Among them the one is taken whose rule has the smallest Frechet distance, in the proxy's
    features, against the constants at equal proxy accuracy.
-4. CFG_0 is half-way between that rule's lo and that constant.
+4. CFG_0 is half-way between that rule's lo, or 1 where lo lies below, and that constant.
+
+Guidance is clipped at 1, so a lo below 1 guides like any other: g leaves 1 only once p has fallen
+below 1 - (1 - lo) / k.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -32,13 +36,16 @@ from diffusion.comparison import (
 from diffusion.environment import GuidanceEnvironment
 from diffusion.episodes import Episode, play
 from diffusion.metrics import FloatArray, GaussianReference, diversity
+from diffusion.refinement import refine
 from diffusion.rewards import PRICE_FORMS, RewardConfig
 
 CONSTANT_GRID = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
-LOW_GRID = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
-SLOPE_GRID = (1.0, 2.0, 3.0, 4.0, 6.0, 9.0)
-NEUTRAL_REWARD = RewardConfig(lambda_guidance=0.0)
-"""Terminal and confidence terms alone; the price forms are added to it afterwards."""
+LOW_GRID = (-1.0, 0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
+SLOPE_GRID = (1.0, 2.0, 3.0, 4.0, 6.0, 9.0, 13.0)
+REFINED_FROM = (0.25, 1.0)
+"""How far from the grid's best rule its first neighbours lie, in lo and k."""
+NEUTRAL_REWARD = RewardConfig(beta=0.0, lambda_guidance=0.0)
+"""The terminal term alone; the price forms are added to it afterwards."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,10 @@ class Trial:
     def returns(self, form: str) -> FloatArray:
         """Return (N,) under one price form."""
         return self.unpriced + self.prices[form]
+
+
+Play = Callable[[Candidate, int], Trial]
+"""Plays a candidate on the first so many of the latents."""
 
 
 @dataclass(frozen=True)
@@ -121,14 +132,39 @@ def grid() -> list[Candidate]:
     return constants + [Candidate(low, slope) for low in LOW_GRID for slope in SLOPE_GRID]
 
 
-def compare_forms(trials: Sequence[Trial], references: FloatArray) -> list[FormResult]:
+def compare_forms(trials: Sequence[Trial], references: FloatArray, play: Play) -> list[FormResult]:
     """Apply steps 1 and 2 of the rule to every price form.
 
     Args:
         trials: Trials of `grid()`; the first half of the latents chooses, the second compares.
         references: (M, F) features of real pictures.
+        play: Plays more candidates on the latents of the trials; every one is asked for once.
     """
-    return [_compare_form(form, trials, GaussianReference.of(references)) for form in PRICE_FORMS]
+    reference, recalled = GaussianReference.of(references), cache(play)
+    return [_compare_form(form, trials, reference, recalled) for form in PRICE_FORMS]
+
+
+def best_constant(score: Callable[[Candidate], float], tried: Sequence[Candidate]) -> Candidate:
+    """The constant of the largest score: the best of those tried, refined between its neighbours.
+
+    Args:
+        score: Mean return on fixed latents; asked again for those tried.
+        tried: Constants, two at least.
+    """
+    best = max(tried, key=score).low
+    gaps = sorted(abs(constant.low - best) for constant in tried)
+    reach = gaps[min(2, len(gaps) - 1)]  # the first gap is its own, the next two its neighbours'
+    bounds = [(CONSTANT_GRID[0], CONSTANT_GRID[-1])]
+    (low,) = refine(lambda point: score(Candidate(*point)), (best,), (reach,), bounds)
+    return Candidate(low)
+
+
+def best_rule(score: Callable[[Candidate], float], tried: Sequence[Candidate]) -> Candidate:
+    """The rule of the largest score: the best of those tried, refined from there."""
+    best = max(tried, key=score)
+    bounds = [(LOW_GRID[0], LOW_GRID[-1]), (SLOPE_GRID[0], SLOPE_GRID[-1])]
+    start = (best.low, best.slope)
+    return Candidate(*refine(lambda point: score(Candidate(*point)), start, REFINED_FROM, bounds))
 
 
 def choose(results: Sequence[FormResult]) -> tuple[RewardConfig, float, RewardChoice]:
@@ -145,7 +181,7 @@ def choose(results: Sequence[FormResult]) -> tuple[RewardConfig, float, RewardCh
             "train the denoiser longer"
         )
     best = min(worthwhile, key=lambda result: result.frechet_difference.estimate)
-    base = round((best.rule.low + best.constant.low) / 2, 2)
+    base = round((max(best.rule.low, 1.0) + best.constant.low) / 2, 2)
     chosen = RewardChoice(best.constant.low, best.rule.low, best.rule.slope)
     return PRICE_FORMS[best.form], base, chosen
 
@@ -210,22 +246,31 @@ def _trial(candidate: Candidate, episode: Episode, proxy: Classifier, labels: Te
     )
 
 
-def _compare_form(form: str, trials: Sequence[Trial], reference: GaussianReference) -> FormResult:
+def _compare_form(
+    form: str, trials: Sequence[Trial], reference: GaussianReference, play: Play
+) -> FormResult:
+    known = {trial.candidate: trial for trial in trials}
+    size = len(trials[0].correct)
+    half = size // 2
+
+    def chosen_by(candidate: Candidate) -> float:
+        trial = known.get(candidate) or play(candidate, half)
+        return float(trial.returns(form)[:half].mean())
+
     constants = [t for t in trials if t.candidate.slope == 0]
-    rules = [t for t in trials if t.candidate.slope != 0]
-    half = len(trials[0].correct) // 2
-    constant = max(constants, key=lambda t: t.returns(form)[:half].mean())
-    rule = max(rules, key=lambda t: t.returns(form)[:half].mean())
-    gain = bootstrap_difference(rule.returns(form)[half:], constant.returns(form)[half:])
+    constant = best_constant(chosen_by, [t.candidate for t in constants])
+    rule = best_rule(chosen_by, [t.candidate for t in trials if t.candidate.slope != 0])
+    ruled, held = (known.get(best) or play(best, size) for best in (rule, constant))
+    gain = bootstrap_difference(ruled.returns(form)[half:], held.returns(form)[half:])
     scored, *scored_constants = (
-        ScoredArm.of(t.correct[half:], t.features[half:], reference) for t in (rule, *constants)
+        ScoredArm.of(t.correct[half:], t.features[half:], reference) for t in (ruled, *constants)
     )
     counts = resample_counts(len(scored.correct), resamples=1000, seed=0)
     compared = compare_at_equal_accuracy(scored, scored_constants, counts)
-    inside = _inside(constant.candidate.low, CONSTANT_GRID) and (
-        _inside(rule.candidate.low, LOW_GRID) and _inside(rule.candidate.slope, SLOPE_GRID)
+    inside = _inside(constant.low, CONSTANT_GRID) and (
+        _inside(rule.low, LOW_GRID) and _inside(rule.slope, SLOPE_GRID)
     )
-    return FormResult(form, constant.candidate, rule.candidate, gain, compared.difference, inside)
+    return FormResult(form, constant, rule, gain, compared.difference, inside)
 
 
 def _inside(value: float, values: Sequence[float]) -> bool:

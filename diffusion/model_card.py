@@ -52,11 +52,12 @@ Constants g and rules g = lo + k (1 - p) were played on {config["headroom_latent
 their own, and judged by the proxy alone.
 
 1. For every price form, the constant and the rule of the largest mean return are found on one half
-   of the latents. A form whose best constant or rule lies at the edge of its grid is left out.
+   of the latents: the best of a grid, refined from there to two decimals. A form whose best
+   constant or rule lies at the edge of its grid is left out.
 2. On the other half, the forms whose rule beats their constant in return are kept.
 3. Among them the one is taken whose rule has the smallest Frechet distance, in the proxy's
    features, against the constants at equal proxy accuracy.
-4. CFG_0 is half-way between that rule's lo and that constant.
+4. CFG_0 is half-way between that rule's lo, or 1 where lo lies below, and that constant.
 
 | price form | best constant | best rule | gain in return | Frechet at equal accuracy | inside |
 |---|---|---|---|---|---|

@@ -12,7 +12,7 @@ on the proxy's confidence needs. The default charges guidance itself instead.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
 import torch
@@ -163,9 +163,14 @@ PAPER_REWARD = RewardConfig(
 )
 """The weights of arXiv 2509.14163."""
 
+_FREE = RewardConfig(beta=0.0, lambda_guidance=0.0)
 PRICE_FORMS: dict[str, RewardConfig] = {
-    "abs(g - 1)": RewardConfig(lambda_guidance=0.1, guidance_price="abs", guidance_center=1.0),
-    "(g - 1)^2": RewardConfig(lambda_guidance=0.05, guidance_price="square", guidance_center=1.0),
-    "(g - 2)^2": RewardConfig(lambda_guidance=0.1, guidance_price="square", guidance_center=2.0),
+    "abs(g - 1)": replace(_FREE, lambda_guidance=0.1, guidance_price="abs", guidance_center=1.0),
+    "(g - 1)^2": replace(_FREE, lambda_guidance=0.05, guidance_price="square", guidance_center=1.0),
+    "(g - 2)^2": replace(_FREE, lambda_guidance=0.1, guidance_price="square", guidance_center=2.0),
 }
-"""The forms among which a bundle's head-room table chooses its default."""
+"""The forms among which a bundle's head-room table chooses its default.
+
+None has a step gain: what confidence gains over the steps adds up to the last picture's p, which
+the terminal term holds already.
+"""

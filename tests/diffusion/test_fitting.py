@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import diffusion.bundle
-from diffusion import fitting, headroom, optimisation
+from diffusion import fitting, headroom, optimisation, refinement
 from diffusion.bundle import RewardChoice, load_bundle
 from diffusion.datasets import Dataset, Split
 from diffusion.denoisers import PixelDenoiser, PixelDenoiserConfig
@@ -100,6 +100,8 @@ def test_a_small_bundle_from_start_to_end(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(diffusion.bundle, "MINIMUM_ACCURACY", 0.2)
     monkeypatch.setattr(fitting, "SNAPSHOT_EVERY", 1)
     monkeypatch.setattr(headroom, "grid", small_grid)
+    monkeypatch.setattr(refinement, "EVALUATIONS_OF_ONE", 1)
+    monkeypatch.setattr(refinement, "EVALUATIONS_OF_MORE", 3)
     monkeypatch.setattr(headroom, "choose", choose_first)
     data = Dataset("stripes", ("down", "across", "both"), stripes(240, 0), stripes(120, 1), {})
     config = FitConfig(
