@@ -20,11 +20,14 @@ if TYPE_CHECKING:
     from diffusion.rewards import PAPER_REWARD, RewardConfig
     from diffusion.sampler import GuidedSampler
     from diffusion.schedules import baseline_schedules
+    from diffusion.solvers import Ddim, DpmSolver
 
 __all__ = [
     "PAPER_REWARD",
     "Bundle",
+    "Ddim",
     "Denoiser",
+    "DpmSolver",
     "Episode",
     "FitConfig",
     "GuidanceEnvironment",
@@ -58,6 +61,7 @@ _NAMES = {
     "rewards": "PAPER_REWARD RewardConfig",
     "sampler": "GuidedSampler",
     "schedules": "baseline_schedules",
+    "solvers": "Ddim DpmSolver",
 }
 
 

@@ -26,6 +26,7 @@ from diffusion.classifiers import CLASSIFIERS, Classifier
 from diffusion.denoisers import PixelDenoiser
 from diffusion.rewards import RewardConfig
 from diffusion.sampler import GuidedSampler
+from diffusion.solvers import FIRST_SOLVER, Solver, read_solver, solver_record
 
 EMBEDDED = Path(__file__).parent / "pretrained" / "fashion-mnist"
 MINIMUM_ACCURACY = 0.8
@@ -66,6 +67,7 @@ class BundleCard:
         state_sd: (6,) its standard deviation.
         reward: Weights of the default reward.
         chosen: The best constant and rule under that reward.
+        solver: How its pictures are sampled.
         made: Command, seeds, versions, data checksums, distances reached.
         checksums: SHA-256 by file name.
     """
@@ -85,6 +87,7 @@ class BundleCard:
     chosen: RewardChoice
     made: dict[str, Any]
     checksums: dict[str, str]
+    solver: Solver = FIRST_SOLVER
 
     def __post_init__(self) -> None:
         if len(self.state_mean) != 6 or len(self.state_sd) != 6 or min(self.state_sd) <= 0:
@@ -127,10 +130,16 @@ class Bundle:
     reference_labels: Tensor
     folder: Path
 
-    def sampler(self, num_steps: int) -> GuidedSampler:
-        """The denoiser's sampler with the noise schedule that it was trained with."""
+    def sampler(self, num_steps: int, solver: Solver | None = None) -> GuidedSampler:
+        """A sampler with the noise schedule of training, and the card's solver if none is given."""
         card = self.card
-        return GuidedSampler(self.denoiser, num_steps, card.num_train_timesteps, card.beta_schedule)
+        return GuidedSampler(
+            self.denoiser,
+            num_steps,
+            card.num_train_timesteps,
+            card.beta_schedule,
+            solver=solver or card.solver,
+        )
 
 
 def load_bundle(directory: Path | None = None) -> Bundle:
@@ -176,6 +185,7 @@ def read_card(folder: Path) -> BundleCard:
     try:
         values["reward"] = RewardConfig(**values["reward"])
         values["chosen"] = RewardChoice(**values["chosen"])
+        values["solver"] = read_solver(values.get("solver", {}))
         for field in ("class_names", "state_mean", "state_sd"):
             values[field] = tuple(values[field])
         return BundleCard(**values)
@@ -184,8 +194,15 @@ def read_card(folder: Path) -> BundleCard:
 
 
 def card_json(card: BundleCard) -> str:
-    """Render a card as JSON."""
-    return json.dumps({**dataclasses.asdict(card), "reward": card.reward.record()}, indent=2) + "\n"
+    """Render a card as JSON.
+
+    A solver that the first cards did not know of is left out at its default: their digests stay.
+    """
+    fields = {**dataclasses.asdict(card), "reward": card.reward.record()}
+    del fields["solver"]
+    if card.solver != FIRST_SOLVER:
+        fields["solver"] = solver_record(card.solver)
+    return json.dumps(fields, indent=2) + "\n"
 
 
 def save_weights(module: nn.Module, path: Path) -> None:

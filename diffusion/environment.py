@@ -9,7 +9,7 @@ State (N, 6), after arXiv 2509.14163, normalised by the latent's size d = C H W:
     1  |x_t| / sqrt(d)       latent norm
     2  |eps_cond| / sqrt(d)  norm of the noise the denoiser sees
     3  <x_t, eps_cond> / d
-    4  previous clipped action / 2
+    4  previous action / 2: the change of guidance that was applied
     5  p(y | x_0)            the proxy's answer on the x_0 predicted from eps_cond, in [0, 1]
 """
 
@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -64,8 +64,8 @@ class StepResult:
 class GuidanceEnvironment:
     """N images denoised side by side, each under the guidance its action asks for.
 
-    An action a is clipped to [-action_limit, action_limit]; the guidance is cfg_base + a, clipped
-    to guidance_range. Reward, cost and state see the clipped values.
+    An action a is clipped to [-action_limit, action_limit], and to what keeps the guidance
+    cfg_base + a in guidance_range. Reward, cost and state see the clipped values.
 
     Attributes:
         sampler: The denoising process.
@@ -74,6 +74,8 @@ class GuidanceEnvironment:
         cfg_base: Guidance CFG_0 of action 0; inside guidance_range.
         guidance_range: Smallest and largest guidance.
         action_limit: Largest absolute action.
+        previous_action: Whether state and cost see the change of guidance that was ``applied``, or
+            the action that was ``asked`` for within action_limit, as 0.1 had it.
         distance: Perceptual distance; needed if and only if ``reward.needs_distance``.
 
     Raises:
@@ -87,6 +89,7 @@ class GuidanceEnvironment:
     guidance_range: tuple[float, float] = (1.0, 12.0)
     _: KW_ONLY
     action_limit: float = 2.0
+    previous_action: Literal["applied", "asked"] = "applied"
     distance: ImageDistance | None = None
 
     def __post_init__(self) -> None:
@@ -108,6 +111,7 @@ class GuidanceEnvironment:
         self._latents: Tensor
         self._log_probability: Tensor
         self._prediction: NoisePrediction
+        self._clean: Tensor | None = None
 
     def widened(self) -> GuidanceEnvironment:
         """Another one whose action limit never binds: guidance is limited to its range alone."""
@@ -136,7 +140,7 @@ class GuidanceEnvironment:
             ValueError: If a shape does not fit the denoiser, or a label is not a class.
         """
         self._check_start(latents, labels)
-        self._step, self._latents, self._labels = 0, latents, labels
+        self._step, self._latents, self._labels, self._clean = 0, latents, labels, None
         self._action = latents.new_zeros(latents.shape[0])
         self._references: Tensor | None = None
         if self.reward.approaches:
@@ -159,7 +163,9 @@ class GuidanceEnvironment:
         self._action = self.clip_actions(actions.to(self._latents))
         guidance = self.guidance_of(self._action)
         quality = self._quality
-        self._latents, _ = self.sampler.step(self._latents, self._step, self._prediction, guidance)
+        self._latents, self._clean = self.sampler.step(
+            self._latents, self._step, self._prediction, guidance, self._clean
+        )
         self._step += 1
         done = self._step == self.num_steps
         state = self._finish() if done else self._observe()
@@ -187,6 +193,8 @@ class GuidanceEnvironment:
         }
         if self._references is not None:
             tensors["references"] = self._references
+        if self._clean is not None:
+            tensors["clean"] = self._clean
         return tensors
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
@@ -203,12 +211,20 @@ class GuidanceEnvironment:
         self._action, self._images = tensors["action"], tensors["images"]
         self._log_probability, self._quality = tensors["log_probability"], tensors["quality"]
         self._prediction = NoisePrediction(tensors["eps_uncond"], tensors["eps_cond"])
-        self._references = tensors.get("references")
+        self._references, self._clean = tensors.get("references"), tensors.get("clean")
         self._step = int(tensors["step"])
 
+    @property
+    def action_range(self) -> tuple[float, float]:
+        """Smallest and largest action that has an effect of its own."""
+        low, high = (bound - self.cfg_base for bound in self.guidance_range)
+        return max(-self.action_limit, low), min(self.action_limit, high)
+
     def clip_actions(self, actions: Tensor) -> Tensor:
-        """Clip actions to [-action_limit, action_limit]."""
-        return actions.clamp(-self.action_limit, self.action_limit)
+        """Clip actions to `action_range`, or to the limit alone where they count as asked for."""
+        if self.previous_action == "asked":
+            return actions.clamp(-self.action_limit, self.action_limit)
+        return actions.clamp(*self.action_range)
 
     def guidance_of(self, actions: Tensor) -> Tensor:
         """Turn actions, clipped or not, into the guidance they give: g = clip(CFG_0 + clip(a))."""

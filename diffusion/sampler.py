@@ -1,7 +1,7 @@
-"""DDIM with one guidance scale per image and step.
+"""Guided sampling with one guidance scale per image and step.
 
-The denoiser is asked once per step for both predictions (Ho and Salimans, arXiv 2207.12598), and
-the scheduler is diffusers' DDIM (Song et al., arXiv 2010.02502).
+The denoiser is asked once per step for both predictions (Ho and Salimans, arXiv 2207.12598). DDIM's
+step is diffusers'; `diffusion.solvers` holds the other.
 
 Clipped pixel models hide a trap: DDIM that clips the predicted picture but keeps the unclipped
 noise throws high guidance far off, and so fakes an optimum at low guidance. The noise is therefore
@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 import torch
 from diffusers import DDIMScheduler
 from torch import Tensor
+
+from diffusion.solvers import FIRST_SOLVER, Ddim, Level, Solver, dpm_solver_step, second_order
 
 if TYPE_CHECKING:
     from diffusion.denoisers import Denoiser
@@ -50,7 +52,7 @@ class NoisePrediction:
 
 @dataclass(eq=False, repr=False)
 class GuidedSampler:
-    """Deterministic DDIM whose guidance may differ between images and between steps.
+    """A deterministic sampler whose guidance may differ between images and between steps.
 
     Attributes:
         denoiser: Predicts both noises in one forward.
@@ -60,10 +62,11 @@ class GuidedSampler:
         clip_sample: Clip the predicted picture to [-1, 1]; True for pixels, False for latents.
         beta_start: First noise variance; unused by ``squaredcos_cap_v2``.
         beta_end: Last noise variance; unused by ``squaredcos_cap_v2``.
+        solver: How a step is taken, and which levels are visited.
         timesteps: The T noise levels visited, falling; all below num_train_timesteps.
 
     Raises:
-        ValueError: If num_steps is out of range or the prediction type is unknown.
+        ValueError: If num_steps is out of range, or the prediction type or a level is unknown.
     """
 
     denoiser: Denoiser
@@ -74,6 +77,7 @@ class GuidedSampler:
     _: KW_ONLY
     beta_start: float = 1e-4
     beta_end: float = 2e-2
+    solver: Solver = FIRST_SOLVER
     timesteps: tuple[int, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -90,10 +94,22 @@ class GuidedSampler:
             beta_end=self.beta_end,
             beta_schedule=self.beta_schedule,
             clip_sample=self.clip_sample,
+            timestep_spacing=self.solver.spacing if isinstance(self.solver, Ddim) else "leading",
         )
-        self._scheduler.set_timesteps(self.num_steps)
-        self.timesteps = tuple(int(t) for t in self._scheduler.timesteps)
         self._alpha_bar: Tensor = self._scheduler.alphas_cumprod
+        self.timesteps = self._visited()
+
+    def _visited(self) -> tuple[int, ...]:
+        """The solver's noise levels."""
+        if isinstance(self.solver, Ddim):
+            self._scheduler.set_timesteps(self.num_steps)
+            return tuple(int(t) for t in self._scheduler.timesteps)
+        if self.solver.first >= self.num_train_timesteps:
+            raise ValueError(
+                f"the solver begins at level {self.solver.first}: the denoiser was trained on "
+                f"levels below {self.num_train_timesteps}"
+            )
+        return self.solver.timesteps(self.num_steps)
 
     @torch.no_grad()
     def predict(self, latents: Tensor, step: int, labels: Tensor) -> NoisePrediction:
@@ -111,15 +127,22 @@ class GuidedSampler:
 
     @torch.no_grad()
     def step(
-        self, latents: Tensor, step: int, prediction: NoisePrediction, guidance: Tensor
+        self,
+        latents: Tensor,
+        step: int,
+        prediction: NoisePrediction,
+        guidance: Tensor,
+        before: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Take one DDIM step under one guidance scale per image.
+        """Take one step under one guidance scale per image.
 
         Args:
             latents: (N, C, H, W) at noise level ``timesteps[step]``.
             step: 0 for the first, noisiest step.
             prediction: What ``predict`` returned for the same latents and step.
             guidance: (N,) guidance scales.
+            before: (N, C, H, W) clean latents that the step before returned, from the second step
+                on; DDIM does not look at them.
 
         Returns:
             The less noisy latents and the predicted clean latents, both (N, C, H, W).
@@ -129,8 +152,12 @@ class GuidedSampler:
                 f"guidance has shape {tuple(guidance.shape)}: give one scale for each of "
                 f"{latents.shape[0]} images"
             )
+        noise = prediction.guided(guidance)
+        if not isinstance(self.solver, Ddim):
+            clean = self.predicted_clean(latents, step, noise)
+            return self._dpm_step(latents, step, clean, before), clean
         previous, clean = self._scheduler.step(
-            prediction.guided(guidance),
+            noise,
             self.timesteps[step],
             latents,
             use_clipped_model_output=True,
@@ -141,8 +168,8 @@ class GuidedSampler:
     @torch.no_grad()
     def predicted_clean(self, latents: Tensor, step: int, noise: Tensor) -> Tensor:
         """Predict the clean latents (N, C, H, W) if ``noise`` is what was added; clipped alike."""
-        signal, spread = self._levels(step)
-        clean = (latents - spread * noise) / signal
+        level = self._level(step)
+        clean = (latents - level.sigma * noise) / level.alpha
         return clean.clamp(-1.0, 1.0) if self.clip_sample else clean
 
     @torch.no_grad()
@@ -158,10 +185,23 @@ class GuidedSampler:
             (N, C, H, W) clean latents; ``denoiser.decode`` makes pictures of them.
         """
         schedule = self._expand_schedule(guidance, latents.shape[0]).to(latents)
+        clean = None
         for step in range(self.num_steps):
             prediction = self.predict(latents, step, labels)
-            latents, _ = self.step(latents, step, prediction, schedule[step])
+            latents, clean = self.step(latents, step, prediction, schedule[step], clean)
         return latents
+
+    def _dpm_step(self, latents: Tensor, step: int, clean: Tensor, before: Tensor | None) -> Tensor:
+        """Second order between the first and the last step; the last one ends at the picture."""
+        if step + 1 == self.num_steps:
+            return clean
+        at, to = self._level(step), self._level(step + 1)
+        if step == 0:
+            return dpm_solver_step(latents, clean, at, to)
+        if before is None:
+            raise ValueError(f"step {step} of DPM-Solver++ needs what step {step - 1} predicted")
+        middle = second_order(clean, before, (self._level(step - 1), at, to))
+        return dpm_solver_step(latents, middle, at, to)
 
     def _expand_schedule(self, guidance: Tensor | float, count: int) -> Tensor:
         schedule = torch.as_tensor(guidance, dtype=torch.float32)
@@ -177,16 +217,16 @@ class GuidedSampler:
             )
         return schedule.expand(wanted)
 
-    def _levels(self, step: int) -> tuple[float, float]:
+    def _level(self, step: int) -> Level:
         """Signal and noise amplitude (sqrt(alpha_bar), sqrt(1 - alpha_bar)) of one step."""
         alpha_bar = float(self._alpha_bar[self.timesteps[step]])
-        return alpha_bar**0.5, (1.0 - alpha_bar) ** 0.5
+        return Level(alpha_bar**0.5, (1.0 - alpha_bar) ** 0.5)
 
     def _as_noise(self, latents: Tensor, step: int, output: Tensor) -> Tensor:
         """Turn the denoiser's output into noise; guidance commutes with this affine map."""
-        signal, spread = self._levels(step)
+        level = self._level(step)
         if self.denoiser.prediction_type == "v_prediction":
-            return signal * output + spread * latents
+            return level.alpha * output + level.sigma * latents
         if self.denoiser.prediction_type == "sample":
-            return (latents - signal * output) / spread
+            return (latents - level.alpha * output) / level.sigma
         return output

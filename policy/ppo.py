@@ -29,6 +29,7 @@ class PpoConfig:
         entropy: Weight of the entropy bonus.
         value_coefficient: Weight of the critic's loss.
         max_gradient_norm: Gradients of actor and critic are each scaled down to this norm.
+        group: Neighbouring episodes that began with the same latent and label; 1 for none.
         entropy_into_circuit: Let the entropy bonus reach the circuit's weights. Off on paid
             backends, so that rows clipped by PPO have exactly zero gradient and cost nothing.
         reuse_features: When the <Z_i> measured in the rollout serve instead of new ones: in the
@@ -43,6 +44,7 @@ class PpoConfig:
     entropy: float = 0.005
     value_coefficient: float = 0.5
     max_gradient_norm: float = 0.5
+    group: int = 1
     entropy_into_circuit: bool = True
     reuse_features: Literal["never", "first pass", "always"] = "never"
 
@@ -51,6 +53,8 @@ class PpoConfig:
             raise ValueError(f"epochs {self.epochs}, minibatches {self.minibatches}: at least 1")
         if not 0 < self.clip < 1:
             raise ValueError(f"clip is {self.clip}: choose a number in (0, 1)")
+        if self.group < 1:
+            raise ValueError(f"group is {self.group}: at least 1")
 
 
 @dataclass(frozen=True)
@@ -247,7 +251,34 @@ def _advantages(rollout: Rollout, config: PpoConfig) -> tuple[Tensor, Tensor]:
     advantages, targets = gae(
         rollout.rewards, rollout.values, nothing, rollout.dones, config.gamma, config.gae_lambda
     )
+    advantages = beside_its_group(advantages, config.group)
     return (advantages - advantages.mean()) / (advantages.std() + 1e-8), targets
+
+
+def beside_its_group(advantages: Tensor, group: int) -> Tensor:
+    """Subtract from every advantage the mean of the others' in its group.
+
+    Episodes of one latent differ by their actions alone, so what the latent brings, most of the
+    variance, is gone. The leave-one-out mean (Kool et al., RLOO, 2019; Ahmadian et al., arXiv
+    2402.14740) leaves the gradient's expectation as it was:
+
+        A_k - 1/(K-1) sum_{j != k} A_j = K/(K-1) (A_k - mean A)
+
+    Args:
+        advantages: (T, N), N a multiple of `group`, groups contiguous.
+        group: K episodes that began with the same latent; 1 changes nothing.
+
+    Raises:
+        ValueError: If there are no whole groups.
+    """
+    if group == 1:
+        return advantages
+    steps, count = advantages.shape
+    if count % group:
+        raise ValueError(f"{count} episodes are not whole groups of {group}")
+    grouped = advantages.reshape(steps, count // group, group)
+    centred = grouped - grouped.mean(dim=2, keepdim=True)
+    return (centred * group / (group - 1)).reshape(steps, count)
 
 
 def _minibatch(

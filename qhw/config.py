@@ -220,12 +220,18 @@ class EnvironmentConfig(Section):
     """Model bundle: a name that ships with the package, or a folder."""
     steps: Annotated[int, Field(ge=2, le=1000)] = 10
     """Sampling steps of a picture."""
+    solver: Annotated[
+        Literal["ddim", "ddim-trailing", "dpmsolver++"] | None, unset("as the bundle's card says")
+    ] = None
+    """How a sampling step is taken, and which noise levels are visited."""
     cfg_base: Annotated[Positive | None, OF_BUNDLE] = None
     """Guidance that the action is added to."""
     guidance_min: NonNegative = 1.0
     """Weakest guidance."""
     guidance_max: Positive = 12.0
     """Strongest guidance."""
+    previous_action: Literal["applied", "asked"] = "applied"
+    """What the state holds of it: what was applied, or what was asked for, as in 0.1."""
     reward: RewardSection = RewardSection()
     """The reward's weights."""
 
@@ -246,12 +252,14 @@ class PpoSection(Section):
     """PPO updates."""
     environments: Annotated[int, Field(ge=1, le=4096)] = 100
     """Trajectories in lockstep."""
+    group: Annotated[Count | None, unset("the largest divisor of environments up to 5")] = None
+    """Trajectories of one latent, whose mean advantage is subtracted; 1 for none."""
     epochs: Annotated[int, Field(ge=1, le=100)] = 6
     """Passes over every rollout."""
     minibatches: Count = 4
     """Parts of a rollout that are learned from one after the other."""
-    gamma: Annotated[float, Field(ge=0, le=1)] = 0.995
-    """Discount of later rewards."""
+    gamma: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """Discount of later rewards; 1 learns what is reported, the undiscounted return."""
     gae_lambda: Annotated[float, Field(ge=0, le=1)] = 0.95
     """Trace decay of the advantages."""
     clip: Annotated[float, Field(gt=0, lt=1)] = 0.15
@@ -269,6 +277,22 @@ class PpoSection(Section):
     final_rate_fraction: Share = 0.2
     """Share of both learning rates that is left at the last update."""
 
+    @property
+    def group_size(self) -> int:
+        """Trajectories of one latent, as configured or as many as divide the others, up to 5."""
+        if self.group is not None:
+            return self.group
+        return max(size for size in range(1, 6) if self.environments % size == 0)
+
+    @model_validator(mode="after")
+    def _groups_are_whole(self) -> Self:
+        if self.environments % self.group_size:
+            raise ValueError(
+                f"ppo.group = {self.group}: {self.environments} trajectories in lockstep are not "
+                f"whole groups of {self.group}; take a divisor of {self.environments}"
+            )
+        return self
+
 
 class EvaluationConfig(Section):
     """Paired evaluation: every arm on the same latents and labels."""
@@ -282,6 +306,8 @@ class EvaluationConfig(Section):
 class RunConfig(Section):
     """Everything that defines a training run."""
 
+    defaults: Literal["0.1", "0.2"] = "0.2"
+    """Version whose defaults stand where nothing is set."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of everything random."""
     torch_device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -356,8 +382,16 @@ class RunConfig(Section):
         return self
 
 
+DEFAULTS_0_1: dict[str, Any] = {
+    "environment": {"bundle": "fashion-mnist", "previous_action": "asked"},
+    "ppo": {"gamma": 0.995, "group": 1},
+}
+"""What 0.1 did where nothing was set, and later versions do otherwise."""
+
 PAPER_PPO: dict[str, Any] = {
     "environments": 8,
+    "group": 1,
+    "gamma": 0.995,
     "epochs": 4,
     "clip": 0.1,
     "entropy": 0.01,
@@ -372,17 +406,24 @@ PRESETS: dict[str, dict[str, Any]] = {
     "default": {},
     "paper": {
         "ppo": PAPER_PPO,
-        "environment": {"cfg_base": 5.0, "steps": 50, "reward": {"preset": "paper"}},
+        "environment": {
+            "cfg_base": 5.0,
+            "steps": 50,
+            "solver": "ddim",
+            "reward": {"preset": "paper"},
+        },
     },
 }
 
 
 def parse_config(values: dict[str, Any]) -> RunConfig:
-    """Validate settings.
+    """Validate settings; those of 0.1 get the defaults that they were written with.
 
     Raises:
         ConfigError: Naming each field, its value and the range it must lie in.
     """
+    if values.get("defaults") == "0.1":
+        values = merge(DEFAULTS_0_1, values)
     try:
         return RunConfig.model_validate(values)
     except ValidationError as error:
@@ -416,8 +457,9 @@ def load_config(path: Path) -> dict[str, Any]:
 
 
 def dump_config(config: RunConfig) -> str:
-    """Render as TOML only what was set, so that reading it back gives the same object."""
-    text: str = tomli_w.dumps(config.model_dump(mode="json", exclude_unset=True, exclude_none=True))
+    """Render as TOML what was set, and whose defaults stand for the rest."""
+    chosen = config.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+    text: str = tomli_w.dumps({"defaults": config.defaults, **chosen})
     return text
 
 

@@ -21,9 +21,9 @@ FACES = {
         UpdateProgress advice count_parameters expectations gae shot_noise update
     """,
     "diffusion": """
-        PAPER_REWARD Bundle Denoiser Episode FitConfig GuidanceEnvironment GuidedSampler
-        LpipsDistance RewardConfig baseline_schedules diversity draw_labels draw_latents
-        fit_bundle frechet_distance kernel_distance load_bundle load_dataset play
+        PAPER_REWARD Bundle Ddim Denoiser DpmSolver Episode FitConfig GuidanceEnvironment
+        GuidedSampler LpipsDistance RewardConfig baseline_schedules diversity draw_labels
+        draw_latents fit_bundle frechet_distance kernel_distance load_bundle load_dataset play
         play_schedule psnr ssim
     """,
     "calibration": """

@@ -70,8 +70,8 @@ class RunDirectory:
 
     @property
     def config(self) -> RunConfig:
-        """The validated configuration, read from `config.toml`."""
-        return parse_config(load_config(self.path / "config.toml"))
+        """The validated configuration, read from `config.toml`; one without a version is 0.1's."""
+        return parse_config({"defaults": "0.1", **load_config(self.path / "config.toml")})
 
     def write_provenance(self, facts: Mapping[str, Any]) -> None:
         """Write `provenance.json`: versions, command line, and the given facts."""

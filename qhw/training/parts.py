@@ -14,6 +14,7 @@ from diffusion.bundle import EMBEDDED, Bundle, BundleCard, load_bundle, read_car
 from diffusion.environment import GuidanceEnvironment
 from diffusion.lpips_distance import LpipsDistance
 from diffusion.rewards import PAPER_REWARD, RewardConfig
+from diffusion.solvers import SOLVERS
 from policy import (
     Adjoint,
     DifferentiableBackend,
@@ -120,11 +121,12 @@ def make_environment(
     reward = reward_config(config.reward, bundle.card)
     try:
         return GuidanceEnvironment(
-            bundle.sampler(config.steps),
+            bundle.sampler(config.steps, SOLVERS[config.solver] if config.solver else None),
             bundle.proxy.to(device),
             reward,
             cfg_base=config.cfg_base or bundle.card.cfg_base,
             guidance_range=(config.guidance_min, config.guidance_max),
+            previous_action=config.previous_action,
             distance=LpipsDistance(device) if reward.needs_distance else None,
         )
     except ValueError as error:
@@ -216,4 +218,5 @@ def ppo_config(ppo: PpoSection) -> PpoConfig:
         entropy=ppo.entropy,
         value_coefficient=ppo.value_coefficient,
         max_gradient_norm=ppo.max_gradient_norm,
+        group=ppo.group_size,
     )

@@ -173,14 +173,19 @@ class Trainer:
         return rollout_of(playing)
 
     def _next_episodes(self) -> tuple[Tensor, Tensor]:
-        """Latents and labels of the next batch, as no batch before had them."""
-        count = self.config.ppo.environments
+        """Latents and labels of the next batch, as no batch before had them, one per group."""
+        group = self.config.ppo.group_size
+        count = self.config.ppo.environments // group
         first = self.player.updates * count
         denoiser = self.player.bundle.denoiser
         seed = stream_seed(self.config.seed, "latents")
         latents = draw_latents(count, seed, denoiser.sample_shape, first)
         labels = draw_labels(count, denoiser.num_classes, first)
-        return latents.to(self.player.device), labels.to(self.player.device)
+        device = self.player.device
+        return (
+            latents.repeat_interleave(group, dim=0).to(device),
+            labels.repeat_interleave(group).to(device),
+        )
 
     @torch.no_grad()
     def _act(self, state: Tensor) -> tuple[Tensor, dict[str, Tensor]]:

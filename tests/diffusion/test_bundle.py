@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -8,9 +9,10 @@ from typing import Any
 import pytest
 import torch
 
-from diffusion.bundle import EMBEDDED, Bundle, load_bundle, read_card
+from diffusion.bundle import EMBEDDED, Bundle, card_json, load_bundle, read_card
 from diffusion.datasets import FASHION_CLASSES
 from diffusion.environment import draw_labels, draw_latents
+from diffusion.solvers import Ddim, DpmSolver
 
 torch.set_num_threads(1)
 
@@ -88,6 +90,21 @@ def test_a_card_of_another_kind_is_refused(copy: Path, change: dict[str, Any]) -
     (copy / "card.json").write_text(json.dumps(values | change))
     with pytest.raises(ValueError, match="is not a bundle's card"):
         read_card(copy)
+
+
+def test_a_solver_stands_in_the_card_and_0_1s_leaves_it_as_it_was(bundle: Bundle) -> None:
+    assert json.loads(card_json(bundle.card)) == json.loads((EMBEDDED / "card.json").read_text())
+    changed = dataclasses.replace(bundle.card, solver=DpmSolver())
+    assert json.loads(card_json(changed))["solver"]["method"] == "dpmsolver++"
+    assert changed.digest != bundle.card.digest
+
+
+def test_the_cards_solver_samples_unless_another_is_asked_for(copy: Path) -> None:
+    card = dataclasses.replace(read_card(copy), solver=DpmSolver(960, 50))
+    (copy / "card.json").write_text(card_json(card))
+    opened = load_bundle(copy)
+    assert opened.sampler(10).timesteps[0] == 960
+    assert opened.sampler(10, Ddim()).timesteps[0] == 900
 
 
 def test_a_random_proxy_is_refused(copy: Path) -> None:

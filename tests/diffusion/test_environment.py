@@ -17,10 +17,11 @@ from diffusion.environment import (
     draw_labels,
     draw_latents,
 )
-from diffusion.episodes import play, play_schedule
+from diffusion.episodes import Playing, play, play_schedule
 from diffusion.rewards import PAPER_REWARD, RewardConfig, total_variation
 from diffusion.sampler import GuidedSampler
 from diffusion.schedules import constant
+from diffusion.solvers import DpmSolver
 from tests.diffusion.conftest import GaussianMixtureDenoiser, LinearClassifier
 
 N = 6
@@ -105,6 +106,19 @@ def test_previous_action_in_the_state_is_the_clipped_one(build: Build, start: St
     assert result.terms["action"][0] == pytest.approx(-0.3 / 5 * 4)
 
 
+def test_an_action_beyond_the_range_counts_as_what_was_applied(build: Build, start: Start) -> None:
+    asked = torch.tensor([-9.0, -2, -1, 0, 1, 9])
+    applied, as_asked = build(cfg_base=1.5), build(cfg_base=1.5, previous_action="asked")
+    for environment in (applied, as_asked):
+        environment.reset(*start)
+    result, before = applied.step(asked), as_asked.step(asked)
+    assert applied.action_range == (-0.5, 2.0)
+    assert result.guidance.tolist() == before.guidance.tolist() == [1, 1, 1, 1.5, 2.5, 3.5]
+    assert_close(result.state[:, 4], (result.guidance - 1.5) / 2)
+    assert_close(result.terms["action"], -0.3 / 5 * (result.guidance - 1.5).square())
+    assert before.state[:3, 4].tolist() == [-1, -1, -0.5]
+
+
 def test_one_forward_per_step_and_none_after_the_last(
     build: Build, start: Start, denoiser: GaussianMixtureDenoiser
 ) -> None:
@@ -150,6 +164,22 @@ def test_episode_equals_the_sampler_under_the_same_guidance(
     again = play_schedule(environment, *start, episode.guidance)
     assert_close(again.images, episode.images)
     assert_close(again.guidance, episode.guidance)
+
+
+def test_an_episode_of_second_order_equals_its_sampler_and_goes_on_in_the_middle(
+    proxy: LinearClassifier, start: Start, denoiser: GaussianMixtureDenoiser
+) -> None:
+    sampler = GuidedSampler(denoiser, 5, solver=DpmSolver())
+    environment = GuidanceEnvironment(sampler, proxy, BUSY, 3.0)
+    episode = play(environment, *start, act)
+    assert_close(episode.images, denoiser.decode(sampler.sample(*start, episode.guidance)))
+    playing = Playing.start(environment, *start)
+    for step in range(3):
+        playing.advance(act(step, playing.state))
+    again = Playing.restore(GuidanceEnvironment(sampler, proxy, BUSY, 3.0), playing.tensors())
+    for step in range(3, 5):
+        again.advance(act(step, again.state))
+    assert torch.equal(again.episode().images, episode.images)
 
 
 def test_episodes_do_not_depend_on_the_batch(build: Build, start: Start) -> None:

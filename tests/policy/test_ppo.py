@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -20,7 +21,7 @@ from policy import (
     StateScaler,
     update,
 )
-from policy.ppo import Minibatch, minibatch_losses
+from policy.ppo import Minibatch, _advantages, beside_its_group, minibatch_losses
 from tests.policy.conftest import StateVectorBackend, gradient_of, last_layer
 
 Parts = tuple[RingActor, Critic]
@@ -203,3 +204,24 @@ def test_more_minibatches_than_transitions_are_refused(parts: Parts) -> None:
 def test_impossible_settings_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=str(next(iter(settings.values())))):
         PpoConfig(**settings)
+
+
+def test_a_group_is_compared_with_its_other_members() -> None:
+    advantages = torch.tensor([[1.0, 2, 6, 10, 10, 40]])
+    beside = beside_its_group(advantages, 3)
+    assert beside.tolist() == [[1 - 4, 2 - 3.5, 6 - 1.5, 10 - 25, 10 - 25, 40 - 10]]
+    assert beside_its_group(advantages, 1) is advantages
+    with pytest.raises(ValueError, match="6 episodes are not whole groups of 4"):
+        beside_its_group(advantages, 4)
+
+
+def test_what_the_latents_bring_is_not_learned_from(parts: Parts) -> None:
+    """Rewards that differ between groups alone leave the policy where it was."""
+    actor, critic = parts
+    rollout = roll_out(actor, critic)
+    values = torch.zeros_like(rollout.values)
+    rewards = torch.tensor([5.0, 5, 5, -5, -5, -5]).expand(4, 6)
+    rollout = dataclasses.replace(rollout, rewards=rewards, values=values)
+    part = _advantages(rollout, PpoConfig(group=3))[0]
+    assert part.abs().max() == 0
+    assert _advantages(rollout, PpoConfig())[0].abs().min() > 0.3

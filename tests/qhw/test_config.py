@@ -7,13 +7,32 @@ import pytest
 
 from qhw.config import PRESETS, RunConfig, dump_config, load_config, merge, parse_config
 from qhw.errors import ConfigError
+from qhw.runs.directory import RunDirectory
 
 
 def test_toml_round_trip_keeps_what_was_set() -> None:
     config = parse_config({"seed": 3, "backend": {"device": "fake_fez", "shots": 100}})
     again = parse_config(tomllib.loads(dump_config(config)))
-    assert again == config
-    assert again.model_fields_set == config.model_fields_set
+    assert again.model_dump() == config.model_dump()
+    assert again.model_fields_set == config.model_fields_set | {"defaults"}
+
+
+def test_settings_without_a_version_are_of_this_one_and_those_of_a_run_of_the_first(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "config.toml").write_text("seed = 3\n[ppo]\nenvironments = 10\n")
+    now = parse_config(load_config(tmp_path / "config.toml"))
+    then = RunDirectory(tmp_path).config
+    assert (now.defaults, now.ppo.gamma, now.ppo.group_size) == ("0.2", 1.0, 5)
+    assert (then.defaults, then.ppo.gamma, then.ppo.group_size) == ("0.1", 0.995, 1)
+    assert then.environment.previous_action == "asked"
+    assert (then.seed, then.ppo.environments) == (3, 10)
+    assert parse_config(tomllib.loads(dump_config(then))) == then
+
+
+@pytest.mark.parametrize(("environments", "size"), [(1, 1), (7, 1), (8, 4), (9, 3), (100, 5)])
+def test_groups_are_as_large_as_they_fit(environments: int, size: int) -> None:
+    assert parse_config({"ppo": {"environments": environments}}).ppo.group_size == size
 
 
 @pytest.mark.parametrize(
@@ -21,6 +40,8 @@ def test_toml_round_trip_keeps_what_was_set() -> None:
     [
         ({"sed": 1}, "sed"),
         ({"backend": {"shots": 0}}, "backend.shots = 0"),
+        ({"ppo": {"group": 3}}, "ppo.group = 3: 100 trajectories in lockstep are not whole groups"),
+        ({"defaults": "0.3"}, "defaults = '0.3'"),
         ({"actor": {"circuit": {"qubits": 2}}}, "2 x qubits >= 6"),
         ({"actor": {"kind": "mlp", "circuit": {"depth": 3}}}, "does not apply"),
         ({"actor": {"kind": "mlp"}, "gradient": {"rule": "shift"}}, "does not apply"),

@@ -22,6 +22,7 @@ NOISY: dict[str, Any] = merge(SMALL, {"backend": {"name": "aer_noisy"}})
 PRUNED: dict[str, Any] = merge(SMALL, {"gradient": {"rule": "pruned"}})
 SPSA: dict[str, Any] = merge(SMALL, {"gradient": {"rule": "spsa"}})
 BASED: dict[str, Any] = merge(SMALL, {"environment": {"cfg_base": 2.5}})
+LOW: dict[str, Any] = merge(SMALL, {"environment": {"cfg_base": 1.2}})
 PAYING: dict[str, Any] = merge(SMALL, {"environment": {"reward": {"lambda_act": 0.1}}})
 VARYING: dict[str, Any] = merge(SMALL, {"environment": {"reward": {"lambda_tv": 0.5}}})
 
@@ -42,9 +43,11 @@ CHANGES: list[tuple[str, Any, dict[str, Any]]] = [
     ("gradient.pruned_fraction", 0.5, PRUNED),
     ("gradient.spsa_step", 0.3, SPSA),
     ("environment.steps", 4, SMALL),
+    ("environment.solver", "dpmsolver++", SMALL),
     ("environment.cfg_base", 4.0, SMALL),
     ("environment.guidance_min", 2.4, BASED),
     ("environment.guidance_max", 2.6, BASED),
+    ("environment.previous_action", "asked", LOW),
     ("environment.reward.preset", "paper", SMALL),
     ("environment.reward.alpha", 2.0, SMALL),
     ("environment.reward.beta", 0.5, SMALL),
@@ -58,6 +61,7 @@ CHANGES: list[tuple[str, Any, dict[str, Any]]] = [
     ("environment.reward.lambda_tv", 0.5, SMALL),
     ("environment.reward.lambda_tv_mode", "step", VARYING),
     ("ppo.environments", 5, SMALL),
+    ("ppo.group", 2, SMALL),
     ("ppo.epochs", 2, SMALL),
     ("ppo.minibatches", 3, SMALL),
     ("ppo.gamma", 0.5, SMALL),
@@ -71,6 +75,7 @@ CHANGES: list[tuple[str, Any, dict[str, Any]]] = [
     ("ppo.final_rate_fraction", 0.9, SMALL),
 ]
 ELSEWHERE = {
+    "defaults": "test_config.test_settings_without_a_version_are_of_this_one_and_...",
     "ppo.updates": "how many records there are",
     "torch_device": "test_a_missing_gpu_is_refused",
     "environment.bundle": "test_an_unknown_bundle_is_refused",

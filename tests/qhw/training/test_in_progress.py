@@ -23,6 +23,7 @@ from qhw.training.trainer import Trainer
 
 WRITTEN = Path(__file__).parent / "written_before"
 SETTINGS: dict[str, Any] = {
+    "defaults": "0.1",
     "actor": {"circuit": {"qubits": 3, "depth": 1}},
     "backend": {"name": "aer", "shots": 100},
     "gradient": {"rule": "spsa"},

@@ -120,3 +120,15 @@ def test_a_checkpoint_of_another_shape_is_refused() -> None:
 def without_seconds(record: dict[str, Any]) -> dict[str, Any]:
     costs = {phase: (c["circuits"], c["shots"]) for phase, c in record["cost"].items()}
     return {**{k: v for k, v in record.items() if k != "seconds"}, "cost": costs}
+
+
+def test_a_group_begins_with_the_same_latent_and_no_latent_comes_twice() -> None:
+    trainer = Trainer(parse_config(SMALL))
+    assert trainer.config.ppo.group_size == 3
+    seen = []
+    for _ in range(2):
+        first = trainer.collect().states[0]
+        assert torch.equal(first.reshape(2, 3, 6)[:, :1].expand(2, 3, 6), first.reshape(2, 3, 6))
+        seen += first[::3].tolist()
+        trainer.player.updates += 1
+    assert len({tuple(state) for state in seen}) == 4
