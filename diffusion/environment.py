@@ -230,6 +230,19 @@ class GuidanceEnvironment:
         """Turn actions, clipped or not, into the guidance they give: g = clip(CFG_0 + clip(a))."""
         return (self.cfg_base + self.clip_actions(actions)).clamp(*self.guidance_range)
 
+    @torch.no_grad()
+    def foresee(self, guidance: float) -> Tensor:
+        """The proxy's log p(y | D(g)) (N,) of the clean pictures that a guidance would predict now.
+
+        Raises:
+            EpisodeError: If there is no episode, or it has ended.
+        """
+        self._require(0 <= self._step < self.num_steps, "no episode is under way: call reset first")
+        scale = torch.full_like(self._action, guidance)
+        noise = self._prediction.guided(scale)
+        clean = self.sampler.predicted_clean(self._latents, self._step, noise)
+        return self._look(self.sampler.denoiser.decode(clean))
+
     @property
     def final_images(self) -> Tensor:
         """Pictures (N, c, H, W) in [0, 1] of a finished episode."""
@@ -271,8 +284,7 @@ class GuidanceEnvironment:
     def _judge(self, clean: Tensor) -> None:
         """Decode clean latents, and ask the proxy and the step gain's measure about them."""
         self._images = self.sampler.denoiser.decode(clean)
-        log_probabilities = self.proxy(self._images).log_softmax(dim=1)
-        self._log_probability = log_probabilities.gather(1, self._labels[:, None])[:, 0]
+        self._log_probability = self._look(self._images)
         # What the step gain is the rise of; (N,).
         if self._references is None:
             self._quality = self._log_probability.exp()
@@ -280,6 +292,11 @@ class GuidanceEnvironment:
             self._quality = -self.distance(self._images, self._references)
         else:
             self._quality = ssim(self._images, self._references)
+
+    def _look(self, images: Tensor) -> Tensor:
+        """The proxy's log p (N,) of the wanted classes."""
+        log_probabilities: Tensor = self.proxy(images).log_softmax(dim=1)
+        return log_probabilities.gather(1, self._labels[:, None])[:, 0]
 
     def _terms(self, guidance: Tensor, gain: Tensor, done: bool) -> dict[str, Tensor]:
         nothing = torch.zeros_like(gain)

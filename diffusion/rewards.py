@@ -128,9 +128,12 @@ class RewardConfig:
 
     def guidance_cost(self, guidance: Tensor, num_steps: int) -> Tensor:
         """Charge one step's guidance (N,) in an episode of ``num_steps``; <= 0."""
+        return -self.lambda_guidance / num_steps * self.guidance_distance(guidance)
+
+    def guidance_distance(self, guidance: Tensor) -> Tensor:
+        """What is charged for guidance (N,), before its weight; >= 0."""
         distance = guidance - self.guidance_center
-        price = distance.abs() if self.guidance_price == "abs" else distance.square()
-        return -self.lambda_guidance / num_steps * price
+        return distance.abs() if self.guidance_price == "abs" else distance.square()
 
     def variation_cost(self, images: Tensor, last: bool) -> Tensor:
         """Charge the pictures (N, C, H, W) in [0, 1] that a step led to; (N,), <= 0.
