@@ -1,8 +1,8 @@
-"""Greedy online feedback: every step takes the scale whose predicted picture pleases the proxy most.
+"""Greedy online feedback: every step takes the scale whose predicted picture the proxy likes best.
 
-After Papalampidi et al., arXiv 2509.16131: the evaluator of the reward is asked about the clean
-picture that each scale of a small grid predicts. No training, one proxy call per scale and step, and
-no forward of the denoiser beyond the one that every sampler makes.
+After arXiv 2509.16131: an evaluator, here the reward's, is asked about the clean picture that each
+scale of a small grid predicts. No training, one proxy call per scale and step, and no forward of
+the denoiser beyond the one that every sampler makes.
 """
 
 from __future__ import annotations
@@ -37,8 +37,9 @@ class Greedy:
     def over_range(cls, environment: GuidanceEnvironment, weight: float) -> Greedy:
         """Scales spread evenly over what a policy can reach in an environment."""
         limit = environment.action_limit
-        reached = environment.guidance_of(torch.tensor([-limit, limit])).tolist()
-        return cls(tuple(torch.linspace(*reached, SCALES).tolist()), weight)
+        low, high = environment.guidance_of(torch.tensor([-limit, limit])).tolist()
+        gap = (high - low) / (SCALES - 1)
+        return cls(tuple(round(low + gap * index, 4) for index in range(SCALES)), weight)
 
     def guidance(self, environment: GuidanceEnvironment) -> Tensor:
         """The choice (N,) for the step that an environment is at."""

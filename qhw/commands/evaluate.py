@@ -82,6 +82,7 @@ def evaluate_under_lock(
     warnings = gap_advice(rows)
     record = {
         "latents": latents,
+        "arms": rows.names,
         "rows": [asdict(row) for row in rows],
         "advice": warnings,
         "drift": player.paid_backend.drift.state()["notes"] if player.paid_backend else [],

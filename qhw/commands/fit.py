@@ -73,5 +73,6 @@ def store_baselines(folder: Path, console: Console) -> None:
             baselines.constants()
             baselines.schedules()
             baselines.rule()
+            baselines.greedy()
             baselines.base()
         console.print(f"baselines on {latents} latents are stored")

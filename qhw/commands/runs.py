@@ -24,7 +24,7 @@ def print_runs(root: Path) -> None:
         progress = f"{len(run.metrics())}/{config.ppo.updates}"
         gain = "not evaluated"
         if (run.path / "evaluation.json").is_file():
-            interval = Arms.of(run.read_json("evaluation.json")["rows"]).policy["gain"]
+            interval = Arms.read(run.read_json("evaluation.json")).policy["gain"]
             estimate, low, high = (f"{interval[name]:+.3f}" for name in ("estimate", "low", "high"))
             gain = f"{estimate} [{low}, {high}]"
         table.add_row(run.name, config.actor.kind, backend, progress, gain)

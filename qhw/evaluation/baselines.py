@@ -6,10 +6,8 @@ user's cache folder. Its key holds everything it depends on.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,8 +24,10 @@ from diffusion.episodes import Episode, play_schedule
 from diffusion.headroom import CONSTANT_GRID, Candidate, play_candidate
 from diffusion.schedules import baseline_schedules
 from qhw.errors import BundleError
+from qhw.evaluation.choices import Choices
 from qhw.evaluation.eyes import EYES
 from qhw.evaluation.judges import Judges, Outcome, PairedLatents, Score
+from qhw.evaluation.setting import Setting, key_of, name_of
 from qhw.files import Cache, replace_file
 from qhw.training.player import Player
 
@@ -50,7 +50,7 @@ class Baseline(NamedOutcome):
 
 
 class Baselines:
-    """Constants, the confidence rule and fixed schedules on one set of latents.
+    """Constants, the confidence rule, greedy feedback and fixed schedules on one set of latents.
 
     Args:
         bundle: The model.
@@ -69,9 +69,10 @@ class Baselines:
         cache: Path,
     ) -> None:
         self._bundle, self._judges, self.paired = bundle, judges, paired
-        self._reward, self._base = environment.reward, environment.cfg_base
-        self._environment = environment.widened()
+        self._base, self._environment = environment.cfg_base, environment.widened()
         self._folders = (bundle.folder / FOLDER, cache)
+        self._setting = Setting(bundle, environment)
+        self._choices = Choices(self._setting, len(paired.labels), self._folders)
 
     @classmethod
     def of(cls, player: Player, judges: Judges, paired: PairedLatents) -> Baselines:
@@ -81,26 +82,23 @@ class Baselines:
 
     def rule(self) -> Baseline:
         """The confidence rule that was chosen on other latents."""
-        chosen = self._bundle.card.chosen
-        rule = Candidate(chosen.rule_low, chosen.rule_slope)
-        return self.candidate(f"rule {rule.low:g} + {rule.slope:g} (1 - p)", rule)
+        rule = self._choices.rule()
+        return self.candidate(f"rule {rule.low:g} + {rule.slope:g}(1-p)", rule)
 
     def base(self) -> Baseline:
         """The base guidance, which an action of 0 gives."""
         return self.candidate(f"a = 0: g = {self._base:g}", Candidate(self._base))
 
     def constant(self) -> Baseline:
-        """The constant to beat.
+        """The constant to beat, chosen on other latents."""
+        best = self._choices.constant()
+        return self.candidate(f"constant {best.low:g}, the best", best)
 
-        Under the bundle's own reward it is the one chosen on other latents; under another reward,
-        or another number of steps, the best in hindsight, which favours the constant.
-        """
-        card = self._bundle.card
-        if self._reward == card.reward and self._environment.num_steps == card.num_steps:
-            guidance = card.chosen.constant
-            return self.candidate(f"constant {guidance:g}, the best", Candidate(guidance))
-        best = max(self.constants(), key=lambda constant: constant.outcome.returns.mean())
-        return replace(best, name=f"{best.name}, hindsight")
+    def greedy(self) -> NamedOutcome:
+        """Greedy feedback on the predicted picture, its price chosen on other latents."""
+        greedy = self._choices.greedy()
+        play = partial(greedy.play, self._environment)
+        return NamedOutcome("greedy feedback", self._recall({"greedy": asdict(greedy)}, play))
 
     def constants(self) -> list[Baseline]:
         """The whole grid of constants."""
@@ -125,23 +123,19 @@ class Baselines:
 
     def _recall(self, guidance: dict[str, Any], play: Callable[..., Episode]) -> Outcome:
         facts = {
-            "bundle": self._bundle.card.digest,
-            "reward": self._reward.record(),
+            **self._setting.facts(),
             "cfg_base": self._base,
-            "range": self._environment.guidance_range,
-            "steps": self._environment.num_steps,
             "latents": len(self.paired.labels),
             "guidance": guidance,
         }
-        key = json.dumps(facts, sort_keys=True)
-        name = f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.safetensors"
+        name = f"{name_of(facts)}.safetensors"
         for folder in self._folders:
             if (folder / name).exists():
                 return read_outcome(folder / name)
         latents, labels = self.paired.latents, self.paired.labels
         outcome = self._judges.judge(play(latents, labels), labels)
         path = self._folders[-1] / name
-        write_outcome(path, outcome, key)
+        write_outcome(path, outcome, key_of(facts))
         # What is recalled later was rounded on the way to the disk; be the same the first time.
         return read_outcome(path)
 

@@ -137,6 +137,7 @@ def _play(player: Player, judges: Judges, baselines: Baselines, full: bool) -> A
     arms = Arms(
         policy=NamedOutcome("policy", judges.judge(episode, paired.labels)),
         rule=baselines.rule(),
+        greedy=baselines.greedy(),
         constant=baselines.constant(),
         base=baselines.base(),
         open_loop=replayed("policy, open loop", episode.guidance.mean(dim=1)),

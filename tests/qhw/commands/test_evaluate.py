@@ -21,12 +21,12 @@ WIDE = Interval(-10.123, -11.123, -12.123)
 def row() -> Row:
     view = View(0.978, -9.123, 12.34, WIDE, 1.0)
     eyes = dict.fromkeys(("proxy", "judge_0", "judge_1"), view)
-    return Row("constant 2, hindsight", WIDE, replace(WIDE, estimate=-0.144), 12.34, 14.35, eyes)
+    return Row("rule 0.83 + 4.21(1-p)", WIDE, replace(WIDE, estimate=-0.144), 12.34, 14.35, eyes)
 
 
 def test_nothing_is_cut_at_80_columns(row: Row) -> None:
     file = io.StringIO()
-    rows = Arms.of([row] * 6)
+    rows = Arms.of([row] * 7)
     print_comparison(Console(file=file, width=80), rows, 2000, {"engine": "compiled"}, ["careful"])
     told = file.getvalue()
     assert "…" not in told
@@ -34,7 +34,7 @@ def test_nothing_is_cut_at_80_columns(row: Row) -> None:
     for header in ("return", "minus the constant's", "mean g", "at equal accuracy", "careful"):
         assert header in told
     assert told.count("diversity") == 1
-    assert told.count("-10.1 [-11.1, -12.1]*") == 6 * 3
+    assert told.count("-10.1 [-11.1, -12.1]*") == 7 * 3
 
 
 def test_shuffling_gives_everyone_the_trajectory_of_another() -> None:
