@@ -9,12 +9,13 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from diffusion.assembling import FitConfig
     from diffusion.bundle import Bundle, load_bundle
     from diffusion.datasets import load_dataset
     from diffusion.denoisers import Denoiser
     from diffusion.environment import GuidanceEnvironment, draw_labels, draw_latents
     from diffusion.episodes import Episode, play, play_schedule
-    from diffusion.fitting import FitConfig, fit_bundle
+    from diffusion.fitting import fit_bundle
     from diffusion.lpips_distance import LpipsDistance
     from diffusion.metrics import diversity, frechet_distance, kernel_distance, psnr, ssim
     from diffusion.rewards import PAPER_REWARD, RewardConfig
@@ -50,12 +51,13 @@ __all__ = [
 ]
 
 _NAMES = {
+    "assembling": "FitConfig",
     "bundle": "Bundle load_bundle",
     "datasets": "load_dataset",
     "denoisers": "Denoiser",
     "environment": "GuidanceEnvironment draw_labels draw_latents",
     "episodes": "Episode play play_schedule",
-    "fitting": "FitConfig fit_bundle",
+    "fitting": "fit_bundle",
     "lpips_distance": "LpipsDistance",
     "metrics": "diversity frechet_distance kernel_distance psnr ssim",
     "rewards": "PAPER_REWARD RewardConfig",

@@ -28,7 +28,8 @@ from diffusion.rewards import RewardConfig
 from diffusion.sampler import GuidedSampler
 from diffusion.solvers import FIRST_SOLVER, Solver, read_solver, solver_record
 
-EMBEDDED = Path(__file__).parent / "pretrained" / "fashion-mnist"
+PRETRAINED = Path(__file__).parent / "pretrained"
+EMBEDDED = PRETRAINED / "fashion-mnist"
 MINIMUM_ACCURACY = 0.8
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
@@ -172,6 +173,11 @@ def load_bundle(directory: Path | None = None) -> Bundle:
         reference_labels=references["labels"],
         folder=folder,
     )
+
+
+def embedded_bundles() -> list[str]:
+    """Names of the bundles that ship with the package."""
+    return sorted(card.parent.name for card in PRETRAINED.glob("*/card.json"))
 
 
 def read_card(folder: Path) -> BundleCard:

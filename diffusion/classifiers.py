@@ -36,15 +36,18 @@ class Classifier(nn.Module):
 class ResNetClassifier(Classifier):
     """The ResNet-18 layout (He et al., arXiv 1512.03385), slim and for small pictures.
 
-    Its stem is a 3 x 3 convolution of stride 1; nothing is pooled before the first stage.
+    Its stem is a 3 x 3 convolution; nothing is pooled before the first stage.
 
     Args:
         num_classes: Classes.
         channels: Colour channels of the pictures.
         width: Channels of the first stage; 64 in the original.
+        stride: Stride of the stem.
     """
 
-    def __init__(self, num_classes: int = 10, channels: int = 1, width: int = 16) -> None:
+    def __init__(
+        self, num_classes: int = 10, channels: int = 1, width: int = 16, stride: int = 1
+    ) -> None:
         super().__init__()
         blocks: list[nn.Module] = []
         wide_before = width
@@ -53,12 +56,19 @@ class ResNetClassifier(Classifier):
             blocks += [_Residual(wide_before, wide, 2 if stage else 1), _Residual(wide, wide, 1)]
             wide_before = wide
         self.trunk = nn.Sequential(
-            *_stage(channels, width),
+            *_stage(channels, width, stride),
             *blocks,
             nn.AdaptiveAvgPool2d(1),
             nn.Flatten(),
         )
         self.head = nn.Linear(wide_before, num_classes)
+
+
+class StridedResNetClassifier(ResNetClassifier):
+    """A `ResNetClassifier` that halves pictures in its stem, for those of more than 16 x 16."""
+
+    def __init__(self, num_classes: int = 10, channels: int = 1, width: int = 16) -> None:
+        super().__init__(num_classes, channels, width, stride=2)
 
 
 class CnnClassifier(Classifier):
@@ -110,5 +120,9 @@ def _stage(before: int, after: int, stride: int = 1) -> list[nn.Module]:
     return [_convolution(before, after, stride), nn.BatchNorm2d(after), nn.ReLU()]
 
 
-CLASSIFIERS: dict[str, type[Classifier]] = {"resnet": ResNetClassifier, "cnn": CnnClassifier}
+CLASSIFIERS: dict[str, type[Classifier]] = {
+    "resnet": ResNetClassifier,
+    "strided_resnet": StridedResNetClassifier,
+    "cnn": CnnClassifier,
+}
 """The kinds a bundle's card may name."""

@@ -33,7 +33,7 @@ class LpipsDistance:
     """
 
     def __init__(self, device: torch.device | str = "cpu") -> None:
-        self._network = _network().to(device)
+        self._network = lpips_network().to(device)
 
     @torch.no_grad()
     def __call__(self, images: Tensor, references: Tensor) -> Tensor:
@@ -51,12 +51,12 @@ class LpipsDistance:
                 f"pictures have shapes {tuple(images.shape)} and {tuple(references.shape)}: "
                 "need the same"
             )
-        distance: Tensor = self._network(_prepare(images), _prepare(references))
+        distance: Tensor = self._network(prepare_pictures(images), prepare_pictures(references))
         return distance.flatten()
 
 
-def _prepare(images: Tensor) -> Tensor:
-    """Map (N, 1 or 3, H, W) in [0, 1] to (N, 3, at least 64, at least 64) in [-1, 1]."""
+def prepare_pictures(images: Tensor) -> Tensor:
+    """Map pictures (N, 1 or 3, H, W) in [0, 1] to (N, 3, at least 64, at least 64) in [-1, 1]."""
     if images.ndim != 4 or images.shape[1] not in (1, 3):
         raise ValueError(f"pictures have shape {tuple(images.shape)}: need (N, 1 or 3, H, W)")
     images = images.expand(-1, 3, -1, -1) * 2 - 1
@@ -66,7 +66,7 @@ def _prepare(images: Tensor) -> Tensor:
     return interpolate(images, size=size, mode="bilinear", align_corners=False)
 
 
-def _network() -> nn.Module:
+def lpips_network() -> nn.Module:
     """Build LPIPS without a download, then put AlexNet's weights into its slices.
 
     The file names them ``<index of the layer>.weight`` and ``.bias``, whichever slice holds it.

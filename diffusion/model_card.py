@@ -14,7 +14,6 @@ def model_card(card: BundleCard) -> str:
     reward, chosen, config = card.reward, card.chosen, made["config"]
     distance = f"g - {reward.guidance_center:g}"
     price = f"|{distance}|" if reward.guidance_price == "abs" else f"({distance})^2"
-    reached, floor = made["frechet_best_constant"], made["frechet_real_against_real"]
     return f"""# Model bundle `{card.name}`
 
 A class-conditional diffusion model of {size} pictures, a proxy classifier that gives reward,
@@ -26,10 +25,10 @@ and two judges that only report. Made by `{made["command"]}`.
 
 | file | what | test accuracy |
 |---|---|---|
-| denoiser.safetensors | UNet on pixels folded to 8 x 8, predicts v; fp16, computed in fp32 | |
+| denoiser.safetensors | {_architecture(card.denoiser)} | |
 {_classifier_rows(card)}
 | references.safetensors | 1,000 real test pictures | |
-| curve.csv | Frechet distance in proxy features over the training, at the best constant | |
+| curve.csv | Frechet distance in AlexNet's features over the training, at guidance 1 | |
 | headroom.csv | every constant and every rule lo + k (1 - p) that was tried | |
 | baselines/ | outcomes of guidance that needs no training, on the evaluation's latents | |
 
@@ -37,14 +36,13 @@ The proxy was trained on one half of the training pictures, the judges on the ot
 
 ## How good the pictures are
 
-Frechet distance in the features of the proxy; constant guidance {chosen.constant:g},
-{card.num_steps} DDIM steps:
+Frechet distance of {made["realism_pictures"]:,} pictures to as many real ones, and in brackets how
+many times that is the distance between two such sets of real ones ({card.num_steps} steps; the aim
+was 3):
 
-| | |
-|---|---|
-| {config["curve_latents"]:,} samples to {made["real_pictures"]:,} real pictures | {reached:.2f} |
-| the two halves of those real pictures | {floor:.2f} |
-| ratio (the aim was 2.5) | {reached / floor:.1f} |
+| constant guidance | in the proxy's features | in AlexNet's, trained on ImageNet |
+|---|---|---|
+{_realism_rows(made["realism"])}
 
 ## How the default reward and CFG_0 were chosen
 
@@ -75,6 +73,21 @@ their own, and judged by the proxy alone.
 Small pictures of one kind; the classifiers' mistakes are the reward's mistakes. Frechet distances
 in features of small classifiers do not compare with published Inception distances.
 """
+
+
+def _architecture(denoiser: dict[str, Any]) -> str:
+    grid = denoiser["image_size"] // denoiser["patch"]
+    return f"UNet on pixels folded to {grid} x {grid}, predicts v; fp16, computed in fp32"
+
+
+def _realism_rows(realism: dict[str, dict[str, dict[str, float]]]) -> str:
+    def shown(seen: dict[str, float]) -> str:
+        return f"{seen['generated']:.3f} ({seen['generated'] / seen['real']:.1f} x)"
+
+    return "\n".join(
+        f"| {guidance} | {shown(eyes['proxy'])} | {shown(eyes['AlexNet'])} |"
+        for guidance, eyes in realism.items()
+    )
 
 
 def _classifier_rows(card: BundleCard) -> str:

@@ -65,7 +65,9 @@ def run_training(
     """
     work.mkdir(parents=True, exist_ok=True)
     model = modules["model"].train()
-    optimizer = AdamW(model.parameters(), lr=recipe.rate, weight_decay=recipe.weight_decay)
+    optimizer = AdamW(
+        model.parameters(), lr=recipe.rate, weight_decay=recipe.weight_decay, fused=True
+    )
     path = work / f"{recipe.name}.safetensors"
     step, used = _restore(path, modules, optimizer)
     last = time.process_time()

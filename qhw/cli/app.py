@@ -37,6 +37,7 @@ app.add_typer(plan_app, name="plan", rich_help_panel=DEVICES)
 app.add_typer(jobs_app, name="jobs", rich_help_panel=DEVICES)
 app.command(rich_help_panel=INSTALLATION)(installation.doctor)
 app.command(rich_help_panel=INSTALLATION)(installation.fit)
+app.command(rich_help_panel=INSTALLATION)(installation.remeasure)
 app.add_typer(installation.cache_app, name="cache", rich_help_panel=INSTALLATION)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -23,14 +23,34 @@ def fit(
         "fashion-mnist"
     ),
     out: Annotated[Path, typer.Option(help="Where the bundle goes.")] = Path("bundle"),
-    size: Annotated[int, typer.Option(min=8, max=64, help="Side of the pictures.")] = 16,
-    minutes: Annotated[float, typer.Option(min=0.1, help="CPU-minutes of training.")] = 59.5,
+    size: Annotated[int, typer.Option(min=8, max=64, help="Side of the pictures.")] = 28,
+    minutes: Annotated[float, typer.Option(min=0.1, help="CPU-minutes of training.")] = 68.0,
+    precision: Annotated[
+        Literal["fp32", "bf16"],
+        typer.Option(help="Of training; bf16 is fast on processors with avx512_bf16 alone."),
+    ] = "fp32",
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
 ) -> None:
     """Train a denoiser, a proxy and two judges, measure the head-room, write a bundle."""
     from qhw.commands.fit import fit_and_report
 
-    fit_and_report(dataset, data, out, size=size, minutes=minutes, seed=seed)
+    fit_and_report(dataset, data, out, size=size, minutes=minutes, precision=precision, seed=seed)
+
+
+def remeasure(
+    data: Annotated[Path, typer.Option(help="Folder of the data set it was fitted to.")],
+    bundle: Annotated[Path, typer.Option(help="Folder of the bundle; its weights stay.")],
+    dataset: Annotated[str, typer.Option(help="fashion-mnist, cifar10 or images.")] = (
+        "fashion-mnist"
+    ),
+    latents: Annotated[
+        int, typer.Option(min=20, help="Latents of the head-room table; half of them choose.")
+    ] = 1000,
+) -> None:
+    """Measure a bundle's networks again, choose its reward, CFG_0 and baselines again."""
+    from qhw.commands.fit import measure_again
+
+    measure_again(dataset, data, bundle, latents=latents)
 
 
 @cache_app.command("ls")

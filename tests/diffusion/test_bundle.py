@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from diffusion.bundle import EMBEDDED, Bundle, card_json, load_bundle, read_card
+from diffusion.bundle import EMBEDDED, Bundle, card_json, embedded_bundles, load_bundle, read_card
 from diffusion.datasets import FASHION_CLASSES
 from diffusion.environment import draw_labels, draw_latents
 from diffusion.solvers import Ddim, DpmSolver
@@ -35,6 +35,15 @@ def test_the_embedded_bundle_is_what_its_card_says(bundle: Bundle) -> None:
     assert bundle.reference_images.shape == (1000, 1, 16, 16)
     assert bundle.reference_images.dtype == torch.uint8
     assert card.chosen.rule_low <= card.cfg_base <= card.chosen.constant
+
+
+def test_embedded_bundles_are_known_by_the_names_of_their_folders(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "fashion-mnist" in embedded_bundles()
+    (copy.parent / "no-bundle").mkdir()
+    monkeypatch.setattr("diffusion.bundle.PRETRAINED", copy.parent)
+    assert embedded_bundles() == ["bundle"]
 
 
 def test_classifiers_are_not_random(bundle: Bundle) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
 from collections.abc import Callable
@@ -11,14 +12,17 @@ import torch
 from torch import Tensor, nn
 
 import diffusion.bundle
-from diffusion import fitting, headroom, optimisation, refinement
+from diffusion import assembling, fitting, headroom, optimisation, refinement
+from diffusion.assembling import Fit, FitConfig, Networks, Precision, assemble, assemble_again
 from diffusion.bundle import RewardChoice, load_bundle
+from diffusion.classifiers import CLASSIFIERS
 from diffusion.datasets import Dataset, Split
 from diffusion.denoisers import PixelDenoiser, PixelDenoiserConfig
-from diffusion.fitting import FitConfig, fit_bundle, split_in_halves
+from diffusion.fitting import classifier_kinds, denoising_loss, fit_bundle, split_in_halves
 from diffusion.headroom import Candidate, FormResult
 from diffusion.optimisation import Recipe, run_training
 from diffusion.rewards import PRICE_FORMS, RewardConfig
+from diffusion.solvers import DpmSolver
 
 torch.set_num_threads(1)
 
@@ -96,27 +100,62 @@ def stripes(count: int, seed: int) -> Split:
 
 def test_a_small_bundle_from_start_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The parts are real; a few CPU-seconds of training only cannot make them good."""
-    monkeypatch.setattr(fitting, "REQUIRED_ACCURACY", 0.2)
+    monkeypatch.setattr(assembling, "REQUIRED_ACCURACY", 0.2)
     monkeypatch.setattr(diffusion.bundle, "MINIMUM_ACCURACY", 0.2)
     monkeypatch.setattr(fitting, "SNAPSHOT_EVERY", 1)
+    monkeypatch.setattr(assembling, "WEAK_GUIDANCE", (1.0,))
     monkeypatch.setattr(headroom, "grid", small_grid)
     monkeypatch.setattr(refinement, "EVALUATIONS_OF_ONE", 1)
     monkeypatch.setattr(refinement, "EVALUATIONS_OF_MORE", 3)
     monkeypatch.setattr(headroom, "choose", choose_first)
     data = Dataset("stripes", ("down", "across", "both"), stripes(240, 0), stripes(120, 1), {})
     config = FitConfig(
-        denoiser_minutes=0.02, classifier_minutes=0.05, headroom_latents=24, curve_latents=12
+        image_size=16,
+        denoiser_minutes=0.02,
+        classifier_minutes=0.05,
+        headroom_latents=24,
+        curve_latents=12,
+        realism_latents=12,
+        num_steps=3,
     )
     lines: list[str] = []
     card = fit_bundle(data, tmp_path, config, lines.append)
     bundle = load_bundle(tmp_path)
     assert bundle.card == card
+    assert card.name == "stripes-16"
     assert set(card.accuracies) == {"proxy", "judge_0", "judge_1"}
     assert {path.name for path in tmp_path.iterdir()} >= {"curve.csv", "headroom.csv"}
     assert "| CFG_0 |" in (tmp_path / "MODEL_CARD.md").read_text()
     assert bundle.denoiser.unet.conv_in.weight.dtype == torch.float32
     assert json.loads((tmp_path / "card.json").read_text())["made"]["config"]["seed"] == 0
     assert any(line.startswith("curve: step") for line in lines)
+    assert bundle.sampler(10).solver == card.solver == DpmSolver()
+    seen = card.made["realism"]["1"]
+    assert 0 < seen["AlexNet"]["real"] < seen["AlexNet"]["generated"]
+
+    again = assemble_again(data, tmp_path, 12, lines.append)
+    assert again.checksums == card.checksums
+    assert again.accuracies == card.accuracies
+    assert again.made["config"] == {**card.made["config"], "headroom_latents": 12}
+    assert load_bundle(tmp_path).card == again
+    with pytest.raises(ValueError, match="point --data to the same"):
+        assemble_again(dataclasses.replace(data, checksums={"x": "0"}), tmp_path, 12, print)
+
+
+def test_half_precision_hardly_changes_the_loss_and_not_the_weights_type() -> None:
+    torch.manual_seed(0)
+    model = PixelDenoiser(PixelDenoiserConfig(num_classes=3, channels=(8, 16)))
+    data, losses = stripes(64, 0), []
+    precisions: list[Precision] = ["fp32", "bf16"]
+    for precision in precisions:
+        loss = denoising_loss(model, data, precision)(torch.Generator().manual_seed(1))
+        losses.append(float(loss.detach()))
+    loss.backward()
+    assert losses[1] == pytest.approx(losses[0], rel=0.01)
+    assert losses[1] != losses[0]
+    assert {weight.grad.dtype for weight in model.parameters() if weight.grad is not None} == {
+        torch.float32
+    }
 
 
 def small_grid() -> list[Candidate]:
@@ -128,8 +167,20 @@ def choose_first(results: list[FormResult]) -> tuple[RewardConfig, float, Reward
 
 
 def test_weak_classifiers_are_refused(tmp_path: Path) -> None:
+    torch.manual_seed(0)
     data = Dataset("x", ("a", "b", "c"), stripes(12, 0), stripes(12, 1), {})
     denoiser = PixelDenoiser(PixelDenoiserConfig(num_classes=3))
-    fit = fitting.Fit(data, tmp_path, FitConfig(), print)
-    with pytest.raises(ValueError, match=r"below 0\.88 test accuracy: \{'proxy': 0\.5\}"):
-        fitting.assemble(fit, denoiser, {}, {"proxy": 0.5})
+    kinds = classifier_kinds(16)
+    untrained = {name: CLASSIFIERS[kind](3).eval() for name, kind in kinds.items()}
+    fit = Fit(data, tmp_path, FitConfig(), print)
+    with pytest.raises(ValueError, match=r"below 0\.88 test accuracy: \{'proxy': 0\."):
+        assemble(fit, Networks(denoiser, untrained, kinds))
+
+
+def test_larger_pictures_are_folded_finely_and_halved_by_the_classifiers() -> None:
+    config = PixelDenoiserConfig.of_pictures(1, 28, 10)
+    assert (config.patch, config.channels) == (2, (24, 48))
+    assert PixelDenoiserConfig.of_pictures(3, 64, 2).patch == 4
+    assert PixelDenoiserConfig.of_pictures(1, 16, 10) == PixelDenoiserConfig()
+    assert classifier_kinds(28)["proxy"] == "strided_resnet"
+    assert classifier_kinds(16)["proxy"] == "resnet"

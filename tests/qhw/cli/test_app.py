@@ -35,6 +35,7 @@ COMMANDS = (
     "jobs cancel",
     "doctor",
     "fit",
+    "remeasure",
     "cache ls",
     "cache clear",
 )

@@ -12,18 +12,32 @@ from qhw.cli.app import app
 def test_a_fit_is_given_all_that_was_typed(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
     monkeypatch.setattr("qhw.commands.fit.fit_and_report", lambda *a, **k: calls.append((a, k)))
-    line = "fit --data d --dataset images --out b --size 32 --minutes 2.5 --seed 3"
+    line = "fit --data d --dataset images --out b --size 32 --minutes 2.5 --precision bf16 --seed 3"
     for typed in (line, "fit --data d"):
         assert CliRunner().invoke(app, typed.split()).exit_code == 0
     assert calls == [
-        (("images", Path("d"), Path("b")), {"size": 32, "minutes": 2.5, "seed": 3}),
-        (("fashion-mnist", Path("d"), Path("bundle")), {"size": 16, "minutes": 59.5, "seed": 0}),
+        (
+            ("images", Path("d"), Path("b")),
+            {"size": 32, "minutes": 2.5, "precision": "bf16", "seed": 3},
+        ),
+        (
+            ("fashion-mnist", Path("d"), Path("bundle")),
+            {"size": 28, "minutes": 68.0, "precision": "fp32", "seed": 0},
+        ),
     ]
 
 
 @pytest.mark.parametrize("typed", ["fit", "fit --data d --size 7", "fit --data d --minutes 0"])
 def test_a_fit_without_data_or_out_of_range_is_refused(typed: str) -> None:
     assert CliRunner().invoke(app, typed.split()).exit_code == 2
+
+
+def test_a_bundle_is_measured_again_as_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+    monkeypatch.setattr("qhw.commands.fit.measure_again", lambda *a, **k: calls.append((a, k)))
+    typed = "remeasure --data d --bundle b --dataset images --latents 200"
+    assert CliRunner().invoke(app, typed.split()).exit_code == 0
+    assert calls == [(("images", Path("d"), Path("b")), {"latents": 200})]
 
 
 def test_the_cache_is_listed_and_cleared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

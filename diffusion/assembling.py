@@ -1,0 +1,343 @@
+"""Put a bundle together: measure trained networks, choose reward and CFG_0, write its files.
+
+It can be done again without training: what is measured follows from the weights alone.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from diffusion import headroom
+from diffusion.bundle import BundleCard, card_json, load_bundle, load_weights, sha256
+from diffusion.classifiers import Classifier
+from diffusion.datasets import Dataset, shrink
+from diffusion.denoisers import PixelDenoiser
+from diffusion.environment import GuidanceEnvironment, draw_labels, draw_latents
+from diffusion.imagenet_features import ImageNetFeatures
+from diffusion.metrics import FloatArray, GaussianReference
+from diffusion.model_card import model_card
+from diffusion.optimisation import Report
+from diffusion.realism import Eye, Realism, realism
+from diffusion.sampler import GuidedSampler
+from diffusion.solvers import DpmSolver
+
+REQUIRED_ACCURACY = 0.88
+HEADROOM_SEED, CURVE_SEED, REALISM_SEED = 777_000, 888_000, 999_000
+REFERENCES = 1000
+BETA_SCHEDULE, TRAIN_TIMESTEPS = "squaredcos_cap_v2", 1000
+SOLVER = DpmSolver()
+WEAK_GUIDANCE = (1.0, 1.25, 1.5)
+"""Constants whose pictures are compared with real ones, beside the best constant's."""
+
+
+Precision = Literal["fp32", "bf16"]
+"""What networks compute with while they are trained; pictures are always made in fp32."""
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """How a bundle is made.
+
+    Attributes:
+        image_size: Height and width of the pictures.
+        denoiser_minutes: CPU-minutes for the denoiser.
+        classifier_minutes: CPU-minutes for each of the three classifiers.
+        headroom_latents: Latents of the head-room table; half choose, half compare.
+        curve_latents: Latents of the training curve.
+        realism_latents: Pictures compared with as many real ones, half the test pictures at most.
+        num_steps: Denoising steps of every picture.
+        precision: ``bf16`` is for processors that compute with it (``avx512_bf16``): elsewhere it
+            is emulated, many times slower.
+        seed: Seed of everything random.
+    """
+
+    image_size: int = 28
+    denoiser_minutes: float = 50.0
+    classifier_minutes: float = 6.0
+    headroom_latents: int = 1000
+    curve_latents: int = 500
+    realism_latents: int = 2000
+    num_steps: int = 10
+    precision: Precision = "fp32"
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A bundle in the making.
+
+    Attributes:
+        dataset: Pictures, of the size of the bundle.
+        out: The bundle's folder; unfinished training lies in `work` below it.
+        config: Budgets and seeds.
+        report: Prints a line of progress.
+    """
+
+    dataset: Dataset
+    out: Path
+    config: FitConfig
+    report: Report
+
+    @property
+    def work(self) -> Path:
+        """Folder of unfinished training."""
+        return self.out / "work"
+
+    def sampler(self, denoiser: PixelDenoiser) -> GuidedSampler:
+        """A sampler with the noise schedule of training."""
+        return GuidedSampler(
+            denoiser, self.config.num_steps, TRAIN_TIMESTEPS, BETA_SCHEDULE, solver=SOLVER
+        )
+
+    @property
+    def realism_pictures(self) -> int:
+        """How many pictures are compared with as many real ones, twice."""
+        return min(self.config.realism_latents, len(self.dataset.test.labels) // 2)
+
+    def draw(self, count: int, stream: int, denoiser: PixelDenoiser) -> tuple[Tensor, Tensor]:
+        """Latents (count, C, H, W) of a stream of their own, and labels (count,)."""
+        latents = draw_latents(count, stream + self.config.seed, denoiser.sample_shape)
+        return latents, draw_labels(count, denoiser.num_classes)
+
+
+@dataclass(frozen=True)
+class Networks:
+    """What was trained.
+
+    Attributes:
+        denoiser: The diffusion model.
+        classifiers: By their names in the bundle: proxy, judge_0, judge_1.
+        kinds: Their kinds, by the same names.
+    """
+
+    denoiser: PixelDenoiser
+    classifiers: dict[str, Classifier]
+    kinds: dict[str, str]
+
+    @property
+    def proxy(self) -> Classifier:
+        """The classifier that rewards."""
+        return self.classifiers["proxy"]
+
+
+@dataclass(frozen=True)
+class HeadRoom:
+    """What guidance can gain, and what follows from it.
+
+    Attributes:
+        trials: Every candidate of the grid, played.
+        labels: (N,) of the latents they were played on.
+        results: The best of every price form.
+        state_mean: (6,) of the environment's states.
+        state_sd: (6,) of the same.
+    """
+
+    trials: list[headroom.Trial]
+    labels: Tensor
+    results: list[headroom.FormResult]
+    state_mean: tuple[float, ...]
+    state_sd: tuple[float, ...]
+
+
+def assemble(fit: Fit, networks: Networks) -> BundleCard:
+    """Measure head-room and realism, choose reward and CFG_0 by the rule, and write the bundle.
+
+    The weights and `curve.csv` must lie in the folder already.
+
+    Raises:
+        ValueError: If a classifier is below 88 % test accuracy, or the table leaves no price form.
+    """
+    accuracies = measure_accuracies(fit, networks)
+    dataset, out = fit.dataset, fit.out
+    real = headroom.proxy_features(networks.proxy, _real_pictures(fit, 5000))
+    room = measure_headroom(fit, networks, real)
+    reward, base, chosen = headroom.choose(room.results)
+    _write_csv(out / "headroom.csv", headroom.table_rows(room.trials, real, room.labels))
+    realisms = measure_realism(fit, networks, (*WEAK_GUIDANCE, chosen.constant))
+    _write_references(fit)
+    card = BundleCard(
+        name=f"{dataset.name}-{fit.config.image_size}",
+        class_names=dataset.class_names,
+        denoiser=networks.denoiser.describe(),
+        classifiers=networks.kinds,
+        accuracies=accuracies,
+        num_train_timesteps=TRAIN_TIMESTEPS,
+        beta_schedule=BETA_SCHEDULE,
+        num_steps=fit.config.num_steps,
+        cfg_base=base,
+        state_mean=room.state_mean,
+        state_sd=room.state_sd,
+        reward=reward,
+        chosen=chosen,
+        made=_how_it_was_made(fit, room, realisms),
+        checksums={path.name: sha256(path) for path in sorted(out.glob("*.safetensors"))},
+        solver=SOLVER,
+    )
+    (out / "card.json").write_text(card_json(card), encoding="utf-8")
+    (out / "MODEL_CARD.md").write_text(model_card(card), encoding="utf-8")
+    return card
+
+
+def assemble_again(
+    dataset: Dataset, folder: Path, headroom_latents: int, report: Report
+) -> BundleCard:
+    """Measure a bundle's networks again and choose again; its weights and curve stay.
+
+    Args:
+        dataset: The pictures it was fitted to, of any size.
+        folder: The bundle.
+        headroom_latents: Latents of the head-room table.
+        report: Prints a line of progress.
+
+    Raises:
+        FileNotFoundError: If the folder holds no bundle.
+        ValueError: If it was fitted to other files, or as `assemble`.
+    """
+    bundle = load_bundle(folder)
+    made = bundle.card.made
+    if made["data_sha256"] != dataset.checksums:
+        raise ValueError(
+            f"{folder} was fitted to files of SHA-256 {made['data_sha256']}, these have "
+            f"{dataset.checksums}: point --data to the same"
+        )
+    config = FitConfig(**{**made["config"], "headroom_latents": headroom_latents})
+    classifiers = {
+        "proxy": bundle.proxy,
+        **{f"judge_{place}": judge for place, judge in enumerate(bundle.judges)},
+    }
+    fit = Fit(shrink(dataset, config.image_size), folder, config, report)
+    return assemble(fit, Networks(bundle.denoiser, classifiers, bundle.card.classifiers))
+
+
+def measure_accuracies(fit: Fit, networks: Networks) -> dict[str, float]:
+    """Test accuracy of every classifier, in [0, 1].
+
+    Raises:
+        ValueError: If one is too weak for a reward or a judgement.
+    """
+    test = fit.dataset.test
+    images = test.images.float() / 255
+    accuracies = {
+        name: headroom.accuracy(classifier, images, test.labels)
+        for name, classifier in networks.classifiers.items()
+    }
+    fit.report(f"test accuracies: {accuracies}")
+    weak = {name: value for name, value in accuracies.items() if value < REQUIRED_ACCURACY}
+    if weak:
+        raise ValueError(f"below {REQUIRED_ACCURACY} test accuracy: {weak}: train longer")
+    return accuracies
+
+
+def measure_headroom(fit: Fit, networks: Networks, real: FloatArray) -> HeadRoom:
+    """Play constants and rules, and find the best of every price form.
+
+    Args:
+        fit: Sizes and seeds.
+        networks: Denoiser and proxy.
+        real: (M, F) the proxy's features of real pictures.
+    """
+    sampler, proxy = fit.sampler(networks.denoiser), networks.proxy
+    environment = GuidanceEnvironment(sampler, proxy, headroom.NEUTRAL_REWARD, 3.0).widened()
+    latents, labels = fit.draw(fit.config.headroom_latents, HEADROOM_SEED, networks.denoiser)
+
+    def tell(trial: headroom.Trial) -> None:
+        name = f"lo {trial.candidate.low:g}, k {trial.candidate.slope:g}"
+        correct, unpriced = trial.correct.mean(), trial.unpriced.mean()
+        fit.report(f"{name}: accuracy {correct:.3f}, return {unpriced:.3f}")
+
+    def play(candidate: headroom.Candidate, first: int) -> headroom.Trial:
+        here = latents[:first], labels[:first]
+        return headroom.try_candidates(environment, proxy, [candidate], *here, tell)[0]
+
+    trials = headroom.try_candidates(environment, proxy, headroom.grid(), latents, labels, tell)
+    typical = headroom.play_candidate(environment, headroom.Candidate(2.0, 2.0), latents, labels)
+    results = headroom.compare_forms(trials, real, play)
+    return HeadRoom(trials, labels, results, *headroom.state_statistics(typical))
+
+
+def measure_realism(
+    fit: Fit, networks: Networks, constants: Sequence[float]
+) -> dict[float, dict[str, Realism]]:
+    """How far pictures are from real ones: guidance to eye to distances."""
+    count = fit.realism_pictures
+    real = _real_pictures(fit, 2 * count)
+    eyes: dict[str, Eye] = {"proxy": networks.proxy.features, "AlexNet": ImageNetFeatures()}
+    found = {}
+    for guidance in constants:
+        images = _pictures(fit, networks.denoiser, guidance, count, REALISM_SEED)
+        found[guidance] = realism(images, real, eyes)
+        fit.report(f"constant {guidance:g}: {found[guidance]}")
+    return found
+
+
+def write_curve(fit: Fit, denoiser: PixelDenoiser) -> None:
+    """Write AlexNet's Frechet distance without extra guidance (g = 1), snapshot by snapshot."""
+    eye, count = ImageNetFeatures(), fit.config.curve_latents
+    reference = GaussianReference.of(eye(_real_pictures(fit, 5000)))
+    rows = [["step", "CPU-seconds", "AlexNet frechet"]]
+    for path in sorted(fit.work.glob("snapshot-*.safetensors")):
+        _, step, seconds = path.stem.split("-")
+        snapshot = load_weights(PixelDenoiser(denoiser.config), path)
+        distance = reference.distance(eye(_pictures(fit, snapshot, 1.0, count, CURVE_SEED)))
+        rows.append([str(int(step)), seconds, f"{distance:.3f}"])
+        fit.report(f"curve: step {int(step)}, AlexNet Frechet distance {distance:.3f}")
+    _write_csv(fit.out / "curve.csv", rows)
+
+
+def _real_pictures(fit: Fit, count: int) -> Tensor:
+    """The first test pictures (count, c, h, w) in [0, 1]."""
+    return fit.dataset.test.images[:count].float() / 255
+
+
+def _pictures(
+    fit: Fit, denoiser: PixelDenoiser, guidance: float, count: int, stream: int
+) -> Tensor:
+    """Pictures (count, c, h, w) in [0, 1] under one constant guidance."""
+    sampler = fit.sampler(denoiser)
+    latents, labels = fit.draw(count, stream, denoiser)
+    batches = zip(latents.split(64), labels.split(64), strict=True)
+    return torch.cat([denoiser.decode(sampler.sample(x, y, guidance)) for x, y in batches])
+
+
+def _write_csv(path: Path, rows: Sequence[Sequence[str]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)
+
+
+def _write_references(fit: Fit) -> None:
+    test = fit.dataset.test
+    last = test.pick(torch.arange(len(test.labels))[-REFERENCES:])
+    tensors = {"images": last.images.contiguous(), "labels": last.labels.contiguous()}
+    save_file(tensors, fit.out / "references.safetensors")
+
+
+def _how_it_was_made(
+    fit: Fit, room: HeadRoom, realisms: dict[float, dict[str, Realism]]
+) -> dict[str, object]:
+    name, config = fit.dataset.name, fit.config
+    minutes = config.denoiser_minutes + 3 * config.classifier_minutes
+    return {
+        "command": f"qhw fit --dataset {name} --data DIR --size {config.image_size} "
+        f"--minutes {minutes:g} --precision {config.precision} --seed {config.seed}",
+        "config": dataclasses.asdict(config),
+        "data_sha256": fit.dataset.checksums,
+        "python": platform.python_version(),
+        "versions": {package: metadata.version(package) for package in ("torch", "diffusers")},
+        "price_forms": [dataclasses.asdict(result) for result in room.results],
+        "realism_pictures": fit.realism_pictures,
+        "realism": {
+            f"{guidance:g}": {eye: dataclasses.asdict(seen) for eye, seen in eyes.items()}
+            for guidance, eyes in realisms.items()
+        },
+    }
