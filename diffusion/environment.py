@@ -60,6 +60,21 @@ class StepResult:
     terms: dict[str, Tensor]
 
 
+@dataclass(frozen=True)
+class Moment:
+    """What a step begins with.
+
+    Attributes:
+        step: 0 for the first, noisiest step.
+        latents: (N, C, H, W) at that step's noise level.
+        prediction: The noise seen in them.
+    """
+
+    step: int
+    latents: Tensor
+    prediction: NoisePrediction
+
+
 @dataclass(eq=False, repr=False)
 class GuidanceEnvironment:
     """N images denoised side by side, each under the guidance its action asks for.
@@ -230,6 +245,16 @@ class GuidanceEnvironment:
         """Turn actions, clipped or not, into the guidance they give: g = clip(CFG_0 + clip(a))."""
         return (self.cfg_base + self.clip_actions(actions)).clamp(*self.guidance_range)
 
+    @property
+    def moment(self) -> Moment:
+        """What the next step begins with.
+
+        Raises:
+            EpisodeError: If there is no episode, or it has ended.
+        """
+        self._require(0 <= self._step < self.num_steps, "no episode is under way: call reset first")
+        return Moment(self._step, self._latents, self._prediction)
+
     @torch.no_grad()
     def foresee(self, guidance: float) -> Tensor:
         """The proxy's log p(y | D(g)) (N,) of the clean pictures that a guidance would predict now.
@@ -237,10 +262,9 @@ class GuidanceEnvironment:
         Raises:
             EpisodeError: If there is no episode, or it has ended.
         """
-        self._require(0 <= self._step < self.num_steps, "no episode is under way: call reset first")
-        scale = torch.full_like(self._action, guidance)
-        noise = self._prediction.guided(scale)
-        clean = self.sampler.predicted_clean(self._latents, self._step, noise)
+        now = self.moment
+        noise = now.prediction.guided(torch.full_like(self._action, guidance))
+        clean = self.sampler.predicted_clean(now.latents, now.step, noise)
         return self._look(self.sampler.denoiser.decode(clean))
 
     @property

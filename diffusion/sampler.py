@@ -168,7 +168,7 @@ class GuidedSampler:
     @torch.no_grad()
     def predicted_clean(self, latents: Tensor, step: int, noise: Tensor) -> Tensor:
         """Predict the clean latents (N, C, H, W) if ``noise`` is what was added; clipped alike."""
-        level = self._level(step)
+        level = self.level(step)
         clean = (latents - level.sigma * noise) / level.alpha
         return clean.clamp(-1.0, 1.0) if self.clip_sample else clean
 
@@ -195,12 +195,12 @@ class GuidedSampler:
         """Second order between the first and the last step; the last one ends at the picture."""
         if step + 1 == self.num_steps:
             return clean
-        at, to = self._level(step), self._level(step + 1)
+        at, to = self.level(step), self.level(step + 1)
         if step == 0:
             return dpm_solver_step(latents, clean, at, to)
         if before is None:
             raise ValueError(f"step {step} of DPM-Solver++ needs what step {step - 1} predicted")
-        middle = second_order(clean, before, (self._level(step - 1), at, to))
+        middle = second_order(clean, before, (self.level(step - 1), at, to))
         return dpm_solver_step(latents, middle, at, to)
 
     def _expand_schedule(self, guidance: Tensor | float, count: int) -> Tensor:
@@ -217,14 +217,14 @@ class GuidedSampler:
             )
         return schedule.expand(wanted)
 
-    def _level(self, step: int) -> Level:
+    def level(self, step: int) -> Level:
         """Signal and noise amplitude (sqrt(alpha_bar), sqrt(1 - alpha_bar)) of one step."""
         alpha_bar = float(self._alpha_bar[self.timesteps[step]])
         return Level(alpha_bar**0.5, (1.0 - alpha_bar) ** 0.5)
 
     def _as_noise(self, latents: Tensor, step: int, output: Tensor) -> Tensor:
         """Turn the denoiser's output into noise; guidance commutes with this affine map."""
-        level = self._level(step)
+        level = self.level(step)
         if self.denoiser.prediction_type == "v_prediction":
             return level.alpha * output + level.sigma * latents
         if self.denoiser.prediction_type == "sample":

@@ -5,7 +5,7 @@ noisiest; or (T, N), if images differ. Ramps have the mean they are asked for, s
 with the constant of the same mean: steps are read at their mid-points u = (i + 1/2) / T.
 
 Sources: constant, Ho and Salimans, arXiv 2207.12598; ramps, Wang et al., arXiv 2404.13040; limited
-interval, Kynkaanniemi et al., arXiv 2404.07724.
+interval, Kynkaanniemi et al., arXiv 2404.07724; exponential, C2FG, arXiv 2603.08155.
 """
 
 from __future__ import annotations
@@ -55,6 +55,11 @@ def interval(
     progress = _progress(num_steps, rising=True)
     inside = (progress >= start) & (progress < stop)
     return torch.where(inside, float(guidance), float(outside))
+
+
+def exponential(num_steps: int, clean: float, decay: float) -> Tensor:
+    """Rise as clean exp(-decay t) towards the clean picture, t from 1 for noise to 0; (T,)."""
+    return clean * torch.exp(-decay * _progress(num_steps, rising=False))
 
 
 def random_matched(

@@ -117,6 +117,10 @@ def evaluate(
             min=20, help=described("Paired latents", "default: 2,000; on a device the run's own")
         ),
     ] = None,
+    full: Annotated[
+        bool,
+        typer.Option("--full", help="Published guidance too, tuned first: minutes, once."),
+    ] = False,
     runs: RunsOption = Path("runs"),
     typed: Settings,
 ) -> None:
@@ -130,7 +134,7 @@ def evaluate(
     run, count = run_to_evaluate(run_path or runs / "latest", latents, hardware)
     from qhw.commands.evaluate import evaluate_run
 
-    evaluate_run(run, count, full=True)
+    evaluate_run(run, count, full=True, published=full)
 
 
 @takes(BACKEND.only("device", "noise_scale", "shots", "mitigation").of_run)

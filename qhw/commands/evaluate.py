@@ -17,6 +17,7 @@ from qhw.console import plain_table, print_facts, signed
 from qhw.devices.session import Display, paid_session
 from qhw.evaluation.arms import Arms
 from qhw.evaluation.beside_baselines import OUTSIDE, Row, compare_arms, gap_advice
+from qhw.evaluation.citations import citations
 from qhw.evaluation.eyes import DIVERSITY_EYE, EYES
 from qhw.files import write_json
 from qhw.runs.directory import RunDirectory
@@ -39,6 +40,7 @@ def evaluate_run(
     latents: int,
     *,
     full: bool = False,
+    published: bool = False,
     backend: ExpectationBackend | None = None,
 ) -> Arms[Row]:
     """Evaluate a run's newest checkpoint, write `evaluation.json`, print the table.
@@ -49,6 +51,7 @@ def evaluate_run(
         run: A trained run.
         latents: Latents shared by all arms.
         full: Compare with every constant, ramp and random guidance too.
+        published: Compare with published guidance too; choosing its numbers takes minutes, once.
         backend: The one of one's own that the run was trained on, if it was.
 
     Raises:
@@ -57,7 +60,9 @@ def evaluate_run(
     paid = run.config.backend.takes_jobs
     with sole_use(run.path) if paid else nullcontext():
         command = f"evaluate --latents {latents}"
-        return evaluate_under_lock(run, latents, full=full, backend=backend, command=command)
+        return evaluate_under_lock(
+            run, latents, full=full, published=published, backend=backend, command=command
+        )
 
 
 @one_thread()
@@ -66,6 +71,7 @@ def evaluate_under_lock(
     latents: int,
     *,
     full: bool = False,
+    published: bool = False,
     backend: ExpectationBackend | None = None,
     command: str = RESUME,
 ) -> Arms[Row]:
@@ -77,7 +83,7 @@ def evaluate_under_lock(
     started = time.perf_counter()
     with paid_session(console, player.paid_backend, run.path):
         require_ledger(run, player.paid_backend, player.updates)
-        rows = compare_arms(player, latents, full=full, display=display)
+        rows = compare_arms(player, latents, full=full, published=published, display=display)
     footer = _footer(run, player, time.perf_counter() - started)
     warnings = gap_advice(rows)
     record = {
@@ -119,6 +125,7 @@ def print_comparison(
     for eye, looker in EYES.items():
         console.print(_eye(rows, eye, looker.described))
     console.print(HOW_TO_READ)
+    console.print(citations(row.name for row in rows))
     for line in warnings:
         console.print(line, style="yellow")
     print_facts(console, footer)

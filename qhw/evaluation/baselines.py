@@ -27,6 +27,7 @@ from qhw.errors import BundleError
 from qhw.evaluation.choices import Choices
 from qhw.evaluation.eyes import EYES
 from qhw.evaluation.judges import Judges, Outcome, PairedLatents, Score
+from qhw.evaluation.published import published
 from qhw.evaluation.setting import Setting, key_of, name_of
 from qhw.files import Cache, replace_file
 from qhw.training.player import Player
@@ -114,6 +115,16 @@ class Baselines:
             play = partial(play_schedule, self._environment, guidance=guidance)
             outcome = self._recall({"schedule": guidance.tolist()}, play)
             outcomes.append(NamedOutcome(name, outcome))
+        return outcomes
+
+    def published(self) -> list[NamedOutcome]:
+        """Published methods, their numbers chosen on other latents."""
+        outcomes = []
+        for method in published(self._environment, self._choices.constant().low):
+            point = self._choices.find(method.search)
+            facts = {"published": method.search.name, "numbers": point}
+            outcome = self._recall(facts, method.search.play(point))
+            outcomes.append(NamedOutcome(method.named(point), outcome))
         return outcomes
 
     def candidate(self, name: str, candidate: Candidate) -> Baseline:

@@ -80,13 +80,16 @@ class Row:
     views: dict[str, View]
 
 
-def compare_arms(player: Player, latents: int, *, full: bool, display: Display) -> Arms[Row]:
+def compare_arms(
+    player: Player, latents: int, *, full: bool, published: bool = False, display: Display
+) -> Arms[Row]:
     """Play every arm on the same latents and compare it with the constants.
 
     Args:
         player: The policy.
         latents: How many.
         full: Play random guidance, the ramps and every constant too.
+        published: And published methods, chosen for this setting first.
         display: Shows what a device does.
     """
     paired = evaluation_latents(player.bundle, latents)
@@ -95,6 +98,8 @@ def compare_arms(player: Player, latents: int, *, full: bool, display: Display) 
     with for_pictures(), display.status(f"evaluating on {latents} latents"):
         constants = baselines.constants()
         arms = _play(player, judges, baselines, full)
+        if published:
+            arms = replace(arms, others=(*arms.others, *baselines.published()))
     resamples = player.config.evaluation.bootstrap
     grid = [constant.outcome for constant in constants]
     counts = resample_counts(latents, resamples, seed=0)

@@ -52,6 +52,7 @@ class Search:
         coarse: Points that are tried on a part of the latents.
         steps: How far the neighbours of the best of them lie.
         bounds: Smallest and largest value of each number.
+        latents: As many as that, if the evaluation has no fewer.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Search:
     coarse: Sequence[Point]
     steps: Point
     bounds: Bounds
+    latents: int = MOST_LATENTS
 
 
 class Choices:
@@ -73,7 +75,7 @@ class Choices:
     def __init__(self, setting: Setting, latents: int, folders: Sequence[Path]) -> None:
         self._setting, self._folders = setting, folders
         self._environment = setting.environment.widened()
-        self._count = min(latents, MOST_LATENTS)
+        self._latents = latents
 
     def constant(self) -> Candidate:
         """The constant of the largest mean return."""
@@ -105,7 +107,7 @@ class Choices:
 
     def find(self, search: Search) -> Point:
         """The best numbers of a search, looked up or chosen now."""
-        key = self._key(search.name)
+        key = self._key(search)
         name = f"{name_of(key)}.json"
         for folder in self._folders:
             if (folder / name).exists():
@@ -115,9 +117,9 @@ class Choices:
         write_json(self._folders[-1] / name, {"key": key, "chosen": list(found)})
         return found
 
-    def _key(self, search: str) -> dict[str, Any]:
-        environment = self._environment
-        key = {**self._setting.facts(), "search": search, "choosing": self._count}
+    def _key(self, search: Search) -> dict[str, Any]:
+        environment, count = self._environment, min(self._latents, search.latents)
+        key = {**self._setting.facts(), "search": search.name, "choosing": count}
         return {**key, "cfg_base": environment.cfg_base} if self._setting.has_a_centre else key
 
     def _search(self, search: Search) -> Point:
@@ -125,12 +127,13 @@ class Choices:
             own = evaluation_latents(self._setting.bundle, count, CHOOSING_SEED)
             return float(search.play(point)(own.latents, own.labels).returns.double().mean())
 
-        refined = self._count >= FEWEST_REFINED
-        few = self._count // COARSE_SHARE if refined else self._count
+        count = min(self._latents, search.latents)
+        refined = count >= FEWEST_REFINED
+        few = count // COARSE_SHARE if refined else count
         start = max(search.coarse, key=lambda point: score(point, few))
         if not refined:
             return start
-        return refine(lambda point: score(point, self._count), start, search.steps, search.bounds)
+        return refine(lambda point: score(point, count), start, search.steps, search.bounds)
 
     def _by_rule(self, point: Point) -> Callable[..., Episode]:
         candidate = Candidate(*point)

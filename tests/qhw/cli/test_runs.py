@@ -76,8 +76,9 @@ def test_a_run_is_deployed_as_it_was_asked_for(calls: dict[str, Any]) -> None:
 def test_a_run_is_evaluated_on_as_many_latents_as_its_settings_say(calls: dict[str, Any]) -> None:
     type_in("evaluate runs/a --latents 40")
     assert calls["run_to_evaluate"] == (Path("runs/a"), 40, {})
-    assert calls["evaluate_run"] == ("a run", 33, {"full": True})
-    type_in("evaluate --runs elsewhere")
+    assert calls["evaluate_run"] == ("a run", 33, {"full": True, "published": False})
+    type_in("evaluate --full --runs elsewhere")
+    assert calls["evaluate_run"] == ("a run", 33, {"full": True, "published": True})
     assert calls["run_to_evaluate"] == (Path("elsewhere/latest"), None, {})
 
 
