@@ -36,8 +36,8 @@ def over(other: Callable[[Arms[Row]], Row]) -> Measure:
     return lambda rows: rows.policy.mean_return.estimate - other(rows).mean_return.estimate
 
 
-def at_equal_accuracy(eye: str) -> Measure:
-    return lambda rows: rows.policy.views[eye].equal_accuracy.estimate
+def at_equal_log_p(eye: str) -> Measure:
+    return lambda rows: rows.policy.views[eye].at_equal_log_p.estimate
 
 
 MEASURES: dict[str, Measure] = {
@@ -45,9 +45,9 @@ MEASURES: dict[str, Measure] = {
     "return, minus the best rule's": over(lambda rows: rows.rule),
     "return, minus its open loop's": over(lambda rows: rows.open_loop),
     "return, minus its shuffled guidance's": over(lambda rows: rows.shuffled),
-    "judge 1, Frechet at equal accuracy": at_equal_accuracy("judge_0"),
-    "judge 2, Frechet at equal accuracy": at_equal_accuracy("judge_1"),
-    "proxy, Frechet at equal accuracy": at_equal_accuracy("proxy"),
+    "judge 1, Frechet at equal log p": at_equal_log_p("judge_0"),
+    "judge 2, Frechet at equal log p": at_equal_log_p("judge_1"),
+    "proxy, Frechet at equal log p": at_equal_log_p("proxy"),
 }
 
 
@@ -99,7 +99,7 @@ def main() -> None:
 `qhw train --backend aer_noisy`, {transitions:,} transitions under the noise of
 `{settings.backend.device}`, seeds 0 to 4; evaluated on the same {LATENTS:,} latents. Written by
 `benchmarks/seeds.py`. Intervals are Student's t over seeds. Frechet distances: below 0 is better
-than any constant at the same accuracy in the same eye.
+than the constants of the same log p in the same eye.
 
 {table(results)}
 """

@@ -7,7 +7,7 @@ by taste and the judges stay unseen:
    of the latents: the best of a grid, refined from there. Both must lie inside the grid's bounds.
 2. On the other half the forms whose rule beats their constant in return are kept.
 3. Among them the one is taken whose rule has the smallest Frechet distance, in the proxy's
-   features, against the constants at equal proxy accuracy.
+   features, against the constants at equal log p of the proxy.
 4. CFG_0 is half-way between that rule's lo, or 1 where lo lies below, and that constant.
 
 Guidance is clipped at 1, so a lo below 1 guides like any other: g leaves 1 only once p has fallen
@@ -27,10 +27,10 @@ from torch import Tensor
 from diffusion.bundle import RewardChoice
 from diffusion.classifiers import Classifier
 from diffusion.comparison import (
+    ConstantCurve,
     Interval,
     ScoredArm,
     bootstrap_difference,
-    compare_at_equal_accuracy,
     resample_counts,
 )
 from diffusion.environment import GuidanceEnvironment
@@ -262,11 +262,14 @@ def _compare_form(
     rule = best_rule(chosen_by, [t.candidate for t in trials if t.candidate.slope != 0])
     ruled, held = (known.get(best) or play(best, size) for best in (rule, constant))
     gain = bootstrap_difference(ruled.returns(form)[half:], held.returns(form)[half:])
-    scored, *scored_constants = (
-        ScoredArm.of(t.correct[half:], t.features[half:], reference) for t in (ruled, *constants)
-    )
-    counts = resample_counts(len(scored.correct), resamples=1000, seed=0)
-    compared = compare_at_equal_accuracy(scored, scored_constants, counts)
+    counts = resample_counts(size - half, resamples=1000, seed=0)
+
+    def scored(trial: Trial) -> ScoredArm:
+        correct, log_probability = trial.correct[half:], trial.log_probability[half:]
+        return ScoredArm.of(correct, log_probability, trial.features[half:], reference)
+
+    curve = ConstantCurve.through({t.candidate.low: scored(t) for t in constants}, counts)
+    compared = curve.beside(scored(ruled))
     inside = _inside(constant.low, CONSTANT_GRID) and (
         _inside(rule.low, LOW_GRID) and _inside(rule.slope, SLOPE_GRID)
     )

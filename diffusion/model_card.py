@@ -57,7 +57,7 @@ their own, and judged by the proxy alone.
    features, against the constants at equal proxy accuracy.
 4. CFG_0 is half-way between that rule's lo, or 1 where lo lies below, and that constant.
 
-| price form | best constant | best rule | gain in return | Frechet at equal accuracy | inside |
+| price form | best constant | best rule | gain in return | Frechet at equal log p | inside |
 |---|---|---|---|---|---|
 {_form_rows(made["price_forms"])}
 

@@ -63,6 +63,11 @@ def signed(interval: Interval, digits: int = 3) -> str:
     return f"{estimate} [{low}, {high}]"
 
 
+def resolved(interval: Interval, resolution: float) -> str:
+    """As `signed` with two digits, and a ~ where it is not told from 0 at that resolution."""
+    return signed(interval, 2) + (" " if interval.is_beyond(resolution) else "~")
+
+
 def moment(seconds: float) -> str:
     """A time on our own clock, such as `2026-08-01 12:03:44 UTC`."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

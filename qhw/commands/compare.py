@@ -18,14 +18,15 @@ from rich.table import Table
 from diffusion.comparison import resample_counts
 from qhw.backends.facts import NO_BACKEND, BackendFacts
 from qhw.config import RunConfig
-from qhw.console import from_here, listing, plain_table, print_facts, signed
+from qhw.console import from_here, listing, plain_table, print_facts, resolved, signed
 from qhw.devices.session import Display
 from qhw.errors import ConfigError
 from qhw.evaluation import plots
 from qhw.evaluation.baselines import Baselines
 from qhw.evaluation.beside_baselines import OUTSIDE
+from qhw.evaluation.beside_constants import beside_constants
 from qhw.evaluation.judges import Judges, evaluation_latents
-from qhw.evaluation.pairs import EqualAccuracy, Metric, alikeness, equal_accuracy, metrics
+from qhw.evaluation.pairs import AtEqualLogP, Metric, alikeness, at_equal_log_p, metrics
 from qhw.evaluation.playing import play_policy
 from qhw.files import write_json
 from qhw.known import refuse_unknown
@@ -45,9 +46,11 @@ HOW_TO_READ = (
     "B minus A is paired over the same latents; intervals are 95 %: one that holds 0 does not tell "
     "A from B, and of twenty one misses by chance. log p and accuracy: higher is better; Frechet: "
     "lower is better, the larger the fewer the latents, and fair between A and B only at equal "
-    "accuracy, so the second table sets each beside constant guidance of its own accuracy: below 0 "
-    "is better than any constant, and B minus A below 0 says that B gains more. * an accuracy lies "
-    "outside the constants' range, so the nearest constant is compared."
+    "log p, so the second table sets each beside constant guidance of its own log p in that eye: "
+    "below 0 is better than the constants of that log p, and B minus A below 0 says that B gains "
+    "more. Placebos are constants that are not among those compared with: what is no larger than "
+    "what they read (~), or holds 0, is no difference. * no constant reaches a log p, so the one "
+    "of the highest is compared. AlexNet names no classes: its log p is the mean of the judges'."
 )
 NO_RETURNS = "The runs were rewarded differently, so their returns are not compared."
 
@@ -100,7 +103,7 @@ class Comparison:
         latents: How many both policies played.
         settings: The settings that differ.
         metrics: Numbers of both policies, and their paired differences.
-        equal_accuracy: Both policies beside constant guidance, one row for each eye.
+        at_equal_log_p: Both policies beside constant guidance, one row for each eye.
         alike: How alike the pictures of the same latent are: name to estimate, low and high.
         returns_compared: Whether both were rewarded alike, so that returns can be compared.
     """
@@ -108,7 +111,7 @@ class Comparison:
     latents: int
     settings: list[Difference]
     metrics: list[Metric]
-    equal_accuracy: list[EqualAccuracy]
+    at_equal_log_p: list[AtEqualLogP]
     alike: dict[str, Any]
     returns_compared: bool
 
@@ -202,22 +205,21 @@ def _compare(a: Side, b: Side, latents: int, folder: Path, display: Display) -> 
     with for_pictures(), display.status(f"playing both on {latents} latents"):
         episodes = [play_policy(side.player, paired, "compare") for side in (a, b)]
         outcomes = [judges.judge(episode, paired.labels) for episode in episodes]
-        constants = Baselines.of(a.player, judges, paired).constants()
+        resamples = a.player.config.evaluation.bootstrap
+        counts = resample_counts(latents, resamples, seed=0)
+        constants = beside_constants(Baselines.of(a.player, judges, paired), counts)
     names = a.player.bundle.card.class_names
     titles = [names[int(label)] for label in paired.labels[:PICTURES]]
     headings = f"A: {a.run.name}", f"B: {b.run.name}"
     panels = {h: e.images[:PICTURES] for h, e in zip(headings, episodes, strict=True)}
     plots.picture_grid(folder / "pictures.png", panels, titles)
-    grid = [constant.outcome for constant in constants]
-    resamples = a.player.config.evaluation.bootstrap
-    counts = resample_counts(latents, resamples, seed=0)
     alike = alikeness(episodes[0].images, episodes[1].images, resamples)
     rewarded_alike = _reward(a) == _reward(b)
     return Comparison(
         latents=latents,
         settings=differences(a.run.config, b.run.config),
         metrics=metrics(outcomes[0], outcomes[1], counts, returns=rewarded_alike),
-        equal_accuracy=equal_accuracy(outcomes[0], outcomes[1], grid, counts),
+        at_equal_log_p=at_equal_log_p(outcomes[0], outcomes[1], constants),
         alike={name: asdict(interval) for name, interval in alike.items()},
         returns_compared=rewarded_alike,
     )
@@ -243,7 +245,9 @@ def print_runs(
     console.print(metrics_table(comparison.metrics, comparison.latents))
     if not comparison.returns_compared:
         console.print(NO_RETURNS, style="yellow")
-    console.print(equal_accuracy_table(comparison.equal_accuracy))
+    console.print(equal_log_p_table(comparison.at_equal_log_p))
+    console.print("Not resolved (~) is what the placebos read, up to:")
+    print_facts(console, {row.eye: f"{row.resolution:.2f}" for row in comparison.at_equal_log_p})
     alike = {
         name: f"{i['estimate']:.3f} [{i['low']:.3f}, {i['high']:.3f}]"
         for name, i in comparison.alike.items()
@@ -273,12 +277,12 @@ def metrics_table(metrics: Sequence[Metric], latents: int) -> Table:
     return table
 
 
-def equal_accuracy_table(rows: Sequence[EqualAccuracy]) -> Table:
+def equal_log_p_table(rows: Sequence[AtEqualLogP]) -> Table:
     """Each policy beside the constants, one eye per line."""
-    title = "Frechet distance minus the constants' at equal accuracy"
+    title = "Frechet distance minus the constants' at equal log p"
     table = plain_table(title, "A", "B", "B minus A")
     for row in rows:
         mark = "*" if row.outside > OUTSIDE else " "
-        distances = (signed(value, 2) for value in (row.first, row.second, row.difference))
-        table.add_row(row.eye + mark, *distances)
+        distances = (row.first, row.second, row.difference)
+        table.add_row(row.eye + mark, *(resolved(each, row.resolution) for each in distances))
     return table

@@ -11,14 +11,16 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from diffusion.comparison import Interval
 from policy import ExpectationBackend
 from qhw.backends.facts import NO_BACKEND
-from qhw.console import plain_table, print_facts, signed
+from qhw.console import plain_table, print_facts, resolved, signed
 from qhw.devices.session import Display, paid_session
 from qhw.evaluation.arms import Arms
 from qhw.evaluation.beside_baselines import OUTSIDE, Row, compare_arms, gap_advice
 from qhw.evaluation.citations import citations
-from qhw.evaluation.eyes import DIVERSITY_EYE, EYES
+from qhw.evaluation.eyes import ALL_EYES, DIVERSITY_EYE
+from qhw.evaluation.likeness import MEASURES, PER_CLASS, REAL, SAME_LATENT
 from qhw.files import write_json
 from qhw.runs.directory import RunDirectory
 from qhw.runs.lock import sole_use
@@ -27,11 +29,24 @@ from qhw.training.player import Player
 from qhw.training.reopening import RESUME, requester_of, require_ledger
 
 HOW_TO_READ = (
-    "Frechet: distance to real pictures in that eye's features, lower is better. 'at equal "
-    "accuracy': that distance minus the constants' at the same accuracy in the same eye; below 0 "
-    "is better than any constant. * the accuracy lies outside the constants' range, so the "
-    "nearest constant is compared. Diversity: mean distance within a class. Intervals are 95 %, "
-    "over latents, for this one training run."
+    "Frechet: distance to real pictures in that eye's features, lower is better. 'at equal log p': "
+    "that distance minus the constants' at the same mean log p in the same eye; below 0 is better "
+    "than the constants of that log p. The placebos are constants that are not among those "
+    "compared with, so what they read is how exact the comparison is: ~ is not resolved, since it "
+    "is no larger than that or its interval holds 0. * no constant reaches that log p, so the one "
+    "of the highest is compared. AlexNet names no classes: accuracy and log p there are the means "
+    "of the two judges'. Diversity: mean distance within a class. Intervals are 95 %, over "
+    "latents, for this one training run."
+)
+FEW = 2000
+"""Latents below which the unbiased kernel distance stands beside Frechet's, biased as 1/N."""
+DIGITS = (1, 3, 3)
+"""After the point, of each of `MEASURES`."""
+HOW_TO_READ_PAPER = (
+    "PSNR, SSIM: higher is more alike; LPIPS: lower. arXiv 2509.14163 reports them on so many "
+    "pictures. Against the same latent under the base guidance they say how far a way of guiding "
+    "moves a picture, not which is better. Real pictures of the class have neither pose nor cut in "
+    "common with what is sampled, so that blur wins. ± is half a 95 % interval."
 )
 
 
@@ -50,7 +65,7 @@ def evaluate_run(
     Args:
         run: A trained run.
         latents: Latents shared by all arms.
-        full: Compare with every constant, ramp and random guidance too.
+        full: Compare with every constant, ramp and random guidance too; the paper's metrics.
         published: Compare with published guidance too; choosing its numbers takes minutes, once.
         backend: The one of one's own that the run was trained on, if it was.
 
@@ -122,9 +137,13 @@ def print_comparison(
         cells = (signed(row.mean_return), signed(row.gain), f"{row.mean_guidance:.2f}")
         table.add_row(row.name, *cells)
     console.print(table)
-    for eye, looker in EYES.items():
+    for eye, looker in ALL_EYES.items():
         console.print(_eye(rows, eye, looker.described))
+    if latents < FEW:
+        console.print(_kernels(rows))
     console.print(HOW_TO_READ)
+    if rows.policy.likeness:
+        _print_paper_metrics(console, rows)
     console.print(citations(row.name for row in rows))
     for line in warnings:
         console.print(line, style="yellow")
@@ -132,14 +151,45 @@ def print_comparison(
 
 
 def _eye(rows: Arms[Row], eye: str, title: str) -> Table:
-    last = "at equal accuracy"
+    last = "at equal log p"
     headers = ("diversity", last) if eye == DIVERSITY_EYE else (last,)
-    table = plain_table(f"Seen by {title}", "accuracy", "log p", "Frechet", *headers)
+    resolution = rows.policy.views[eye].resolution
+    heading = f"Seen by {title}; resolution {resolution:.2f}"
+    table = plain_table(heading, "accuracy", "log p", "Frechet", *headers)
     for row in rows:
         view = row.views[eye]
         mark = "*" if view.outside > OUTSIDE else " "
         numbers = [f"{view.accuracy:.3f}", f"{view.log_probability:.3f}", f"{view.frechet:.2f}"]
         if eye == DIVERSITY_EYE:
             numbers.append(f"{row.diversity:.2f}")
-        table.add_row(row.name, *numbers, signed(view.equal_accuracy, 2) + mark)
+        table.add_row(row.name, *numbers, resolved(view.at_equal_log_p, resolution) + mark)
     return table
+
+
+def _kernels(rows: Arms[Row]) -> Table:
+    """Distances that few latents do not bias."""
+    title = "Kernel distance to real pictures, unbiased, x 1000"
+    table = plain_table(title, *(eye.title for eye in ALL_EYES.values()))
+    for row in rows:
+        table.add_row(row.name, *(f"{1000 * row.views[eye].kernel:.1f}" for eye in ALL_EYES))
+    return table
+
+
+def _print_paper_metrics(console: Console, rows: Arms[Row]) -> None:
+    base = rows.base.name
+    for reference, told in (
+        (SAME_LATENT, f"The paper's metrics against the same latent under {base}"),
+        (REAL, "The paper's metrics against real pictures of the class"),
+    ):
+        table = plain_table(f"{told}, {PER_CLASS} of each class", *MEASURES)
+        for row in rows:
+            values = (row.likeness[f"{reference}/{name}"] for name in MEASURES)
+            table.add_row(row.name, *map(_likeness, values, DIGITS))
+        console.print(table)
+    console.print(HOW_TO_READ_PAPER)
+
+
+def _likeness(value: Interval | None, digits: int) -> str:
+    if value is None:
+        return "itself"
+    return f"{value.estimate:.{digits}f} ±{(value.high - value.low) / 2:.{digits}f}"

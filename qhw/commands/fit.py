@@ -112,6 +112,7 @@ def store_baselines(folder: Path, console: Console) -> None:
         baselines = Baselines(bundle, judges, environment, paired, folder / FOLDER)
         with for_pictures():
             baselines.constants()
+            baselines.placebos()
             baselines.schedules()
             baselines.rule()
             baselines.greedy()

@@ -19,7 +19,7 @@ from qhw.devices.session import Display, paid_session
 from qhw.evaluation import plots
 from qhw.evaluation.eyes import EYES
 from qhw.evaluation.judges import Judges, evaluation_latents
-from qhw.evaluation.pairs import likeness
+from qhw.evaluation.likeness import likeness
 from qhw.evaluation.playing import play_policy, prepare_device
 from qhw.files import write_json
 from qhw.runs.deployment import DeploymentRecord

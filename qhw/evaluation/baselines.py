@@ -6,14 +6,15 @@ user's cache folder. Its key holds everything it depends on.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
@@ -21,18 +22,24 @@ from diffusion.bundle import Bundle
 from diffusion.comparison import ScoredArm
 from diffusion.environment import GuidanceEnvironment
 from diffusion.episodes import Episode, play_schedule
-from diffusion.headroom import CONSTANT_GRID, Candidate, play_candidate
+from diffusion.headroom import Candidate, play_candidate
 from diffusion.schedules import baseline_schedules
 from qhw.errors import BundleError
 from qhw.evaluation.choices import Choices
-from qhw.evaluation.eyes import EYES
+from qhw.evaluation.constant_grid import constants_within, placebos_within
+from qhw.evaluation.eyes import ALL_EYES
 from qhw.evaluation.judges import Judges, Outcome, PairedLatents, Score
+from qhw.evaluation.likeness import PaperMetrics
 from qhw.evaluation.published import published
 from qhw.evaluation.setting import Setting, key_of, name_of
 from qhw.files import Cache, replace_file
 from qhw.training.player import Player
 
 FOLDER = "baselines"
+LIKENESS = "likeness/"
+"""What columns of the paper's metrics begin with."""
+VERSION = 2
+"""Of what is stored: an outcome of another version is made anew. 1 had no stranger's eye."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +81,7 @@ class Baselines:
         self._folders = (bundle.folder / FOLDER, cache)
         self._setting = Setting(bundle, environment)
         self._choices = Choices(self._setting, len(paired.labels), self._folders)
+        self.paper_metrics = PaperMetrics(bundle, environment, paired)
 
     @classmethod
     def of(cls, player: Player, judges: Judges, paired: PairedLatents) -> Baselines:
@@ -102,8 +110,14 @@ class Baselines:
         return NamedOutcome("greedy feedback", self._recall({"greedy": asdict(greedy)}, play))
 
     def constants(self) -> list[Baseline]:
-        """The whole grid of constants."""
-        return [self.candidate(f"constant {g:g}", Candidate(g)) for g in CONSTANT_GRID]
+        """The grid of constants inside the guidance range, which everything is compared with."""
+        grid = constants_within(self._environment.guidance_range)
+        return [self.candidate(f"constant {g:g}", Candidate(g)) for g in grid]
+
+    def placebos(self) -> list[Baseline]:
+        """Constants between those of the grid: what is read for them is what cannot be told."""
+        between = placebos_within(self._environment.guidance_range)
+        return [self.candidate(f"placebo: g = {g:g}", Candidate(g)) for g in between]
 
     def schedules(self) -> list[NamedOutcome]:
         """Ramps and the limited interval, with the best constant as their mean (or inside)."""
@@ -137,6 +151,7 @@ class Baselines:
             **self._setting.facts(),
             "cfg_base": self._base,
             "latents": len(self.paired.labels),
+            "version": VERSION,
             "guidance": guidance,
         }
         name = f"{name_of(facts)}.safetensors"
@@ -144,7 +159,9 @@ class Baselines:
             if (folder / name).exists():
                 return read_outcome(folder / name)
         latents, labels = self.paired.latents, self.paired.labels
-        outcome = self._judges.judge(play(latents, labels), labels)
+        episode = play(latents, labels)
+        likeness = self.paper_metrics.measure(episode.images)
+        outcome = replace(self._judges.judge(episode, labels), likeness=likeness)
         path = self._folders[-1] / name
         write_outcome(path, outcome, key_of(facts))
         # What is recalled later was rounded on the way to the disk; be the same the first time.
@@ -156,10 +173,11 @@ def write_outcome(path: Path, outcome: Outcome, key: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     columns = {"returns": outcome.returns, "guidance": outcome.guidance}
     for eye, score in outcome.scores.items():
-        columns[f"{eye}/log_probability"] = score.log_probability
+        columns[f"{eye}/log_probability"] = score.arm.log_probability
         columns[f"{eye}/correct"] = score.arm.correct
         columns[f"{eye}/effect"] = score.arm.effect
-        columns[f"{eye}/scalars"] = np.array([score.arm.distance, score.diversity])
+        columns[f"{eye}/scalars"] = np.array([score.arm.distance, score.diversity, score.kernel])
+    columns |= {f"{LIKENESS}{name}": values for name, values in outcome.likeness.items()}
     tensors = {name: torch.from_numpy(column).float() for name, column in columns.items()}
     replace_file(path, save(tensors, metadata={"key": key}))
 
@@ -176,16 +194,18 @@ def read_outcome(path: Path) -> Outcome:
             columns = {name: file.get_tensor(name).double().numpy() for name in names}
     except SafetensorError as error:
         raise BundleError(f"{path} is damaged: {error}.", "Delete it; it is made anew.") from error
-    scores = {
-        eye: Score(
-            columns[f"{eye}/log_probability"],
-            ScoredArm(
-                columns[f"{eye}/correct"],
-                float(columns[f"{eye}/scalars"][0]),
-                columns[f"{eye}/effect"],
-            ),
-            float(columns[f"{eye}/scalars"][1]),
-        )
-        for eye in EYES
+    likeness = {
+        name.removeprefix(LIKENESS): column
+        for name, column in columns.items()
+        if name.startswith(LIKENESS)
     }
-    return Outcome(columns["returns"], columns["guidance"], scores)
+    scores = {eye: _score(columns, eye) for eye in ALL_EYES}
+    return Outcome(columns["returns"], columns["guidance"], scores, likeness)
+
+
+def _score(columns: Mapping[str, NDArray[np.float64]], eye: str) -> Score:
+    distance, spread, kernel = (float(scalar) for scalar in columns[f"{eye}/scalars"])
+    correct, log_probability, effect = (
+        columns[f"{eye}/{name}"] for name in ("correct", "log_probability", "effect")
+    )
+    return Score(ScoredArm(correct, log_probability, distance, effect), spread, kernel)

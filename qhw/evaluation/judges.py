@@ -1,9 +1,10 @@
-"""What one way of guiding makes of a set of latents, in the eyes of the proxy and both judges."""
+"""What one way of guiding makes of a set of latents, in every eye."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -15,8 +16,9 @@ from diffusion.classifiers import Classifier
 from diffusion.comparison import ScoredArm
 from diffusion.environment import draw_labels, draw_latents
 from diffusion.episodes import Episode
-from diffusion.metrics import GaussianReference, diversity
-from qhw.evaluation.eyes import EYES
+from diffusion.imagenet_features import ImageNetFeatures
+from diffusion.metrics import GaussianReference, diversity, kernel_distance
+from qhw.evaluation.eyes import EYES, HELD_OUT, STRANGER
 
 EVALUATION_SEED = 424_242
 """Latents of every evaluation; training and fitting draw from other streams."""
@@ -44,14 +46,14 @@ class Score:
     """A sight without its features: small enough to keep on disk.
 
     Attributes:
-        log_probability: (N,) nats.
-        arm: Correctness, Frechet distance to the real pictures, and each latent's part in it.
+        arm: Correctness, log p, Frechet distance to the real pictures, each latent's part in it.
         diversity: Mean feature distance within a class.
+        kernel: Unbiased kernel distance to the real pictures, for sets too small for Frechet's.
     """
 
-    log_probability: FloatArray
     arm: ScoredArm
     diversity: float
+    kernel: float
 
 
 @dataclass(frozen=True)
@@ -62,11 +64,13 @@ class Outcome:
         returns: (N,) undiscounted returns.
         guidance: (N,) mean over the steps of the guidance applied.
         scores: One per eye.
+        likeness: The paper's metrics of the first M latents, (M,) each; see `PaperMetrics`.
     """
 
     returns: FloatArray
     guidance: FloatArray
     scores: Mapping[str, Score]
+    likeness: Mapping[str, FloatArray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -90,8 +94,22 @@ def evaluation_latents(bundle: Bundle, count: int, seed: int = EVALUATION_SEED) 
     )
 
 
+@dataclass(frozen=True)
+class RealPictures:
+    """The real pictures in one eye: their features (M, F), and the Gaussian fitted to them."""
+
+    features: FloatArray
+    gaussian: GaussianReference
+
+    @classmethod
+    def seen(cls, features: Tensor) -> RealPictures:
+        """Keep features (M, F)."""
+        rows = _array(features)
+        return cls(rows, GaussianReference.of(rows))
+
+
 class Judges:
-    """The proxy and both judges, with the real pictures as each of them sees them.
+    """All eyes, with the real pictures as each of them sees them.
 
     Args:
         bundle: The model.
@@ -99,14 +117,10 @@ class Judges:
 
     def __init__(self, bundle: Bundle) -> None:
         self._eyes = dict(zip(EYES, (bundle.proxy, *bundle.judges), strict=True))
-        real = bundle.reference_images.float() / 255
-        self._references = {
-            name: GaussianReference.of(_array(_look(eye, real)[1]))
-            for name, eye in self._eyes.items()
-        }
+        self._images = bundle.reference_images
 
     def see(self, images: Tensor, labels: Tensor) -> dict[str, Sight]:
-        """Show pictures (N, c, h, w) in [0, 1] to every eye."""
+        """Show pictures (N, c, h, w) in [0, 1] to the classifiers."""
         sights = {}
         for name, eye in self._eyes.items():
             logits, features = _look(eye, images)
@@ -117,11 +131,38 @@ class Judges:
 
     def judge(self, episode: Episode, labels: Tensor) -> Outcome:
         """Score an episode's final pictures; needs two pictures of a class at least."""
-        scores = {}
-        for name, sight in self.see(episode.images, labels).items():
-            arm = ScoredArm.of(sight.correct, sight.features, self._references[name])
-            scores[name] = Score(sight.log_probability, arm, diversity(sight.features, labels))
+        sights = self.see(episode.images, labels)
+        sights[STRANGER] = self._strange_sight(episode.images, [sights[eye] for eye in HELD_OUT])
+        scores = {name: self._score(name, sight, labels) for name, sight in sights.items()}
         return Outcome(_array(episode.returns), _array(episode.guidance.mean(dim=0)), scores)
+
+    @cached_property
+    def _stranger(self) -> ImageNetFeatures:
+        return ImageNetFeatures()
+
+    @cached_property
+    def _real(self) -> dict[str, RealPictures]:
+        images = self._images.float() / 255
+        looks = {name: _look(eye, images)[1] for name, eye in self._eyes.items()}
+        looks[STRANGER] = self._stranger(images)
+        return {name: RealPictures.seen(features) for name, features in looks.items()}
+
+    def _strange_sight(self, images: Tensor, judges: Sequence[Sight]) -> Sight:
+        """The stranger's features; what it cannot say is the mean of what the judges say."""
+        return Sight(
+            log_probability=np.mean([sight.log_probability for sight in judges], axis=0),
+            correct=np.mean([sight.correct for sight in judges], axis=0),
+            features=_array(self._stranger(images)),
+        )
+
+    def _score(self, name: str, sight: Sight, labels: Tensor) -> Score:
+        real = self._real[name]
+        seen = sight.correct, sight.log_probability, sight.features
+        return Score(
+            arm=ScoredArm.of(*seen, real.gaussian),
+            diversity=diversity(sight.features, labels),
+            kernel=kernel_distance(sight.features, real.features),
+        )
 
 
 def _look(eye: Classifier, images: Tensor) -> tuple[Tensor, Tensor]:

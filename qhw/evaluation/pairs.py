@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,12 +14,11 @@ from diffusion.comparison import (
     ScoredArm,
     bootstrap_difference,
     bootstrap_mean,
-    compare_at_equal_accuracy,
 )
-from diffusion.lpips_distance import LpipsDistance
-from diffusion.metrics import psnr, ssim
-from qhw.evaluation.eyes import EYES
+from qhw.evaluation.beside_constants import BesideConstants
+from qhw.evaluation.eyes import ALL_EYES, EYES
 from qhw.evaluation.judges import Outcome
+from qhw.evaluation.likeness import likeness
 
 FloatArray = NDArray[np.float64]
 
@@ -41,15 +41,16 @@ class Metric:
 
 
 @dataclass(frozen=True)
-class EqualAccuracy:
-    """A policy's Frechet distance minus the constants' of the same accuracy, in one eye.
+class AtEqualLogP:
+    """A policy's Frechet distance minus the constants' of the same log p, in one eye.
 
     Attributes:
         eye: Its title.
         first: Policy A's.
         second: Policy B's.
         difference: B minus A, paired over latents.
-        outside: Largest share of resamples in which a policy's accuracy is beyond the constants'.
+        outside: Largest share of resamples in which no constant reaches a policy's log p.
+        resolution: Size up to which a distance from the constants is no difference.
     """
 
     eye: str
@@ -57,6 +58,7 @@ class EqualAccuracy:
     second: Interval
     difference: Interval
     outside: float
+    resolution: float
 
 
 def metrics(
@@ -76,30 +78,27 @@ def metrics(
     for eye in EYES:
         a, b, title = first.scores[eye], second.scores[eye], EYES[eye].title
         pairs.append((f"{title} accuracy", a.arm.correct, b.arm.correct))
-        pairs.append((f"{title} log p", a.log_probability, b.log_probability))
+        pairs.append((f"{title} log p", a.arm.log_probability, b.arm.log_probability))
     resamples = len(counts)
     means = [
         Metric(name, a.mean(), b.mean(), bootstrap_difference(b, a, resamples=resamples))
         for name, a, b in pairs
     ]
     distances = [
-        _frechet(first.scores[eye].arm, second.scores[eye].arm, eye, counts) for eye in EYES
+        _frechet(first.scores[eye].arm, second.scores[eye].arm, eye, counts) for eye in ALL_EYES
     ]
     return means + distances
 
 
-def equal_accuracy(
-    first: Outcome, second: Outcome, constants: list[Outcome], counts: NDArray[np.int64]
-) -> list[EqualAccuracy]:
-    """Both policies beside constant guidance of their own accuracy, in every eye."""
+def at_equal_log_p(
+    first: Outcome, second: Outcome, constants: Mapping[str, BesideConstants]
+) -> list[AtEqualLogP]:
+    """Both policies beside constant guidance of their own log p, in every eye."""
     rows = []
-    for eye in EYES:
-        grid = [constant.scores[eye].arm for constant in constants]
-        a, b = (
-            compare_at_equal_accuracy(arm.scores[eye].arm, grid, counts) for arm in (first, second)
-        )
-        distances = a.difference, b.difference, b.minus(a)
-        rows.append(EqualAccuracy(EYES[eye].title, *distances, max(a.outside, b.outside)))
+    for eye, each in constants.items():
+        a, b = each.compare(first), each.compare(second)
+        distances, outside = (a.difference, b.difference, b.minus(a)), max(a.outside, b.outside)
+        rows.append(AtEqualLogP(ALL_EYES[eye].title, *distances, outside, each.resolution))
     return rows
 
 
@@ -112,17 +111,8 @@ def alikeness(images: Tensor, others: Tensor, resamples: int) -> dict[str, Inter
     }
 
 
-def likeness(images: Tensor, others: Tensor) -> dict[str, Tensor]:
-    """How alike two sets of pictures (N, c, h, w) in [0, 1] are: (N,) of each measure."""
-    return {
-        "PSNR (dB)": psnr(images, others),
-        "SSIM": ssim(images, others),
-        "LPIPS": LpipsDistance()(images, others),
-    }
-
-
 def _frechet(first: ScoredArm, second: ScoredArm, eye: str, counts: NDArray[np.int64]) -> Metric:
     drawn = second.resampled(counts) - first.resampled(counts)
     low, high = np.quantile(drawn, [0.025, 0.975])
     difference = Interval(second.distance - first.distance, float(low), float(high))
-    return Metric(f"{EYES[eye].title} Frechet", first.distance, second.distance, difference)
+    return Metric(f"{ALL_EYES[eye].title} Frechet", first.distance, second.distance, difference)

@@ -1,21 +1,21 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 
 from diffusion.comparison import (
-    EqualAccuracyDifference,
+    ConstantCurve,
+    EqualLogP,
     Interval,
     ScoredArm,
     bootstrap_difference,
     bootstrap_mean,
-    compare_at_equal_accuracy,
     resample_counts,
+    resolution,
 )
 from diffusion.metrics import FloatArray, GaussianReference
 
@@ -24,32 +24,49 @@ N = 600
 
 @dataclass(frozen=True)
 class Scene:
-    """Latents with what decides their accuracy, constants on them, and the real pictures."""
+    """Latents, constants on them, and the real pictures.
+
+    A constant of guidance g is off the real pictures by g, and has the log p of `log_p`.
+    """
 
     common: FloatArray
-    threshold: FloatArray
+    luck: FloatArray
     reference: GaussianReference
 
-    def arm(self, accuracy: float, shift: float) -> ScoredArm:
-        """Features off by ``shift``; correct where the latent's common threshold says so."""
-        correct = torch.from_numpy(self.threshold < accuracy)
-        return ScoredArm.of(correct, self.common + np.array([shift, 0, 0]), self.reference)
+    def arm(self, log_p: float, shift: float) -> ScoredArm:
+        """Features off by ``shift``; the latents' common luck moves their log p about."""
+        seen = self._seen(log_p, shift)
+        return ScoredArm.of(*seen, self.reference)
 
-    def exact(self, accuracy: float, shift: float) -> ExactArm:
+    def exact(self, log_p: float, shift: float) -> ExactArm:
         """The same with distances of resamples that are not to first order."""
-        scored = self.arm(accuracy, shift)
-        rows = self.common + np.array([shift, 0, 0])
-        return ExactArm(scored.correct, scored.distance, scored.effect, rows, self.reference)
+        scored, rows = self.arm(log_p, shift), self._seen(log_p, shift)[2]
+        measured = scored.correct, scored.log_probability, scored.distance, scored.effect
+        return ExactArm(*measured, rows, self.reference)
 
-    def compare(self, arm: ScoredArm, constants: Sequence[ScoredArm]) -> EqualAccuracyDifference:
-        return compare_at_equal_accuracy(arm, constants, resample_counts(N, 1000, seed=0))
+    def constant(self, guidance: float) -> ScoredArm:
+        return self.arm(log_p(guidance), guidance)
 
-    @property
-    def constants(self) -> list[ScoredArm]:
-        return [self.arm(*point) for point in CONSTANTS]
+    def constants(self, grid: Sequence[float]) -> dict[float, ScoredArm]:
+        return {guidance: self.constant(guidance) for guidance in grid}
+
+    def compare(self, arm: ScoredArm, grid: Sequence[float] = ()) -> EqualLogP:
+        return self.curve(self.constants(grid or GRID)).beside(arm)
+
+    def curve(self, constants: Mapping[float, ScoredArm]) -> ConstantCurve:
+        return ConstantCurve.through(constants, resample_counts(N, 1000, seed=0))
+
+    def _seen(self, log_p: float, shift: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+        log_probability = log_p * self.luck
+        return log_probability, log_probability, self.common + np.array([shift, 0, 0])
 
 
-CONSTANTS = [(0.7, 0.5), (0.8, 1.0), (0.9, 1.5)]
+GRID = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
+
+
+def log_p(guidance: float) -> float:
+    """It rises ever less, as a classifier's does under more guidance."""
+    return -float(np.exp(-2 * guidance))
 
 
 @dataclass(frozen=True)
@@ -71,50 +88,68 @@ def rng() -> np.random.Generator:
 
 @pytest.fixture
 def scene(rng: np.random.Generator) -> Scene:
-    common, threshold = rng.standard_normal((N, 3)), rng.random(N)
-    return Scene(common, threshold, GaussianReference.of(rng.standard_normal((4000, 3))))
+    common, luck = rng.standard_normal((N, 3)), rng.exponential(size=N)
+    return Scene(common, luck, GaussianReference.of(rng.standard_normal((4000, 3))))
 
 
 @pytest.mark.parametrize("make", [Scene.arm, Scene.exact], ids=["first order", "exact"])
 def test_known_gain_is_found(
     scene: Scene, make: Callable[[Scene, float, float], ScoredArm]
 ) -> None:
-    constants = [make(scene, *point) for point in CONSTANTS]
+    constants = {guidance: make(scene, log_p(guidance), guidance) for guidance in GRID}
     counts = resample_counts(N, 400, seed=0)
-    found = compare_at_equal_accuracy(make(scene, 0.85, 1.0), constants, counts)
-    # At accuracy .85 the constants lie half-way between 1.0^2 and 1.5^2.
-    assert found.difference.estimate == pytest.approx(-0.625, abs=0.12)
-    assert found.difference.low < -0.625 < found.difference.high < 0
+    found = ConstantCurve.through(constants, counts).beside(make(scene, log_p(1.4), 1.0))
+    # A constant of the arm's log p is off by 1.4, the arm by 1.
+    assert found.difference.estimate == pytest.approx(1.0 - 1.4**2, abs=0.12)
+    assert found.difference.low < 1.0 - 1.4**2 < found.difference.high < 0
     assert found.outside < 0.01
     assert found.frechet - found.constant_frechet == pytest.approx(found.difference.estimate)
 
 
 def test_first_order_and_exact_resamples_agree(scene: Scene) -> None:
-    one = scene.compare(scene.arm(0.85, 1.0), scene.constants).difference
-    exact = [scene.exact(*point) for point in CONSTANTS]
-    other = scene.compare(scene.exact(0.85, 1.0), exact).difference
+    one = scene.compare(scene.arm(log_p(1.4), 1.0)).difference
+    exact = scene.curve({guidance: scene.exact(log_p(guidance), guidance) for guidance in GRID})
+    other = exact.beside(scene.exact(log_p(1.4), 1.0)).difference
     assert one.estimate == other.estimate
     assert one.high - one.low == pytest.approx(other.high - other.low, rel=0.15)
 
 
 def test_a_constant_ties_with_itself(scene: Scene) -> None:
-    found = scene.compare(scene.constants[1], scene.constants)
+    found = scene.compare(scene.constant(1.25))
     assert found.difference.estimate == pytest.approx(0)
     assert found.difference.low == pytest.approx(0, abs=1e-9)
     assert found.difference.high == pytest.approx(0, abs=1e-9)
 
 
-def test_dominated_constants_do_not_count(scene: Scene) -> None:
-    worse, subject = scene.arm(0.85, 3.0), scene.arm(0.85, 1.0)
-    one = scene.compare(subject, scene.constants)
-    assert scene.compare(subject, [worse, *scene.constants]) == one
+@pytest.mark.parametrize("guidance", [0.6, 0.9, 1.1, 1.4, 1.75])
+def test_a_constant_between_those_that_were_played_ties(scene: Scene, guidance: float) -> None:
+    found = scene.compare(scene.constant(guidance)).difference
+    assert abs(found.estimate) < 0.02
+    assert max(abs(found.low), abs(found.high)) < 0.05
+
+
+def test_a_straight_line_would_call_a_constant_better_than_constants(scene: Scene) -> None:
+    """Why the curve is one: with the neighbours' chord this constant gains."""
+    low, middle, high = (scene.constant(guidance) for guidance in (0.5, 1.0, 2.0))
+    means = [float(arm.log_probability.mean()) for arm in (low, middle, high)]
+    share = (means[1] - means[0]) / (means[2] - means[0])
+    chord = low.distance + share * (high.distance - low.distance)
+    assert middle.distance - chord < -1.0
+    assert abs(scene.compare(middle, (0.5, 0.75, 1.25, 2.0)).difference.estimate) < 0.1
+
+
+def test_a_constant_that_another_beats_in_both_does_not_count(scene: Scene) -> None:
+    """Below the guidance of the least distance, less guidance is worse in both."""
+    constants = scene.constants(GRID)
+    worse = scene.arm(log_p(0.25), 1.5)
+    subject = scene.arm(log_p(0.3), 0.5)
+    found = scene.curve({0.25: worse, **constants}).beside(subject)
+    assert found.constant_frechet == pytest.approx(constants[0.5].distance, abs=0.01)
 
 
 def test_two_arms_beside_the_constants_are_paired(scene: Scene) -> None:
     """Both lie on the same latents, so most of what scatters is common and drops out."""
-    better, worse = (
-        scene.compare(scene.arm(0.85, spread), scene.constants) for spread in (1.0, 1.1)
-    )
+    better, worse = (scene.compare(scene.arm(log_p(1.4), spread)) for spread in (1.0, 1.1))
     found = better.minus(worse)
     # Distances of these arms are about the square of their spread.
     assert found.estimate == pytest.approx(1.0**2 - 1.1**2, abs=0.1)
@@ -124,10 +159,18 @@ def test_two_arms_beside_the_constants_are_paired(scene: Scene) -> None:
     assert better.minus(better) == Interval(0.0, 0.0, 0.0)
 
 
-def test_accuracy_beyond_the_constants_is_told(scene: Scene) -> None:
-    found = scene.compare(scene.arm(0.99, 1.5), scene.constants)
+def test_a_log_p_beyond_the_constants_is_told(scene: Scene) -> None:
+    found = scene.compare(scene.arm(log_p(4), 2.0))
     assert found.outside == 1
     assert found.difference.estimate == pytest.approx(0)
+
+
+def test_what_is_within_what_placebos_read_is_no_difference() -> None:
+    placebos = [Interval(0.01, -0.02, 0.03), Interval(-0.03, -0.05, 0.0)]
+    assert resolution(placebos) == 0.05
+    assert Interval(-0.06, -0.1, -0.01).is_beyond(0.05)
+    assert not Interval(-0.04, -0.06, -0.01).is_beyond(0.05), "smaller than the resolution"
+    assert not Interval(-0.3, -0.7, 0.1).is_beyond(0.05), "its interval holds 0"
 
 
 def test_paired_difference_uses_the_pairs(rng: np.random.Generator) -> None:
@@ -156,12 +199,13 @@ def test_resamples_are_counts_that_a_seed_fixes() -> None:
 
 
 def test_arms_that_do_not_compare_are_refused(scene: Scene) -> None:
-    constants = scene.constants
+    constants = scene.constants(GRID)
     with pytest.raises(ValueError, match="two constants"):
-        scene.compare(constants[0], constants[:1])
-    with pytest.raises(ValueError, match="all of one size"):
-        scene.compare(
-            ScoredArm.of(scene.threshold[:9], scene.common[:9], scene.reference), constants
-        )
+        scene.curve({1.0: constants[1.0]})
+    few = ScoredArm.of(scene.luck[:9], scene.luck[:9], scene.common[:9], scene.reference)
+    with pytest.raises(ValueError, match="all of that size"):
+        scene.curve({**constants, 3.0: few})
+    with pytest.raises(ValueError, match="play it on the same"):
+        scene.curve(constants).beside(few)
     with pytest.raises(ValueError, match="one row per latent"):
-        ScoredArm.of(scene.threshold[:9], scene.common, scene.reference)
+        ScoredArm.of(scene.luck[:9], scene.luck, scene.common, scene.reference)

@@ -166,7 +166,7 @@ def _play_baseline(scope: Scope, baseline: BaselineCondition) -> None:
 def _columns(outcome: Outcome) -> dict[str, NDArray[Any]]:
     columns: dict[str, NDArray[Any]] = {"returns": outcome.returns, "guidance": outcome.guidance}
     for eye, score in outcome.scores.items():
-        columns[f"{eye}/log_probability"] = score.log_probability
+        columns[f"{eye}/log_probability"] = score.arm.log_probability
         columns[f"{eye}/correct"] = score.arm.correct
         columns[f"{eye}/effect"] = score.arm.effect
         columns[f"{eye}/frechet"] = np.array(score.arm.distance)

@@ -99,8 +99,8 @@ class Task(Study):
                 *_null_notes(rows, gains),
                 *_refusals(rows),
                 *recovery_notes(rows, recovered),
-                "Frechet distance and accuracy trade against each other; `qhw evaluate` compares "
-                "at equal accuracy. Distances of few latents are biased upwards alike in all rows.",
+                "Frechet distance and log p trade against each other; `qhw evaluate` compares "
+                "at equal log p. Distances of few latents are biased upwards alike in all rows.",
             ),
             provenance={**gains[0].facts, "device": scope.device, "shots": SHOTS},
         )

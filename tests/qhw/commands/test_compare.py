@@ -28,9 +28,9 @@ from qhw.commands.compare import (
 from qhw.commands.train import describe
 from qhw.config import parse_config
 from qhw.errors import ConfigError, QhwError, UnknownNameError
-from qhw.evaluation.eyes import EYES
+from qhw.evaluation.eyes import ALL_EYES
 from qhw.evaluation.judges import Outcome, Score
-from qhw.evaluation.pairs import EqualAccuracy, Metric, alikeness, metrics
+from qhw.evaluation.pairs import AtEqualLogP, Metric, alikeness, metrics
 from qhw.runs.differences import Difference
 from qhw.runs.directory import RunDirectory, create_run
 from qhw.training.parts import open_bundle
@@ -102,7 +102,7 @@ def test_two_runs_are_played_on_the_same_latents(runs: Path, tmp_path: Path) -> 
         assert interval["estimate"] == pytest.approx(metric["second"] - metric["first"])
         assert interval["low"] <= interval["high"]
     assert record["metrics"][1]["first"] != record["metrics"][1]["second"]
-    for row in record["equal_accuracy"]:
+    for row in record["at_equal_log_p"]:
         gain = row["second"]["estimate"] - row["first"]["estimate"]
         assert row["difference"]["estimate"] == pytest.approx(gain)
     assert (record["A"]["run"], record["B"]["run"]) == ("first", "second")
@@ -114,7 +114,7 @@ def test_two_runs_are_played_on_the_same_latents(runs: Path, tmp_path: Path) -> 
 def test_the_other_way_round_every_sign_is_turned(runs: Path, tmp_path: Path) -> None:
     forth = told(runs, "first", "second", tmp_path / "f")
     back = told(runs, "second", "first", tmp_path / "b")
-    pairs = [(forth[part], back[part]) for part in ("metrics", "equal_accuracy")]
+    pairs = [(forth[part], back[part]) for part in ("metrics", "at_equal_log_p")]
     for one, other in (pair for both in pairs for pair in zip(*both, strict=True)):
         assert one["difference"]["estimate"] == pytest.approx(-other["difference"]["estimate"])
         assert one["difference"]["low"] == pytest.approx(-other["difference"]["high"], abs=1e-9)
@@ -228,7 +228,7 @@ def test_nothing_is_cut_at_80_columns() -> None:
         latents=2000,
         settings=[Difference("environment.reward.lambda_guidance", long, "default")],
         metrics=[Metric("judge 1 accuracy", -10.123, -10.123, WIDE)],
-        equal_accuracy=[EqualAccuracy("judge 1", WIDE, WIDE, WIDE, 1.0)],
+        at_equal_log_p=[AtEqualLogP("AlexNet", WIDE, WIDE, WIDE, 1.0, 99.0)],
         alike={"PSNR (dB)": {"estimate": 12.3456, "low": 11.3, "high": 13.3}},
         returns_compared=False,
     )
@@ -240,7 +240,8 @@ def test_nothing_is_cut_at_80_columns() -> None:
     for part in (
         "two policies, not the two methods",
         "rewarded differently",
-        "judge 1* -10.1 [-11.1, -12.1] -10.1 [-11.1, -12.1] -10.1 [-11.1, -12.1]",
+        "AlexNet* -10.1 [-11.1, -12.1]~ -10.1 [-11.1, -12.1]~ -10.1 [-11.1, -12.1]~",
+        "AlexNet: 99.00",
     ):
         assert part in " ".join(text.split())
 
@@ -256,8 +257,9 @@ def outcome(rng: np.random.Generator, shift: float) -> Outcome:
 
     def score() -> Score:
         correct = (rng.random(LATENTS) < 0.9).astype(float)
-        arm = ScoredArm(correct, float(rng.random()), rng.normal(size=LATENTS))
-        return Score(rng.normal(size=LATENTS), arm, 1.0)
+        log_probability, effect = rng.normal(size=(2, LATENTS))
+        arm = ScoredArm(correct, log_probability, float(rng.random()), effect)
+        return Score(arm, 1.0, 0.1)
 
     returns, guidance = rng.normal(size=(2, LATENTS))
-    return Outcome(returns + shift, guidance, {eye: score() for eye in EYES})
+    return Outcome(returns + shift, guidance, {eye: score() for eye in ALL_EYES})

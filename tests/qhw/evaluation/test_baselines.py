@@ -9,10 +9,14 @@ import pytest
 from diffusion.bundle import Bundle, load_bundle
 from diffusion.comparison import bootstrap_difference
 from diffusion.environment import GuidanceEnvironment
-from diffusion.headroom import CONSTANT_GRID, Candidate
+from diffusion.headroom import Candidate
 from qhw.errors import BundleError
+from qhw.evaluation import baselines as module
 from qhw.evaluation.baselines import Baselines
+from qhw.evaluation.constant_grid import constants_within
+from qhw.evaluation.eyes import ALL_EYES, HELD_OUT, STRANGER
 from qhw.evaluation.judges import Judges, Outcome, evaluation_latents
+from qhw.evaluation.likeness import MEASURES, REAL, SAME_LATENT
 
 FEW = 20
 
@@ -36,6 +40,7 @@ def assert_same(one: Outcome, other: Outcome) -> None:
     for eye, score in one.scores.items():
         assert np.array_equal(score.arm.effect, other.scores[eye].arm.effect)
         assert score.arm.distance == other.scores[eye].arm.distance
+        assert score.kernel == other.scores[eye].kernel
 
 
 def test_what_is_recalled_is_what_was_played(bundle: Bundle, tmp_path: Path) -> None:
@@ -52,13 +57,52 @@ def test_the_default_baselines_come_with_the_bundle(
     bundle: Bundle, latents: int, tmp_path: Path
 ) -> None:
     shipped = baselines(bundle, latents, tmp_path)
-    assert len(shipped.constants()) == len(CONSTANT_GRID)
+    assert len(shipped.constants()) == len(constants_within((1.0, 12.0)))
+    assert shipped.placebos()
     assert shipped.schedules()
     shipped.rule()
     shipped.base()
     shipped.greedy()
     assert shipped.constant().candidate == Candidate(bundle.card.chosen.constant)
     assert list(tmp_path.iterdir()) == [], "something was played that should have been shipped"
+
+
+def test_an_outcome_of_another_version_is_made_anew(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as one without the stranger's eye: it is neither read nor touched."""
+    with monkeypatch.context() as before:
+        before.setattr(module, "VERSION", 1)
+        baselines(bundle, FEW, tmp_path).candidate("it", Candidate(2.0))
+    (old,) = tmp_path.glob("*.safetensors")
+    content = old.read_bytes()
+    outcome = baselines(bundle, FEW, tmp_path).candidate("it", Candidate(2.0)).outcome
+    assert set(outcome.scores) == set(ALL_EYES)
+    assert len(list(tmp_path.glob("*.safetensors"))) == 2
+    assert old.read_bytes() == content
+
+
+def test_the_stranger_takes_accuracy_and_log_p_from_the_judges(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    scores = baselines(bundle, FEW, tmp_path).candidate("it", Candidate(2.0)).outcome.scores
+    first, second, stranger = (scores[eye].arm for eye in (*HELD_OUT, STRANGER))
+    assert np.allclose(stranger.correct, (first.correct + second.correct) / 2)
+    mean = (first.log_probability + second.log_probability) / 2
+    assert np.allclose(stranger.log_probability, mean)
+    assert stranger.distance not in (first.distance, second.distance)
+
+
+def test_the_base_guidance_is_its_own_reference(bundle: Bundle, tmp_path: Path) -> None:
+    played = baselines(bundle, FEW, tmp_path)
+    base, other = played.base().outcome, played.candidate("it", Candidate(4.0)).outcome
+    assert set(base.likeness) == {f"{r}/{m}" for r in (SAME_LATENT, REAL) for m in MEASURES}
+    assert np.isinf(base.likeness[f"{SAME_LATENT}/PSNR (dB)"]).all()
+    assert np.allclose(base.likeness[f"{SAME_LATENT}/SSIM"], 1)
+    assert np.isfinite(other.likeness[f"{SAME_LATENT}/PSNR (dB)"]).all()
+    # Real pictures share neither pose nor cut with the sampled ones.
+    real, same = (other.likeness[f"{reference}/SSIM"].mean() for reference in (REAL, SAME_LATENT))
+    assert real < same - 0.2
 
 
 def test_another_reward_is_another_outcome(bundle: Bundle, tmp_path: Path) -> None:

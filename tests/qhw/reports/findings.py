@@ -184,13 +184,13 @@ def task() -> Finding:
         title="What the two judges make of the pictures, beside the best constant and the rule",
         kind="bars",
         x=Axis(label="arm"),
-        y=Axis(label="Frechet distance minus the constants' at equal accuracy"),
+        y=Axis(label="Frechet distance minus the constants' at equal log p"),
         series=(
             series("judge 1", ("policy", "rule", "open loop"), [-0.8, -1.2, 0.3], 0.3),
             series("judge 2", ("policy", "rule", "open loop"), [-0.6, -1.1, 0.2], 0.35),
         ),
         references=(Reference(name="as good as a constant", value=0.0),),
-        reading="Below 0 is better than any constant guidance of the same judged accuracy.",
+        reading="Below 0 is better than the constants of the same log p.",
         alternative="Bars for policy, rule and open loop; policy and rule lie below 0.",
     )
     return Finding(
