@@ -114,6 +114,7 @@ class Choices:
                 chosen: list[float] = json.loads((folder / name).read_text("utf-8"))["chosen"]
                 return tuple(chosen)
         found = self._search(search)
+        self._folders[-1].mkdir(parents=True, exist_ok=True)
         write_json(self._folders[-1] / name, {"key": key, "chosen": list(found)})
         return found
 
