@@ -8,11 +8,11 @@ from __future__ import annotations
 import csv
 import dataclasses
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from safetensors.torch import save_file
@@ -29,11 +29,14 @@ from diffusion.metrics import FloatArray, GaussianReference
 from diffusion.model_card import model_card
 from diffusion.optimisation import Report
 from diffusion.realism import Eye, Realism, realism
+from diffusion.rewards import RewardConfig
 from diffusion.sampler import GuidedSampler
 from diffusion.solvers import DpmSolver
 
 REQUIRED_ACCURACY = 0.88
-HEADROOM_SEED, CURVE_SEED, REALISM_SEED = 777_000, 888_000, 999_000
+HEADROOM_SEED, CURVE_SEED, REALISM_SEED, EXPLORING_SEED = 777_000, 888_000, 666_000, 999_000
+EXPLORED = 500
+"""Latents that state statistics are taken on."""
 REFERENCES = 1000
 BETA_SCHEDULE, TRAIN_TIMESTEPS = "squaredcos_cap_v2", 1000
 SOLVER = DpmSolver()
@@ -139,21 +142,22 @@ class HeadRoom:
         trials: Every candidate of the grid, played.
         labels: (N,) of the latents they were played on.
         results: The best of every price form.
-        state_mean: (6,) of the environment's states.
-        state_sd: (6,) of the same.
     """
 
     trials: list[headroom.Trial]
     labels: Tensor
     results: list[headroom.FormResult]
-    state_mean: tuple[float, ...]
-    state_sd: tuple[float, ...]
 
 
-def assemble(fit: Fit, networks: Networks) -> BundleCard:
+def assemble(fit: Fit, networks: Networks, fitted: Mapping[str, Any] | None = None) -> BundleCard:
     """Measure head-room and realism, choose reward and CFG_0 by the rule, and write the bundle.
 
     The weights and `curve.csv` must lie in the folder already.
+
+    Args:
+        fit: Where, of what size, with which seeds.
+        networks: What was trained.
+        fitted: How it was trained, if that was not just now.
 
     Raises:
         ValueError: If a classifier is below 88 % test accuracy, or the table leaves no price form.
@@ -164,6 +168,7 @@ def assemble(fit: Fit, networks: Networks) -> BundleCard:
     room = measure_headroom(fit, networks, real)
     reward, base, chosen = headroom.choose(room.results)
     _write_csv(out / "headroom.csv", headroom.table_rows(room.trials, real, room.labels))
+    state_mean, state_sd = measure_states(fit, networks, reward, base)
     realisms = measure_realism(fit, networks, (*WEAK_GUIDANCE, chosen.constant))
     _write_references(fit)
     card = BundleCard(
@@ -176,11 +181,11 @@ def assemble(fit: Fit, networks: Networks) -> BundleCard:
         beta_schedule=BETA_SCHEDULE,
         num_steps=fit.config.num_steps,
         cfg_base=base,
-        state_mean=room.state_mean,
-        state_sd=room.state_sd,
+        state_mean=state_mean,
+        state_sd=state_sd,
         reward=reward,
         chosen=chosen,
-        made=_how_it_was_made(fit, room, realisms),
+        made={**(fitted or _how_it_was_fitted(fit)), **_what_was_measured(fit, room, realisms)},
         checksums={path.name: sha256(path) for path in sorted(out.glob("*.safetensors"))},
         solver=SOLVER,
     )
@@ -217,7 +222,9 @@ def assemble_again(
         **{f"judge_{place}": judge for place, judge in enumerate(bundle.judges)},
     }
     fit = Fit(shrink(dataset, config.image_size), folder, config, report)
-    return assemble(fit, Networks(bundle.denoiser, classifiers, bundle.card.classifiers))
+    networks = Networks(bundle.denoiser, classifiers, bundle.card.classifiers)
+    fitted = {name: made[name] for name in ("command", "data_sha256", "python", "versions")}
+    return assemble(fit, networks, fitted)
 
 
 def measure_accuracies(fit: Fit, networks: Networks) -> dict[str, float]:
@@ -261,9 +268,22 @@ def measure_headroom(fit: Fit, networks: Networks, real: FloatArray) -> HeadRoom
         return headroom.try_candidates(environment, proxy, [candidate], *here, tell)[0]
 
     trials = headroom.try_candidates(environment, proxy, headroom.grid(), latents, labels, tell)
-    typical = headroom.play_candidate(environment, headroom.Candidate(2.0, 2.0), latents, labels)
-    results = headroom.compare_forms(trials, real, play)
-    return HeadRoom(trials, labels, results, *headroom.state_statistics(typical))
+    return HeadRoom(trials, labels, headroom.compare_forms(trials, real, play))
+
+
+def measure_states(
+    fit: Fit, networks: Networks, reward: RewardConfig, base: float
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation (6,) of the states that an untrained policy sees.
+
+    Taken at the very CFG_0 that is used, under actions as a training begins with: at another base
+    the previous action would be off by some of its own deviations.
+    """
+    environment = GuidanceEnvironment(fit.sampler(networks.denoiser), networks.proxy, reward, base)
+    latents, labels = fit.draw(EXPLORED, EXPLORING_SEED, networks.denoiser)
+    return headroom.state_statistics(
+        headroom.explore(environment, latents, labels, fit.config.seed)
+    )
 
 
 def measure_realism(
@@ -322,18 +342,23 @@ def _write_references(fit: Fit) -> None:
     save_file(tensors, fit.out / "references.safetensors")
 
 
-def _how_it_was_made(
-    fit: Fit, room: HeadRoom, realisms: dict[float, dict[str, Realism]]
-) -> dict[str, object]:
+def _how_it_was_fitted(fit: Fit) -> dict[str, Any]:
     name, config = fit.dataset.name, fit.config
     minutes = config.denoiser_minutes + 3 * config.classifier_minutes
     return {
         "command": f"qhw fit --dataset {name} --data DIR --size {config.image_size} "
         f"--minutes {minutes:g} --precision {config.precision} --seed {config.seed}",
-        "config": dataclasses.asdict(config),
         "data_sha256": fit.dataset.checksums,
         "python": platform.python_version(),
         "versions": {package: metadata.version(package) for package in ("torch", "diffusers")},
+    }
+
+
+def _what_was_measured(
+    fit: Fit, room: HeadRoom, realisms: dict[float, dict[str, Realism]]
+) -> dict[str, Any]:
+    return {
+        "config": dataclasses.asdict(fit.config),
         "price_forms": [dataclasses.asdict(result) for result in room.results],
         "realism_pictures": fit.realism_pictures,
         "realism": {

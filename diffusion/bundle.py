@@ -6,7 +6,8 @@
     references.safetensors   1,000 real pictures (uint8) and their labels
     curve.csv, headroom.csv  how fitting went; what guidance can gain
 
-Everything is checked against the card's checksums when it is loaded.
+Everything is checked against the card's checksums when it is loaded. The same networks may be used
+another way: a second card in the folder has its own reward, CFG_0, solver and statistics.
 """
 
 from __future__ import annotations
@@ -28,8 +29,13 @@ from diffusion.rewards import RewardConfig
 from diffusion.sampler import GuidedSampler
 from diffusion.solvers import FIRST_SOLVER, Solver, read_solver, solver_record
 
-PRETRAINED = Path(__file__).parent / "pretrained"
-EMBEDDED = PRETRAINED / "fashion-mnist"
+_PRETRAINED = Path(__file__).parent / "pretrained"
+EMBEDDED: dict[str, Path] = {
+    "fashion-mnist": _PRETRAINED / "fashion-mnist",
+    "fashion-mnist-0.1": _PRETRAINED / "fashion-mnist" / "card-0.1.json",
+}
+"""Bundles that ship with the package; the second one's weights are the first one's."""
+DEFAULT = "fashion-mnist"
 MINIMUM_ACCURACY = 0.8
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
@@ -143,15 +149,15 @@ class Bundle:
         )
 
 
-def load_bundle(directory: Path | None = None) -> Bundle:
-    """Load a bundle; without a directory, the embedded one.
+def load_bundle(path: Path | None = None) -> Bundle:
+    """Load a bundle by its folder, or by one of the cards in it; without a path, the default.
 
     Raises:
-        FileNotFoundError: If the directory holds no card.
+        FileNotFoundError: If there is no card.
         ValueError: If a file's checksum differs from the card's, or a classifier is too weak.
     """
-    folder = directory or EMBEDDED
-    card = read_card(folder)
+    path = path or EMBEDDED[DEFAULT]
+    card, folder = read_card(path), path if path.is_dir() else path.parent
     for name, expected in card.checksums.items():
         actual = sha256(folder / name)
         if actual != expected:
@@ -175,19 +181,15 @@ def load_bundle(directory: Path | None = None) -> Bundle:
     )
 
 
-def embedded_bundles() -> list[str]:
-    """Names of the bundles that ship with the package."""
-    return sorted(card.parent.name for card in PRETRAINED.glob("*/card.json"))
-
-
-def read_card(folder: Path) -> BundleCard:
-    """Read a bundle's card without its weights.
+def read_card(path: Path) -> BundleCard:
+    """Read a bundle's card, by its folder or its own name, without the weights.
 
     Raises:
         FileNotFoundError: If there is none.
         ValueError: If it is not a card.
     """
-    values = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    path = path if path.suffix == ".json" else path / "card.json"
+    values = json.loads(path.read_text(encoding="utf-8"))
     try:
         values["reward"] = RewardConfig(**values["reward"])
         values["chosen"] = RewardChoice(**values["chosen"])
@@ -196,7 +198,7 @@ def read_card(folder: Path) -> BundleCard:
             values[field] = tuple(values[field])
         return BundleCard(**values)
     except (KeyError, TypeError) as error:
-        raise ValueError(f"{folder / 'card.json'} is not a bundle's card: {error}") from error
+        raise ValueError(f"{path} is not a bundle's card: {error}") from error
 
 
 def card_json(card: BundleCard) -> str:

@@ -44,6 +44,8 @@ LOW_GRID = (-1.0, 0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
 SLOPE_GRID = (1.0, 2.0, 3.0, 4.0, 6.0, 9.0, 13.0)
 REFINED_FROM = (0.25, 1.0)
 """How far from the grid's best rule its first neighbours lie, in lo and k."""
+FIRST_SIGMA = 0.6
+"""Standard deviation of an untrained policy's actions."""
 NEUTRAL_REWARD = RewardConfig(beta=0.0, lambda_guidance=0.0)
 """The terminal term alone; the price forms are added to it afterwards."""
 
@@ -107,6 +109,18 @@ def play_candidate(
     """Play whole episodes under a candidate, in an environment that is `widened`."""
     base = environment.cfg_base
     return play(environment, latents, labels, lambda _step, state: candidate.guidance(state) - base)
+
+
+def explore(
+    environment: GuidanceEnvironment, latents: Tensor, labels: Tensor, seed: int
+) -> Episode:
+    """Play whole episodes under drawn actions about CFG_0, as a policy does before it learns."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def act(_step: int, state: Tensor) -> Tensor:
+        return FIRST_SIGMA * torch.randn(len(state), generator=generator)
+
+    return play(environment, latents, labels, act)
 
 
 def try_candidates(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from diffusion.bundle import BundleCard
+from diffusion.solvers import Ddim, Solver
 
 
 def model_card(card: BundleCard) -> str:
@@ -37,8 +38,8 @@ The proxy was trained on one half of the training pictures, the judges on the ot
 ## How good the pictures are
 
 Frechet distance of {made["realism_pictures"]:,} pictures to as many real ones, and in brackets how
-many times that is the distance between two such sets of real ones ({card.num_steps} steps; the aim
-was 3):
+many times that is the distance between two such sets of real ones ({card.num_steps} steps of
+{_solver(card.solver)}; the aim was 3):
 
 | constant guidance | in the proxy's features | in AlexNet's, trained on ImageNet |
 |---|---|---|
@@ -73,6 +74,12 @@ their own, and judged by the proxy alone.
 Small pictures of one kind; the classifiers' mistakes are the reward's mistakes. Frechet distances
 in features of small classifiers do not compare with published Inception distances.
 """
+
+
+def _solver(solver: Solver) -> str:
+    if isinstance(solver, Ddim):
+        return f"DDIM over {solver.spacing} levels"
+    return f"DPM-Solver++ 2M over levels {solver.first} to {solver.last}"
 
 
 def _architecture(denoiser: dict[str, Any]) -> str:

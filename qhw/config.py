@@ -217,7 +217,7 @@ class EnvironmentConfig(Section):
     """The diffusion sampler as the policy sees it."""
 
     bundle: str = "fashion-mnist"
-    """Model bundle: a name that ships with the package, or a folder."""
+    """Model bundle: a name that ships with the package, a folder, or a card in one."""
     steps: Annotated[int, Field(ge=2, le=1000)] = 10
     """Sampling steps of a picture."""
     solver: Annotated[
@@ -383,7 +383,7 @@ class RunConfig(Section):
 
 
 DEFAULTS_0_1: dict[str, Any] = {
-    "environment": {"bundle": "fashion-mnist", "previous_action": "asked"},
+    "environment": {"bundle": "fashion-mnist-0.1", "previous_action": "asked"},
     "ppo": {"gamma": 0.995, "group": 1},
 }
 """What 0.1 did where nothing was set, and later versions do otherwise."""
@@ -423,11 +423,18 @@ def parse_config(values: dict[str, Any]) -> RunConfig:
         ConfigError: Naming each field, its value and the range it must lie in.
     """
     if values.get("defaults") == "0.1":
-        values = merge(DEFAULTS_0_1, values)
+        values = merge(DEFAULTS_0_1, _with_first_bundle(values))
     try:
         return RunConfig.model_validate(values)
     except ValidationError as error:
         raise ConfigError(_describe(error), "`qhw train --help` lists the options.") from error
+
+
+def _with_first_bundle(values: dict[str, Any]) -> dict[str, Any]:
+    """Settings of 0.1, whose `fashion-mnist` is called `fashion-mnist-0.1` now."""
+    if values.get("environment", {}).get("bundle") != "fashion-mnist":
+        return values
+    return merge(values, {"environment": {"bundle": "fashion-mnist-0.1"}})
 
 
 def _describe(error: ValidationError) -> str:

@@ -10,14 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
-from diffusion.bundle import (
-    PRETRAINED,
-    Bundle,
-    BundleCard,
-    embedded_bundles,
-    load_bundle,
-    read_card,
-)
+from diffusion.bundle import EMBEDDED, Bundle, BundleCard, load_bundle, read_card
 from diffusion.environment import GuidanceEnvironment
 from diffusion.lpips_distance import LpipsDistance
 from diffusion.rewards import PAPER_REWARD, RewardConfig
@@ -69,7 +62,7 @@ def choose_torch_device(name: str) -> torch.device:
 
 
 def open_bundle(name: str) -> Bundle:
-    """Open an embedded bundle by its name, or another by its folder.
+    """Open an embedded bundle by its name, or another by its folder or card.
 
     Raises:
         UnknownNameError: When there is no such bundle.
@@ -84,11 +77,10 @@ def open_card(name: str) -> BundleCard:
 
 
 def _read_bundle(name: str, read: Callable[[Path], ReadT]) -> ReadT:
-    embedded = embedded_bundles()
     try:
-        return read(PRETRAINED / name if name in embedded else Path(name))
-    except FileNotFoundError as error:
-        raise UnknownNameError.nearest("bundle", name, embedded, "qhw train --help") from error
+        return read(EMBEDDED.get(name, Path(name)))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise UnknownNameError.nearest("bundle", name, EMBEDDED, "qhw train --help") from error
     except ValueError as error:
         raise BundleError(str(error), "Install again, or `qhw fit` another bundle.") from error
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from diffusion.bundle import EMBEDDED, Bundle, card_json, embedded_bundles, load_bundle, read_card
+from diffusion.bundle import DEFAULT, EMBEDDED, Bundle, card_json, load_bundle, read_card
 from diffusion.datasets import FASHION_CLASSES
 from diffusion.environment import draw_labels, draw_latents
 from diffusion.solvers import Ddim, DpmSolver
@@ -24,7 +24,7 @@ def bundle() -> Bundle:
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    return shutil.copytree(EMBEDDED, tmp_path / "bundle")
+    return shutil.copytree(EMBEDDED[DEFAULT], tmp_path / "bundle")
 
 
 def test_the_embedded_bundle_is_what_its_card_says(bundle: Bundle) -> None:
@@ -35,15 +35,6 @@ def test_the_embedded_bundle_is_what_its_card_says(bundle: Bundle) -> None:
     assert bundle.reference_images.shape == (1000, 1, 16, 16)
     assert bundle.reference_images.dtype == torch.uint8
     assert card.chosen.rule_low <= card.cfg_base <= card.chosen.constant
-
-
-def test_embedded_bundles_are_known_by_the_names_of_their_folders(
-    copy: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert "fashion-mnist" in embedded_bundles()
-    (copy.parent / "no-bundle").mkdir()
-    monkeypatch.setattr("diffusion.bundle.PRETRAINED", copy.parent)
-    assert embedded_bundles() == ["bundle"]
 
 
 def test_classifiers_are_not_random(bundle: Bundle) -> None:
@@ -101,11 +92,18 @@ def test_a_card_of_another_kind_is_refused(copy: Path, change: dict[str, Any]) -
         read_card(copy)
 
 
-def test_a_solver_stands_in_the_card_and_0_1s_leaves_it_as_it_was(bundle: Bundle) -> None:
-    assert json.loads(card_json(bundle.card)) == json.loads((EMBEDDED / "card.json").read_text())
-    changed = dataclasses.replace(bundle.card, solver=DpmSolver())
-    assert json.loads(card_json(changed))["solver"]["method"] == "dpmsolver++"
-    assert changed.digest != bundle.card.digest
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_an_embedded_card_is_written_as_it_was_read(name: str) -> None:
+    path = EMBEDDED[name] if EMBEDDED[name].suffix else EMBEDDED[name] / "card.json"
+    assert card_json(read_card(EMBEDDED[name])) == path.read_text(encoding="utf-8")
+
+
+def test_one_folder_may_hold_two_cards(bundle: Bundle) -> None:
+    first = load_bundle(EMBEDDED["fashion-mnist-0.1"])
+    assert first.folder == bundle.folder
+    assert first.card.digest == "ce0af973ec4a78a7"
+    assert (first.card.solver, bundle.card.solver) == (Ddim(), DpmSolver())
+    assert torch.equal(first.reference_images, bundle.reference_images)
 
 
 def test_the_cards_solver_samples_unless_another_is_asked_for(copy: Path) -> None:

@@ -24,6 +24,7 @@ SPSA: dict[str, Any] = merge(SMALL, {"gradient": {"rule": "spsa"}})
 BASED: dict[str, Any] = merge(SMALL, {"environment": {"cfg_base": 2.5}})
 LOW: dict[str, Any] = merge(SMALL, {"environment": {"cfg_base": 1.2}})
 PAYING: dict[str, Any] = merge(SMALL, {"environment": {"reward": {"lambda_act": 0.1}}})
+GAINING: dict[str, Any] = merge(SMALL, {"environment": {"reward": {"beta": 0.2}}})
 VARYING: dict[str, Any] = merge(SMALL, {"environment": {"reward": {"lambda_tv": 0.5}}})
 
 CHANGES: list[tuple[str, Any, dict[str, Any]]] = [
@@ -43,7 +44,7 @@ CHANGES: list[tuple[str, Any, dict[str, Any]]] = [
     ("gradient.pruned_fraction", 0.5, PRUNED),
     ("gradient.spsa_step", 0.3, SPSA),
     ("environment.steps", 4, SMALL),
-    ("environment.solver", "dpmsolver++", SMALL),
+    ("environment.solver", "ddim", SMALL),
     ("environment.cfg_base", 4.0, SMALL),
     ("environment.guidance_min", 2.4, BASED),
     ("environment.guidance_max", 2.6, BASED),
@@ -52,7 +53,7 @@ CHANGES: list[tuple[str, Any, dict[str, Any]]] = [
     ("environment.reward.alpha", 2.0, SMALL),
     ("environment.reward.beta", 0.5, SMALL),
     ("environment.reward.log_cap", 0.01, SMALL),
-    ("environment.reward.step_gain", "ssim", SMALL),
+    ("environment.reward.step_gain", "ssim", GAINING),
     ("environment.reward.lambda_act", 0.1, SMALL),
     ("environment.reward.lambda_act_mode", "step", PAYING),
     ("environment.reward.lambda_guidance", 0.3, SMALL),

@@ -91,7 +91,8 @@ def test_the_error_says_what_to_type() -> None:
         {"lambda_guidance": 0.0},
         {"lambda_act": 0.1, "lambda_act_mode": "step"},
         {"lambda_tv": 0.1, "lambda_tv_mode": "step"},
-        {"guidance_price": "abs", "guidance_center": 2.0, "log_cap": 1.0, "step_gain": "ssim"},
+        {"guidance_price": "abs", "guidance_center": 2.0, "log_cap": 1.0},
+        {"beta": 0.2, "step_gain": "ssim"},
     ],
 )
 def test_what_does_something_is_taken(reward: dict[str, Any]) -> None:
@@ -140,7 +141,7 @@ def test_the_papers_encoding_says_what_it_does_not_see(qubits: int, unseen: str 
 def test_the_papers_base_says_what_it_never_reaches() -> None:
     values = merge(PRESETS["paper"], {"backend": {"name": "aer"}})
     (line,) = remarks(Player(parse_config(values)))
-    assert "CFG_0 = 5 with actions in [-2, 2] reaches guidance 3 to 7: never 2," in line
+    assert "CFG_0 = 5 with actions in [-2, 2] reaches guidance 3 to 7: never 1.74," in line
 
 
 def test_exact_gradients_beside_drawn_actions_are_labelled_and_recorded() -> None:
