@@ -121,7 +121,7 @@ class Baselines:
 
     def schedules(self) -> list[NamedOutcome]:
         """Ramps and the limited interval, with the best constant as their mean (or inside)."""
-        mean = self._bundle.card.chosen.constant
+        mean = self._choices.constant().low
         named = baseline_schedules(self._environment.num_steps, mean)
         del named["constant"]
         outcomes = []

@@ -32,10 +32,10 @@ COARSE_SHARE = 4
 FEWEST_REFINED = 100
 """On fewer latents the grid's neighbours cannot be told apart: the best of it is taken as it is."""
 
-CONSTANT_BOUNDS = (CONSTANT_GRID[0], CONSTANT_GRID[-1])
 RULE_OFFSETS, RULE_SLOPES = (-1.5, -0.75, 0.0), (1.5, 3.0, 6.0)
 """Coarse rules: lo from the best constant, and k."""
-RULE_BOUNDS = ((-1.0, CONSTANT_GRID[-1]), (0.0, 13.0))
+HIGHEST = CONSTANT_GRID[-1]
+RULE_BOUNDS = ((-1.0, HIGHEST), (0.0, 13.0))
 GREEDY_EXPONENTS = (-3.0, -2.5, -2.0, -1.5, -1.0, -0.5)
 """Of the greedy price's weight, a power of ten."""
 
@@ -81,8 +81,10 @@ class Choices:
         """The constant of the largest mean return."""
         if self._setting.is_the_card_s:
             return Candidate(self._setting.bundle.card.chosen.constant)
-        coarse = [(guidance,) for guidance in CONSTANT_GRID]
-        found = self.find(Search("constant", self._by_rule, coarse, (0.5,), (CONSTANT_BOUNDS,)))
+        low, high = self._environment.guidance_range
+        grid = sorted({low, *(g for g in CONSTANT_GRID if low <= g <= high), min(high, HIGHEST)})
+        coarse, bounds = [(guidance,) for guidance in grid], (grid[0], grid[-1])
+        found = self.find(Search("constant", self._by_rule, coarse, (0.5,), (bounds,)))
         return Candidate(*found)
 
     def rule(self) -> Candidate:

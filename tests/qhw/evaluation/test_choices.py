@@ -95,6 +95,12 @@ def test_a_dear_price_makes_the_cheapest_constant_the_best(bundle: Bundle, tmp_p
     assert choices(dearer, first).constant().low == pytest.approx(1.0, abs=0.02)
 
 
+def test_a_constant_lies_in_the_guidance_range(bundle: Bundle, tmp_path: Path) -> None:
+    dearer = replace(bundle.card.reward, lambda_guidance=50.0, guidance_center=0.5)
+    below = setting(bundle, 2, reward=dearer, guidance_range=(0.5, 3.0))
+    assert choices(below, tmp_path).constant() == Candidate(0.5)
+
+
 def test_the_greedy_price_is_chosen_for_what_the_policy_can_reach(
     bundle: Bundle, tmp_path: Path
 ) -> None:
