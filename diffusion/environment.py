@@ -3,7 +3,8 @@
 The prediction that a step needs is made when the previous one ends: it gives the state the policy
 acts on, and the same prediction is then mixed with the guidance the policy chose.
 
-State (N, 6), after arXiv 2509.14163, normalised by the latent's size d = C H W:
+State (N, F): the columns that ``features`` names, out of `diffusion.state_features`. By default the
+six of arXiv 2509.14163, normalised by the latent's size d = C H W:
 
     0  t / T                 noise level, in [0, 1)
     1  |x_t| / sqrt(d)       latent norm
@@ -27,6 +28,7 @@ from torch import Tensor, nn
 from diffusion.metrics import ssim
 from diffusion.rewards import RewardConfig
 from diffusion.sampler import GuidedSampler, NoisePrediction
+from diffusion.state_features import PAPER_FEATURES, STATE_FEATURES, Observation, check_features
 
 
 class EpisodeError(ValueError):
@@ -45,8 +47,8 @@ class StepResult:
     """What one step of N trajectories brought.
 
     Attributes:
-        state: (N, 6) float32. After the last step there is no noise left to predict: columns 2
-            and 3 are 0, and nothing may be bootstrapped from it.
+        state: (N, F) float32. After the last step there is no noise left to predict: columns made
+            of it are 0, and nothing may be bootstrapped from it.
         reward: (N,) the sum of the terms.
         done: True after the last step, for all trajectories at once.
         guidance: (N,) the clipped guidance that was applied.
@@ -92,9 +94,11 @@ class GuidanceEnvironment:
         previous_action: Whether state and cost see the change of guidance that was ``applied``, or
             the action that was ``asked`` for within action_limit, as 0.1 had it.
         distance: Perceptual distance; needed if and only if ``reward.needs_distance``.
+        features: Columns of the state, names in `STATE_FEATURES`.
 
     Raises:
-        ValueError: If the proxy is in training mode, or a range or the distance does not fit.
+        ValueError: If the proxy is in training mode, a feature is unknown, or a range or the
+            distance does not fit.
     """
 
     sampler: GuidedSampler
@@ -106,6 +110,7 @@ class GuidanceEnvironment:
     action_limit: float = 2.0
     previous_action: Literal["applied", "asked"] = "applied"
     distance: ImageDistance | None = None
+    features: tuple[str, ...] = PAPER_FEATURES
 
     def __post_init__(self) -> None:
         low, high = self.guidance_range
@@ -121,6 +126,7 @@ class GuidanceEnvironment:
                 f"distance is {self.distance!r}: give a distance with 'lpips' and a beta above 0, "
                 "and with nothing else"
             )
+        check_features(self.features)
         self._step = -1
         self._images: Tensor
         self._latents: Tensor
@@ -149,7 +155,7 @@ class GuidanceEnvironment:
             labels: (N,) integers in [0, num_classes).
 
         Returns:
-            The first state (N, 6).
+            The first state (N, F).
 
         Raises:
             ValueError: If a shape does not fit the denoiser, or a label is not a class.
@@ -265,7 +271,17 @@ class GuidanceEnvironment:
         now = self.moment
         noise = now.prediction.guided(torch.full_like(self._action, guidance))
         clean = self.sampler.predicted_clean(now.latents, now.step, noise)
-        return self._look(self.sampler.denoiser.decode(clean))
+        return self._wanted(self._look(self.sampler.denoiser.decode(clean)))
+
+    @property
+    def confidence(self) -> Tensor:
+        """The proxy's p(y | x_0) (N,) now, in [0, 1], whatever the state holds.
+
+        Raises:
+            EpisodeError: If there is no episode.
+        """
+        self._require(self._step >= 0, "no episode has been started: call reset first")
+        return self._log_probability.exp().float()
 
     @property
     def final_images(self) -> Tensor:
@@ -280,35 +296,37 @@ class GuidanceEnvironment:
         return self._log_probability
 
     def _observe(self) -> Tensor:
-        """Predict the noise of the current latents and describe them; (N, 6)."""
+        """Predict the noise of the current latents and describe them; (N, F)."""
         x = self._latents
         self._prediction = self.sampler.predict(x, self._step, self._labels)
-        noise = self._prediction.eps_cond
-        self._judge(self.sampler.predicted_clean(x, self._step, noise))
+        self._judge(self.sampler.predicted_clean(x, self._step, self._prediction.eps_cond))
         level = self.sampler.timesteps[self._step] / self.sampler.num_train_timesteps
-        return self._state(level, _norm(noise), (x * noise).mean(dim=(1, 2, 3)))
+        return self._state(level, self._prediction)
 
     def _finish(self) -> Tensor:
         """Judge the final picture; its state has no noise."""
         self._judge(self._latents)
-        nothing = torch.zeros_like(self._action)
-        return self._state(0.0, nothing, nothing)
+        nothing = torch.zeros_like(self._latents)
+        return self._state(0.0, NoisePrediction(nothing, nothing))
 
-    def _state(self, level: float, noise_norm: Tensor, overlap: Tensor) -> Tensor:
-        columns = [
-            torch.full_like(self._action, level),
-            _norm(self._latents),
-            noise_norm,
-            overlap,
-            self._action / 2,
-            self._log_probability.exp(),
-        ]
+    def _state(self, level: float, prediction: NoisePrediction) -> Tensor:
+        seen = Observation(
+            level,
+            self._latents,
+            prediction.eps_uncond,
+            prediction.eps_cond,
+            self._action,
+            self._log_probabilities,
+            self._labels,
+        )
+        columns = [STATE_FEATURES[name].of(seen) for name in self.features]
         return torch.stack(columns, dim=1).float()
 
     def _judge(self, clean: Tensor) -> None:
         """Decode clean latents, and ask the proxy and the step gain's measure about them."""
         self._images = self.sampler.denoiser.decode(clean)
-        self._log_probability = self._look(self._images)
+        self._log_probabilities = self._look(self._images)
+        self._log_probability = self._wanted(self._log_probabilities)
         # What the step gain is the rise of; (N,).
         if self._references is None:
             self._quality = self._log_probability.exp()
@@ -318,8 +336,12 @@ class GuidanceEnvironment:
             self._quality = ssim(self._images, self._references)
 
     def _look(self, images: Tensor) -> Tensor:
-        """The proxy's log p (N,) of the wanted classes."""
+        """The proxy's log p (N, K) of all classes."""
         log_probabilities: Tensor = self.proxy(images).log_softmax(dim=1)
+        return log_probabilities
+
+    def _wanted(self, log_probabilities: Tensor) -> Tensor:
+        """Those of the wanted classes (N,)."""
         return log_probabilities.gather(1, self._labels[:, None])[:, 0]
 
     def _terms(self, guidance: Tensor, gain: Tensor, done: bool) -> dict[str, Tensor]:
@@ -388,8 +410,3 @@ def draw_latents(count: int, seed: int, shape: Sequence[int], first: int = 0) ->
 def draw_labels(count: int, num_classes: int, first: int = 0) -> Tensor:
     """Give episode k the class k mod num_classes, so that classes are balanced; (N,) int64."""
     return torch.arange(first, first + count) % num_classes
-
-
-def _norm(latents: Tensor) -> Tensor:
-    """Root mean square |x| / sqrt(d) of every latent; (N,)."""
-    return latents.square().mean(dim=(1, 2, 3)).sqrt()

@@ -11,7 +11,7 @@ from torch import Tensor
 from diffusion.environment import GuidanceEnvironment
 
 Act = Callable[[int, Tensor], Tensor]
-"""Given the step i and the states (n, 6) of a batch, the actions (n,)."""
+"""Given the step i and the states (n, F) of a batch, the actions (n,)."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Episode:
     """N trajectories from noise to picture.
 
     Attributes:
-        states: (T, N, 6) states acted on.
+        states: (T, N, F) states acted on.
         actions: (T, N) clipped actions.
         guidance: (T, N) guidance applied.
         rewards: (T, N).
@@ -106,7 +106,7 @@ class Playing:
 
     Attributes:
         environment: Plays them; it must not be used for anything else meanwhile.
-        state: (N, 6) to act on now.
+        state: (N, F) to act on now.
         columns: Name to one tensor per finished step: `states` acted on, `actions` as they were
             given, `rewards`, `guidance`, `terms/NAME`, and what `advance` is given beside.
     """

@@ -57,9 +57,9 @@ class Candidate:
     low: float
     slope: float = 0.0
 
-    def guidance(self, state: Tensor) -> Tensor:
-        """Guidance (N,) for states (N, 6), before clipping."""
-        return self.low + self.slope * (1 - state[:, 5])
+    def guidance(self, confidence: Tensor) -> Tensor:
+        """Guidance (N,) for the proxy's p (N,) in [0, 1], before clipping."""
+        return self.low + self.slope * (1 - confidence)
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,11 @@ def play_candidate(
     environment: GuidanceEnvironment, candidate: Candidate, latents: Tensor, labels: Tensor
 ) -> Episode:
     """Play whole episodes under a candidate, in an environment that is `widened`."""
-    base = environment.cfg_base
-    return play(environment, latents, labels, lambda _step, state: candidate.guidance(state) - base)
+
+    def act(_step: int, _state: Tensor) -> Tensor:
+        return candidate.guidance(environment.confidence) - environment.cfg_base
+
+    return play(environment, latents, labels, act)
 
 
 def explore(

@@ -1,6 +1,6 @@
 """The controller and how it learns.
 
-state (N, 6) -> encoding -> angles -> circuit on a backend -> <Z> (N, n) -> head -> mu, sigma
+state (N, F) -> encoding -> angles -> circuit on a backend -> <Z> (N, n) -> head -> mu, sigma
 actions -> rollout -> advantages -> PPO -> gradients of <Z>, measured on the same backend
 """
 

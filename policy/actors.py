@@ -1,12 +1,13 @@
 """Controllers of the guidance, quantum and classical, behind one interface.
 
-An actor turns states (N, 6) into actions; the environment adds the base guidance and clips.
+An actor turns states (N, F) into actions; the environment adds the base guidance and clips.
 """
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Self
 
@@ -15,14 +16,15 @@ from torch import Tensor, nn
 from torch.distributions import Normal
 
 from policy.backend import ExpectationBackend
-from policy.circuit import NUM_FEATURES, RingCircuit
-from policy.encoding import Encoder, StateScaler
+from policy.circuit import RingCircuit
+from policy.encoding import DENSE_ORDER, Encoder, StateScaler
 from policy.gradients import GradientRule, Recorder, expectations
 
 LOG_SIGMA_RANGE = (-3.0, 0.5)
 INITIAL_SIGMA = 0.6
 HEAD_HIDDEN = (64, 32)
-MATCHED_HIDDEN = (53, 38)
+MATCHED_PARAMETERS, MATCHED_HIDDEN = 2498, 53
+"""Of the MLP that is as large as the default ring: all parameters, and its first hidden layer."""
 
 
 class Actor(nn.Module, ABC):
@@ -33,7 +35,7 @@ class Actor(nn.Module, ABC):
         """Raw head output (N, 2): mu and log sigma, the latter not clamped yet."""
 
     def distribution(self, state: Tensor) -> Normal:
-        """Distribution of the unclipped actions (N,) for states (N, 6)."""
+        """Distribution of the unclipped actions (N,) for states (N, F)."""
         return _normal(self.parameters_of(state))
 
     def action_mean(self, state: Tensor) -> Tensor:
@@ -52,9 +54,10 @@ class RingActor(Actor):
         rule: Differentiates by the circuit's weights.
         scaler: Standardises the state.
         generator: Draws circuit weights uniformly in [-pi, pi], and the head.
+        order: The state's columns in slot order; see `Encoder`.
 
     Raises:
-        ValueError: If the backend was opened for another circuit.
+        ValueError: If the backend was opened for another circuit, or the state does not fit it.
     """
 
     def __init__(
@@ -64,11 +67,12 @@ class RingActor(Actor):
         rule: GradientRule,
         scaler: StateScaler,
         generator: torch.Generator,
+        order: Sequence[int] = DENSE_ORDER,
     ) -> None:
         super().__init__()
         if backend.circuit != circuit:
             raise ValueError(f"the backend holds {backend.circuit}, the actor {circuit}: open anew")
-        self.encoder = Encoder(circuit, scaler, generator)
+        self.encoder = Encoder(circuit, scaler, generator, order)
         uniform = torch.rand(circuit.num_weights, generator=generator)
         self.circuit_weights = nn.Parameter((2 * uniform - 1) * math.pi)
         self.head = _perceptron((circuit.num_qubits, *HEAD_HIDDEN, 2), generator)
@@ -82,14 +86,14 @@ class RingActor(Actor):
         self.encoder.requires_grad_(False)
 
     def features(self, state: Tensor, known: Tensor | None = None) -> Tensor:
-        """Measured <Z_i> (N, n) for states (N, 6); `known` ones are not measured again."""
+        """Measured <Z_i> (N, n) for states (N, F); `known` ones are not measured again."""
         return expectations(
             self.encoder(state), self.circuit_weights, self.backend, self.rule, self.recorder, known
         )
 
     @torch.no_grad()
     def measure(self, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Features and their standard errors (N, n) for states (N, 6), without a gradient."""
+        """Features and their standard errors (N, n) for states (N, F), without a gradient."""
         angles = self.encoder(state).cpu().double().numpy()
         weights = self.circuit_weights.cpu().double().numpy()
         estimate = self.backend.evaluate(angles, weights[None])
@@ -121,7 +125,7 @@ class RingActor(Actor):
 
 
 class MlpActor(Actor):
-    """The paper's classical actor 6 -> 128 -> 64 -> 2 (9,282 parameters), on the same features.
+    """The paper's classical actor F -> 128 -> 64 -> 2, on the same features (9,282 for six).
 
     Args:
         scaler: Standardises the state.
@@ -134,12 +138,15 @@ class MlpActor(Actor):
     ) -> None:
         super().__init__()
         self.scaler = scaler
-        self.head = _perceptron((NUM_FEATURES, *hidden, 2), generator)
+        self.head = _perceptron((scaler.num_features, *hidden, 2), generator)
 
     @classmethod
     def matched(cls, scaler: StateScaler, generator: torch.Generator) -> Self:
-        """An MLP with as many parameters as the ring actor, within 2 %."""
-        return cls(scaler, generator, MATCHED_HIDDEN)
+        """An MLP with as many parameters as the default ring actor, within 2 %."""
+        inputs, first = scaler.num_features, MATCHED_HIDDEN
+        # (F + 1) h + (h + 1) h' + 2 (h' + 1) parameters, solved for the second hidden layer h'.
+        second = round((MATCHED_PARAMETERS - 2 - (inputs + 1) * first) / (first + 3))
+        return cls(scaler, generator, (first, second))
 
     def parameters_of(self, state: Tensor) -> Tensor:
         """See `Actor`."""

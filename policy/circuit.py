@@ -23,7 +23,6 @@ Entanglement = Literal["ring", "line", "full", "none"]
 
 ENCODINGS = ("dense", "paper", "linear", "reupload")
 ENTANGLEMENTS = ("ring", "line", "full", "none")
-NUM_FEATURES = 6
 WEIGHTS_PER_QUBIT = 4
 MAX_SIZE = 12
 
@@ -39,7 +38,7 @@ class RingCircuit:
         entanglement: Pairs of the CNOTs.
 
     Raises:
-        ValueError: If a size is out of range, or the six features do not fit.
+        ValueError: If a size is out of range.
     """
 
     num_qubits: int = 4
@@ -55,11 +54,6 @@ class RingCircuit:
             raise ValueError(
                 f"encoding {self.encoding!r}, entanglement {self.entanglement!r}: use one of "
                 f"{ENCODINGS} and one of {ENTANGLEMENTS}"
-            )
-        if self.encoding in ("dense", "reupload") and 2 * self.num_qubits < NUM_FEATURES:
-            raise ValueError(
-                f"encoding {self.encoding!r} has {2 * self.num_qubits} slots on "
-                f"{self.num_qubits} qubits: take 3 qubits or more, or encoding 'linear'"
             )
 
     @property

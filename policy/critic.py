@@ -5,12 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from policy.circuit import NUM_FEATURES
 from policy.encoding import StateScaler
 
 
 class Critic(nn.Module):
-    """An MLP 6 -> 64 -> 64 -> 1 on the standardised state.
+    """An MLP F -> 64 -> 64 -> 1 on the standardised state.
 
     Args:
         scaler: Standardises the state.
@@ -21,7 +20,7 @@ class Critic(nn.Module):
         super().__init__()
         self.scaler = scaler
         self.layers = nn.Sequential(
-            _linear(NUM_FEATURES, 64, generator),
+            _linear(scaler.num_features, 64, generator),
             nn.Tanh(),
             _linear(64, 64, generator),
             nn.Tanh(),
@@ -29,7 +28,7 @@ class Critic(nn.Module):
         )
 
     def forward(self, state: Tensor) -> Tensor:
-        """Value (N,) of states (N, 6)."""
+        """Value (N,) of states (N, F)."""
         value: Tensor = self.layers(self.scaler(state))
         return value.squeeze(1)
 

@@ -13,7 +13,7 @@ class Rollout:
     """N complete episodes of T steps.
 
     Attributes:
-        states: (T, N, 6) acted on.
+        states: (T, N, F) acted on.
         actions: (T, N) as drawn, not clipped: log-probabilities are of these.
         log_probs: (T, N) under the policy that drew them.
         values: (T, N) the critic's.
@@ -34,7 +34,7 @@ class Rollout:
 
     def __post_init__(self) -> None:
         shape = self.actions.shape
-        if len(shape) != 2 or self.states.shape != (*shape, 6):
+        if len(shape) != 2 or self.states.ndim != 3 or self.states.shape[:2] != shape:
             raise ValueError(f"states {tuple(self.states.shape)} and actions {tuple(shape)} differ")
         for name in ("log_probs", "values", "rewards", "dones"):
             if getattr(self, name).shape != shape:

@@ -6,13 +6,15 @@ setting that is accepted does something.
 
 from __future__ import annotations
 
+import math
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from diffusion.state_features import PAPER_FEATURES, check_features
 from qhw.errors import ConfigError
 from qhw.known import DeviceName
 
@@ -60,18 +62,9 @@ class CircuitConfig(Section):
     depth: Annotated[int, Field(ge=1, le=12)] = 2
     """Layers of the circuit."""
     encoding: Literal["dense", "paper", "linear", "reupload"] = "dense"
-    """How the six state features become angles."""
+    """How the state's features become angles."""
     entanglement: Literal["ring", "line", "full", "none"] = "ring"
     """Which pairs of qubits are entangled."""
-
-    @model_validator(mode="after")
-    def _all_features_fit(self) -> Self:
-        if self.encoding in {"dense", "reupload"} and 2 * self.qubits < 6:
-            raise ValueError(
-                f"encoding {self.encoding!r} needs 2 x qubits >= 6 slots for the six state "
-                f"features; qubits = {self.qubits} gives {2 * self.qubits}"
-            )
-        return self
 
 
 class ActorConfig(Section):
@@ -245,6 +238,19 @@ class EnvironmentConfig(Section):
         return self
 
 
+class StateSection(Section):
+    """What the policy is told of every image; see `diffusion.state_features`."""
+
+    features: tuple[str, ...] = PAPER_FEATURES
+    """Columns of the state, in their order; the paper's six unless others are named."""
+
+    @field_validator("features")
+    @classmethod
+    def _features_are_known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        check_features(names)
+        return names
+
+
 class PpoSection(Section):
     """PPO settings; the defaults learn fast, `paper` in `PAPER_PPO` holds the paper's."""
 
@@ -324,6 +330,8 @@ class RunConfig(Section):
     """Run whose weights are the start."""
     environment: EnvironmentConfig = EnvironmentConfig()
     """What is steered."""
+    state: StateSection = StateSection()
+    """What the policy sees of it."""
     ppo: PpoSection = PpoSection()
     """How the policy learns."""
     evaluation: EvaluationConfig = EvaluationConfig()
@@ -336,6 +344,19 @@ class RunConfig(Section):
             raise ValueError(
                 f"{', '.join(sorted(unused))} does not apply to the classical actor "
                 f"{self.actor.kind!r}; remove it"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _features_have_slots(self) -> Self:
+        circuit, count = self.actor.circuit, len(self.state.features)
+        dense = self.actor.kind == "ring" and circuit.encoding in {"dense", "reupload"}
+        if dense and 2 * circuit.qubits < count:
+            raise ValueError(
+                f"actor.circuit.encoding {circuit.encoding!r} needs 2 x qubits >= {count} slots "
+                f"for the {count} features of the state; qubits = {circuit.qubits} gives "
+                f"{2 * circuit.qubits}. Take {math.ceil(count / 2)} qubits or more, encoding "
+                "'linear', or fewer state.features"
             )
         return self
 

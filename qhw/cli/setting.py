@@ -8,6 +8,14 @@ from typing import Any, Self
 
 from qhw.config import RunConfig
 
+_KINDS: dict[str, type[int | float | str | list[str]]] = {
+    "integer": int,
+    "number": float,
+    "string": str,
+    "array": list,
+}
+"""Types by the names that JSON schemas give them."""
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -23,7 +31,7 @@ class Setting:
     """
 
     name: str
-    kind: type[int | float | str]
+    kind: type[int | float | str | list[str]]
     meaning: str
     choices: tuple[str, ...]
     span: str
@@ -43,8 +51,10 @@ class Setting:
             if "$ref" in facts:
                 facts = schema["$defs"][facts["$ref"].rpartition("/")[2]]
         value = facts["anyOf"][0] if "anyOf" in facts else facts
-        kind = {"integer": int, "number": float, "string": str}[value["type"]]
+        kind = _KINDS[value["type"]]
         default = facts["unset"] if facts["default"] is None else facts["default"]
+        if isinstance(default, list):
+            default = ", ".join(default)
         shown = default if isinstance(default, str) else _number(default)
         choices = tuple(value.get("enum", ()))
         return cls(name, kind, facts["description"], choices, _span(value), shown)

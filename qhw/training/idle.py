@@ -17,6 +17,7 @@ from qhw.errors import ConfigError
 from qhw.runs.directory import open_run
 from qhw.training.parts import open_card, reward_config, ring_circuit, set_in
 from qhw.training.player import Player
+from qhw.training.state_statistics import LATENTS
 
 
 def refuse_idle(config: RunConfig) -> None:
@@ -47,7 +48,7 @@ def refuse_idle(config: RunConfig) -> None:
 
 def remarks(player: Player) -> list[str]:
     """What a player's settings leave out where its user may expect otherwise; one line each."""
-    return [*_of_circuit(player), *_of_reach(player)]
+    return [*_of_circuit(player), *_of_state(player), *_of_reach(player)]
 
 
 def _source(weight: str, section: RewardSection, bundle: str) -> str:
@@ -64,8 +65,9 @@ def _of_circuit(player: Player) -> list[str]:
     if config.actor.kind != "ring":
         return []
     circuit = ring_circuit(config.actor.circuit)
-    meanings = list(STATE_FEATURES.values())
-    unseen = [meanings[column] for column in unseen_columns(circuit)]
+    features = config.state.features
+    columns = unseen_columns(circuit, len(features))
+    unseen = [STATE_FEATURES[features[column]].meaning for column in columns]
     if unseen:
         lines.append(
             f"--encoding {circuit.encoding} on {circuit.num_qubits} qubits: the circuit does not "
@@ -77,6 +79,23 @@ def _of_circuit(player: Player) -> list[str]:
             "--gradient shift measures gradients with them too, as a device would."
         )
     return lines
+
+
+def _of_state(player: Player) -> list[str]:
+    """Statistics that are not the card's."""
+    statistics = player.statistics
+    if not statistics.measured:
+        return []
+    told = "; ".join(
+        f"{name} {mean:.3g} (sd {sd:.3g})"
+        for name, (mean, sd) in statistics.moments.items()
+        if name in statistics.measured
+    )
+    return [
+        f"state.features: the card of the bundle {player.bundle.card.name!r} holds no statistics "
+        f"of {', '.join(statistics.measured)}; measured on {LATENTS} latents under "
+        f"g = {player.environment.cfg_base:g}: {told}."
+    ]
 
 
 def _of_reach(player: Player) -> list[str]:

@@ -15,6 +15,7 @@ from diffusion.environment import GuidanceEnvironment
 from diffusion.lpips_distance import LpipsDistance
 from diffusion.rewards import PAPER_REWARD, RewardConfig
 from diffusion.solvers import SOLVERS
+from diffusion.state_features import PAPER_FEATURES, slot_order
 from policy import (
     Adjoint,
     DifferentiableBackend,
@@ -106,9 +107,18 @@ def set_in(section: RewardSection) -> dict[str, Any]:
 
 
 def make_environment(
-    config: EnvironmentConfig, bundle: Bundle, device: torch.device
+    config: EnvironmentConfig,
+    bundle: Bundle,
+    device: torch.device,
+    features: tuple[str, ...] = PAPER_FEATURES,
 ) -> GuidanceEnvironment:
     """The diffusion sampler as an environment, on the given torch device.
+
+    Args:
+        config: Its settings.
+        bundle: The model.
+        device: Where pictures are made.
+        features: Columns of the state.
 
     Raises:
         ConfigError: If settings do not fit each other or the bundle.
@@ -124,6 +134,7 @@ def make_environment(
             guidance_range=(config.guidance_min, config.guidance_max),
             previous_action=config.previous_action,
             distance=LpipsDistance(device) if reward.needs_distance else None,
+            features=features,
         )
     except ValueError as error:
         raise ConfigError(str(error), "Change it in [environment] of the settings.") from error
@@ -197,7 +208,8 @@ def make_actor(
         )
     generator = torch.Generator().manual_seed(config.seed)
     if backend is not None:
-        return RingActor(backend.circuit, backend, rule, scaler, generator)
+        order = slot_order(config.state.features)
+        return RingActor(backend.circuit, backend, rule, scaler, generator, order)
     if config.actor.kind == "mlp":
         return MlpActor(scaler, generator)
     return MlpActor.matched(scaler, generator)

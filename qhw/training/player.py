@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from policy import Actor, Cost, ExpectationBackend, Frozen, GradientRule, RingActor, StateScaler
+from policy import Actor, Cost, ExpectationBackend, Frozen, GradientRule, RingActor
 from qhw.backends.backend import Backend
 from qhw.config import RunConfig
 from qhw.devices.backend import DeviceBackend
@@ -15,6 +15,7 @@ from qhw.runs.checkpoint import Checkpoint, restore_module
 from qhw.runs.directory import RunDirectory
 from qhw.training import parts
 from qhw.training.reopening import require_own_backend
+from qhw.training.state_statistics import StateStatistics
 
 
 class Player:
@@ -29,6 +30,7 @@ class Player:
     Attributes:
         device: The torch device of pictures.
         backend: None for a classical actor.
+        statistics: What standardises the state of fresh weights; trained ones bring their own.
         updates: How many updates its weights have had.
 
     Raises:
@@ -45,12 +47,14 @@ class Player:
         self.config = config
         self.device = parts.choose_torch_device(config.torch_device)
         self.bundle = parts.open_bundle(config.environment.bundle)
-        self.environment = parts.make_environment(config.environment, self.bundle, self.device)
+        self.environment = parts.make_environment(
+            config.environment, self.bundle, self.device, config.state.features
+        )
+        self.statistics = StateStatistics.of(self.environment, self.bundle.card)
         self.cost_meter = CostMeter()
         self.updates = 0
         self.backend = _backend(config, backend, requester)
-        card = self.bundle.card
-        scaler = StateScaler(card.state_mean, card.state_sd)
+        scaler = self.statistics.scaler()
         self.actor: Actor = parts.make_actor(config, scaler, self.backend, rule or Frozen())
         if isinstance(self.actor, RingActor):
             self.actor.recorder = self.cost_meter.record

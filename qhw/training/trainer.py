@@ -21,7 +21,6 @@ from policy import (
     RingActor,
     Rollout,
     ShotNoise,
-    StateScaler,
     advice,
     shot_noise,
     update,
@@ -79,10 +78,8 @@ class Trainer:
         self.player = Player(config, backend, requester, rule)
         if isinstance(self.actor, RingActor) and config.gradient.rule == "frozen":
             self.actor.freeze_circuit()
-        card = self.player.bundle.card
-        scaler = StateScaler(card.state_mean, card.state_sd)
         generator = torch.Generator().manual_seed(stream_seed(config.seed, "critic"))
-        self.critic = Critic(scaler, generator)
+        self.critic = Critic(self.player.statistics.scaler(), generator)
         self.actor_optimizer = Adam(self._trained, lr=config.ppo.actor_rate)
         self.critic_optimizer = Adam(self.critic.parameters(), lr=config.ppo.critic_rate)
         self._playing: Playing | None = None

@@ -151,7 +151,6 @@ def test_the_table_has_a_row_per_candidate() -> None:
 
 
 def test_a_candidate_follows_the_proxy() -> None:
-    state = torch.zeros(2, 6)
-    state[:, 5] = torch.tensor([1.0, 0.0])
-    assert Candidate(2.0, 3.0).guidance(state).tolist() == [2.0, 5.0]
-    assert Candidate(4.0).guidance(state).tolist() == [4.0, 4.0]
+    p = torch.tensor([1.0, 0.0])
+    assert Candidate(2.0, 3.0).guidance(p).tolist() == [2.0, 5.0]
+    assert Candidate(4.0).guidance(p).tolist() == [4.0, 4.0]

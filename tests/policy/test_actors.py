@@ -39,6 +39,15 @@ def test_the_actors_have_the_papers_parameter_counts(
     assert count_parameters(MlpActor.matched(scaler, generator)) == pytest.approx(2498, rel=0.02)
 
 
+@pytest.mark.parametrize("features", range(1, 11))
+def test_the_matched_mlp_is_as_large_for_any_state(
+    features: int, generator: torch.Generator
+) -> None:
+    matched = MlpActor.matched(StateScaler([0.0] * features, [1.0] * features), generator)
+    assert count_parameters(matched) == pytest.approx(2498, rel=0.02)
+    assert matched.action_mean(torch.rand(3, features)).shape == (3,)
+
+
 def test_circuit_weights_start_uniform(make_ring: MakeRing) -> None:
     weights = torch.cat([make_ring(seed=k).circuit_weights.detach() for k in range(60)])
     assert weights.abs().max() <= math.pi

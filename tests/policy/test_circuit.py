@@ -57,7 +57,6 @@ def test_the_digest_tells_structures_apart() -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ({"num_qubits": 2}, "4 slots on 2 qubits"),
         ({"num_qubits": 13}, "num_qubits is 13"),
         ({"depth": 0}, "depth is 0"),
         ({"encoding": "amplitude"}, "'amplitude'"),

@@ -49,7 +49,7 @@ def test_a_rollout_sums_its_returns_and_counts_its_transitions() -> None:
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"states": torch.zeros(3, 2, 5)}, "differ"),
+        ({"states": torch.zeros(3, 1, 6)}, "differ"),
         ({"rewards": torch.zeros(2, 2)}, "rewards has shape"),
         ({"dones": torch.zeros(3, 2)}, "collect whole episodes"),
     ],

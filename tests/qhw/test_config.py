@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from diffusion.state_features import STATE_FEATURES
 from qhw.config import PRESETS, RunConfig, dump_config, load_config, merge, parse_config
 from qhw.errors import ConfigError
 from qhw.runs.directory import RunDirectory
@@ -43,6 +44,10 @@ def test_groups_are_as_large_as_they_fit(environments: int, size: int) -> None:
         ({"ppo": {"group": 3}}, "ppo.group = 3: 100 trajectories in lockstep are not whole groups"),
         ({"defaults": "0.3"}, "defaults = '0.3'"),
         ({"actor": {"circuit": {"qubits": 2}}}, "2 x qubits >= 6"),
+        ({"state": {"features": []}}, "state.features = []: there is no feature: name at least"),
+        ({"state": {"features": ["confidense"]}}, "no feature 'confidense': did you mean 'confid"),
+        ({"state": {"features": ["time", "time"]}}, "feature 'time' is named twice"),
+        ({"state": {"features": list(STATE_FEATURES)}}, "Take 5 qubits or more, encoding 'linear'"),
         ({"actor": {"kind": "mlp", "circuit": {"depth": 3}}}, "does not apply"),
         ({"actor": {"kind": "mlp"}, "gradient": {"rule": "shift"}}, "does not apply"),
         ({"backend": {"name": "aer", "device": "fake_fez"}}, "does not apply"),
@@ -79,3 +84,19 @@ def test_a_missing_file_and_bad_toml_are_named(tmp_path: Path) -> None:
     bad.write_text("a = [")
     with pytest.raises(ConfigError, match="not valid TOML"):
         load_config(bad)
+
+
+@pytest.mark.parametrize(
+    "circuit", [{"qubits": 5}, {"encoding": "linear"}, {"qubits": 6, "encoding": "reupload"}]
+)
+def test_a_circuit_with_room_takes_the_whole_state(circuit: dict[str, object]) -> None:
+    features = list(STATE_FEATURES)
+    config = parse_config({"actor": {"circuit": circuit}, "state": {"features": features}})
+    assert config.state.features == tuple(features)
+    assert parse_config(tomllib.loads(dump_config(config))) == config
+
+
+def test_a_small_state_fits_on_few_qubits_and_a_network_takes_any() -> None:
+    small = {"actor": {"circuit": {"qubits": 1}}, "state": {"features": ["confidence", "time"]}}
+    assert parse_config(small).state.features == ("confidence", "time")
+    parse_config({"actor": {"kind": "mlp"}, "state": {"features": list(STATE_FEATURES)}})

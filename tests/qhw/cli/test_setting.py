@@ -37,6 +37,13 @@ def test_every_setting_is_described(name: str) -> None:
         ("backend.device", str, (), "", "fake_brisbane"),
         ("hardware.job_wait", float, (), "above 0", "14,400"),
         ("ppo.clip", float, (), "above 0, below 1", "0.15"),
+        (
+            "state.features",
+            list,
+            (),
+            "",
+            "time, latent_norm, noise_norm, overlap, previous_action, confidence",
+        ),
         ("hardware.on_drift", str, ("warn", "refit", "stop"), "", "warn"),
         ("gradient.pruned_fraction", float, (), "above 0, at most 1", "0.125"),
         (
