@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from diffusion.bundle import Bundle, load_bundle
-from diffusion.comparison import bootstrap_difference
+from diffusion.comparison import ConstantCurve, bootstrap_difference, resample_counts
 from diffusion.environment import GuidanceEnvironment
 from diffusion.headroom import Candidate
 from qhw.errors import BundleError
 from qhw.evaluation import baselines as module
 from qhw.evaluation.baselines import Baselines
+from qhw.evaluation.beside_constants import beside_constants
 from qhw.evaluation.constant_grid import constants_within
 from qhw.evaluation.eyes import ALL_EYES, HELD_OUT, STRANGER
 from qhw.evaluation.judges import Judges, Outcome, evaluation_latents
@@ -65,6 +66,22 @@ def test_the_default_baselines_come_with_the_bundle(
     shipped.greedy()
     assert shipped.constant().candidate == Candidate(bundle.card.chosen.constant)
     assert list(tmp_path.iterdir()) == [], "something was played that should have been shipped"
+
+
+@pytest.mark.parametrize("held_out", [1.75, 2.25])
+def test_a_constant_that_is_not_on_the_grid_ties_in_every_eye(
+    bundle: Bundle, tmp_path: Path, held_out: float
+) -> None:
+    """On straight lines between fewer constants, at equal accuracy, 1.75 gained .25 in one eye."""
+    shipped = baselines(bundle, 500, tmp_path)
+    arms = {each.candidate.low: each.outcome for each in shipped.constants()}
+    subject, counts = arms.pop(held_out), resample_counts(500, 400, seed=0)
+    resolutions = beside_constants(shipped, counts)
+    for eye in ALL_EYES:
+        grid = {guidance: outcome.scores[eye].arm for guidance, outcome in arms.items()}
+        found = ConstantCurve.through(grid, counts).beside(subject.scores[eye].arm).difference
+        assert abs(found.estimate) < 0.08
+        assert resolutions[eye].resolution < 0.1
 
 
 def test_an_outcome_of_another_version_is_made_anew(
