@@ -83,5 +83,5 @@ def test_it_plays_in_an_environment_and_is_charged_for_its_scales(bundle: Bundle
     drawn = draw_latents(4, 0, bundle.denoiser.sample_shape), draw_labels(4, 10)
     episode = play_schedule(environment, *drawn, schedule)
     torch.testing.assert_close(episode.guidance, schedule[:, None].expand(4, 4))
-    charged = -card.reward.lambda_guidance * float((schedule - 1).square().mean())
+    charged = -card.reward.lambda_guidance * float(card.reward.guidance_distance(schedule).mean())
     assert math.isclose(float(episode.terms["guidance"][0]), charged, rel_tol=1e-4)

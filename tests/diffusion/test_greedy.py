@@ -12,6 +12,7 @@ from diffusion.bundle import Bundle, load_bundle
 from diffusion.environment import GuidanceEnvironment, draw_labels, draw_latents
 from diffusion.greedy import Greedy
 from diffusion.headroom import Candidate, play_candidate
+from diffusion.rewards import PRICE_FORMS
 from diffusion.sampler import NoisePrediction
 
 LATENTS = 6
@@ -24,8 +25,8 @@ def bundle() -> Bundle:
 
 @pytest.fixture
 def environment(bundle: Bundle) -> GuidanceEnvironment:
-    card = bundle.card
-    return GuidanceEnvironment(bundle.sampler(4), bundle.proxy, card.reward, card.cfg_base)
+    reward = PRICE_FORMS["(g - 1)^2"]
+    return GuidanceEnvironment(bundle.sampler(4), bundle.proxy, reward, cfg_base=1.75)
 
 
 def test_scales_are_spread_over_what_the_policy_can_reach(environment: GuidanceEnvironment) -> None:
@@ -42,14 +43,14 @@ def test_the_choice_is_the_formula_s(bundle: Bundle, environment: GuidanceEnviro
     environment.reset(latents, labels)
     greedy = Greedy((1.0, 2.5, 4.0), weight=0.02)
     prediction, sampler = environment.sampler.predict(latents, 0, labels), environment.sampler
-    alpha_bar = float(sampler._alpha_bar[sampler.timesteps[0]])
+    level = sampler.level(0)
     wanted = []
     for image in range(LATENTS):
         scores = []
         for scale in greedy.scales:
             cond, uncond = prediction.eps_cond[image], prediction.eps_uncond[image]
             noise = uncond + scale * (cond - uncond)
-            clean = (latents[image] - math.sqrt(1 - alpha_bar) * noise) / math.sqrt(alpha_bar)
+            clean = (latents[image] - level.sigma * noise) / level.alpha
             with torch.no_grad():
                 logits = bundle.proxy(bundle.denoiser.decode(clean.clamp(-1, 1)[None]))
             log_p = float(logits.log_softmax(1)[0, labels[image]])
