@@ -41,7 +41,7 @@ from qhw.studies.statistics.bootstrap import hierarchical_bootstrap
 from qhw.studies.statistics.holm import holm
 from qhw.training.player import Player
 
-LATENTS = 2000
+SEEDS, LATENTS = 30, 2000
 RESAMPLES = 2000
 RING = "ring"
 CONTROLLERS: dict[str, dict[str, Any]] = {
@@ -90,16 +90,33 @@ Trained = dict[str, list[Outcome]]
 
 def outcome_of(folder: Path, controller: str, seed: int) -> Outcome:
     """Train a controller and play it, or recall what it came to."""
-    name = f"{controller.replace(',', '').replace(' ', '-')}-{seed}"
-    kept = folder / "outcomes" / f"{name}.safetensors"
+    kept = path_of(folder, controller, seed)
     if not kept.exists():
         settings = {"seed": seed, **CONTROLLERS[controller], **NO_TABLE}
-        run = trained(folder, name, settings)
+        run = trained(folder, kept.stem, settings)
         player = Player.of(run)
         paired = evaluation_latents(player.bundle, LATENTS)
         episode = play_policy(player, paired, "seeds")
-        write_outcome(kept, Judges(player.bundle).judge(episode, paired.labels), name)
+        write_outcome(kept, Judges(player.bundle).judge(episode, paired.labels), kept.stem)
     return read_outcome(kept)
+
+
+def path_of(folder: Path, controller: str, seed: int) -> Path:
+    """Where a controller's outcome is kept."""
+    name = controller.replace(",", "").replace(" ", "-")
+    return folder / "outcomes" / f"{name}-{seed}.safetensors"
+
+
+def kept_outcomes(folder: Path, controller: str) -> list[Outcome]:
+    """Those of the seeds that are there, in order."""
+    paths = (path_of(folder, controller, seed) for seed in range(SEEDS))
+    return [read_outcome(path) for path in paths if path.exists()]
+
+
+def all_kept(folder: Path) -> Trained:
+    """The outcomes of the controllers that have any."""
+    kept = {name: kept_outcomes(folder, name) for name in CONTROLLERS}
+    return {name: outcomes for name, outcomes in kept.items() if outcomes}
 
 
 def trained(folder: Path, name: str, settings: dict[str, Any]) -> RunDirectory:
@@ -129,8 +146,13 @@ def returns_of(outcomes: Sequence[Outcome]) -> FloatArray:
 
 
 def return_difference(outcomes: Sequence[Outcome], others: Sequence[Outcome]) -> Estimate:
-    """Mean return minus the others', seed by seed, latent by latent; two-level."""
-    result = hierarchical_bootstrap(returns_of(outcomes) - returns_of(others), resamples=RESAMPLES)
+    """Mean return minus the others', seed by seed, latent by latent; two-level.
+
+    Where one has more seeds, those that the other lacks are left out.
+    """
+    seeds = len(outcomes) if len(others) == 1 else min(len(outcomes), len(others))
+    difference = returns_of(outcomes)[:seeds] - returns_of(others)[:seeds]
+    result = hierarchical_bootstrap(difference, resamples=RESAMPLES)
     value, low, high, p = (
         float(x) for x in (result.value, result.low, result.high, result.p_value)
     )
@@ -291,15 +313,13 @@ def main() -> None:
     """Train, play and compare, seed by seed."""
     parser = argparse.ArgumentParser(description="Thirty training seeds of every controller.")
     parser.add_argument("folder", nargs="?", type=Path, default=Path("runs-seeds"))
-    parser.add_argument("--seeds", type=int, default=30)
+    parser.add_argument("--seeds", type=int, default=SEEDS)
     chosen = parser.parse_args()
-    made = hand_made()
-    done: Trained = {name: [] for name in CONTROLLERS}
     for seed in range(chosen.seeds):
-        for name, outcomes in done.items():
-            outcomes.append(outcome_of(chosen.folder, name, seed))
+        for name in CONTROLLERS:
+            outcome_of(chosen.folder, name, seed)
         if seed:
-            write(done, made)
+            write(all_kept(chosen.folder), hand_made())
 
 
 if __name__ == "__main__":

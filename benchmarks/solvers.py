@@ -23,8 +23,6 @@ SOLVERS: dict[str, Solver] = {
     "DDIM, leading": Ddim(),
     "DDIM, trailing": Ddim("trailing"),
     "DPM-Solver++ 2M, 980 to 20": DpmSolver(),
-    "DPM-Solver++ 2M, 960 to 50": DpmSolver(960, 50),
-    "DPM-Solver++ 2M, 980 to 5": DpmSolver(980, 5),
 }
 
 

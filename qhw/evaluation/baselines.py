@@ -101,7 +101,7 @@ class Baselines:
     def constant(self) -> Baseline:
         """The constant to beat, chosen on other latents."""
         best = self._choices.constant()
-        return self.candidate(f"constant {best.low:g}, the best", best)
+        return self.candidate(f"constant {best.low:g}, best", best)
 
     def greedy(self) -> NamedOutcome:
         """Greedy feedback on the predicted picture, its price chosen on other latents."""

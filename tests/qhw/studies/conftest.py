@@ -96,7 +96,7 @@ def pretend(
     for name in LIKENESS:
         columns[name] = ones
     columns["pictures"] = np.zeros((8, 1, 16, 16))
-    told = {"name": "constant 1.74, the best", "shown": ["bag"] * 8}
+    told = {"name": "constant 1.74, best", "shown": ["bag"] * 8}
     backend = {"calibration": "2025-01-01 (abc)", "device": "d", "noise caps": "none"}
     path_of(scope, condition).parent.mkdir(parents=True, exist_ok=True)
     write_json(facts_path(scope, condition), {**condition.facts, **told, "backend": backend})

@@ -57,7 +57,7 @@ class TestTask:
         assert "keeps no advantage" in said(finding)
         columns = 3 + len(remedies(DEVICE))
         assert len(finding.tables[0].rows) == 2 * columns + 2
-        assert finding.galleries[0].rows[0].name == "constant 1.74, the best"
+        assert finding.galleries[0].rows[0].name == "constant 1.74, best"
 
     def test_an_advantage_that_noise_leaves(self, seeds: Any, tmp_path: Path, rng: Any) -> None:
         made = world(seeds, tmp_path, rng)
