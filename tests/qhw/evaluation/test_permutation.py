@@ -53,7 +53,7 @@ def test_a_policy_loses_where_it_listens() -> None:
         )
     )
     player.actor = Rule(1)
-    losses = permutation_losses(player, evaluation_latents(player.bundle, 60))
+    losses = permutation_losses(player, evaluation_latents(player.bundle, 200))
     assert list(losses) == ["time", "confidence"]
     assert losses["time"].estimate == 0
     assert losses["confidence"].low > 0
