@@ -66,9 +66,6 @@ class Estimate:
     high: float
     p_value: float
 
-    def __str__(self) -> str:
-        return f"{self.value:+.3f} [{self.low:+.3f}, {self.high:+.3f}]"
-
     @property
     def record(self) -> dict[str, float]:
         """For the result's file."""

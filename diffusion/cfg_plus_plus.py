@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from diffusion.sampler import GuidedSampler, NoisePrediction
-from diffusion.solvers import Ddim, Level, dpm_solver_step, second_order
+from diffusion.solvers import Level, dpm_solver_step
 
 
 class CfgPlusPlusSampler(GuidedSampler):
@@ -63,17 +63,9 @@ class CfgPlusPlusSampler(GuidedSampler):
         unguided = self.predicted_clean(latents, step, prediction.eps_uncond)
         if step + 1 == self.num_steps:
             return clean, unguided
-        return cfg_plus_plus_step(
-            latents, clean, self._carried_on(step, unguided, before), unguided, self._span(step)
-        ), unguided
-
-    def _span(self, step: int) -> tuple[Level, Level]:
-        return self.level(step), self.next_level(step)
-
-    def _carried_on(self, step: int, unguided: Tensor, before: Tensor | None) -> Tensor:
-        if isinstance(self.solver, Ddim) or step == 0 or before is None:
-            return unguided
-        return second_order(unguided, before, (self.level(step - 1), *self._span(step)))
+        middle = self.carried_on(step, unguided, before)
+        span = self.level(step), self.level(step + 1)
+        return cfg_plus_plus_step(latents, clean, middle, unguided, span), unguided
 
 
 def cfg_plus_plus_step(

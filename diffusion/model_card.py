@@ -29,7 +29,7 @@ and two judges that only report. Made by `{made["command"]}`.
 | denoiser.safetensors | {_architecture(card.denoiser)} | |
 {_classifier_rows(card)}
 | references.safetensors | 1,000 real test pictures | |
-| curve.csv | Frechet distance in AlexNet's features over the training, at guidance 1 | |
+| curve.csv | Frechet distance over the training; its head names the features | |
 | headroom.csv | every constant and every rule lo + k (1 - p) that was tried | |
 | baselines/ | outcomes of guidance that needs no training, on the evaluation's latents | |
 
@@ -55,7 +55,7 @@ their own, and judged by the proxy alone.
    constant or rule lies at the edge of its grid is left out.
 2. On the other half, the forms whose rule beats their constant in return are kept.
 3. Among them the one is taken whose rule has the smallest Frechet distance, in the proxy's
-   features, against the constants at equal proxy accuracy.
+   features, against the constants at equal proxy log p.
 4. CFG_0 is half-way between that rule's lo, or 1 where lo lies below, and that constant.
 
 | price form | best constant | best rule | gain in return | Frechet at equal log p | inside |

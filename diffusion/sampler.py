@@ -191,17 +191,30 @@ class GuidedSampler:
             latents, clean = self.step(latents, step, prediction, schedule[step], clean)
         return latents
 
+    def carried_on(self, step: int, clean: Tensor, before: Tensor | None) -> Tensor:
+        """Clean latents (N, C, H, W) as a step takes them: second order, after the first step.
+
+        Args:
+            step: Any but the last.
+            clean: Predicted at this step.
+            before: Predicted at the step before; DDIM does not look at them.
+
+        Raises:
+            ValueError: If the solver is of second order and they are missing.
+        """
+        if isinstance(self.solver, Ddim) or step == 0:
+            return clean
+        if before is None:
+            raise ValueError(f"step {step} of DPM-Solver++ needs what step {step - 1} predicted")
+        past, at, to = (self.level(place) for place in (step - 1, step, step + 1))
+        return second_order(clean, before, (past, at, to))
+
     def _dpm_step(self, latents: Tensor, step: int, clean: Tensor, before: Tensor | None) -> Tensor:
         """Second order between the first and the last step; the last one ends at the picture."""
         if step + 1 == self.num_steps:
             return clean
-        at, to = self.level(step), self.level(step + 1)
-        if step == 0:
-            return dpm_solver_step(latents, clean, at, to)
-        if before is None:
-            raise ValueError(f"step {step} of DPM-Solver++ needs what step {step - 1} predicted")
-        middle = second_order(clean, before, (self.level(step - 1), at, to))
-        return dpm_solver_step(latents, middle, at, to)
+        middle = self.carried_on(step, clean, before)
+        return dpm_solver_step(latents, middle, self.level(step), self.level(step + 1))
 
     def _expand_schedule(self, guidance: Tensor | float, count: int) -> Tensor:
         schedule = torch.as_tensor(guidance, dtype=torch.float32)

@@ -85,3 +85,11 @@ def test_it_plays_in_an_environment_and_is_charged_for_its_scales(bundle: Bundle
     torch.testing.assert_close(episode.guidance, schedule[:, None].expand(4, 4))
     charged = -card.reward.lambda_guidance * float(card.reward.guidance_distance(schedule).mean())
     assert math.isclose(float(episode.terms["guidance"][0]), charged, rel_tol=1e-4)
+
+
+def test_a_second_step_needs_what_the_first_one_predicted(bundle: Bundle) -> None:
+    sampler = CfgPlusPlusSampler.like(bundle.sampler(5, DpmSolver()))
+    latents = draw_latents(3, 0, bundle.denoiser.sample_shape)
+    prediction = sampler.predict(latents, 1, draw_labels(3, 10))
+    with pytest.raises(ValueError, match="step 1 of DPM-Solver"):
+        sampler.step(latents, 1, prediction, torch.ones(3))
