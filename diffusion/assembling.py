@@ -149,7 +149,12 @@ class HeadRoom:
     results: list[headroom.FormResult]
 
 
-def assemble(fit: Fit, networks: Networks, fitted: Mapping[str, Any] | None = None) -> BundleCard:
+def assemble(
+    fit: Fit,
+    networks: Networks,
+    fitted: Mapping[str, Any] | None = None,
+    name: str | None = None,
+) -> BundleCard:
     """Measure head-room and realism, choose reward and CFG_0 by the rule, and write the bundle.
 
     The weights and `curve.csv` must lie in the folder already.
@@ -158,6 +163,7 @@ def assemble(fit: Fit, networks: Networks, fitted: Mapping[str, Any] | None = No
         fit: Where, of what size, with which seeds.
         networks: What was trained.
         fitted: How it was trained, if that was not just now.
+        name: The bundle's, if it has one already.
 
     Raises:
         ValueError: If a classifier is below 88 % test accuracy, or the table leaves no price form.
@@ -172,7 +178,7 @@ def assemble(fit: Fit, networks: Networks, fitted: Mapping[str, Any] | None = No
     realisms = measure_realism(fit, networks, (*WEAK_GUIDANCE, chosen.constant))
     _write_references(fit)
     card = BundleCard(
-        name=f"{dataset.name}-{fit.config.image_size}",
+        name=name or f"{dataset.name}-{fit.config.image_size}",
         class_names=dataset.class_names,
         denoiser=networks.denoiser.describe(),
         classifiers=networks.kinds,
@@ -197,7 +203,7 @@ def assemble(fit: Fit, networks: Networks, fitted: Mapping[str, Any] | None = No
 def assemble_again(
     dataset: Dataset, folder: Path, headroom_latents: int, report: Report
 ) -> BundleCard:
-    """Measure a bundle's networks again and choose again; its weights and curve stay.
+    """Measure a bundle's networks again and choose again; its weights, curve and name stay.
 
     Args:
         dataset: The pictures it was fitted to, of any size.
@@ -224,7 +230,7 @@ def assemble_again(
     fit = Fit(shrink(dataset, config.image_size), folder, config, report)
     networks = Networks(bundle.denoiser, classifiers, bundle.card.classifiers)
     fitted = {name: made[name] for name in ("command", "data_sha256", "python", "versions")}
-    return assemble(fit, networks, fitted)
+    return assemble(fit, networks, fitted, bundle.card.name)
 
 
 def measure_accuracies(fit: Fit, networks: Networks) -> dict[str, float]:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 import diffusion.bundle
 from diffusion import assembling, fitting, headroom, optimisation, refinement
 from diffusion.assembling import Fit, FitConfig, Networks, Precision, assemble, assemble_again
-from diffusion.bundle import RewardChoice, load_bundle
+from diffusion.bundle import RewardChoice, card_json, load_bundle
 from diffusion.classifiers import CLASSIFIERS
 from diffusion.datasets import Dataset, Split
 from diffusion.denoisers import PixelDenoiser, PixelDenoiserConfig
@@ -133,7 +133,10 @@ def test_a_small_bundle_from_start_to_end(tmp_path: Path, monkeypatch: pytest.Mo
     seen = card.made["realism"]["1"]
     assert 0 < seen["AlexNet"]["real"] < seen["AlexNet"]["generated"]
 
+    renamed = dataclasses.replace(card, name="zebras")
+    (tmp_path / "card.json").write_text(card_json(renamed), encoding="utf-8")
     again = assemble_again(data, tmp_path, 12, lines.append)
+    assert again.name == "zebras"
     assert again.checksums == card.checksums
     assert again.accuracies == card.accuracies
     assert again.made["config"] == {**card.made["config"], "headroom_latents": 12}

@@ -1,0 +1,103 @@
+"""What a trained controller uses of its state, and whether one more feature raises its return.
+
+    python -m benchmarks.state_features [FOLDER] [--seeds 3]
+
+Two questions about the state. Which of the paper's six features does the trained ring use: the
+return it loses where one column is another image's (`qhw.evaluation.permutation`). And does a
+seventh help: the ring is trained anew with each of the optional features beside the six, seed by
+seed, and plays the evaluation's latents as `benchmarks.seeds` has them. Its runs of the six are
+taken from FOLDER (`runs-seeds`, which git ignores), or trained there first. Resumable; the result
+is written after every seed, to state_features.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.seeds import (
+    NO_TABLE,
+    RING,
+    outcome_of,
+    path_of,
+    return_difference,
+    trained,
+)
+from benchmarks.timing import significant, write_result
+from diffusion.comparison import Interval
+from diffusion.state_features import PAPER_FEATURES, STATE_FEATURES
+from qhw.evaluation.baselines import read_outcome, write_outcome
+from qhw.evaluation.judges import Judges, Outcome, evaluation_latents
+from qhw.evaluation.permutation import permutation_losses
+from qhw.evaluation.playing import play_policy
+from qhw.threads import one_thread
+from qhw.training.player import Player
+
+SEEDS, PERMUTED, PLAYED = 3, 1000, 2000
+OPTIONAL = tuple(name for name in STATE_FEATURES if name not in PAPER_FEATURES)
+
+
+def with_one_more(folder: Path, feature: str, seed: int) -> Outcome:
+    """Train the ring on the paper's features and one more, and play it, or recall what it did."""
+    kept = path_of(folder, f"with {feature}", seed)
+    if not kept.exists():
+        features = [*PAPER_FEATURES, feature]
+        settings = {"seed": seed, "state": {"features": features}, **NO_TABLE}
+        player = Player.of(trained(folder, kept.stem, settings))
+        paired = evaluation_latents(player.bundle, PLAYED)
+        episode = play_policy(player, paired, "seeds")
+        write_outcome(kept, Judges(player.bundle).judge(episode, paired.labels), kept.stem)
+    return read_outcome(kept)
+
+
+def permuted(folder: Path, seed: int) -> dict[str, Interval]:
+    """What a ring of the six features loses where one is another image's."""
+    player = Player.of(trained(folder, f"{RING}-{seed}", {"seed": seed, **NO_TABLE}))
+    return dict(permutation_losses(player, evaluation_latents(player.bundle, PERMUTED)))
+
+
+def losses_over_seeds(found: list[dict[str, Interval]]) -> dict[str, Any]:
+    """Mean loss of every feature, and what it was in each seed."""
+    return {
+        name: {
+            "mean": significant(float(np.mean([loss[name].estimate for loss in found]))),
+            "by seed": [
+                [significant(value) for value in (each.estimate, each.low, each.high)]
+                for each in (loss[name] for loss in found)
+            ],
+        }
+        for name in PAPER_FEATURES
+    }
+
+
+@one_thread()
+def main() -> None:
+    """One seed after the other: the six permuted, then each of the optional ones added."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, nargs="?", default=Path("runs-seeds"))
+    parser.add_argument("--seeds", type=int, default=SEEDS)
+    arguments = parser.parse_args()
+    lost: list[dict[str, Interval]] = []
+    base: list[Outcome] = []
+    more: dict[str, list[Outcome]] = {feature: [] for feature in OPTIONAL}
+    for seed in range(arguments.seeds):
+        base.append(outcome_of(arguments.folder, RING, seed))
+        lost.append(permuted(arguments.folder, seed))
+        for feature in OPTIONAL:
+            more[feature].append(with_one_more(arguments.folder, feature, seed))
+        gains = {name: return_difference(outcomes, base) for name, outcomes in more.items()}
+        write_result(
+            __file__,
+            {
+                "seeds": seed + 1,
+                "return lost where a feature is another image's": losses_over_seeds(lost),
+                "return gained by one more feature": {n: g.record for n, g in gains.items()},
+            },
+        )
+
+
+if __name__ == "__main__":
+    main()
