@@ -32,9 +32,10 @@ from diffusion.solvers import FIRST_SOLVER, Solver, read_solver, solver_record
 _PRETRAINED = Path(__file__).parent / "pretrained"
 EMBEDDED: dict[str, Path] = {
     "fashion-mnist": _PRETRAINED / "fashion-mnist",
+    "fashion-mnist-28": _PRETRAINED / "fashion-mnist-28",
     "fashion-mnist-0.1": _PRETRAINED / "fashion-mnist" / "card-0.1.json",
 }
-"""Bundles that ship with the package; the second one's weights are the first one's."""
+"""Bundles that ship with the package; the last one's weights are the first one's."""
 DEFAULT = "fashion-mnist"
 MINIMUM_ACCURACY = 0.8
 

@@ -17,9 +17,9 @@ from diffusion.solvers import Ddim, DpmSolver
 torch.set_num_threads(1)
 
 
-@pytest.fixture(scope="module")
-def bundle() -> Bundle:
-    return load_bundle()
+@pytest.fixture(scope="module", params=[DEFAULT, "fashion-mnist-28"])
+def bundle(request: pytest.FixtureRequest) -> Bundle:
+    return load_bundle(EMBEDDED[request.param])
 
 
 @pytest.fixture
@@ -32,7 +32,9 @@ def test_the_embedded_bundle_is_what_its_card_says(bundle: Bundle) -> None:
     assert card.class_names == FASHION_CLASSES
     assert min(card.accuracies.values()) >= 0.88
     assert set(card.checksums) >= {"denoiser.safetensors", "proxy.safetensors"}
-    assert bundle.reference_images.shape == (1000, 1, 16, 16)
+    side = bundle.denoiser.config.image_size
+    assert side == {"fashion-mnist": 16, "fashion-mnist-28": 28}[card.name]
+    assert bundle.reference_images.shape == (1000, 1, side, side)
     assert bundle.reference_images.dtype == torch.uint8
     assert card.chosen.rule_low <= card.cfg_base <= card.chosen.constant
 
@@ -98,8 +100,8 @@ def test_an_embedded_card_is_written_as_it_was_read(name: str) -> None:
     assert card_json(read_card(EMBEDDED[name])) == path.read_text(encoding="utf-8")
 
 
-def test_one_folder_may_hold_two_cards(bundle: Bundle) -> None:
-    first = load_bundle(EMBEDDED["fashion-mnist-0.1"])
+def test_one_folder_may_hold_two_cards() -> None:
+    bundle, first = load_bundle(), load_bundle(EMBEDDED["fashion-mnist-0.1"])
     assert first.folder == bundle.folder
     assert first.card.digest == "ce0af973ec4a78a7"
     assert (first.card.solver, bundle.card.solver) == (Ddim(), DpmSolver())
