@@ -7,7 +7,7 @@ return it loses where one column is another image's (`qhw.evaluation.permutation
 seventh help: the ring is trained anew with each of the optional features beside the six, seed by
 seed, and plays the evaluation's latents as `benchmarks.seeds` has them. Its runs of the six are
 taken from FOLDER (`runs-seeds`, which git ignores), or trained there first. Resumable; the result
-is written after every seed, to state_features.json.
+is written after the first part and after every seed of the second, to state_features.json.
 """
 
 from __future__ import annotations
@@ -75,27 +75,25 @@ def losses_over_seeds(found: list[dict[str, Interval]]) -> dict[str, Any]:
 
 @one_thread()
 def main() -> None:
-    """One seed after the other: the six permuted, then each of the optional ones added."""
+    """The six permuted in every seed, then each of the optional ones added, seed by seed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", default=Path("runs-seeds"))
     parser.add_argument("--seeds", type=int, default=SEEDS)
     arguments = parser.parse_args()
-    lost: list[dict[str, Interval]] = []
-    base: list[Outcome] = []
+    folder, seeds = arguments.folder, range(arguments.seeds)
+    base = [outcome_of(folder, RING, seed) for seed in seeds]
+    lost = losses_over_seeds([permuted(folder, seed) for seed in seeds])
+    result: dict[str, Any] = {"return lost where a feature is another image's": lost}
+    write_result(__file__, result)
     more: dict[str, list[Outcome]] = {feature: [] for feature in OPTIONAL}
-    for seed in range(arguments.seeds):
-        base.append(outcome_of(arguments.folder, RING, seed))
-        lost.append(permuted(arguments.folder, seed))
+    for seed in seeds:
         for feature in OPTIONAL:
-            more[feature].append(with_one_more(arguments.folder, feature, seed))
+            more[feature].append(with_one_more(folder, feature, seed))
         gains = {name: return_difference(outcomes, base) for name, outcomes in more.items()}
+        gained = {name: gain.record for name, gain in gains.items()}
         write_result(
             __file__,
-            {
-                "seeds": seed + 1,
-                "return lost where a feature is another image's": losses_over_seeds(lost),
-                "return gained by one more feature": {n: g.record for n, g in gains.items()},
-            },
+            {**result, "seeds": seed + 1, "return gained by one more feature": gained},
         )
 
 
