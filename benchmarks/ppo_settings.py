@@ -2,9 +2,10 @@
 
     python -m benchmarks.ppo_settings VARIANT SEED [FOLDER]
 
-Trains the ring under the default settings with one thing changed, plays the first 1,000 latents of
-the evaluation, and adds the mean return to ppo_settings.json. Nothing changed is the variant
-`default`. Seeds scatter by about .007, so single seeds tell only what is far from the rest.
+Trains the ring under the default settings with one thing changed, plays it as `benchmarks.seeds`
+does, and adds the mean return of the first 1,000 latents to ppo_settings.json. Nothing changed is
+the variant `default`. Seeds scatter by about .007, so single seeds tell only what is far from the
+rest.
 """
 
 from __future__ import annotations
@@ -14,13 +15,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.seeds import NO_TABLE, trained
+from benchmarks.seeds import outcome_under
 from benchmarks.timing import write_result
-from qhw.config import merge
-from qhw.evaluation.judges import evaluation_latents
-from qhw.evaluation.playing import play_policy
 from qhw.threads import one_thread
-from qhw.training.player import Player
 
 LATENTS = 1000
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -37,11 +34,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 def mean_return(folder: Path, variant: str, seed: int) -> float:
     """Train it, or go on with it, and play it."""
-    settings = merge({"seed": seed, **NO_TABLE}, {"ppo": VARIANTS[variant]})
-    name = variant.replace(" ", "-").replace(",", "").replace(".", "")
-    player = Player.of(trained(folder, f"{name}-{seed}", settings))
-    paired = evaluation_latents(player.bundle, LATENTS)
-    return float(play_policy(player, paired, "ppo settings").returns.double().mean())
+    outcome = outcome_under(folder, variant, seed, {"ppo": VARIANTS[variant]})
+    return float(outcome.returns[:LATENTS].mean())
 
 
 @one_thread()

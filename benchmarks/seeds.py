@@ -87,10 +87,14 @@ Trained = dict[str, list[Outcome]]
 
 def outcome_of(folder: Path, controller: str, seed: int) -> Outcome:
     """Train a controller and play it, or recall what it came to."""
-    kept = path_of(folder, controller, seed)
+    return outcome_under(folder, controller, seed, CONTROLLERS[controller])
+
+
+def outcome_under(folder: Path, name: str, seed: int, changed: dict[str, Any]) -> Outcome:
+    """The same for any settings: what differs from the default, kept under a name."""
+    kept = path_of(folder, name, seed)
     if not kept.exists():
-        settings = {"seed": seed, **CONTROLLERS[controller], **NO_TABLE}
-        run = trained(folder, kept.stem, settings)
+        run = trained(folder, kept.stem, {"seed": seed, **changed, **NO_TABLE})
         player = Player.of(run)
         paired = evaluation_latents(player.bundle, LATENTS)
         episode = play_policy(player, paired, "seeds")
@@ -100,7 +104,7 @@ def outcome_of(folder: Path, controller: str, seed: int) -> Outcome:
 
 def path_of(folder: Path, controller: str, seed: int) -> Path:
     """Where a controller's outcome is kept."""
-    name = controller.replace(",", "").replace(" ", "-")
+    name = controller.replace(",", "").replace(".", "").replace(" ", "-")
     return folder / "outcomes" / f"{name}-{seed}.safetensors"
 
 

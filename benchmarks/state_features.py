@@ -22,35 +22,26 @@ from benchmarks.seeds import (
     NO_TABLE,
     RING,
     outcome_of,
-    path_of,
+    outcome_under,
     return_difference,
     trained,
 )
-from benchmarks.timing import significant, write_result
+from benchmarks.timing import significant, significant_interval, write_result
 from diffusion.comparison import Interval
 from diffusion.state_features import PAPER_FEATURES, STATE_FEATURES
-from qhw.evaluation.baselines import read_outcome, write_outcome
-from qhw.evaluation.judges import Judges, Outcome, evaluation_latents
+from qhw.evaluation.judges import Outcome, evaluation_latents
 from qhw.evaluation.permutation import permutation_losses
-from qhw.evaluation.playing import play_policy
 from qhw.threads import one_thread
 from qhw.training.player import Player
 
-SEEDS, PERMUTED, PLAYED = 3, 1000, 2000
+SEEDS, PERMUTED = 3, 1000
 OPTIONAL = tuple(name for name in STATE_FEATURES if name not in PAPER_FEATURES)
 
 
 def with_one_more(folder: Path, feature: str, seed: int) -> Outcome:
     """Train the ring on the paper's features and one more, and play it, or recall what it did."""
-    kept = path_of(folder, f"with {feature}", seed)
-    if not kept.exists():
-        features = [*PAPER_FEATURES, feature]
-        settings = {"seed": seed, "state": {"features": features}, **NO_TABLE}
-        player = Player.of(trained(folder, kept.stem, settings))
-        paired = evaluation_latents(player.bundle, PLAYED)
-        episode = play_policy(player, paired, "seeds")
-        write_outcome(kept, Judges(player.bundle).judge(episode, paired.labels), kept.stem)
-    return read_outcome(kept)
+    changed = {"state": {"features": [*PAPER_FEATURES, feature]}}
+    return outcome_under(folder, f"with {feature}", seed, changed)
 
 
 def permuted(folder: Path, seed: int) -> dict[str, Interval]:
@@ -64,10 +55,7 @@ def losses_over_seeds(found: list[dict[str, Interval]]) -> dict[str, Any]:
     return {
         name: {
             "mean": significant(float(np.mean([loss[name].estimate for loss in found]))),
-            "by seed": [
-                [significant(value) for value in (each.estimate, each.low, each.high)]
-                for each in (loss[name] for loss in found)
-            ],
+            "by seed": [significant_interval(loss[name]) for loss in found],
         }
         for name in PAPER_FEATURES
     }

@@ -7,7 +7,10 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from diffusion.comparison import Interval
 
 Work = Callable[[], object]
 
@@ -34,3 +37,8 @@ def write_result(script: str, result: dict[str, Any]) -> None:
 def significant(value: float, digits: int = 3) -> float:
     """Round to significant digits, so that results say no more than they know."""
     return float(f"{value:.{digits}g}")
+
+
+def significant_interval(interval: Interval) -> list[float]:
+    """Estimate, low and high, rounded alike."""
+    return [significant(value) for value in (interval.estimate, interval.low, interval.high)]

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 
 import torch
 
-from benchmarks.timing import significant, write_result
+from benchmarks.timing import significant, significant_interval, write_result
 from diffusion.comparison import bootstrap_difference
 from qhw.config import parse_config
 from qhw.evaluation.baselines import Baselines, NamedOutcome
@@ -40,9 +40,7 @@ def described(row: NamedOutcome, constant: NamedOutcome) -> dict[str, object]:
     """One arm beside the best constant."""
     gain = bootstrap_difference(row.outcome.returns, constant.outcome.returns)
     return {
-        "return, minus the best constant's": [
-            significant(value) for value in (gain.estimate, gain.low, gain.high)
-        ],
+        "return, minus the best constant's": significant_interval(gain),
         "mean guidance": significant(float(row.outcome.guidance.mean())),
         "Frechet": {eye: significant(s.arm.distance) for eye, s in row.outcome.scores.items()},
     }

@@ -262,8 +262,8 @@ class GuidanceEnvironment:
         return Moment(self._step, self._latents, self._prediction)
 
     @torch.no_grad()
-    def foresee(self, guidance: float) -> Tensor:
-        """The proxy's log p(y | D(g)) (N,) of the clean pictures that a guidance would predict now.
+    def foreseen_images(self, guidance: float) -> Tensor:
+        """The clean pictures D(g) (N, c, H, W) in [0, 1] that a guidance would predict now.
 
         Raises:
             EpisodeError: If there is no episode, or it has ended.
@@ -271,7 +271,16 @@ class GuidanceEnvironment:
         now = self.moment
         noise = now.prediction.guided(torch.full_like(self._action, guidance))
         clean = self.sampler.predicted_clean(now.latents, now.step, noise)
-        return self._wanted(self._look(self.sampler.denoiser.decode(clean)))
+        return self.sampler.denoiser.decode(clean)
+
+    @torch.no_grad()
+    def foresee(self, guidance: float) -> Tensor:
+        """The proxy's log p(y | D(g)) (N,) of these pictures.
+
+        Raises:
+            EpisodeError: If there is no episode, or it has ended.
+        """
+        return self._wanted(self._look(self.foreseen_images(guidance)))
 
     @property
     def confidence(self) -> Tensor:

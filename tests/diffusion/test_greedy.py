@@ -60,6 +60,19 @@ def test_the_choice_is_the_formula_s(bundle: Bundle, environment: GuidanceEnviro
     assert greedy.guidance(environment).tolist() == wanted
 
 
+def test_what_is_foreseen_at_the_last_step_comes_true(
+    bundle: Bundle, environment: GuidanceEnvironment
+) -> None:
+    latents = draw_latents(LATENTS, 3, bundle.denoiser.sample_shape)
+    environment.reset(latents, draw_labels(LATENTS, 10))
+    for _ in range(environment.num_steps - 1):
+        environment.step(torch.zeros(LATENTS))
+    foreseen = environment.foreseen_images(2.5), environment.foresee(2.5)
+    environment.step(torch.full((LATENTS,), 2.5 - environment.cfg_base))
+    torch.testing.assert_close(environment.final_images, foreseen[0])
+    torch.testing.assert_close(environment.final_log_probability, foreseen[1])
+
+
 def test_a_dear_price_leaves_the_cheapest_scale(
     bundle: Bundle, environment: GuidanceEnvironment
 ) -> None:
