@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 import tomllib
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -17,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from diffusion.state_features import PAPER_FEATURES, check_features
 from qhw.errors import ConfigError
 from qhw.known import DeviceName
+from qhw.setting import Setting, nearest_settings, settings_of
 
 
 def unset(meaning: str) -> Any:
@@ -51,7 +54,9 @@ class Section(BaseModel):
     The line below a setting is its description wherever one is shown, on the command line too.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, defer_build=True
+    )
 
 
 class CircuitConfig(Section):
@@ -72,7 +77,7 @@ class ActorConfig(Section):
 
     kind: Literal["ring", "mlp", "mlp_matched"] = "ring"
     """What chooses the guidance, the circuit or a classical network."""
-    circuit: CircuitConfig = CircuitConfig()
+    circuit: CircuitConfig = Field(default_factory=CircuitConfig)
     """The circuit of the actor `ring`."""
 
     @model_validator(mode="after")
@@ -154,7 +159,7 @@ class HardwareConfig(Section):
     job_wait: Positive = 4 * 3600.0
     """Seconds that a job may take, queue included."""
     on_drift: OnDrift = "warn"
-    """When the device is recalibrated (warn probes an affine map by 8 circuits)."""
+    """When the device is recalibrated; warn probes an affine map by 8 circuits."""
 
 
 class GradientConfig(Section):
@@ -225,7 +230,7 @@ class EnvironmentConfig(Section):
     """Strongest guidance."""
     previous_action: Literal["applied", "asked"] = "applied"
     """What the state holds of it: what was applied, or what was asked for, as in 0.1."""
-    reward: RewardSection = RewardSection()
+    reward: RewardSection = Field(default_factory=RewardSection)
     """The reward's weights."""
 
     @model_validator(mode="after")
@@ -318,23 +323,23 @@ class RunConfig(Section):
     """Seed of everything random."""
     torch_device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where pictures are made."""
-    actor: ActorConfig = ActorConfig()
+    actor: ActorConfig = Field(default_factory=ActorConfig)
     """What chooses the guidance."""
-    backend: BackendConfig = BackendConfig()
+    backend: BackendConfig = Field(default_factory=BackendConfig)
     """Where the circuit is evaluated."""
-    gradient: GradientConfig = GradientConfig()
+    gradient: GradientConfig = Field(default_factory=GradientConfig)
     """How the circuit learns."""
-    hardware: HardwareConfig = HardwareConfig()
+    hardware: HardwareConfig = Field(default_factory=HardwareConfig)
     """How a device is used, and what may be spent."""
     start_from: Annotated[str | None, unset("fresh weights")] = None
     """Run whose weights are the start."""
-    environment: EnvironmentConfig = EnvironmentConfig()
+    environment: EnvironmentConfig = Field(default_factory=EnvironmentConfig)
     """What is steered."""
-    state: StateSection = StateSection()
+    state: StateSection = Field(default_factory=StateSection)
     """What the policy sees of it."""
-    ppo: PpoSection = PpoSection()
+    ppo: PpoSection = Field(default_factory=PpoSection)
     """How the policy learns."""
-    evaluation: EvaluationConfig = EvaluationConfig()
+    evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
     """How it is judged."""
 
     @model_validator(mode="after")
@@ -437,6 +442,12 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
+@lru_cache(maxsize=1)
+def every_setting() -> Mapping[str, Setting]:
+    """What the models say of every setting, by its name, such as `ppo.actor_rate`."""
+    return settings_of(RunConfig)
+
+
 def parse_config(values: dict[str, Any]) -> RunConfig:
     """Validate settings; those of 0.1 get the defaults that they were written with.
 
@@ -448,7 +459,63 @@ def parse_config(values: dict[str, Any]) -> RunConfig:
     try:
         return RunConfig.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(_describe(error), "`qhw train --help` lists the options.") from error
+        raise ConfigError(_describe(error), "`qhw config` lists the settings.") from error
+
+
+def assigned(assignments: Iterable[str]) -> dict[str, Any]:
+    """Nested tables of settings given as `ppo.actor_rate=1e-3`.
+
+    Raises:
+        ConfigError: If one is no assignment, names no setting, or has a value of another type.
+    """
+    tables: dict[str, Any] = {}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        if not equals:
+            raise ConfigError(
+                f"--set {assignment} gives no value.",
+                f"Type it as --set {name or 'ppo.actor_rate'}=VALUE; `qhw config` lists the "
+                "settings.",
+            )
+        tables = merge(tables, nested({name.strip(): _typed(name.strip(), text.strip())}))
+    return tables
+
+
+def _typed(name: str, text: str) -> Any:
+    setting = every_setting().get(name)
+    if setting is None:
+        raise ConfigError(f"{_unknown(name)}.", "`qhw config` lists the settings.")
+    try:
+        return setting.parsed(text)
+    except ValueError as error:
+        may_be = f"; it may be {setting.range}" if setting.range else ""
+        raise ConfigError(
+            f"{name}: {error}{may_be}.", f"`qhw config {name}` tells more."
+        ) from error
+
+
+def nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables of the settings that have a value; their names say in which table they are."""
+    tables: dict[str, Any] = {}
+    for name, value in values.items():
+        if value is not None:
+            *path, last = name.split(".")
+            table = tables
+            for word in path:
+                table = table.setdefault(word, {})
+            table[last] = value
+    return tables
+
+
+def dotted(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Values by the settings' names: what `nested` makes tables of."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            flat |= dotted(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat
 
 
 def _with_first_bundle(values: dict[str, Any]) -> dict[str, Any]:
@@ -462,12 +529,22 @@ def _describe(error: ValidationError) -> str:
     lines = []
     for item in error.errors():
         field = ".".join(str(part) for part in item["loc"]) or "settings"
+        if item["type"] == "extra_forbidden":
+            lines.append(_unknown(field))
+            continue
         value = item["input"] if not isinstance(item["input"], (dict, BaseModel)) else None
         shown = "" if value is None else f" = {value!r}"
         message = item["msg"].removeprefix("Value error, ")
         names_itself = not item["loc"] or message.startswith(f"{field}.")
         lines.append(message if names_itself and not shown else f"{field}{shown}: {message}")
     return "\n".join(lines)
+
+
+def _unknown(name: str) -> str:
+    near = nearest_settings(name, every_setting())
+    return f"There is no setting {name!r}" + (
+        f": did you mean {' or '.join(near)}?" if near else ""
+    )
 
 
 def load_config(path: Path) -> dict[str, Any]:
@@ -485,10 +562,34 @@ def load_config(path: Path) -> dict[str, Any]:
 
 
 def dump_config(config: RunConfig) -> str:
-    """Render as TOML what was set, and whose defaults stand for the rest."""
-    chosen = config.model_dump(mode="json", exclude_unset=True, exclude_none=True)
-    text: str = tomli_w.dumps({"defaults": config.defaults, **chosen})
-    return text
+    """Render as TOML: what was set, and as comments every other setting with its default."""
+    chosen = dotted(config.model_dump(mode="json", exclude_unset=True, exclude_none=True))
+    chosen["defaults"] = config.defaults
+    own = dotted(config.model_dump(mode="json"))
+    lines = [*_PREAMBLE]
+    for name, setting in every_setting().items():
+        about = f" ({setting.range})" if setting.range else ""
+        lines += ["", f"# {setting.meaning.removesuffix('.')}{about}."]
+        lines.append(_line(name, chosen[name]) if name in chosen else _unchosen(setting, own[name]))
+    return "\n".join(lines) + "\n"
+
+
+_PREAMBLE = (
+    "# Settings of a run. A line without # was chosen; the others hold defaults:",
+    "# take away the # in front of a name to choose its value.",
+)
+
+
+def _unchosen(setting: Setting, value: Any) -> str:
+    if value is None:
+        return f"#{setting.name} =   # {setting.default}"
+    return "#" + _line(setting.name, value)
+
+
+def _line(name: str, value: Any) -> str:
+    values = value if isinstance(value, list) else [value]
+    texts = [tomli_w.dumps({"v": one}).removeprefix("v = ").strip() for one in values]
+    return f"{name} = " + (f"[{', '.join(texts)}]" if isinstance(value, list) else texts[0])
 
 
 def merge(base: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@
     ├── CheckpointError          a checkpoint is damaged, of another shape, or cannot be saved
     ├── BundleError              model weights are missing, damaged or not good enough
     ├── DataError                a data set is missing or not what it claims to be
+    ├── DamagedFileError         a file of results is missing, cut short or not what it claims to be
     ├── MitigationError          error mitigation does not fit, or cannot be had here
     ├── LedgerError              the ledger cannot be used, or contradicts what is asked
     ├── BudgetReachedError       the next submission would pass a limit (exit code 3)
@@ -88,6 +89,18 @@ class BundleError(QhwError):
 
 class DataError(QhwError):
     """A data set is missing or is not what it claims to be."""
+
+
+class DamagedFileError(QhwError):
+    """A file of results is missing, cut short, or not what it claims to be."""
+
+    @classmethod
+    def of(cls, path: object, reason: object) -> DamagedFileError:
+        """Build the error with the reason and what to do about the file."""
+        return cls(
+            f"{path} cannot be read: {reason}.",
+            "Delete it and type the command that wrote it again.",
+        )
 
 
 class MitigationError(QhwError):

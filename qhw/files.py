@@ -13,6 +13,8 @@ from typing import Any
 
 import platformdirs
 
+from qhw.errors import DamagedFileError
+
 
 @dataclass(frozen=True)
 class Cache:
@@ -151,3 +153,17 @@ def replace_file(path: Path, content: bytes) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write JSON atomically, readable by a person."""
     replace_file(path, (json.dumps(value, indent=2) + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        DamagedFileError: If it is not there, or is no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DamagedFileError.of(path, "it is not there") from error
+    except ValueError as error:
+        raise DamagedFileError.of(path, error) from error

@@ -24,7 +24,10 @@ CircuitOfRun = Annotated[
 
 
 def devices() -> None:
-    """List the account's live devices, and the snapshots that need no account."""
+    """List the account's live devices, and the snapshots that need no account.
+
+    Example: `qhw devices`
+    """
     from qhw.commands.devices import print_devices
 
     print_devices()
@@ -49,7 +52,10 @@ def calibrate(
     run: CircuitOfRun = None,
     typed: Settings,
 ) -> None:
-    """Take a snapshot of a device, keep it, show the circuit's best layouts and a drawing."""
+    """Take a snapshot of a device, keep it, show the circuit's best layouts and a drawing.
+
+    Example: `qhw calibrate --device fake_fez`
+    """
     from qhw.errors import ConfigError
 
     if device is None and not listed:
@@ -83,6 +89,8 @@ def drift(
 
     A and B are files, devices (fake_fez, or ibm_fez as it is now), or kept snapshots such as
     ibm_fez@2026-11-20 or ibm_fez@latest; `qhw calibrate --list` lists those.
+
+    Example: `qhw drift fake_fez fake_marrakesh`
     """
     from qhw.commands.circuit_choice import choose_circuit
     from qhw.commands.drift import DRIFTED, print_drift

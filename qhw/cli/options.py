@@ -7,7 +7,7 @@ files and runs decide about it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from inspect import Parameter, Signature, signature
 from typing import Any, cast
@@ -16,12 +16,15 @@ import typer
 from typer.core import TyperCommand
 from typer.main import get_command
 
+from qhw.cli.command import OUTPUT, speaks
+from qhw.cli.completion import complete_assignment, completion_of
+
 Settings = dict[str, Any]
 """Nested tables of what was typed, such as `{"backend": {"shots": 100}}`."""
 Command = Callable[..., None]
 
-FLAGS = {"actor.kind": "--actor", "backend.name": "--backend", "gradient.rule": "--gradient"}
-"""Options that are not called by the last word of their setting."""
+ASSIGNMENTS = "assignments"
+"""Parameter that holds what was typed after `--set`."""
 
 
 @dataclass(frozen=True)
@@ -82,13 +85,15 @@ LEARNING = Panel(
     "Learning", ("gradient.rule", "ppo.updates", "ppo.environments", "evaluation.latents")
 )
 SEED = Panel("Learning", ("seed",))
-OUTPUT = "Output"
+ANY = "Any setting"
 TORCH_DEVICE = Panel(OUTPUT, ("torch_device",))
 
 
 def flag_of(setting: str) -> str:
     """The option that fills a setting, such as `--noise-scale`."""
-    return FLAGS.get(setting, "--" + setting.rpartition(".")[2].replace("_", "-"))
+    from qhw.setting import short_name
+
+    return "--" + short_name(setting).replace("_", "-")
 
 
 def described(meaning: str, *facts: str) -> str:
@@ -96,16 +101,20 @@ def described(meaning: str, *facts: str) -> str:
     return f"{meaning} [dim]\\[{'; '.join(facts)}][/dim]"
 
 
-def takes(*panels: Panel) -> Callable[[Command], Callable[[], Command]]:
+def takes(*panels: Panel, settable: bool = False) -> Callable[[Command], Callable[[], Command]]:
     """Let a command take settings: it gets those that were typed as `typed`.
 
     In the help they stand where `typed` stands among the command's own parameters. The result makes
     the command with all its options; `SettingsCommand` registers it.
+
+    Args:
+        panels: Settings that have an option of their own.
+        settable: Whether any setting may be given as `--set NAME=VALUE`.
     """
 
     def decorate(command: Command) -> Callable[[], Command]:
         def with_options() -> Command:
-            return _with_options(command, panels)
+            return _with_options(command, panels, settable)
 
         with_options.__name__, with_options.__doc__ = command.__name__, command.__doc__
         return with_options
@@ -125,54 +134,74 @@ class SettingsCommand(TyperCommand):
         """Parse what was typed behind the command's name."""
         assert self.callback is not None
         alone = typer.Typer(add_completion=False)
-        alone.command(self.name)(self.callback())
+        alone.command(self.name)(speaks(self.callback()))
         return get_command(alone).make_context(info_name, args, parent, **extra)
 
 
-def _with_options(command: Command, panels: tuple[Panel, ...]) -> Command:
+def _with_options(command: Command, panels: tuple[Panel, ...], settable: bool) -> Command:
     """The command as typer reads it: its own parameters, and one for each setting."""
     names = {name.replace(".", "_"): name for panel in panels for name in panel.settings}
 
     def called(**values: Any) -> None:
-        typed = {name: values.pop(parameter) for parameter, name in names.items()}
-        command(typed=nested(typed), **values)
+        chosen = {name: values.pop(parameter) for parameter, name in names.items()}
+        command(typed=_together(chosen, values.pop(ASSIGNMENTS, None) or []), **values)
 
     own = signature(command, eval_str=True).parameters
     place = list(own).index("typed")
     parameters = [parameter for name, parameter in own.items() if name != "typed"]
-    parameters[place:place] = [_option(name, panel) for panel in panels for name in panel.settings]
+    options = [_option(name, panel) for panel in panels for name in panel.settings]
+    parameters[place:place] = [*options, *([_assignments()] if settable else [])]
     cast(Any, called).__signature__ = Signature(parameters)
     called.__name__, called.__doc__ = command.__name__, command.__doc__
     return called
 
 
-def nested(typed: dict[str, Any]) -> Settings:
-    """Tables of the settings that have a value; their names say in which table they are."""
-    tables: Settings = {}
-    for name, value in typed.items():
-        if value is not None:
-            *path, last = name.split(".")
-            table = tables
-            for word in path:
-                table = table.setdefault(word, {})
-            table[last] = value
-    return tables
+def _together(chosen: dict[str, Any], assignments: Sequence[str]) -> Settings:
+    """What options and assignments choose.
+
+    Raises:
+        ConfigError: If both choose a setting, or an assignment is none.
+    """
+    from qhw.config import assigned, dotted, merge, nested
+    from qhw.errors import ConfigError
+
+    tables = assigned(assignments)
+    for name in dotted(tables):
+        if chosen.get(name) is not None:
+            raise ConfigError(
+                f"{flag_of(name)} and --set {name} choose the same setting.", "Give one of them."
+            )
+    return merge(nested(chosen), tables)
+
+
+def _assignments() -> Parameter:
+    option = typer.Option(
+        None,
+        "--set",
+        metavar="NAME=VALUE",
+        help="Choose any other setting, again and again; `qhw config` lists them.",
+        rich_help_panel=ANY,
+        autocompletion=complete_assignment,
+    )
+    return Parameter(
+        ASSIGNMENTS, Parameter.KEYWORD_ONLY, default=option, annotation=list[str] | None
+    )
 
 
 def _option(name: str, panel: Panel) -> Parameter:
-    from qhw.cli.setting import Setting
+    from qhw.config import every_setting
 
-    setting = Setting.named(name)
+    setting = every_setting()[name]
     meaning = setting.meaning.removesuffix(".")
     if setting.choices:
-        *others, last = setting.choices
-        meaning += f": {', '.join(others)} or {last}"
+        meaning += f": {setting.range}"
     default = f"default: {panel.default or setting.default}"
     option = typer.Option(
         None,
         flag_of(name),
         help=described(meaning, *filter(None, (setting.span, default))),
         rich_help_panel=panel.title,
+        autocompletion=completion_of(setting),
     )
     kind = setting.kind | None
     return Parameter(

@@ -55,7 +55,7 @@ QueueOption = Annotated[
 
 
 @plan_app.command(cls=SettingsCommand)
-@takes(SAMPLED, PRICED, WOULD_STOP, CIRCUIT, LEARNING)
+@takes(SAMPLED, PRICED, WOULD_STOP, CIRCUIT, LEARNING, settable=True)
 def train(
     *,
     config: ConfigOption = None,
@@ -65,7 +65,10 @@ def train(
     queue: QueueOption = None,
     typed: Settings,
 ) -> None:
-    """Quote a training on a device."""
+    """Quote a training on a device.
+
+    Example: `qhw plan train --backend ibm_fez --updates 20 --max-cost 100`
+    """
     from qhw.commands.plan import print_training_quote
 
     print_training_quote(typed, backend, queue, config=config, preset=preset, start_from=start_from)
@@ -83,7 +86,10 @@ def run(
     queue: QueueOption = None,
     typed: Settings,
 ) -> None:
-    """Quote pictures made on a device with a trained controller."""
+    """Quote pictures made on a device with a trained controller.
+
+    Example: `qhw plan run --backend ibm_fez --images 16`
+    """
     from qhw.commands.plan import print_deployment_quote
 
     path = run_path or runs / "latest"

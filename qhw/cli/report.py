@@ -45,7 +45,10 @@ def noise(
         ),
     ] = None,
 ) -> None:
-    """Tell what a device's noise does to trained controllers; goes on where it was stopped."""
+    """Tell what a device's noise does to trained controllers; goes on where it was stopped.
+
+    Example: `qhw report noise runs/latest --device fake_brisbane`
+    """
     from qhw.commands.report import checked_steps, report_noise
     from qhw.runs.directory import open_run
 

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from qhw.cli.command import OUTPUT
+from qhw.cli.completion import complete_run
 from qhw.cli.options import (
     ACTOR,
     BACKEND,
@@ -14,7 +16,6 @@ from qhw.cli.options import (
     DEVICE,
     LEARNING,
     LIMITS,
-    OUTPUT,
     PRICE,
     SEED,
     TORCH_DEVICE,
@@ -23,15 +24,27 @@ from qhw.cli.options import (
     takes,
 )
 
+RUN_HELP = described("A trained run: its name or folder", "default: the last finished")
 RunArgument = Annotated[
-    Path | None,
-    typer.Argument(metavar="RUN", help=described("Folder of a trained run", "default: the latest")),
+    Path | None, typer.Argument(metavar="RUN", help=RUN_HELP, autocompletion=complete_run)
 ]
 RunsOption = Annotated[Path, typer.Option("--runs", help="Folder that holds the runs.")]
 ConfigOption = Annotated[Path | None, typer.Option(help="TOML file with settings.")]
-PresetOption = Annotated[str, typer.Option(help="Settings to begin with: default or paper.")]
+PresetOption = Annotated[
+    str,
+    typer.Option(
+        help="Settings to begin with: default or paper.",
+        autocompletion=lambda: ["default", "paper"],
+    ),
+]
 FromOption = Annotated[
-    Path | None, typer.Option("--from", help="Start with this run's weights and settings.")
+    Path | None,
+    typer.Option(
+        "--from",
+        metavar="RUN",
+        help="Start with this run's weights and settings.",
+        autocompletion=complete_run,
+    ),
 ]
 ImagesOption = Annotated[int, typer.Option(min=1, max=1000, help="Pictures to make.")]
 QueryOption = Annotated[
@@ -39,13 +52,23 @@ QueryOption = Annotated[
 ]
 
 
-@takes(ACTOR, CIRCUIT, BACKEND, DEVICE, LIMITS, PRICE, LEARNING, SEED, TORCH_DEVICE)
+@takes(ACTOR, CIRCUIT, BACKEND, DEVICE, LIMITS, PRICE, LEARNING, SEED, TORCH_DEVICE, settable=True)
 def train(
     *,
+    run_path: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="RUN",
+            help=described("With --resume: the run", "default: the newest unfinished"),
+            autocompletion=complete_run,
+        ),
+    ] = None,
     config: ConfigOption = None,
     preset: PresetOption = "default",
     start_from: FromOption = None,
-    resume: Annotated[Path | None, typer.Option(help="Go on with this run.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a run that was stopped.")
+    ] = False,
     typed: Settings,
     name: Annotated[
         str | None,
@@ -58,19 +81,24 @@ def train(
         Path, typer.Option(help="Folder that holds the runs.", rich_help_panel=OUTPUT)
     ] = Path("runs"),
     tensorboard: Annotated[
-        bool, typer.Option(help="Write TensorBoard events too.", rich_help_panel=OUTPUT)
+        bool,
+        typer.Option("--tensorboard", help="Write TensorBoard events too.", rich_help_panel=OUTPUT),
     ] = False,
 ) -> None:
-    """Train a controller with PPO, evaluate it on paired latents, print the table."""
-    from qhw.runs.settings import checked_training_settings, run_to_resume
+    """Train a controller with PPO, evaluate it on paired latents, print the table.
 
-    if resume is not None:
+    Example: `qhw train --device fake_fez --set ppo.actor_rate=1e-3 --name slow`
+    """
+    from qhw.runs.settings import checked_training_settings, refuse_stray_run, run_to_resume
+
+    if resume:
         others = {"--config": config, "--name": name, "--from": start_from}
         others["--preset"] = None if preset == "default" else preset
-        run = run_to_resume(resume, typed, others)
+        run = run_to_resume(run_path, typed, others, runs)
     else:
+        refuse_stray_run(run_path)
         settings = checked_training_settings(
-            typed, config=config, preset=preset, start_from=start_from
+            typed, config=config, preset=preset, start_from=start_from, runs=runs
         )
         from qhw.commands.train import new_run
 
@@ -96,18 +124,26 @@ def run(
     runs: RunsOption = Path("runs"),
     typed: Settings,
 ) -> None:
-    """Sample with a trained controller beside the best constant, on the same latents."""
+    """Sample with a trained controller beside the best constant, on the same latents.
+
+    Example: `qhw run --backend fake_fez --images 16 --max-qpu-seconds 300`
+    """
+    from qhw.runs.directory import open_run
     from qhw.runs.settings import deployment_settings
 
     path = run_path or runs / "latest"
     backend, hardware = typed.get("backend", {}), typed.get("hardware", {})
-    config = deployment_settings(path, backend, hardware, resume=resume, fresh=fresh)
+    config = deployment_settings(path, backend, hardware, resume=resume, fresh=fresh, runs=runs)
     from qhw.commands.run import DeploymentRequest, deploy
 
-    deploy(path, config, DeploymentRequest(images, seed, query_every, resume, fresh))
+    deploy(
+        open_run(path, runs).path,
+        config,
+        DeploymentRequest(images, seed, query_every, resume, fresh),
+    )
 
 
-@takes(LIMITS.of_run, DEVICE.only("job_wait", "on_drift").of_run)
+@takes(LIMITS.of_run, DEVICE.only("job_wait", "on_drift").of_run, settable=True)
 def evaluate(
     *,
     run_path: RunArgument = None,
@@ -127,21 +163,27 @@ def evaluate(
     """Print the full paired table of a trained controller.
 
     On a device, limits are the run's in all: what its training spent counts.
+
+    Example: `qhw evaluate slow --latents 2000`
     """
     from qhw.runs.settings import run_to_evaluate
 
-    hardware = typed.get("hardware", {})
-    run, count = run_to_evaluate(run_path or runs / "latest", latents, hardware)
+    asked = run_to_evaluate(run_path or runs / "latest", latents, typed, runs)
     from qhw.commands.evaluate import evaluate_run
 
-    evaluate_run(run, count, full=True, published=full)
+    evaluate_run(asked.run, asked.latents, full=True, published=full, config=asked.config)
 
 
 @takes(BACKEND.only("device", "noise_scale", "shots", "mitigation").of_run)
 def compare(
     *,
-    first: Annotated[Path, typer.Argument(metavar="RUN_A", help="A trained run.")],
-    second: Annotated[Path, typer.Argument(metavar="RUN_B", help="Another one.")],
+    first: Annotated[
+        Path, typer.Argument(metavar="RUN_A", help="A trained run.", autocompletion=complete_run)
+    ],
+    second: Annotated[
+        Path, typer.Argument(metavar="RUN_B", help="Another one.", autocompletion=complete_run)
+    ],
+    runs: RunsOption = Path("runs"),
     latents: Annotated[
         int, typer.Option(min=20, help="Paired latents; 2000 for Frechet distances.")
     ] = 500,
@@ -157,15 +199,23 @@ def compare(
     ] = None,
     typed: Settings,
 ) -> None:
-    """Show how two runs differ: settings, metrics on the same latents, pictures."""
+    """Show how two runs differ: settings, metrics on the same latents, pictures.
+
+    Example: `qhw compare slow latest --latents 2000`
+    """
     from qhw.commands.compare import ComparisonRequest, compare_runs
+    from qhw.runs.directory import open_run
 
     settings = {"name": backend, **typed.get("backend", {})}
+    first, second = (open_run(run, runs).path for run in (first, second))
     compare_runs(first, second, ComparisonRequest(latents, settings, out))
 
 
 def list_all(runs: RunsOption = Path("runs")) -> None:
-    """List the runs."""
+    """List the runs: how they stand, what they gained, the settings in which they differ.
+
+    Example: `qhw runs --json`
+    """
     from qhw.commands.runs import print_runs
 
     print_runs(runs)

@@ -30,6 +30,7 @@ from qhw.evaluation.pairs import AtEqualLogP, Metric, alikeness, at_equal_log_p,
 from qhw.evaluation.playing import play_policy
 from qhw.files import write_json
 from qhw.known import refuse_unknown
+from qhw.output import show, terminal
 from qhw.runs.differences import Difference, differences
 from qhw.runs.directory import RunDirectory, open_run
 from qhw.runs.settings import settings_on_backend
@@ -140,22 +141,23 @@ def compare_runs(first: Path, second: Path, request: ComparisonRequest) -> Path:
         for run, config in zip(runs, configs, strict=True)
     )
     _refuse_other_model(a, b)
-    console = Console()
     folder = request.folder or a.run.path / f"compare-{b.run.name}"
     folder.mkdir(parents=True, exist_ok=True)
-    comparison = _compare(a, b, request.latents, folder, Display(console))
-    write_json(
-        folder / "compare.json",
-        {
-            "A": a.facts,
-            "B": b.facts,
-            "command": f"qhw compare {from_here(first)} {from_here(second)}",
-            **asdict(comparison),
-        },
-    )
-    print_runs(console, (a.facts, b.facts), comparison)
-    for name in ("compare.json", "pictures.png"):
-        console.print(str(from_here(folder / name)), soft_wrap=True)
+    comparison = _compare(a, b, request.latents, folder, Display(terminal()))
+    record = {
+        "A": a.facts,
+        "B": b.facts,
+        "command": f"qhw compare {from_here(first)} {from_here(second)}",
+        **asdict(comparison),
+    }
+    write_json(folder / "compare.json", record)
+
+    def print_it(console: Console) -> None:
+        print_runs(console, (a.facts, b.facts), comparison)
+        for name in ("compare.json", "pictures.png"):
+            console.print(str(from_here(folder / name)), soft_wrap=True)
+
+    show(record, print_it)
     return folder
 
 
@@ -202,7 +204,7 @@ def _refuse_other_model(a: Side, b: Side) -> None:
 def _compare(a: Side, b: Side, latents: int, folder: Path, display: Display) -> Comparison:
     paired = evaluation_latents(a.player.bundle, latents)
     judges = Judges(a.player.bundle)
-    with for_pictures(), display.status(f"playing both on {latents} latents"):
+    with for_pictures(), display.work(f"playing both on {latents} latents"):
         episodes = [play_policy(side.player, paired, "compare") for side in (a, b)]
         outcomes = [judges.judge(episode, paired.labels) for episode in episodes]
         resamples = a.player.config.evaluation.bootstrap

@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from rich.table import Table
 
 from diffusion.comparison import Interval
 from policy import ExpectationBackend
 from qhw.backends.facts import NO_BACKEND
-from qhw.console import plain_table, print_facts, resolved, signed
+from qhw.config import RunConfig
+from qhw.console import from_here, plain_table, print_facts, resolved, signed
 from qhw.devices.session import Display, paid_session
 from qhw.evaluation.arms import Arms
 from qhw.evaluation.beside_baselines import OUTSIDE, Row, compare_arms, gap_advice
 from qhw.evaluation.citations import citations
 from qhw.evaluation.eyes import ALL_EYES, DIVERSITY_EYE
 from qhw.evaluation.likeness import MEASURES, PER_CLASS, REAL, SAME_LATENT
-from qhw.files import write_json
+from qhw.output import show, terminal
 from qhw.runs.directory import RunDirectory
 from qhw.runs.lock import sole_use
 from qhw.threads import one_thread
 from qhw.training.player import Player
-from qhw.training.reopening import RESUME, requester_of, require_ledger
+from qhw.training.reopening import RESUME, requester_of, require_ledger, require_own_backend
 
 HOW_TO_READ = (
     "Frechet: distance to real pictures in that eye's features, lower is better. 'at equal log p': "
@@ -38,6 +40,8 @@ HOW_TO_READ = (
     "of the two judges'. Diversity: mean distance within a class. Intervals are 95 %, over "
     "latents, for this one training run."
 )
+TABLES = ("latents", "arms", "rows", "advice", "drift")
+"""What a kept table holds beside the facts below it."""
 FEW = 2000
 """Latents below which the unbiased kernel distance stands beside Frechet's, biased as 1/N."""
 DIGITS = (1, 3, 3)
@@ -57,8 +61,9 @@ def evaluate_run(
     full: bool = False,
     published: bool = False,
     backend: ExpectationBackend | None = None,
+    config: RunConfig | None = None,
 ) -> Arms[Row]:
-    """Evaluate a run's newest checkpoint, write `evaluation.json`, print the table.
+    """Evaluate a run's newest checkpoint, keep the table, print it.
 
     See `qhw.evaluation.beside_baselines` for the arms.
 
@@ -68,6 +73,7 @@ def evaluate_run(
         full: Compare with every constant, ramp and random guidance too; the paper's metrics.
         published: Compare with published guidance too; choosing its numbers takes minutes, once.
         backend: The one of one's own that the run was trained on, if it was.
+        config: Other settings to evaluate it under.
 
     Raises:
         BusyError: If the run's device is used by another process.
@@ -76,7 +82,13 @@ def evaluate_run(
     with sole_use(run.path) if paid else nullcontext():
         command = f"evaluate --latents {latents}"
         return evaluate_under_lock(
-            run, latents, full=full, published=published, backend=backend, command=command
+            run,
+            latents,
+            full=full,
+            published=published,
+            backend=backend,
+            command=command,
+            config=config,
         )
 
 
@@ -89,12 +101,27 @@ def evaluate_under_lock(
     published: bool = False,
     backend: ExpectationBackend | None = None,
     command: str = RESUME,
+    config: RunConfig | None = None,
+    told: Container[str] = (),
 ) -> Arms[Row]:
-    """As `evaluate_run`, for whoever has the run to itself already; `command` goes on with it."""
-    console = Console()
+    """As `evaluate_run`, for whoever has the run to itself already.
+
+    Args:
+        run: As there.
+        latents: As there.
+        full: As there.
+        published: As there.
+        backend: As there.
+        command: Goes on with it.
+        config: As there.
+        told: Facts that were printed before, by their names.
+    """
+    console = terminal()
     display = Display(console)
     requester = requester_of(run, display, command)
-    player = Player.of(run, backend=backend, requester=requester, go_on=True)
+    if backend is None:
+        require_own_backend(run)
+    player = Player.of(run, config, backend=backend, requester=requester, go_on=True)
     started = time.perf_counter()
     with paid_session(console, player.paid_backend, run.path):
         require_ledger(run, player.paid_backend, player.updates)
@@ -108,9 +135,37 @@ def evaluate_under_lock(
         "advice": warnings,
         "drift": player.paid_backend.drift.state()["notes"] if player.paid_backend else [],
     }
-    write_json(run.path / "evaluation.json", {**record, **footer})
-    print_comparison(console, rows, latents, footer, warnings)
+    run.keep_evaluation({**record, **footer})
+    untold = {name: value for name, value in footer.items() if name not in told}
+    show(
+        {"run": run.name, **record, **footer},
+        lambda printed: print_comparison(printed, rows, latents, untold, warnings),
+    )
     return rows
+
+
+def print_finished(run: RunDirectory) -> None:
+    """Say that a run is finished, and print the table that is there."""
+    record = run.evaluation
+    assert record is not None, "a finished run is evaluated"
+    terminal().print(
+        f"{from_here(run.path)} is finished: {record['updates']} updates, evaluated on "
+        f"{record['latents']} latents.",
+        soft_wrap=True,
+    )
+    footer = {name: value for name, value in record.items() if name not in TABLES}
+    try:
+        rows = Arms.read(record).map(TypeAdapter(Row).validate_python)
+    except ValidationError:
+        terminal().print(
+            f"An earlier version wrote its table; `qhw evaluate {run.name}` does it anew."
+        )
+        return
+    latents, advice = record["latents"], record["advice"]
+    show(
+        {"run": run.name, **record},
+        lambda printed: print_comparison(printed, rows, latents, footer, advice),
+    )
 
 
 def _footer(run: RunDirectory, player: Player, evaluation_seconds: float) -> dict[str, Any]:

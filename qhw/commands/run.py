@@ -22,6 +22,7 @@ from qhw.evaluation.judges import Judges, evaluation_latents
 from qhw.evaluation.likeness import likeness
 from qhw.evaluation.playing import play_policy, prepare_device
 from qhw.files import write_json
+from qhw.output import show, terminal
 from qhw.runs.deployment import DeploymentRecord
 from qhw.runs.directory import RunDirectory, open_run
 from qhw.runs.lock import sole_use
@@ -29,6 +30,7 @@ from qhw.threads import for_pictures, one_thread
 from qhw.training.player import Player
 
 SAMPLE_SEED = 31_337
+FILES = ("pictures.png", "guidance.png", "metrics.json")
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,12 @@ class DeploymentRequest:
     query_every: int = 1
     resume: bool = False
     fresh: bool = False
+
+    @property
+    def folder(self) -> str:
+        """Where the pictures go, such as `seed0-images16`: others do not replace them."""
+        held = f"-every{self.query_every}" if self.query_every > 1 else ""
+        return f"seed{self.seed}-images{self.images}{held}"
 
 
 @dataclass(frozen=True)
@@ -79,18 +87,21 @@ def deploy(run_path: Path, config: RunConfig, request: DeploymentRequest) -> Non
     Raises:
         QhwError: Its message says what to do; what was paid for is kept.
     """
-    console = Console()
+    console = terminal()
     display = Display(console)
     run = open_run(run_path)
-    folder = run.path / "samples"
+    folder = run.path / "samples" / _backend_name(config)
     if config.backend.takes_jobs:
-        folder /= config.backend.name
         with sole_use(folder):
             _deploy_on_device(console, display, run, folder, config, request)
         return
-    player = Player.of(run, config)
-    folder.mkdir(parents=True, exist_ok=True)
-    _sample(console, display, folder, player, request)
+    _sample(console, display, folder / request.folder, Player.of(run, config), request)
+
+
+def _backend_name(config: RunConfig) -> str:
+    """A folder's name for the backend, such as `aer_noisy-fake_brisbane`."""
+    name = config.backend.name
+    return f"{name}-{config.backend.device}" if name == "aer_noisy" else name
 
 
 def _deploy_on_device(
@@ -116,20 +127,21 @@ def _deploy_on_device(
     begun = replace(record, mitigation=player.paid_backend.mitigation.name)
     begun.write(folder)
     with paid_session(console, player.paid_backend, folder):
-        _sample(console, display, folder, player, request)
+        _sample(console, display, folder / request.folder, player, request)
     replace(begun, finished=True).write(folder)
 
 
 def _sample(
     console: Console, display: Display, folder: Path, player: Player, request: DeploymentRequest
 ) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
     if player.paid_backend is not None:
         prepare_device(player, player.paid_backend, "images")
         print_facts(console, player.paid_backend.facts().words())
     card = player.bundle.card
     paired = evaluation_latents(player.bundle, request.images, SAMPLE_SEED + request.seed)
     started = time.perf_counter()
-    with for_pictures(), display.status(f"sampling {request.images} pictures"):
+    with for_pictures(), display.work(f"sampling {request.images} pictures"):
         episode = play_policy(player, paired, "images", request.query_every)
         seconds = time.perf_counter() - started
         best = Candidate(card.chosen.constant)
@@ -144,7 +156,7 @@ def _sample(
     arms = {name: _sampled(judges, played, paired.labels) for name, played in episodes.items()}
     measured = likeness(episode.images, constant.images)
     alike = {name: float(values.mean()) for name, values in measured.items()}
-    _report(console, folder, player, arms, alike, seconds, request)
+    _report(folder, player, arms, alike, seconds, request)
 
 
 def _record(
@@ -195,7 +207,6 @@ def _sampled(judges: Judges, episode: Episode, labels: Tensor) -> Sampled:
 
 
 def _report(
-    console: Console,
     folder: Path,
     player: Player,
     arms: dict[str, Sampled],
@@ -214,14 +225,21 @@ def _report(
         "seconds": seconds,
     }
     write_json(folder / "metrics.json", record)
-    console.print(_table(arms, request.images))
     measures = ", ".join(f"{name} {value:.3f}" for name, value in alike.items())
-    console.print(f"The policy's pictures against the constant's, latent by latent: {measures}.")
-    console.print("Few pictures tell little: `qhw evaluate` compares on 2,000 latents.")
     shown = {} if player.paid_backend else facts  # a device's were printed before it was asked
-    print_facts(console, {**shown, "sampling seconds": round(seconds, 1)})
-    for file in ("pictures.png", "guidance.png", "metrics.json"):
-        console.print(str(from_here(folder / file)), soft_wrap=True)
+    files = [str(from_here(folder / file)) for file in FILES]
+
+    def print_it(console: Console) -> None:
+        console.print(_table(arms, request.images))
+        console.print(
+            f"The policy's pictures against the constant's, latent by latent: {measures}."
+        )
+        console.print("Few pictures tell little: `qhw evaluate` compares on 2,000 latents.")
+        print_facts(console, {**shown, "sampling seconds": round(seconds, 1)})
+        for file in files:
+            console.print(file, soft_wrap=True)
+
+    show({**record, "files": files}, print_it)
 
 
 def _table(arms: dict[str, Sampled], count: int) -> Table:

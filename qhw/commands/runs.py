@@ -1,31 +1,124 @@
-"""`qhw runs`: what was trained, and what it gained."""
+"""`qhw runs`: what was trained, how it stands, what it gained, and how runs differ."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
+from rich.table import Table
 
+from qhw.config import RunConfig
 from qhw.console import listing
+from qhw.errors import QhwError
 from qhw.evaluation.arms import Arms
-from qhw.runs.directory import list_runs
+from qhw.output import show
+from qhw.runs.differences import settings_that_differ
+from qhw.runs.directory import LATEST, RunDirectory, list_runs
+from qhw.runs.status import FAILURE, Status, status_of
+from qhw.setting import short_name
+
+
+@dataclass(frozen=True)
+class ListedRun:
+    """One line of the listing.
+
+    Attributes:
+        name: The folder's.
+        status: How it stands.
+        updates: How many it has had.
+        config: Its settings; None where they cannot be read.
+        gain: Estimate and interval of its return minus the best constant's; None before it is
+            evaluated.
+        latents: Of that evaluation.
+        trouble: What failed, or what cannot be read.
+    """
+
+    name: str
+    status: Status
+    updates: int = 0
+    config: RunConfig | None = None
+    gain: dict[str, float] | None = None
+    latents: int | None = None
+    trouble: str = ""
+
+    @classmethod
+    def of(cls, run: RunDirectory) -> ListedRun:
+        """What a run's files say."""
+        status = status_of(run)
+        try:
+            config, evaluation = run.config, run.evaluation
+            gain = None if evaluation is None else Arms.read(evaluation).policy["gain"]
+            latents = None if evaluation is None else evaluation["latents"]
+            trouble = run.read_json(FAILURE)["message"] if status is Status.FAILED else ""
+            return cls(run.name, status, len(run.metrics()), config, gain, latents, trouble)
+        except QhwError as error:
+            return cls(run.name, Status.DAMAGED, trouble=error.message)
+
+    @property
+    def progress(self) -> str:
+        """Such as `12/60`."""
+        return "-" if self.config is None else f"{self.updates}/{self.config.ppo.updates}"
+
+    @property
+    def gained(self) -> str:
+        """The gain in words, or what became of it."""
+        if self.trouble:
+            return self.trouble.splitlines()[0]
+        if self.gain is None:
+            return "not evaluated"
+        numbers = (f"{self.gain[name]:+.3f}" for name in ("estimate", "low", "high"))
+        return "{} [{}, {}]".format(*numbers)
 
 
 def print_runs(root: Path) -> None:
-    """Print every run below `root` with its progress and its gain over the best constant."""
-    runs = list_runs(root)
-    if not runs:
-        Console().print(f"No runs in {root}. `qhw train` makes one.")
-        return
-    table = listing("run", "actor", "backend", "updates", "gain over the best constant")
+    """Give every run below `root`: how it stands, its gain over the best constant, its settings."""
+    runs = [ListedRun.of(run) for run in list_runs(root)]
+    differing = _differing(runs)
+    latest = (root / LATEST).resolve().name if (root / LATEST).exists() else None
+
+    def print_it(console: Console) -> None:
+        if not runs:
+            console.print(f"No runs in {root}. `qhw train` makes one.")
+        else:
+            console.print(_table(runs, differing, latest))
+
+    show([_record(run, differing, latest) for run in runs], print_it)
+
+
+def _table(
+    runs: Sequence[ListedRun], differing: dict[str, dict[str, str]], latest: str | None
+) -> Table:
+    table = listing("run", "status", "updates", "gain over best constant", "differs in")
     for run in runs:
-        config = run.config
-        backend = config.backend.name if config.actor.kind == "ring" else "-"
-        progress = f"{len(run.metrics())}/{config.ppo.updates}"
-        gain = "not evaluated"
-        if (run.path / "evaluation.json").is_file():
-            interval = Arms.read(run.read_json("evaluation.json")).policy["gain"]
-            estimate, low, high = (f"{interval[name]:+.3f}" for name in ("estimate", "low", "high"))
-            gain = f"{estimate} [{low}, {high}]"
-        table.add_row(run.name, config.actor.kind, backend, progress, gain)
-    Console().print(table)
+        shown = "\n".join(
+            f"{short_name(name)}={value}" for name, value in differing[run.name].items()
+        )
+        mark = f"{run.name} ({LATEST})" if run.name == latest else run.name
+        table.add_row(mark, run.status.value, run.progress, run.gained, shown)
+    return table
+
+
+def _differing(runs: Sequence[ListedRun]) -> dict[str, dict[str, str]]:
+    """By run, the settings in which not all runs agree."""
+    readable = {run.name: run.config for run in runs if run.config is not None}
+    differing = dict(zip(readable, settings_that_differ([*readable.values()]), strict=True))
+    return {run.name: differing.get(run.name, {}) for run in runs}
+
+
+def _record(
+    run: ListedRun, differing: dict[str, dict[str, str]], latest: str | None
+) -> dict[str, Any]:
+    return {
+        "run": run.name,
+        "latest": run.name == latest,
+        "status": run.status.value,
+        "updates": run.updates,
+        "of": None if run.config is None else run.config.ppo.updates,
+        "gain": run.gain,
+        "latents": run.latents,
+        "trouble": run.trouble,
+        "settings": differing[run.name],
+    }

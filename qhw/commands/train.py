@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from policy import ExpectationBackend, count_parameters
 from qhw.backends.facts import NO_BACKEND
 from qhw.backends.mitigation.zne import NO_GRADIENTS
 from qhw.budget.planning import refuse_endless_jobs
-from qhw.commands.evaluate import evaluate_under_lock
+from qhw.commands.evaluate import evaluate_under_lock, print_finished
 from qhw.config import RunConfig
 from qhw.console import from_here, print_facts
 from qhw.devices.session import Display, paid_session
 from qhw.errors import MitigationError, QhwError
+from qhw.output import terminal
 from qhw.runs.checkpoint import unpack
 from qhw.runs.directory import RunDirectory, create_run, open_run
 from qhw.runs.lock import sole_use
+from qhw.runs.status import failure_kept, is_finished
 from qhw.threads import one_thread
 from qhw.training.idle import refuse_idle, remarks
 from qhw.training.reopening import require_ledger
@@ -43,7 +45,7 @@ def train(
         backend: One of your own, instead of the configured one.
 
     Returns:
-        The run: `config`, `metrics()`, `read_json("evaluation.json")`.
+        The run: `config`, `metrics()`, `evaluation`.
 
     Raises:
         QhwError: Its message says what to do.
@@ -73,9 +75,12 @@ def train_run(
     Raises:
         QhwError: Its message says what to do; what was paid for is kept.
     """
-    console = Console()
+    console = terminal()
     display = Display(console)
-    with sole_use(run.path):
+    with sole_use(run.path), failure_kept(run):
+        if is_finished(run):
+            print_finished(run)
+            return
         try:
             refuse_for_gradients(run.config)
             refuse_endless_jobs(run.config)
@@ -85,9 +90,11 @@ def train_run(
             raise
         with paid_session(console, trainer.player.paid_backend, run.path):
             _take_up(run, trainer)
-            _announce(console, run, trainer)
+            told = _announce(console, run, trainer)
             _loop(console, run, trainer, tensorboard, display)
-        evaluate_under_lock(run, trainer.config.evaluation.latents, backend=backend)
+        latents = trainer.config.evaluation.latents
+        evaluate_under_lock(run, latents, backend=backend, told=told)
+        run.point_latest_here()
 
 
 def _take_up(run: RunDirectory, trainer: Trainer) -> None:
@@ -127,7 +134,8 @@ def describe(trainer: Trainer) -> dict[str, Any]:
     }
 
 
-def _announce(console: Console, run: RunDirectory, trainer: Trainer) -> None:
+def _announce(console: Console, run: RunDirectory, trainer: Trainer) -> Container[str]:
+    """Tell what is trained on what; the names of the facts that were told."""
     config, backend = trainer.config, trainer.player.backend
     facts = backend.facts().words() if backend else NO_BACKEND
     console.print(f"run: {from_here(run.path)}", soft_wrap=True)
@@ -141,6 +149,7 @@ def _announce(console: Console, run: RunDirectory, trainer: Trainer) -> None:
         f"{config.ppo.updates} updates x {config.ppo.environments} episodes x "
         f"{config.environment.steps} steps"
     )
+    return {*facts, "parameters", "gradient rule", "updates"}
 
 
 def _loop(
@@ -151,11 +160,9 @@ def _loop(
         from torch.utils.tensorboard import SummaryWriter
 
         writer = SummaryWriter(str(run.path / "events"))
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
-        total = trainer.config.ppo.updates
-        task = progress.add_task("training", total=total, completed=trainer.player.updates)
-        display.show = lambda line: progress.update(task, description=line)
+    total = trainer.config.ppo.updates
+    with display.work("training", total, trainer.player.updates) as bar:
+        trainer.moved = bar.at
         while trainer.player.updates < total:
             record = trainer.advance()
             run.append_metrics(record)
@@ -166,8 +173,8 @@ def _loop(
                         writer.add_scalar(name, value, record["update"])
             for line in record["advice"]:
                 console.print(f"update {record['update']}: {line}")
-            label = f"update {record['update']}, return {record['mean_return']:.3f}"
-            progress.update(task, completed=trainer.player.updates, description=label)
+            bar.say(f"update {record['update']} of {total}, return {record['mean_return']:.3f}")
+            bar.at(trainer.player.updates)
     if writer is not None:
         writer.close()
 

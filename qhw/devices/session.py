@@ -15,6 +15,7 @@ from qhw.devices.bill import report_spending
 from qhw.errors import InterruptedWorkError, QhwError
 from qhw.jobs.ledger import Ledger
 from qhw.jobs.work import KEPT, Progress
+from qhw.progress import Bar, long_work
 
 
 class Display:
@@ -41,12 +42,12 @@ class Display:
         self._console.print(line, style="yellow", highlight=False, markup=False)
 
     @contextmanager
-    def status(self, title: str) -> Iterator[None]:
-        """Show the changing line behind a title while this context is open."""
-        with self._console.status(title) as status:
-            self.show = lambda line: status.update(f"{title}: {line}")
+    def work(self, title: str, total: float | None = None, done: float = 0.0) -> Iterator[Bar]:
+        """Show long work, with the changing line in it, while this context is open."""
+        with long_work(self._console, title, total, done) as bar:
+            self.show = lambda line: bar.say(f"{title}: {line}")
             try:
-                yield
+                yield bar
             finally:
                 self.show = None
 

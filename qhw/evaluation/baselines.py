@@ -66,6 +66,7 @@ class Baselines:
         environment: The run's, whose reward and guidance range are used; the action is unlimited.
         paired: The latents.
         cache: Folder for outcomes that do not come with the bundle.
+        tell: Is told what is played or chosen, where it is not recalled.
     """
 
     def __init__(
@@ -75,19 +76,27 @@ class Baselines:
         environment: GuidanceEnvironment,
         paired: PairedLatents,
         cache: Path,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
+        self._tell = tell
         self._bundle, self._judges, self.paired = bundle, judges, paired
         self._base, self._environment = environment.cfg_base, environment.widened()
         self._folders = (bundle.folder / FOLDER, cache)
         self._setting = Setting(bundle, environment)
-        self._choices = Choices(self._setting, len(paired.labels), self._folders)
+        self._choices = Choices(self._setting, len(paired.labels), self._folders, tell)
         self.paper_metrics = PaperMetrics(bundle, environment, paired)
 
     @classmethod
-    def of(cls, player: Player, judges: Judges, paired: PairedLatents) -> Baselines:
+    def of(
+        cls,
+        player: Player,
+        judges: Judges,
+        paired: PairedLatents,
+        tell: Callable[[str], None] = lambda _: None,
+    ) -> Baselines:
         """What a player is compared with, kept in the user's cache."""
         cache = Cache.of_user().baselines
-        return cls(player.bundle, judges, player.environment, paired, cache)
+        return cls(player.bundle, judges, player.environment, paired, cache, tell)
 
     def rule(self) -> Baseline:
         """The confidence rule that was chosen on other latents."""
@@ -158,6 +167,7 @@ class Baselines:
         for folder in self._folders:
             if (folder / name).exists():
                 return read_outcome(folder / name)
+        self._tell(f"playing {name_of_guidance(guidance)}")
         latents, labels = self.paired.latents, self.paired.labels
         episode = play(latents, labels)
         likeness = self.paper_metrics.measure(episode.images)
@@ -166,6 +176,14 @@ class Baselines:
         write_outcome(path, outcome, key_of(facts))
         # What is recalled later was rounded on the way to the disk; be the same the first time.
         return read_outcome(path)
+
+
+def name_of_guidance(guidance: dict[str, Any]) -> str:
+    """For people who wait."""
+    if "low" in guidance:
+        rule = f"{guidance['low']:g} + {guidance['slope']:g}(1-p)"
+        return f"rule {rule}" if guidance["slope"] else f"constant {guidance['low']:g}"
+    return str(guidance.get("published", next(iter(guidance))))
 
 
 def write_outcome(path: Path, outcome: Outcome, key: str) -> None:

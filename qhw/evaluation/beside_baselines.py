@@ -102,8 +102,9 @@ def compare_arms(
     """
     paired = evaluation_latents(player.bundle, latents)
     judges = Judges(player.bundle)
-    baselines = Baselines.of(player, judges, paired)
-    with for_pictures(), display.status(f"evaluating on {latents} latents"):
+    title = f"evaluating on {latents} latents"
+    with for_pictures(), display.work(title) as bar:
+        baselines = Baselines.of(player, judges, paired, lambda line: bar.say(f"{title}: {line}"))
         resamples = player.config.evaluation.bootstrap
         constants = beside_constants(baselines, resample_counts(latents, resamples, seed=0))
         arms = _play(player, judges, baselines, full)

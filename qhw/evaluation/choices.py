@@ -70,10 +70,17 @@ class Choices:
         setting: Model and environment.
         latents: How many the evaluation has.
         folders: Looked through in this order; what is chosen is kept in the last one.
+        tell: Is told what is chosen, where it is not recalled.
     """
 
-    def __init__(self, setting: Setting, latents: int, folders: Sequence[Path]) -> None:
-        self._setting, self._folders = setting, folders
+    def __init__(
+        self,
+        setting: Setting,
+        latents: int,
+        folders: Sequence[Path],
+        tell: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._setting, self._folders, self._tell = setting, folders, tell
         self._environment = setting.environment.widened()
         self._latents = latents
 
@@ -115,6 +122,7 @@ class Choices:
             if (folder / name).exists():
                 chosen: list[float] = json.loads((folder / name).read_text("utf-8"))["chosen"]
                 return tuple(chosen)
+        self._tell(f"choosing the numbers of {search.name}, once for this setting")
         found = self._search(search)
         self._folders[-1].mkdir(parents=True, exist_ok=True)
         write_json(self._folders[-1] / name, {"key": key, "chosen": list(found)})

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from qhw.config import RunConfig
+from qhw.config import RunConfig, dotted
 
 UNSET, ABSENT = "default", "does not apply"
 CIRCUIT_SECTIONS = ("backend", "gradient", "hardware")
@@ -35,20 +35,18 @@ def differences(first: RunConfig, second: RunConfig) -> list[Difference]:
     ]
 
 
+def settings_that_differ(configs: Sequence[RunConfig]) -> list[dict[str, str]]:
+    """For every run, its values of the settings in which not all runs agree."""
+    flat = [_flat(config) for config in configs]
+    names = dict.fromkeys(name for values in flat for name in values)
+    differing = [name for name in names if len({values.get(name) for values in flat}) > 1]
+    return [{name: values[name] for name in differing if name in values} for values in flat]
+
+
 def _flat(config: RunConfig, *, chosen: bool = False) -> dict[str, str]:
     """Dotted name to value; what a classical actor does not use is left out."""
     values = config.model_dump(mode="json", exclude_unset=chosen)
     if config.actor.kind != "ring":
         values.get("actor", {}).pop("circuit", None)
         values = {name: part for name, part in values.items() if name not in CIRCUIT_SECTIONS}
-    return _dotted(values, "")
-
-
-def _dotted(values: dict[str, Any], prefix: str) -> dict[str, str]:
-    flat: dict[str, str] = {}
-    for name, value in values.items():
-        if isinstance(value, dict):
-            flat |= _dotted(value, f"{prefix}{name}.")
-        else:
-            flat[prefix + name] = UNSET if value is None else str(value)
-    return flat
+    return {name: UNSET if value is None else str(value) for name, value in dotted(values).items()}

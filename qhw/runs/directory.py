@@ -7,12 +7,15 @@ runs/NAME/
   provenance.json      what it was made with (never an account or a token)
   metrics.jsonl        one line per update
   checkpoints/NNNNN/   state.safetensors and state.json; the last three are kept
-  evaluation.json      the paired table
-runs/latest            points to the newest run that began
+  evaluation.json      the paired table on the most latents
+  evaluations/         every paired table, one file for each number of latents and of arms
+  failure.json         why training ended early, until it goes on
+runs/latest            points to the run that finished last
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -26,12 +29,15 @@ from pathlib import Path
 from typing import Any
 
 from qhw.config import RunConfig, dump_config, load_config, parse_config
-from qhw.errors import CheckpointError, UnknownNameError
-from qhw.files import replace_file, whole_folder, write_json
+from qhw.errors import CheckpointError, ConfigError, DamagedFileError, UnknownNameError
+from qhw.files import read_json, replace_file, whole_folder, write_json
 from qhw.runs.checkpoint import Checkpoint
 from qhw.runs.lock import LOCK_FILE
 
 KEPT_CHECKPOINTS = 3
+EVALUATION = "evaluation.json"
+LATEST = "latest"
+"""Name by which the last finished run can be called."""
 RECORDED_PACKAGES = (
     "torch",
     "torchvision",
@@ -85,8 +91,46 @@ class RunDirectory:
         write_json(self.path / "provenance.json", {**environment, **facts})
 
     def read_json(self, name: str) -> Any:
-        """Read one of the run's JSON files."""
-        return json.loads((self.path / name).read_text(encoding="utf-8"))
+        """Read one of the run's JSON files.
+
+        Raises:
+            DamagedFileError: If it is not there, or is no JSON.
+        """
+        return read_json(self.path / name)
+
+    @property
+    def evaluation(self) -> dict[str, Any] | None:
+        """The paired table on the most latents, as plain JSON; None before the first one.
+
+        Raises:
+            DamagedFileError: If it cannot be read.
+        """
+        if not (self.path / EVALUATION).is_file():
+            return None
+        record: dict[str, Any] = self.read_json(EVALUATION)
+        if not isinstance(record, dict) or not {"rows", "latents", "updates"} <= record.keys():
+            raise DamagedFileError.of(self.path / EVALUATION, "it is no table of a run")
+        return record
+
+    def keep_evaluation(self, record: Mapping[str, Any]) -> None:
+        """Keep a paired table; `evaluation` stays the one on the most latents, then most arms.
+
+        One of earlier weights than the newest table's gives way to any.
+        """
+        updates, latents, arms = _size(record)
+        folder = self.path / "evaluations"
+        folder.mkdir(exist_ok=True)
+        write_json(folder / f"updates{updates}-latents{latents}-arms{arms}.json", record)
+        largest = self._largest_size()
+        if largest is None or largest[0] != updates or largest[1:] <= (latents, arms):
+            write_json(self.path / EVALUATION, record)
+
+    def _largest_size(self) -> tuple[int, int, int] | None:
+        try:
+            kept = self.evaluation
+        except DamagedFileError:
+            return None  # what cannot be read is not worth keeping
+        return None if kept is None else _size(kept)
 
     def append_metrics(self, record: Mapping[str, Any]) -> None:
         """Append one update's record and flush it to the disk."""
@@ -157,13 +201,16 @@ class RunDirectory:
         return Checkpoint(state.pop("update"), tensors, state)
 
     def begin(self, first: Checkpoint, facts: Mapping[str, Any]) -> None:
-        """Write what the run is made with and its first checkpoint; point `latest` to it."""
+        """Write what the run is made with and its first checkpoint."""
         self.write_provenance(facts)
         self.save_checkpoint(first)
-        temporary = self.path.parent / ".latest.partial"
+
+    def point_latest_here(self) -> None:
+        """Let `latest` beside the run be this one."""
+        temporary = self.path.parent / f".{LATEST}.{os.getpid()}.partial"
         temporary.unlink(missing_ok=True)
         temporary.symlink_to(self.path.name, target_is_directory=True)
-        temporary.replace(self.path.parent / "latest")
+        temporary.replace(self.path.parent / LATEST)
 
     @property
     def has_begun(self) -> bool:
@@ -186,31 +233,80 @@ class RunDirectory:
 def create_run(root: Path, config: RunConfig, name: str | None = None) -> RunDirectory:
     """Make a new run's folder.
 
+    Args:
+        root: Folder that holds the runs.
+        config: The run's settings.
+        name: The folder's; date, actor and seed by default.
+
     Raises:
+        ConfigError: When the name would lead out of `root`.
         UnknownNameError: When the name is taken.
     """
-    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    path = root / (name or f"{stamp}-{config.actor.kind}-seed{config.seed}")
-    try:
-        path.mkdir(parents=True)
-    except FileExistsError as error:
-        raise UnknownNameError(
-            f"There is already a run at {path}.",
-            f"Take another --name, or `qhw train --resume {path}`.",
-        ) from error
+    if name is None:
+        path = _unnamed(root, config)
+    else:
+        path = root / checked_name(name)
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError as error:
+            raise UnknownNameError(
+                f"There is already a run at {path}.",
+                f"Take another --name, or `qhw train --resume {path}`.",
+            ) from error
     replace_file(path / "config.toml", dump_config(config).encode())
     return RunDirectory(path)
 
 
-def open_run(path: Path) -> RunDirectory:
-    """Open an existing run by its folder.
+def checked_name(name: str) -> str:
+    """The name of a new run, if it is one.
+
+    Raises:
+        ConfigError: If it leads elsewhere, or is taken for something else.
+    """
+    if name == LATEST or name.startswith((".", "-")) or not name or set(name) & set("/\\\0"):
+        raise ConfigError(
+            f"{name!r} cannot be the name of a run.",
+            f"Take one without separators that begins with no dot or dash and is not {LATEST!r}; "
+            "--runs says in which folder it goes.",
+        )
+    return name
+
+
+def _unnamed(root: Path, config: RunConfig) -> Path:
+    """A new folder named by date, actor and seed; counted where two begin in one second."""
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    stem = f"{stamp}-{config.actor.kind}-seed{config.seed}"
+    for number in itertools.count(1):
+        path = root / (stem if number == 1 else f"{stem}-{number}")
+        try:
+            path.mkdir(parents=True)
+            return path
+        except FileExistsError:
+            continue
+    raise AssertionError("counting ends with a free name")
+
+
+def open_run(path: Path, root: Path | None = None) -> RunDirectory:
+    """Open an existing run by its folder, or by its name.
+
+    Args:
+        path: The folder; a name alone is looked for below `root` where it is no folder here.
+        root: Folder that holds the runs; `runs` by default.
 
     Raises:
         UnknownNameError: With the nearest names, when there is none.
     """
-    if (path / "config.toml").is_file():
-        return RunDirectory(path.resolve())
-    names = [str(run.path) for run in list_runs(path.parent)]
+    root = Path("runs") if root is None else root
+    for folder in (path, root / path):
+        if (folder / "config.toml").is_file():
+            return RunDirectory(folder.resolve())
+    if path.name == LATEST:
+        raise UnknownNameError(
+            f"No run in {root if path == Path(LATEST) else path.parent} is finished.",
+            "`qhw train` makes one; `qhw runs` lists those there are.",
+        )
+    below = root if path == Path(path.name) else path.parent
+    names = [str(path.with_name(run.name)) for run in list_runs(below)]
     raise UnknownNameError.nearest("run", str(path), names, "qhw runs")
 
 
@@ -218,6 +314,11 @@ def list_runs(root: Path) -> list[RunDirectory]:
     """All runs below `root`, oldest first; by name where the file system's clock sees a tie."""
     configs = sorted(root.glob("*/config.toml"), key=lambda path: (path.stat().st_mtime_ns, path))
     return [RunDirectory(path.parent) for path in configs if not path.parent.is_symlink()]
+
+
+def _size(evaluation: Mapping[str, Any]) -> tuple[int, int, int]:
+    """Updates that the policy had had, latents, arms."""
+    return evaluation["updates"], evaluation["latents"], len(evaluation["rows"])
 
 
 def _git_commit() -> str | None:

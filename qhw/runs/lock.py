@@ -14,6 +14,18 @@ from qhw.errors import BusyError
 LOCK_FILE = "lock"
 
 
+def in_use(folder: Path) -> bool:
+    """Whether another process, or another thread of this one, is at work in a folder."""
+    if not (folder / LOCK_FILE).exists():
+        return False
+    lock = FileLock(folder / LOCK_FILE, timeout=0)
+    try:
+        with lock:
+            return False
+    except Timeout:
+        return True
+
+
 @contextmanager
 def sole_use(folder: Path) -> Iterator[None]:
     """Keep other processes out of a folder's work; it is freed when this one ends, however.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import torch
@@ -61,6 +61,7 @@ class Trainer:
 
     Attributes:
         player: Whose actor is trained.
+        moved: Is told how far training has come, in updates; parts of one count.
 
     Raises:
         ConfigError: If the given backend is of another circuit, or there is no circuit to run.
@@ -84,6 +85,7 @@ class Trainer:
         self.critic_optimizer = Adam(self.critic.parameters(), lr=config.ppo.critic_rate)
         self._playing: Playing | None = None
         self._updating: Updating | None = None
+        self.moved: Callable[[float], None] = lambda _: None
 
     @classmethod
     def of(
@@ -210,7 +212,10 @@ class Trainer:
         return dataclasses.replace(base, reuse_features=reuse, entropy_into_circuit=not paid)
 
     def _stand_at(self, phase: str, step: int) -> None:
-        """Tell a paid backend where the run stands, and how to come back there."""
+        """Tell where the run stands; a paid backend, how to come back there too."""
+        steps, ppo = self.player.environment.num_steps, self.config.ppo
+        done = step if phase == "rollout" else steps + step
+        self.moved(self.player.updates + done / (steps + ppo.epochs * ppo.minibatches))
         if self.player.paid_backend is not None:
             position = Position(phase, self.player.updates + 1, step)
             self.player.paid_backend.stand_at(position, pack(self.checkpoint()))

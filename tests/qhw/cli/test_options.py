@@ -11,10 +11,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from qhw.cli.app import app
-from qhw.cli.options import flag_of, nested
-from qhw.cli.setting import Setting
-from qhw.config import PRESETS, RunConfig, parse_config
+from qhw.cli.options import flag_of
+from qhw.config import PRESETS, RunConfig, every_setting, nested, parse_config
 from qhw.errors import ConfigError
+from qhw.runs.directory import RunDirectory
 
 CIRCUIT = {
     "--qubits": ("actor.circuit.qubits", 5),
@@ -76,9 +76,9 @@ EVERY = [
     for option in options
 ]
 CHOICES = {
-    option: Setting.named(name)
+    option: every_setting()[name]
     for option, (name, _) in TAKEN["train"].items()
-    if Setting.named(name).choices
+    if every_setting()[name].choices
 }
 
 
@@ -118,7 +118,8 @@ def typed(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str, Any]]:
         f"{settings}.deployment_settings",
         lambda _, backend, hardware, **__: {"backend": backend, "hardware": hardware},
     )
-    catch(f"{settings}.run_to_evaluate", lambda _, __, hardware: {"hardware": hardware})
+    catch(f"{settings}.run_to_evaluate", lambda _, __, chosen, ___: chosen)
+    monkeypatch.setattr("qhw.runs.directory.open_run", lambda path, _: RunDirectory(path))
     catch(f"{commands}.compare.compare_runs", lambda _, __, asked: {"backend": asked.backend})
     catch(
         f"{commands}.calibrate.to_measure",
@@ -176,8 +177,12 @@ def test_all_options_together_fill_their_tables(typed: Callable[[str], dict[str,
 
 @pytest.mark.parametrize(("command", "option"), EVERY)
 def test_the_help_of_an_option_tells_what_it_may_be(command: str, option: str) -> None:
-    setting = Setting.named(TAKEN[command][option][0])
-    (line,) = (row for row in shown(command, 400).splitlines() if f" {option} " in row)
+    setting = every_setting()[TAKEN[command][option][0]]
+    (line,) = (
+        row
+        for row in shown(command, 400).splitlines()
+        if row.startswith("│") and f" {option} " in row
+    )
     assert f"<{setting.kind.__name__}>" in line
     assert "default: " in line
     assert all(choice in line for choice in setting.choices)
@@ -186,21 +191,73 @@ def test_the_help_of_an_option_tells_what_it_may_be(command: str, option: str) -
 
 @pytest.mark.parametrize("option", TAKEN["train"])
 def test_a_training_tells_every_default(option: str) -> None:
-    setting = Setting.named(TAKEN["train"][option][0])
-    (line,) = (row for row in shown("train", 400).splitlines() if f" {option} " in row)
+    setting = every_setting()[TAKEN["train"][option][0]]
+    (line,) = (
+        row
+        for row in shown("train", 400).splitlines()
+        if row.startswith("│") and f" {option} " in row
+    )
     assert f"default: {setting.default}]" in line
     assert setting.meaning.removesuffix(".") in line
+
+
+SETTABLE = [
+    ("ppo.actor_rate=1e-3", "ppo.actor_rate", 1e-3),
+    ("ppo.epochs=3", "ppo.epochs", 3),
+    ("environment.solver=ddim", "environment.solver", "ddim"),
+    ("state.features=time,confidence", "state.features", ["time", "confidence"]),
+    ("start_from=runs/a", "start_from", "runs/a"),
+]
+
+
+@pytest.mark.parametrize(("assignment", "name", "value"), SETTABLE)
+def test_any_setting_can_be_set(
+    assignment: str, name: str, value: object, typed: Callable[[str], dict[str, Any]]
+) -> None:
+    assert typed(f"train --set {assignment}") == nested({name: value})
+    assert typed(f"plan train --set {assignment}") == nested({name: value})
+    assert typed(f"evaluate --set {assignment}") == nested({name: value})
+
+
+def test_settings_and_options_fill_one_table(typed: Callable[[str], dict[str, Any]]) -> None:
+    line = "train --updates 4 --set ppo.actor_rate=1e-3 --set ppo.clip=0.2"
+    assert typed(line) == {"ppo": {"updates": 4, "actor_rate": 1e-3, "clip": 0.2}}
+
+
+@pytest.mark.parametrize(
+    ("typed_words", "said"),
+    [
+        (["lerning_rate=1"], "no setting 'lerning_rate': did you mean ppo.actor_rate or"),
+        (["ppo.lerning_rate=1"], "no setting 'ppo.lerning_rate': did you mean ppo.actor_rate or"),
+        (["shoots=1"], "no setting 'shoots': did you mean backend.shots?"),
+        (["xyzzy=1"], "no setting 'xyzzy'."),
+        (["ppo.clip"], "--set ppo.clip gives no value"),
+        (["ppo.clip="], "ppo.clip: a value is missing; it may be above 0, below 1"),
+        (["ppo.clip=wide"], "ppo.clip: 'wide' is not a number; it may be above 0, below 1"),
+        (["ppo.epochs=2.5"], "ppo.epochs: '2.5' is not a whole number"),
+        (["ppo.clip=1.5"], "ppo.clip = 1.5: Input should be less than 1"),
+        (["actor.kind=rng"], "actor.kind = 'rng': Input should be 'ring', 'mlp' or"),
+        (["seed=1", "--seed", "2"], "--seed and --set seed choose the same setting"),
+    ],
+)
+def test_an_assignment_that_does_not_fit_is_refused(typed_words: list[str], said: str) -> None:
+    error = invoke("train", "--set", *typed_words).exception
+    assert isinstance(error, ConfigError)
+    assert said in error.message
+    assert "`qhw config" in error.hint or "Give one of them" in error.hint
 
 
 def test_options_stand_in_panels() -> None:
     titles = [line.split()[1:-1] for line in shown("train").splitlines() if line.startswith("╭")]
     assert [" ".join(title).rstrip(" ─") for title in titles] == [
+        "Arguments",
         "Options",
         "Circuit",
         "Backend",
         "Device and budget",
         "Learning",
         "Output",
+        "Any setting",
     ]
 
 

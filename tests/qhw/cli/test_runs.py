@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from qhw.cli.app import app
 from qhw.commands.compare import ComparisonRequest
 from qhw.commands.run import DeploymentRequest
 from qhw.config import RunConfig
+from qhw.errors import ConfigError
+from qhw.runs.directory import RunDirectory
 
 
 @pytest.fixture
@@ -32,7 +35,10 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     catch("qhw.commands.train.train_run")
     catch("qhw.runs.settings.deployment_settings", RunConfig(seed=6))
     catch("qhw.commands.run.deploy")
-    catch("qhw.runs.settings.run_to_evaluate", ("a run", 33))
+    catch(
+        "qhw.runs.settings.run_to_evaluate", SimpleNamespace(run="a run", latents=33, config=None)
+    )
+    monkeypatch.setattr("qhw.runs.directory.open_run", lambda path, _: RunDirectory(path))
     catch("qhw.commands.evaluate.evaluate_run")
     catch("qhw.commands.compare.compare_runs")
     catch("qhw.commands.runs.print_runs")
@@ -46,7 +52,8 @@ def type_in(line: str) -> None:
 
 def test_a_training_is_ordered_created_and_begun(calls: dict[str, Any]) -> None:
     type_in("train --config a.toml --preset paper --from runs/b --name c --runs d --tensorboard")
-    sources = {"config": Path("a.toml"), "preset": "paper", "start_from": Path("runs/b")}
+    files = {"config": Path("a.toml"), "start_from": Path("runs/b"), "runs": Path("d")}
+    sources = {**files, "preset": "paper"}
     assert calls == {
         "checked_training_settings": ({}, sources),
         "new_run": (Path("d"), RunConfig(seed=5), "c"),
@@ -58,15 +65,24 @@ def test_a_training_is_resumed_with_what_else_was_typed(calls: dict[str, Any]) -
     type_in("train --resume runs/a --max-jobs 3 --preset paper --name c")
     others = {"--config": None, "--name": "c", "--from": None, "--preset": "paper"}
     assert calls == {
-        "run_to_resume": (Path("runs/a"), {"hardware": {"max_jobs": 3}}, others),
+        "run_to_resume": (Path("runs/a"), {"hardware": {"max_jobs": 3}}, others, Path("runs")),
         "train_run": ("resumed", {"tensorboard": False}),
     }
+    type_in("train --resume --runs elsewhere")
+    assert calls["run_to_resume"][::3] == (None, Path("elsewhere"))
+
+
+def test_a_run_alone_is_asked_what_to_do_with() -> None:
+    error = CliRunner().invoke(app, ["train", "runs/a"]).exception
+    assert isinstance(error, ConfigError)
+    assert "train --resume runs/a" in error.hint and "train --from runs/a" in error.hint
 
 
 def test_a_run_is_deployed_as_it_was_asked_for(calls: dict[str, Any]) -> None:
     type_in("run runs/a --images 3 --seed 4 --query-every 2 --resume --fresh")
+    more = {"resume": True, "fresh": True, "runs": Path("runs")}
     assert calls == {
-        "deployment_settings": (Path("runs/a"), {}, {}, {"resume": True, "fresh": True}),
+        "deployment_settings": (Path("runs/a"), {}, {}, more),
         "deploy": (Path("runs/a"), RunConfig(seed=6), DeploymentRequest(3, 4, 2, True, True)),
     }
     type_in("run --runs elsewhere")
@@ -75,11 +91,18 @@ def test_a_run_is_deployed_as_it_was_asked_for(calls: dict[str, Any]) -> None:
 
 def test_a_run_is_evaluated_on_as_many_latents_as_its_settings_say(calls: dict[str, Any]) -> None:
     type_in("evaluate runs/a --latents 40")
-    assert calls["run_to_evaluate"] == (Path("runs/a"), 40, {})
-    assert calls["evaluate_run"] == ("a run", 33, {"full": True, "published": False})
-    type_in("evaluate --full --runs elsewhere")
-    assert calls["evaluate_run"] == ("a run", 33, {"full": True, "published": True})
-    assert calls["run_to_evaluate"] == (Path("elsewhere/latest"), None, {})
+    assert calls["run_to_evaluate"] == (Path("runs/a"), 40, {}, Path("runs"))
+    named = {"full": True, "published": False, "config": None}
+    assert calls["evaluate_run"] == ("a run", 33, named)
+    type_in("evaluate --full --runs elsewhere --set evaluation.bootstrap=100")
+    assert calls["evaluate_run"] == ("a run", 33, {**named, "published": True})
+    bootstrap = {"evaluation": {"bootstrap": 100}}
+    assert calls["run_to_evaluate"] == (
+        Path("elsewhere/latest"),
+        None,
+        bootstrap,
+        Path("elsewhere"),
+    )
 
 
 def test_two_runs_are_compared(calls: dict[str, Any]) -> None:

@@ -90,8 +90,8 @@ def test_one_job_per_step_and_everything_left_behind(trained: RunDirectory) -> N
     deploy(trained.path, order(trained), DeploymentRequest(images=3, fresh=True))
     assert units(trained) == [f"images/{step}" for step in range(4)]
     folder = trained.path / "samples" / "fake_nairobi"
-    for name in ("pictures.png", "guidance.png", "metrics.json", "cost.json"):
-        assert (folder / name).stat().st_size > 0
+    for name in ("pictures.png", "guidance.png", "metrics.json"):
+        assert (folder / "seed0-images3" / name).stat().st_size > 0
     cost = json.loads((folder / "cost.json").read_text())
     assert cost["total"]["circuits"] == 12
     assert cost["total"]["billed_seconds"] == pytest.approx(cost["total"]["quoted_seconds"])
@@ -101,7 +101,8 @@ def test_one_job_per_step_and_everything_left_behind(trained: RunDirectory) -> N
 def test_the_device_is_asked_at_every_kth_step(trained: RunDirectory) -> None:
     deploy(trained.path, order(trained), DeploymentRequest(images=3, query_every=3, fresh=True))
     assert units(trained) == ["images/0", "images/3"]
-    metrics = json.loads((trained.path / "samples/fake_nairobi/metrics.json").read_text())
+    folder = trained.path / "samples/fake_nairobi/seed0-images3-every3"
+    metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["query every"] == 3
     assert metrics["cost"]["forward"]["jobs"] == 2
 
@@ -150,10 +151,13 @@ def test_an_interrupt_is_resumed_without_paying_again(
         deploy(trained.path, config, DeploymentRequest(images=4, resume=True))
     deploy(trained.path, config, DeploymentRequest(images=3, resume=True))
     assert units(trained) == [f"images/{step}" for step in range(4)]
-    pictures = (trained.path / "samples/fake_nairobi/metrics.json").read_bytes()
+    metrics = trained.path / "samples/fake_nairobi/seed0-images3/metrics.json"
+    pictures = metrics.read_bytes()
     deploy(trained.path, config, DeploymentRequest(images=3, resume=True))
     assert units(trained) == [f"images/{step}" for step in range(4)]
-    again = json.loads((trained.path / "samples/fake_nairobi/metrics.json").read_bytes())
+    again = json.loads(
+        (trained.path / "samples/fake_nairobi/seed0-images3/metrics.json").read_bytes()
+    )
     assert again["arms"] == json.loads(pictures)["arms"]
 
 
@@ -229,7 +233,9 @@ def test_a_simulated_run_holds_actions_too(trained: RunDirectory) -> None:
         trained.path, {**NOTHING, "name": "aer"}, {}, resume=False, fresh=False
     )
     deploy(trained.path, config, DeploymentRequest(images=2, query_every=2))
-    metrics = json.loads((trained.path / "samples" / "metrics.json").read_text())
+    metrics = json.loads(
+        (trained.path / "samples/aer/seed0-images2-every2/metrics.json").read_text()
+    )
     assert metrics["cost"]["forward"]["circuits"] == 2 * 2
 
 

@@ -331,16 +331,17 @@ def test_limits_are_not_handed_on_to_a_run_that_starts_from_another(tmp_path: Pa
 def test_a_full_table_on_a_device_is_small_unless_more_is_asked_for(tmp_path: Path) -> None:
     device = create_run(tmp_path / "runs", parse_config(SMALL), "device").path
     free = create_run(tmp_path / "runs", parse_config({"backend": {"name": "aer"}}), "free").path
-    assert run_to_evaluate(device, None, {})[1] == 20
-    assert run_to_evaluate(device, 300, {})[1] == 300
-    assert run_to_evaluate(free, None, {})[1] == 2000
+    assert run_to_evaluate(device, None, {}).latents == 20
+    assert run_to_evaluate(device, 300, {}).latents == 300
+    assert run_to_evaluate(free, None, {}).latents == 2000
 
 
 def test_limits_of_an_evaluation_are_refused_where_it_costs_nothing(tmp_path: Path) -> None:
     run = create_run(tmp_path / "runs", parse_config({"backend": {"name": "aer"}}), "free")
     with pytest.raises(ConfigError, match="max_jobs applies to devices"):
-        run_to_evaluate(run.path, None, {"max_jobs": 5, "max_cost": None})
-    assert run_to_evaluate(run.path, None, {"max_jobs": None})[0].config == run.config
+        run_to_evaluate(run.path, None, {"hardware": {"max_jobs": 5, "max_cost": None}})
+    free = run_to_evaluate(run.path, None, {"hardware": {"max_jobs": None}})
+    assert free.run.config == run.config
 
 
 def test_an_evaluation_at_its_limit_tells_the_command_that_goes_on(
@@ -349,15 +350,16 @@ def test_an_evaluation_at_its_limit_tells_the_command_that_goes_on(
     run = create_run(tmp_path / "runs", parse_config(SMALL), "r")
     train_run(run)
     trained, steps = len(jobs(ledger, run)), run.config.environment.steps
-    limited, count = run_to_evaluate(run.path, 40, {"max_jobs": trained + 1})
+    limited = run_to_evaluate(run.path, 40, {"hardware": {"max_jobs": trained + 1}})
     with pytest.raises(BudgetReachedError) as stopped:
-        evaluate_run(limited, count)
+        evaluate_run(limited.run, limited.latents)
     assert len(jobs(ledger, run)) == trained + 1
     told = re.search(r"`qhw evaluate --latents 40 (\S+) --max-jobs (\d+)`", stopped.value.hint)
     assert told, stopped.value.hint
     assert Path(told[1]).resolve() == run.path.resolve()
     assert int(told[2]) == trained + 2
-    raised, count = run_to_evaluate(run.path, 40, {"max_jobs": trained + steps})
-    evaluate_run(raised, count)
+    raised = run_to_evaluate(run.path, 40, {"hardware": {"max_jobs": trained + steps}})
+    evaluate_run(raised.run, raised.latents)
     assert len(jobs(ledger, run)) == trained + steps, "nothing is paid for twice"
-    assert raised.read_json("evaluation.json")["latents"] == 40
+    kept = raised.run.evaluation
+    assert kept is not None and kept["latents"] == 40

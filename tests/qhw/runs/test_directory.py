@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from qhw.config import parse_config
-from qhw.errors import CheckpointError, UnknownNameError
+from qhw.errors import CheckpointError, ConfigError, DamagedFileError, UnknownNameError
 from qhw.runs.checkpoint import Checkpoint
 from qhw.runs.directory import RunDirectory, create_run, list_runs, open_run
 
@@ -21,12 +22,71 @@ def checkpoint(update: int) -> Checkpoint:
     return Checkpoint(update, {"w": torch.full((3,), float(update))}, {"note": "x"})
 
 
-def test_latest_points_to_the_newest_that_began(tmp_path: Path, run: RunDirectory) -> None:
+def test_latest_points_to_the_run_that_finished_last(tmp_path: Path, run: RunDirectory) -> None:
     second = create_run(tmp_path, parse_config({}), "b")
-    run.begin(checkpoint(0), {})
-    assert open_run(tmp_path / "latest").path == run.path.resolve()
-    second.begin(checkpoint(0), {})
-    assert open_run(tmp_path / "latest").path == second.path.resolve()
+    with pytest.raises(UnknownNameError, match=f"No run in {tmp_path} is finished"):
+        open_run(tmp_path / "latest")
+    for finished in (run, second):
+        finished.point_latest_here()
+        assert open_run(tmp_path / "latest").path == finished.path.resolve()
+
+
+def test_a_run_is_found_by_its_name_in_the_folder_of_runs(
+    tmp_path: Path, run: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert open_run(Path(run.name), tmp_path).path == run.path.resolve()
+    monkeypatch.chdir(tmp_path)
+    kept = create_run(Path("runs"), parse_config({}), "kept")
+    assert open_run(Path("kept")).path == kept.path.resolve()
+    with pytest.raises(UnknownNameError, match="'kpt'") as caught:
+        open_run(Path("kpt"))
+    assert "Did you mean kept?" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "name", ["../escape", "a/b", "/tmp/x", "..", ".hidden", "", "latest", "-x"]
+)
+def test_a_name_that_leads_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match="cannot be the name of a run"):
+        create_run(tmp_path / "runs", parse_config({}), name)
+    assert [*tmp_path.rglob("config.toml")] == []
+
+
+def test_two_runs_that_begin_in_one_second_get_two_names(tmp_path: Path) -> None:
+    names = [create_run(tmp_path, parse_config({})).name for _ in range(3)]
+    assert len({*names}) == 3
+
+
+def evaluation(latents: int, arms: int, updates: int = 60) -> dict[str, Any]:
+    return {"latents": latents, "rows": [{}] * arms, "updates": updates}
+
+
+@pytest.mark.parametrize(
+    ("kept", "stays"),
+    [
+        ([(2000, 9, 60), (500, 9, 60)], (2000, 9, 60)),
+        ([(500, 9, 60), (2000, 9, 60)], (2000, 9, 60)),
+        ([(500, 24, 60), (500, 9, 60)], (500, 24, 60)),
+        ([(2000, 9, 30), (500, 9, 60)], (500, 9, 60)),
+    ],
+)
+def test_a_table_is_never_replaced_by_a_smaller_one_of_the_same_weights(
+    run: RunDirectory, kept: list[tuple[int, int, int]], stays: tuple[int, int, int]
+) -> None:
+    assert run.evaluation is None
+    for size in kept:
+        run.keep_evaluation(evaluation(*size))
+    assert run.evaluation == evaluation(*stays)
+    assert len([*(run.path / "evaluations").iterdir()]) == len(kept), "each is kept"
+
+
+@pytest.mark.parametrize("content", ["", '{"rows": [', "[]", "{}", '{"rows": []}'])
+def test_a_damaged_table_is_told_and_gives_way(run: RunDirectory, content: str) -> None:
+    (run.path / "evaluation.json").write_text(content)
+    with pytest.raises(DamagedFileError, match=r"evaluation\.json cannot be read"):
+        _ = run.evaluation
+    run.keep_evaluation(evaluation(20, 9))
+    assert run.evaluation == evaluation(20, 9)
 
 
 def test_runs_are_listed_oldest_first_and_by_name_in_a_tie(tmp_path: Path) -> None:

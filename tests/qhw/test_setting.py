@@ -7,9 +7,9 @@ from pydantic import BaseModel
 
 from qhw.budget.limits import DOLLARS_PER_SECOND
 from qhw.budget.planned_jobs import DEFAULT_SHOTS
-from qhw.cli.setting import Setting
-from qhw.config import RunConfig
+from qhw.config import RunConfig, every_setting
 from qhw.runs.settings import DEVICE_LATENTS
+from qhw.setting import nearest_settings, short_name, tables_of
 
 
 def setting_names(section: type[BaseModel] = RunConfig, prefix: str = "") -> Iterator[str]:
@@ -23,7 +23,7 @@ def setting_names(section: type[BaseModel] = RunConfig, prefix: str = "") -> Ite
 
 @pytest.mark.parametrize("name", list(setting_names()))
 def test_every_setting_is_described(name: str) -> None:
-    setting = Setting.named(name)
+    setting = every_setting()[name]
     assert setting.name == name
     assert setting.meaning.endswith(".") and "\n" not in setting.meaning
     assert setting.default
@@ -58,17 +58,44 @@ def test_every_setting_is_described(name: str) -> None:
 def test_a_setting_is_described_as_the_models_check_it(
     name: str, kind: type, choices: tuple[str, ...], span: str, default: str
 ) -> None:
-    setting = Setting.named(name)
+    setting = every_setting()[name]
     assert (setting.kind, setting.choices, setting.span) == (kind, choices, span)
     assert setting.default == default
 
 
 def test_a_setting_that_is_none_is_not_described() -> None:
     with pytest.raises(KeyError, match="shoots"):
-        Setting.named("backend.shoots")
+        every_setting()["backend.shoots"]
 
 
 def test_defaults_in_words_are_the_numbers_used() -> None:
-    assert f"{DEFAULT_SHOTS} on a device" in Setting.named("backend.shots").default
-    assert f"{DEVICE_LATENTS} on a device" in Setting.named("evaluation.latents").meaning
-    assert Setting.named("hardware.price").default == f"{DOLLARS_PER_SECOND:g}"
+    assert f"{DEFAULT_SHOTS} on a device" in every_setting()["backend.shots"].default
+    assert f"{DEVICE_LATENTS} on a device" in every_setting()["evaluation.latents"].meaning
+    assert every_setting()["hardware.price"].default == f"{DOLLARS_PER_SECOND:g}"
+
+
+def test_no_two_settings_are_called_the_same() -> None:
+    called = [short_name(name) for name in every_setting()]
+    assert len({*called}) == len(called)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("lerning_rate", ["ppo.actor_rate", "ppo.critic_rate", "ppo.final_rate_fraction"]),
+        ("ppo.actor_rte", ["ppo.actor_rate"]),
+        ("sed", ["seed"]),
+        ("qbits", ["actor.circuit.qubits"]),
+        ("clip_range", ["ppo.clip"]),
+        ("Backend.Shots", ["backend.shots"]),
+        ("xyzzy", []),
+    ],
+)
+def test_what_was_meant_is_found_by_name_and_by_meaning(typed: str, meant: list[str]) -> None:
+    assert nearest_settings(typed, every_setting())[: len(meant) or 3] == meant
+
+
+def test_tables_say_what_they_are_about() -> None:
+    tables = tables_of(RunConfig)
+    assert {setting.table for setting in every_setting().values()} == {*tables}
+    assert all(about.endswith(".") for name, about in tables.items() if name)
