@@ -82,15 +82,30 @@ def train(
     ] = Path("runs"),
     tensorboard: Annotated[
         bool,
-        typer.Option("--tensorboard", help="Write TensorBoard events too.", rich_help_panel=OUTPUT),
+        typer.Option(
+            "--tensorboard", help="Short for --track tensorboard.", rich_help_panel=OUTPUT
+        ),
     ] = False,
+    track: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TRACKER",
+            help="Give the numbers of every update to tensorboard, trackio or wandb too.",
+            rich_help_panel=OUTPUT,
+            autocompletion=lambda: ["tensorboard", "trackio", "wandb"],
+        ),
+    ] = None,
 ) -> None:
     """Train a controller with PPO, evaluate it on paired latents, print the table.
 
     Example: `qhw train --device fake_fez --set ppo.actor_rate=1e-3 --name slow`
     """
     from qhw.runs.settings import checked_training_settings, refuse_stray_run, run_to_resume
+    from qhw.tracking import refuse_missing
 
+    trackers = dict.fromkeys([*(track or ()), *(["tensorboard"] if tensorboard else [])])
+    for tracker in trackers:
+        refuse_missing(tracker)
     if resume:
         others = {"--config": config, "--name": name, "--from": start_from}
         others["--preset"] = None if preset == "default" else preset
@@ -105,7 +120,7 @@ def train(
         run = new_run(runs, settings, name)
     from qhw.commands.train import train_run
 
-    train_run(run, tensorboard=tensorboard)
+    train_run(run, track=[*trackers])
 
 
 @takes(BACKEND.of_run, DEVICE.of_run, LIMITS, PRICE.of_run)
@@ -219,3 +234,20 @@ def list_all(runs: RunsOption = Path("runs")) -> None:
     from qhw.commands.runs import print_runs
 
     print_runs(runs)
+
+
+def plot(
+    run_path: RunArgument = None,
+    out: Annotated[
+        Path | None, typer.Option(help=described("Folder of the picture", "default: RUN/plots"))
+    ] = None,
+    runs: RunsOption = Path("runs"),
+) -> None:
+    """Draw how a training went: return, guidance by step, sigma, KL, clipping, gradient norm.
+
+    Example: `qhw plot latest`
+    """
+    from qhw.commands.plot import plot_run
+    from qhw.runs.directory import open_run
+
+    plot_run(open_run(run_path or runs / "latest", runs), out)

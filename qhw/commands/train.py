@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from qhw.backends.facts import NO_BACKEND
 from qhw.backends.mitigation.zne import NO_GRADIENTS
 from qhw.budget.planning import refuse_endless_jobs
 from qhw.commands.evaluate import evaluate_under_lock, print_finished
-from qhw.config import RunConfig
+from qhw.commands.plot import draw_training
+from qhw.config import RunConfig, dotted
 from qhw.console import from_here, print_facts
 from qhw.devices.session import Display, paid_session
 from qhw.errors import MitigationError, QhwError
@@ -24,6 +26,7 @@ from qhw.runs.directory import RunDirectory, create_run, open_run
 from qhw.runs.lock import sole_use
 from qhw.runs.status import failure_kept, is_finished
 from qhw.threads import one_thread
+from qhw.tracking import Tracker, open_tracker, refuse_missing
 from qhw.training.idle import refuse_idle, remarks
 from qhw.training.reopening import require_ledger
 from qhw.training.trainer import TRAINING, Trainer
@@ -68,15 +71,25 @@ def new_run(runs: Path, config: RunConfig, name: str | None = None) -> RunDirect
 
 @one_thread()
 def train_run(
-    run: RunDirectory, *, tensorboard: bool = False, backend: ExpectationBackend | None = None
+    run: RunDirectory,
+    *,
+    track: Sequence[str] = (),
+    backend: ExpectationBackend | None = None,
 ) -> None:
     """Train to the end of the configuration, resuming where the run stands; then evaluate.
+
+    Args:
+        run: A new run, or one that was stopped.
+        track: Names of trackers that get the numbers of every update, such as `tensorboard`.
+        backend: One of your own, instead of the configured one.
 
     Raises:
         QhwError: Its message says what to do; what was paid for is kept.
     """
     console = terminal()
     display = Display(console)
+    for tracker in track:
+        refuse_missing(tracker)
     with sole_use(run.path), failure_kept(run):
         if is_finished(run):
             print_finished(run)
@@ -91,10 +104,13 @@ def train_run(
         with paid_session(console, trainer.player.paid_backend, run.path):
             _take_up(run, trainer)
             told = _announce(console, run, trainer)
-            _loop(console, run, trainer, tensorboard, display)
+            with _tracking(run, track) as trackers:
+                _loop(console, run, trainer, trackers, display)
         latents = trainer.config.evaluation.latents
         evaluate_under_lock(run, latents, backend=backend, told=told)
         run.point_latest_here()
+        picture, *_ = draw_training(run)
+        console.print(f"learning curve: {from_here(picture)}", soft_wrap=True)
 
 
 def _take_up(run: RunDirectory, trainer: Trainer) -> None:
@@ -153,13 +169,12 @@ def _announce(console: Console, run: RunDirectory, trainer: Trainer) -> Containe
 
 
 def _loop(
-    console: Console, run: RunDirectory, trainer: Trainer, tensorboard: bool, display: Display
+    console: Console,
+    run: RunDirectory,
+    trainer: Trainer,
+    trackers: Sequence[Tracker],
+    display: Display,
 ) -> None:
-    writer: Any = None
-    if tensorboard:
-        from torch.utils.tensorboard import SummaryWriter
-
-        writer = SummaryWriter(str(run.path / "events"))
     total = trainer.config.ppo.updates
     with display.work("training", total, trainer.player.updates) as bar:
         trainer.moved = bar.at
@@ -167,16 +182,25 @@ def _loop(
             record = trainer.advance()
             run.append_metrics(record)
             run.save_checkpoint(trainer.checkpoint())
-            if writer is not None:
-                for name, value in record.items():
-                    if isinstance(value, float):
-                        writer.add_scalar(name, value, record["update"])
+            numbers = {name: value for name, value in record.items() if isinstance(value, float)}
+            for tracker in trackers:
+                tracker.log(record["update"], numbers)
             for line in record["advice"]:
                 console.print(f"update {record['update']}: {line}")
             bar.say(f"update {record['update']} of {total}, return {record['mean_return']:.3f}")
             bar.at(trainer.player.updates)
-    if writer is not None:
-        writer.close()
+
+
+@contextmanager
+def _tracking(run: RunDirectory, names: Sequence[str]) -> Iterator[list[Tracker]]:
+    """The trackers of these names, closed however the training ends."""
+    with ExitStack() as stack:
+        settings = dotted(run.config.model_dump(mode="json"))
+        trackers = []
+        for name in names:
+            trackers.append(open_tracker(name, run.path, settings))
+            stack.callback(trackers[-1].close)
+        yield trackers
 
 
 def refuse_for_gradients(config: RunConfig) -> None:

@@ -27,7 +27,7 @@ def picture_grid(path: Path, panels: dict[str, Tensor], titles: Sequence[str]) -
     """
     columns = min(PER_ROW, len(titles))
     rows = -(-len(titles) // columns)
-    figure = _figure(1.25 * columns, (1.5 * rows + 0.3) * len(panels))
+    figure = figure_of(1.25 * columns, (1.5 * rows + 0.3) * len(panels))
     parts = figure.subfigures(len(panels), 1, squeeze=False)[:, 0]
     for part, (name, images) in zip(parts, panels.items(), strict=True):
         part.suptitle(name, fontweight="bold")
@@ -43,7 +43,7 @@ def picture_grid(path: Path, panels: dict[str, Tensor], titles: Sequence[str]) -
 
 def guidance_traces(path: Path, guidance: Tensor, constant: float) -> None:
     """Save the guidance (T, N) of every picture over the steps, their mean, and a constant."""
-    figure = _figure(6.4, 4.0)
+    figure = figure_of(6.4, 4.0)
     axes = figure.add_subplot()
     steps = np.arange(1, len(guidance) + 1)
     axes.plot(steps, guidance.numpy(), color=BLUE, alpha=0.3, linewidth=1)
@@ -55,7 +55,8 @@ def guidance_traces(path: Path, guidance: Tensor, constant: float) -> None:
     figure.savefig(path, dpi=150)
 
 
-def _figure(width: float, height: float) -> Figure:
+def figure_of(width: float, height: float) -> Figure:
+    """An empty figure of so many inches that belongs to no window."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")

@@ -237,12 +237,14 @@ class Trainer:
             values = {**values, **dataclasses.asdict(noise)}
             remarks += self._noise_advice(noise)
         player = self.player
+        guidance = player.environment.guidance_of(rollout.actions)
         notes = player.paid_backend.drift.notes if player.paid_backend else []
         return {
             "update": player.updates,
             "transitions": player.updates * rollout.size,
             "mean_return": float(rollout.returns.mean()),
             **values,
+            "guidance_by_step": [float(g) for g in guidance.mean(dim=1)],
             "advice": remarks,
             "backend": self.config.backend.name if player.backend else None,
             "gradient_rule": self.rule_name,

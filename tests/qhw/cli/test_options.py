@@ -97,6 +97,13 @@ def shown(command: str, columns: int = 80) -> str:
     return result.output
 
 
+def described(command: str, option: str) -> str:
+    """The help's line of an option."""
+    rows = (row for row in shown(command, 400).splitlines() if row.startswith("│"))
+    (line,) = (row for row in rows if f" {option} " in row)
+    return line
+
+
 @pytest.fixture
 def typed(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str, Any]]:
     """Settings that reach the function a command calls, as nested tables without empty ones."""

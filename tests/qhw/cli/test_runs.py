@@ -57,7 +57,7 @@ def test_a_training_is_ordered_created_and_begun(calls: dict[str, Any]) -> None:
     assert calls == {
         "checked_training_settings": ({}, sources),
         "new_run": (Path("d"), RunConfig(seed=5), "c"),
-        "train_run": ("created", {"tensorboard": True}),
+        "train_run": ("created", {"track": ["tensorboard"]}),
     }
 
 
@@ -66,7 +66,7 @@ def test_a_training_is_resumed_with_what_else_was_typed(calls: dict[str, Any]) -
     others = {"--config": None, "--name": "c", "--from": None, "--preset": "paper"}
     assert calls == {
         "run_to_resume": (Path("runs/a"), {"hardware": {"max_jobs": 3}}, others, Path("runs")),
-        "train_run": ("resumed", {"tensorboard": False}),
+        "train_run": ("resumed", {"track": []}),
     }
     type_in("train --resume --runs elsewhere")
     assert calls["run_to_resume"][::3] == (None, Path("elsewhere"))

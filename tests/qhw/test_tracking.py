@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from qhw.errors import ConfigError, UnknownNameError
+from qhw.tracking import TRACKERS, open_tracker, refuse_missing
+
+NUMBERS = {1: {"mean_return": -0.5}, 2: {"mean_return": -0.25}}
+
+
+def track(name: str, folder: Path) -> None:
+    folder.mkdir()
+    tracker = open_tracker(name, folder, {"seed": 3})
+    for update, numbers in NUMBERS.items():
+        tracker.log(update, numbers)
+    tracker.close()
+
+
+def test_tensorboard_gets_every_number(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    track("tensorboard", tmp_path / "run")
+    events = EventAccumulator(str(tmp_path / "run" / "events"))
+    events.Reload()
+    seen = {event.step: event.value for event in events.Scalars("mean_return")}
+    assert seen == {1: -0.5, 2: -0.25}
+
+
+def test_weights_and_biases_gets_every_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path))
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    track("wandb", tmp_path / "run")
+    (written,) = tmp_path.glob("wandb/offline-run-*/run-*.wandb")
+    content = written.read_bytes()
+    assert b"mean_return" in content and b"-0.25" in content
+
+
+def test_trackio_gets_every_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("trackio", reason="an extra that brings a web server along")
+    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path))
+    track("trackio", tmp_path / "run")
+    assert [*tmp_path.glob("qhw*.db")]
+
+
+def test_a_tracker_that_is_none_is_answered_with_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match="'wndb'") as caught:
+        refuse_missing("wndb")
+    assert "Did you mean wandb?" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", TRACKERS)
+def test_one_that_is_not_installed_says_what_to_type(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qhw.tracking.find_spec", lambda _: None)
+    with pytest.raises(ConfigError, match=f"--track {name}") as caught:
+        refuse_missing(name)
+    assert f"pip install 'qhw[{name}]'" in caught.value.hint
