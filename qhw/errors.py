@@ -9,6 +9,7 @@
     ├── BundleError              model weights are missing, damaged or not good enough
     ├── DataError                a data set is missing or not what it claims to be
     ├── DamagedFileError         a file of results is missing, cut short or not what it claims to be
+    ├── SweepError               runs of a sweep failed; the others are finished (exit code 1)
     ├── MitigationError          error mitigation does not fit, or cannot be had here
     ├── LedgerError              the ledger cannot be used, or contradicts what is asked
     ├── BudgetReachedError       the next submission would pass a limit (exit code 3)
@@ -99,8 +100,14 @@ class DamagedFileError(QhwError):
         """Build the error with the reason and what to do about the file."""
         return cls(
             f"{path} cannot be read: {reason}.",
-            "Delete it and type the command that wrote it again.",
+            "Delete it, or put back a copy; the command that wrote it makes it anew.",
         )
+
+
+class SweepError(QhwError):
+    """Runs of a sweep failed; the others are finished."""
+
+    exit_code = 1
 
 
 class MitigationError(QhwError):

@@ -165,5 +165,5 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise DamagedFileError.of(path, "it is not there") from error
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise DamagedFileError.of(path, error) from error

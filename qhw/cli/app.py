@@ -26,6 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command(rich_help_panel=RUNS, cls=SettingsCommand)(runs.train)
+app.command(rich_help_panel=RUNS, cls=SettingsCommand)(runs.sweep)
 app.command(rich_help_panel=RUNS, cls=SettingsCommand)(runs.run)
 app.command(rich_help_panel=RUNS, cls=SettingsCommand)(runs.evaluate)
 app.command(rich_help_panel=RUNS, cls=SettingsCommand)(runs.compare)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from qhw.cli.command import OUTPUT
-from qhw.cli.completion import complete_run
+from qhw.cli.completion import complete_assignment, complete_run
 from qhw.cli.options import (
     ACTOR,
     BACKEND,
@@ -121,6 +121,66 @@ def train(
     from qhw.commands.train import train_run
 
     train_run(run, track=[*trackers])
+
+
+@takes(ACTOR, CIRCUIT, BACKEND, LEARNING, TORCH_DEVICE)
+def sweep(
+    *,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE,...",
+            help="A setting and its values, again and again; every combination is trained.",
+            autocompletion=complete_assignment,
+        ),
+    ] = None,
+    seeds: Annotated[
+        str | None, typer.Option(metavar="A:B", help="Seeds A to B-1, or a list such as 0,3,7.")
+    ] = None,
+    together: Annotated[
+        bool,
+        typer.Option(
+            "--together", help="First values together, then second ones: a list, no grid."
+        ),
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help=described("Runs at once", "default: all cores"))
+    ] = None,
+    config: ConfigOption = None,
+    preset: PresetOption = "default",
+    start_from: FromOption = None,
+    typed: Settings,
+    name: Annotated[
+        str, typer.Option(help="What the runs' names begin with.", rich_help_panel=OUTPUT)
+    ] = "sweep",
+    runs: Annotated[
+        Path, typer.Option(help="Folder that holds the runs.", rich_help_panel=OUTPUT)
+    ] = Path("runs"),
+) -> None:
+    """Train over a grid of settings and seeds, in parallel; each is an ordinary run.
+
+    The same command goes on after a stop, and trains what was added.
+
+    Example: `qhw sweep --set ppo.actor_rate=1e-3,2e-3 --seeds 0:5`
+    """
+    from qhw.config import merge
+    from qhw.runs.settings import checked_training_settings
+    from qhw.runs.sweep import axes_of, points
+
+    configs = {
+        f"{name}-{point.label}": checked_training_settings(
+            merge(typed, point.settings),
+            config=config,
+            preset=preset,
+            start_from=start_from,
+            runs=runs,
+        )
+        for point in points(axes_of(assignments or (), seeds), together=together)
+    }
+    from qhw.commands.sweep import sweep as train_all
+
+    train_all(configs, runs, workers)
 
 
 @takes(BACKEND.of_run, DEVICE.of_run, LIMITS, PRICE.of_run)

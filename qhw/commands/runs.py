@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
 
 from qhw.config import RunConfig
 from qhw.console import listing
@@ -72,33 +72,56 @@ class ListedRun:
         numbers = (f"{self.gain[name]:+.3f}" for name in ("estimate", "low", "high"))
         return "{} [{}, {}]".format(*numbers)
 
+    @property
+    def record(self) -> dict[str, Any]:
+        """The same as plain JSON, without its settings."""
+        return {
+            "run": self.name,
+            "status": self.status.value,
+            "updates": self.updates,
+            "of": None if self.config is None else self.config.ppo.updates,
+            "gain": self.gain,
+            "latents": self.latents,
+            "trouble": self.trouble,
+        }
+
 
 def print_runs(root: Path) -> None:
     """Give every run below `root`: how it stands, its gain over the best constant, its settings."""
     runs = [ListedRun.of(run) for run in list_runs(root)]
     differing = _differing(runs)
     latest = (root / LATEST).resolve().name if (root / LATEST).exists() else None
+    records = [
+        {**run.record, "latest": run.name == latest, "settings": differing[run.name]}
+        for run in runs
+    ]
 
     def print_it(console: Console) -> None:
         if not runs:
             console.print(f"No runs in {root}. `qhw train` makes one.")
         else:
-            console.print(_table(runs, differing, latest))
+            print_listing(console, runs, latest)
 
-    show([_record(run, differing, latest) for run in runs], print_it)
+    show(records, print_it)
 
 
-def _table(
-    runs: Sequence[ListedRun], differing: dict[str, dict[str, str]], latest: str | None
-) -> Table:
+def print_listing(console: Console, runs: Sequence[ListedRun], latest: str | None = None) -> None:
+    """Print runs as a table.
+
+    Args:
+        console: Where.
+        runs: At least one.
+        latest: Name of the run that finished last.
+    """
+    differing = _differing(runs)
     table = listing("run", "status", "updates", "gain over best constant", "differs in")
     for run in runs:
-        shown = "\n".join(
-            f"{short_name(name)}={value}" for name, value in differing[run.name].items()
-        )
+        differs = differing[run.name].items()
+        shown = "\n".join(f"{short_name(name)}={value}" for name, value in differs)
         mark = f"{run.name} ({LATEST})" if run.name == latest else run.name
-        table.add_row(mark, run.status.value, run.progress, run.gained, shown)
-    return table
+        cells = (mark, run.status.value, run.progress, run.gained, shown)
+        table.add_row(*map(escape, cells))
+    console.print(table)
 
 
 def _differing(runs: Sequence[ListedRun]) -> dict[str, dict[str, str]]:
@@ -106,19 +129,3 @@ def _differing(runs: Sequence[ListedRun]) -> dict[str, dict[str, str]]:
     readable = {run.name: run.config for run in runs if run.config is not None}
     differing = dict(zip(readable, settings_that_differ([*readable.values()]), strict=True))
     return {run.name: differing.get(run.name, {}) for run in runs}
-
-
-def _record(
-    run: ListedRun, differing: dict[str, dict[str, str]], latest: str | None
-) -> dict[str, Any]:
-    return {
-        "run": run.name,
-        "latest": run.name == latest,
-        "status": run.status.value,
-        "updates": run.updates,
-        "of": None if run.config is None else run.config.ppo.updates,
-        "gain": run.gain,
-        "latents": run.latents,
-        "trouble": run.trouble,
-        "settings": differing[run.name],
-    }

@@ -140,12 +140,19 @@ class RunDirectory:
             os.fsync(file.fileno())
 
     def metrics(self) -> list[dict[str, Any]]:
-        """All records, oldest first; a last line cut short by a kill is left out."""
+        """All records, oldest first; a last line cut short by a kill is left out.
+
+        Raises:
+            DamagedFileError: If the file cannot be read, or another line is none.
+        """
         path = self.path / "metrics.jsonl"
         if not path.exists():
             return []
-        lines = path.read_text(encoding="utf-8").split("\n")
-        return [json.loads(line) for line in lines[:-1]]
+        try:
+            lines = path.read_text(encoding="utf-8").split("\n")
+            return [json.loads(line) for line in lines[:-1]]
+        except (OSError, ValueError) as error:
+            raise DamagedFileError.of(path, error) from error
 
     def truncate_metrics(self, updates: int) -> None:
         """Keep the first `updates` records: a resumed run writes the later ones again."""
