@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
+from typing import Any
 
 from qhw.budget.limits import (
     DOLLARS_PER_SECOND,
@@ -51,6 +52,12 @@ class PhaseQuote:
     note: str
     jobs_low: int
     circuits_low: int
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The same as plain JSON, with its QPU seconds."""
+        seconds = {"qpu_seconds": self.seconds, "qpu_seconds_low": self.seconds_low}
+        return {**asdict(self), **seconds}
 
     @property
     def seconds(self) -> float:
@@ -165,6 +172,23 @@ class Quote:
         if self.queue is None:
             return None
         return self.jobs * self.queue * SECONDS_PER_QUEUED_JOB
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """Phases and totals as plain JSON; `low` is the lower bound, QPU time in seconds."""
+        return {
+            "title": self.title,
+            "phases": [phase.record for phase in self.phases],
+            "jobs": self.jobs,
+            "circuits": self.circuits,
+            "qpu_seconds": self.seconds,
+            "qpu_seconds_low": self.seconds_low,
+            "dollars": self.dollars,
+            "dollars_low": self.dollars_low,
+            "waiting_seconds": self.waiting_seconds,
+            "assumptions": list(self.assumptions),
+            "warnings": list(self.warnings),
+        }
 
     def stop(self, limits: Limits, *, low: bool = False) -> Stop | None:
         """The submission that a limit would stop; None if everything fits.

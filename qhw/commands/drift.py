@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -16,6 +18,7 @@ from qhw.devices.drift import CircuitDrift, circuit_drift
 from qhw.devices.snapshots import find_snapshot
 from qhw.errors import ConfigError
 from qhw.known import DeviceName
+from qhw.output import show, terminal
 
 MOST_ROWS = 15
 DRIFTED = 4
@@ -46,7 +49,7 @@ def print_drift(before: str, after: str, chosen: ChosenCircuit, *, everything: b
     Raises:
         QhwError: If a snapshot cannot be had, or the two have different numbers of qubits.
     """
-    console = Console()
+    console = terminal()
     with console.status("reading the snapshots"):
         old, new = find_snapshot(before), find_snapshot(after)
     if old.num_qubits != new.num_qubits:
@@ -58,15 +61,33 @@ def print_drift(before: str, after: str, chosen: ChosenCircuit, *, everything: b
     with console.status("laying the circuit out"):
         under = circuit_drift(old, new, chosen.circuit, chosen.laid_out(old))
     shown = compare(old, new) if everything else under.drift
-    _print_heading(console, old, new, under.drift)
     where = "of the whole device" if everything else f"that the circuit uses ({chosen.title})"
-    console.print(f"Facts {where}:", highlight=False)
-    console.print(_counts(shown))
-    console.print(HOW_TO_READ, highlight=False)
-    _print_changes(console, shown.moved)
-    _print_lines(console, (*shown.lost, *shown.gained, *shown.unknown))
-    _print_verdict(console, new, under)
+
+    def print_it(console: Console) -> None:
+        _print_heading(console, old, new, under.drift)
+        console.print(f"Facts {where}:", highlight=False)
+        console.print(_counts(shown))
+        console.print(HOW_TO_READ, highlight=False)
+        _print_changes(console, shown.moved)
+        _print_lines(console, (*shown.lost, *shown.gained, *shown.unknown))
+        _print_verdict(console, new, under)
+
+    show(_record(under.drift, shown), print_it)
     return under.drift.verdict
+
+
+def _record(circuit: Drift, shown: Drift) -> dict[str, Any]:
+    """Verdict and reasons of the circuit's drift, and the changes that the tables show."""
+    lines = {name: list(getattr(shown, name)) for name in ("lost", "gained", "unknown")}
+    return {
+        "before": circuit.before,
+        "after": circuit.after,
+        "days": circuit.days,
+        "verdict": circuit.verdict,
+        "reasons": list(circuit.reasons),
+        "moved": [asdict(change) for change in shown.moved],
+        **lines,
+    }
 
 
 def _print_heading(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from qhw.config import RunConfig, merge
 from qhw.console import plain_table
 from qhw.errors import HardwareError
 from qhw.known import DeviceName, has_credentials
+from qhw.output import show, terminal
 from qhw.runs.directory import open_run
 from qhw.runs.settings import settings_on_backend, training_settings
 
@@ -89,18 +91,28 @@ def _queue(typed: int | None, device: str | None) -> int | None:
     try:
         return open_at_prompt(device).queue_length()
     except HardwareError as error:
-        Console().print(f"The queue of {device} could not be asked: {error.message}")
+        terminal().print(f"The queue of {device} could not be asked: {error.message}")
         return None
 
 
 def _print(quote: Quote, settings: RunConfig, named: str | None) -> None:
-    console = Console()
-    device = DeviceName(settings.backend.name)
-    if device.stand_in:
-        console.print(f"{device} runs here and bills nothing; this is what a device would bill.")
-    elif named is None:
-        console.print(f"No --backend is given: counted as for {device}.")
-    print_quote(console, quote, limits_of(settings))
+    device, limits = DeviceName(settings.backend.name), limits_of(settings)
+
+    def print_it(console: Console) -> None:
+        if device.stand_in:
+            console.print(
+                f"{device} runs here and bills nothing; this is what a device would bill."
+            )
+        elif named is None:
+            console.print(f"No --backend is given: counted as for {device}.")
+        print_quote(console, quote, limits)
+
+    show({"backend": str(device), **quote.record, **_stops_record(quote, limits)}, print_it)
+
+
+def _stops_record(quote: Quote, limits: Limits) -> dict[str, Any]:
+    stop = quote.stop(limits)
+    return {"stopped by a limit": None if stop is None else asdict(stop)}
 
 
 def print_quote(console: Console, quote: Quote, limits: Limits) -> None:
