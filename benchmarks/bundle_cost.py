@@ -12,7 +12,8 @@ from __future__ import annotations
 import torch
 
 from benchmarks.timing import Work, interleaved, significant, write_result
-from diffusion.bundle import EMBEDDED, Bundle, load_bundle
+from diffusion.bundle import Bundle, load_bundle
+from diffusion.embedded import EMBEDDED
 from diffusion.environment import draw_labels, draw_latents
 from qhw.threads import one_thread
 

@@ -1,12 +1,19 @@
-"""What is known about one device at one moment, and what follows from it."""
+"""What is known about one device at one moment, and what follows from it.
+
+Each name is imported when it is first used.
+"""
 
 from __future__ import annotations
 
-from calibration.drift import Change, Drift, Thresholds, compare
-from calibration.layout import expected_error, quiet_region, uncalibrated
-from calibration.noise import ScaledSnapshot, confusion_matrices, noise_model, scale_noise
-from calibration.republished import republished
-from calibration.snapshot import DeviceSnapshot, GateFacts, QubitFacts
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from calibration.drift import Change, Drift, Thresholds, compare
+    from calibration.layout import expected_error, quiet_region, uncalibrated
+    from calibration.noise import ScaledSnapshot, confusion_matrices, noise_model, scale_noise
+    from calibration.properties import republished
+    from calibration.snapshot import DeviceSnapshot, GateFacts, QubitFacts
 
 __all__ = [
     "Change",
@@ -25,3 +32,20 @@ __all__ = [
     "scale_noise",
     "uncalibrated",
 ]
+
+# A name that a module has, too, would be that module as soon as somebody had imported it.
+_NAMES = {
+    "drift": "Change Drift Thresholds compare",
+    "layout": "expected_error quiet_region uncalibrated",
+    "noise": "ScaledSnapshot confusion_matrices noise_model scale_noise",
+    "properties": "republished",
+    "snapshot": "DeviceSnapshot GateFacts QubitFacts",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a name of the face."""
+    for module, names in _NAMES.items():
+        if name in names.split():
+            return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

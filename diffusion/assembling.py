@@ -19,10 +19,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from diffusion import headroom
-from diffusion.bundle import BundleCard, card_json, load_bundle, load_weights, sha256
+from diffusion.bundle import BundleCard, card_json, load_bundle, load_weights
 from diffusion.classifiers import Classifier
 from diffusion.datasets import Dataset, shrink
 from diffusion.denoisers import PixelDenoiser
+from diffusion.embedded import sha256
 from diffusion.environment import GuidanceEnvironment, draw_labels, draw_latents
 from diffusion.imagenet_features import ImageNetFeatures
 from diffusion.metrics import FloatArray, GaussianReference

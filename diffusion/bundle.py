@@ -25,18 +25,11 @@ from torch import Tensor, nn
 
 from diffusion.classifiers import CLASSIFIERS, Classifier
 from diffusion.denoisers import PixelDenoiser
+from diffusion.embedded import DEFAULT, EMBEDDED, require_whole
 from diffusion.rewards import RewardConfig
 from diffusion.sampler import GuidedSampler
 from diffusion.solvers import FIRST_SOLVER, Solver, read_solver, solver_record
 
-_PRETRAINED = Path(__file__).parent / "pretrained"
-EMBEDDED: dict[str, Path] = {
-    "fashion-mnist": _PRETRAINED / "fashion-mnist",
-    "fashion-mnist-28": _PRETRAINED / "fashion-mnist-28",
-    "fashion-mnist-0.1": _PRETRAINED / "fashion-mnist" / "card-0.1.json",
-}
-"""Bundles that ship with the package; the last one's weights are the first one's."""
-DEFAULT = "fashion-mnist"
 MINIMUM_ACCURACY = 0.8
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
@@ -159,13 +152,7 @@ def load_bundle(path: Path | None = None) -> Bundle:
     """
     path = path or EMBEDDED[DEFAULT]
     card, folder = read_card(path), path if path.is_dir() else path.parent
-    for name, expected in card.checksums.items():
-        actual = sha256(folder / name)
-        if actual != expected:
-            raise ValueError(
-                f"{folder / name} has SHA-256 {actual[:12]}..., its card says {expected[:12]}...: "
-                "the file is damaged or was replaced"
-            )
+    require_whole(folder, card.checksums)
     denoiser = PixelDenoiser.from_description(card.denoiser)
     references = load_file(folder / "references.safetensors")
     return Bundle(
@@ -223,11 +210,6 @@ def save_weights(module: nn.Module, path: Path) -> None:
         },
         path,
     )
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def load_weights(module: ModuleT, path: Path) -> ModuleT:

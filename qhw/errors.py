@@ -13,6 +13,7 @@
     ├── MitigationError          error mitigation does not fit, or cannot be had here
     ├── LedgerError              the ledger cannot be used, or contradicts what is asked
     ├── BudgetReachedError       the next submission would pass a limit (exit code 3)
+    ├── InstallationError        `qhw doctor` found something wrong
     ├── BusyError                another process is at work in the same run
     ├── InterruptedWorkError     stopped by the user; `--resume` collects (exit code 130)
     └── HardwareError            the platform or a job on it
@@ -122,6 +123,10 @@ class BudgetReachedError(QhwError):
     """The next submission would pass a limit; nothing was sent."""
 
     exit_code = 3
+
+
+class InstallationError(QhwError):
+    """Something on this machine is not as it should be; `qhw doctor` says what."""
 
 
 class BusyError(QhwError):

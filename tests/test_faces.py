@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -41,13 +42,19 @@ def test_a_face_shows_these_names_and_each_is_there(package: str) -> None:
     assert all(getattr(module, name) is not None for name in module.__all__)
 
 
-@pytest.mark.parametrize("package", ["qhw", "diffusion"])
+@pytest.mark.parametrize("package", FACES)
 def test_a_name_that_is_not_there_is_an_attribute_error(package: str) -> None:
     with pytest.raises(AttributeError, match=f"module '{package}' has no attribute 'nothing'"):
         _ = importlib.import_module(package).nothing
 
 
-@pytest.mark.parametrize("package", ["qhw", "diffusion"])
+@pytest.mark.parametrize("package", FACES)
+def test_no_name_of_a_face_is_a_module_too(package: str) -> None:
+    folder = Path(str(importlib.import_module(package).__file__)).parent
+    assert not {path.stem for path in folder.iterdir()} & set(FACES[package].split())
+
+
+@pytest.mark.parametrize("package", FACES)
 def test_a_lazy_face_imports_nothing_heavy(package: str) -> None:
     code = (
         f"import {package}, sys\n"

@@ -10,11 +10,18 @@ import typer
 cache_app = typer.Typer(help="Circuits and baselines kept on disk.", no_args_is_help=True)
 
 
-def doctor() -> None:
-    """Check the installation: versions, GPU, weights, credentials, folders."""
+def doctor(
+    load: Annotated[
+        bool, typer.Option("--load", help="Import torch and load the weights, too: seconds.")
+    ] = False,
+) -> None:
+    """Check the installation: versions, GPU, weights, credentials, folders.
+
+    The exit code is not 0 if something is wrong.
+    """
     from qhw.commands.doctor import print_checks
 
-    print_checks()
+    print_checks(load=load)
 
 
 def fit(

@@ -12,13 +12,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from policy.backend import FloatArray
 from qhw.backends.circuit_file import PARAMETER_DECIMALS, circuit_digest
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
+
+    from policy.backend import FloatArray
 
 NATIVE_TWIRLS = 32
 """Random flips of the read-out that the platform's own mitigation divides the shots over."""
@@ -46,6 +45,8 @@ class Pub:
     parameters: FloatArray
 
     def __post_init__(self) -> None:
+        import numpy as np
+
         wanted = len(self.circuit.parameters)
         if self.parameters.ndim != 2 or self.parameters.shape[1] != wanted or not self.rows:
             raise ValueError(f"parameters {self.parameters.shape}: need (rows, {wanted})")

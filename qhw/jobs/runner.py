@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-import numpy as np
-
-from calibration import DeviceSnapshot
-from policy.backend import FloatArray
 from qhw.jobs.request import JobRequest, Shapes
+
+if TYPE_CHECKING:
+    from calibration import DeviceSnapshot
+    from policy.backend import FloatArray
 
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 FINAL_STATES = ("done", "failed", "cancelled")
@@ -30,6 +30,8 @@ class PubValues:
 
     def fault(self, rows: int, width: int) -> str:
         """Why this cannot be the answer to (rows, width) circuits; empty if it can."""
+        import numpy as np
+
         for name, array in (("values", self.values), ("standard errors", self.standard_errors)):
             if not isinstance(array, np.ndarray) or array.shape != (rows, width):
                 shape = getattr(array, "shape", type(array).__name__)

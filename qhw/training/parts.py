@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
-from diffusion.bundle import EMBEDDED, Bundle, BundleCard, load_bundle, read_card
+from diffusion.bundle import Bundle, BundleCard, load_bundle, read_card
+from diffusion.embedded import EMBEDDED
 from diffusion.environment import GuidanceEnvironment
 from diffusion.lpips_distance import LpipsDistance
 from diffusion.rewards import PAPER_REWARD, RewardConfig

@@ -25,7 +25,7 @@ from policy import (
     shot_noise,
     update,
 )
-from policy.shot_noise import TOLERABLE
+from policy.measurement_noise import TOLERABLE
 from qhw.config import PpoSection, RunConfig
 from qhw.devices.backend import Position
 from qhw.devices.opening import Requester

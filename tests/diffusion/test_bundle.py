@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import torch
 
-from diffusion.bundle import DEFAULT, EMBEDDED, Bundle, card_json, load_bundle, read_card
+from diffusion.bundle import Bundle, card_json, load_bundle, read_card
 from diffusion.datasets import FASHION_CLASSES
+from diffusion.embedded import DEFAULT, EMBEDDED
 from diffusion.environment import draw_labels, draw_latents
 from diffusion.solvers import Ddim, DpmSolver
 

@@ -157,6 +157,19 @@ class LedgerFile:
         rows = self.rows(sql, values)
         return rows[0] if rows else None
 
+    def require_whole(self) -> None:
+        """Look at every page of the file, as SQLite's quick check does.
+
+        Raises:
+            LedgerError: If something is wrong with one.
+        """
+        found = [str(row[0]) for row in self.rows("PRAGMA quick_check", {})]
+        if found != ["ok"]:
+            raise LedgerError(
+                f"The ledger {self.path} is damaged: {found[0]}. It is kept as it is.",
+                _move_away(self.path),
+            )
+
     def close(self) -> None:
         """Close the connection; closing twice does nothing."""
         with self._lock:

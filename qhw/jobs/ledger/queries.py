@@ -34,6 +34,14 @@ class LedgerQueries:
     def __init__(self, file: LedgerFile) -> None:
         self._file = file
 
+    def require_whole(self) -> None:
+        """Look at every page of the file.
+
+        Raises:
+            LedgerError: If something is wrong with one.
+        """
+        self._file.require_whole()
+
     def attempts(self, unit: Unit) -> list[Entry]:
         """All attempts at a unit, oldest first."""
         rows = self._file.rows(

@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from qhw.errors import LedgerError
 from qhw.jobs.request import Shapes, Unit
 from qhw.jobs.runner import JobReport, Mode, PubValues
@@ -222,6 +220,8 @@ def pack_results(results: Sequence[PubValues]) -> bytes:
     Raises:
         LedgerError: If something is not a finite (rows, n) array of float64.
     """
+    import numpy as np
+
     arrays = {}
     for index, pub in enumerate(results):
         fault = _fault(pub)
@@ -242,6 +242,8 @@ def unpack_results(content: bytes) -> tuple[PubValues, ...]:
     Raises:
         LedgerError: If the archive is damaged.
     """
+    import numpy as np
+
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             return tuple(
@@ -257,6 +259,8 @@ def unpack_results(content: bytes) -> tuple[PubValues, ...]:
 
 def _fault(pub: PubValues) -> str:
     """Why this cannot be stored; empty if it can."""
+    import numpy as np
+
     arrays = (pub.values, pub.standard_errors)
     if any(getattr(array, "dtype", None) != np.float64 for array in arrays):
         return "it is not float64"

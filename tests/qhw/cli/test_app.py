@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,7 @@ def qhw(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 HEAVY = {"torch", "qiskit", "diffusers", "mitiq", "scipy", "numpy", "matplotlib"}
+HEAVY |= {"torchvision", "qiskit_aer", "qiskit_ibm_runtime", "pandas", "PIL", "requests"}
 COMMANDS = (
     "train",
     "run",
@@ -64,6 +66,18 @@ def test_start_imports_nothing_heavy(option: str) -> None:
 
 def test_the_help_of_a_command_imports_nothing_heavy() -> None:
     assert not HEAVY & imported_by(*(f"{command} --help" for command in COMMANDS))
+
+
+@pytest.mark.parametrize(
+    "command", ["devices", "doctor", "cache ls", "jobs list", "runs", "plan train"]
+)
+def test_a_command_that_looks_at_files_imports_nothing_heavy(
+    command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for variable in ("HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    monkeypatch.delenv("QISKIT_IBM_TOKEN", raising=False)
+    assert not HEAVY & imported_by(command)
 
 
 @pytest.mark.parametrize("group", ["", "report", "plan", "jobs", "cache"])

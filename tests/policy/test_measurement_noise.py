@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from policy import ParameterShift, RingActor, RingCircuit, Rollout, StateScaler
-from policy.shot_noise import ShotNoise, shot_noise
+from policy.measurement_noise import ShotNoise, shot_noise
 from tests.policy.conftest import StateVectorBackend, last_layer
 
 STEPS, COUNT, ERROR = 40, 200, 0.02
