@@ -164,7 +164,8 @@ def update(
             has been evaluated yet.
 
     Raises:
-        ValueError: If a loss is not finite, or there are more minibatches than transitions.
+        FloatingPointError: If a loss is not finite: the policy has run away.
+        ValueError: If there are more minibatches than transitions.
     """
     if config.minibatches > rollout.size:
         raise ValueError(f"{config.minibatches} minibatches of {rollout.size} transitions: fewer")
@@ -232,7 +233,7 @@ def _descend(
     loss = losses.policy - config.entropy * losses.entropy
     loss = loss + config.value_coefficient * losses.value
     if not bool(torch.isfinite(loss)):
-        raise ValueError(f"the PPO loss is {float(loss.detach())}: lower the learning rates")
+        raise FloatingPointError(f"the PPO loss is {float(loss.detach())}")
     actor_optimizer.zero_grad()
     critic_optimizer.zero_grad()
     loss.backward()

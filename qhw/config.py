@@ -32,6 +32,11 @@ NonNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Shots = Annotated[int, Field(ge=1, le=10_000_000)]
+MOST_NOISE = 100.0
+"""At a hundred times a device's errors every gate and every read-out of today's is past its limit,
+where nothing is left to lose."""
+LARGEST_SEED = 2**32 - 1
+"""What every generator takes, and what is derived from it."""
 Engine = Literal["auto", "aer", "compiled"]
 MethodName = Literal["none", "readout", "affine", "zne", "native"]
 """How errors of a device are mitigated; see `qhw.backends.mitigation`."""
@@ -55,7 +60,11 @@ class Section(BaseModel):
     """
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, defer_build=True
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
+        defer_build=True,
     )
 
 
@@ -94,7 +103,7 @@ class BackendConfig(Section):
     """Where the circuit is evaluated: aer, aer_noisy, fake_* or ibm_*."""
     device: str = "fake_brisbane"
     """Quantum device whose noise aer_noisy takes."""
-    noise_scale: NonNegative = 1.0
+    noise_scale: Annotated[float, Field(ge=0, le=MOST_NOISE)] = 1.0
     """Multiplies the device's errors."""
     shots: Annotated[Shots | None, unset("exact; 1024 on a device")] = None
     """Shots of each circuit."""
@@ -281,9 +290,9 @@ class PpoSection(Section):
     """Weight of the critic's loss."""
     max_gradient_norm: Positive = 0.5
     """Norm at which gradients are clipped."""
-    actor_rate: Positive = 2e-3
+    actor_rate: Share = 2e-3
     """Learning rate of the actor."""
-    critic_rate: Positive = 3e-3
+    critic_rate: Share = 3e-3
     """Learning rate of the critic."""
     final_rate_fraction: Share = 0.2
     """Share of both learning rates that is left at the last update."""
@@ -319,7 +328,7 @@ class RunConfig(Section):
 
     defaults: Literal["0.1", "0.2"] = "0.2"
     """Version whose defaults stand where nothing is set."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, le=LARGEST_SEED)] = 0
     """Seed of everything random."""
     torch_device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where pictures are made."""
@@ -551,12 +560,18 @@ def load_config(path: Path) -> dict[str, Any]:
     """Read settings from a TOML file, not validated yet, so that options may override them.
 
     Raises:
-        ConfigError: When the file is missing or is not TOML.
+        ConfigError: When the file is missing, cannot be read or is not TOML.
     """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigError(f"There is no file {str(path)!r}.", "Check the path.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        told = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise ConfigError(
+            f"{str(path)!r} cannot be read: {told}.",
+            "Name a TOML file, such as the config.toml of a run.",
+        ) from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is not valid TOML: {error}", "Mend that line.") from error
 

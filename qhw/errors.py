@@ -4,6 +4,8 @@
     ├── ConfigError              a setting is unknown, out of range or does not apply
     ├── UnknownNameError         a backend, device or run that does not exist
     ├── BackendUnavailableError  the name is right, but it cannot be opened here
+    ├── OutputError              a file or a folder cannot be written
+    ├── DivergedError            a training has run away
     ├── CacheError               the transpile cache cannot be read or written
     ├── CheckpointError          a checkpoint is damaged, of another shape, or cannot be saved
     ├── BundleError              model weights are missing, damaged or not good enough
@@ -75,6 +77,14 @@ class UnknownNameError(QhwError):
 
 class BackendUnavailableError(QhwError):
     """The backend exists but cannot be opened here."""
+
+
+class OutputError(QhwError):
+    """A file or a folder cannot be written."""
+
+
+class DivergedError(QhwError):
+    """A training has run away: its numbers mean nothing any more."""
 
 
 class CacheError(QhwError):

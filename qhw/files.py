@@ -1,19 +1,33 @@
-"""Where things are kept, and how files are written so that nobody meets half of one."""
+"""Where things are kept, and how files are written so that nobody meets half of one.
+
+Whatever the disk refuses is told with the place it was refused at; so is what cannot be read back.
+"""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import platformdirs
 
-from qhw.errors import DamagedFileError
+from qhw.errors import DamagedFileError, OutputError
+
+T = TypeVar("T")
+
+WHAT_TO_DO = {
+    errno.ENOSPC: "Free some space there, or name another place; then type the same command again.",
+    errno.EDQUOT: "Your quota is used up: free some space, or name another place.",
+    errno.EFBIG: "Files of this size are not allowed there: `ulimit -f`, or name another place.",
+}
+"""By what the disk said."""
+NAME_ANOTHER = "Name a folder that you may write to: none of its parts may be a file."
 
 
 @dataclass(frozen=True)
@@ -61,11 +75,16 @@ class Cache:
         }
 
     def clear(self) -> dict[str, int]:
-        """Delete everything; returns what `count` gave before."""
+        """Delete everything; returns what `count` gave before.
+
+        Raises:
+            OutputError: If it cannot be deleted.
+        """
         counts = self.count()
         for part in (self.transpiled, self.folded, self.verdicts, self.baselines):
             if part.exists():
-                shutil.rmtree(part)
+                with writing(part):
+                    shutil.rmtree(part)
         return counts
 
 
@@ -110,11 +129,48 @@ class UserData:
         return self.root / "measurements"
 
 
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say which place it was where the disk refused what is done in this context.
+
+    Args:
+        path: A file or a folder.
+
+    Raises:
+        OutputError: In place of what the operating system raises.
+    """
+    try:
+        yield
+    except OSError as error:
+        hint = WHAT_TO_DO.get(error.errno or 0, NAME_ANOTHER)
+        raise OutputError(f"{path} cannot be written: {error.strerror or error}.", hint) from error
+
+
+def refusal(error: OSError | OutputError) -> str:
+    """What the disk refused, for a message that says more."""
+    return error.message if isinstance(error, OutputError) else str(error)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it that are missing.
+
+    Raises:
+        OutputError: If it cannot be made.
+    """
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
 def make_private(folder: Path) -> None:
-    """Make a folder, and those above it that are missing, for this user alone (0700)."""
+    """Make a folder, and those above it that are missing, for this user alone (0700).
+
+    Raises:
+        OutputError: If it cannot be made.
+    """
     if not folder.is_dir():
         make_private(folder.parent)
-        folder.mkdir(mode=0o700, exist_ok=True)
+        with writing(folder):
+            folder.mkdir(mode=0o700, exist_ok=True)
 
 
 @contextmanager
@@ -127,31 +183,48 @@ def whole_folder(folder: Path, mode: int = 0o777) -> Iterator[Path]:
 
     Yields:
         What to write into; it is gone if that fails.
+
+    Raises:
+        OutputError: If the disk refuses.
     """
     filling = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(filling, ignore_errors=True)
     try:
-        filling.mkdir(mode=mode)
-        yield filling
-        shutil.rmtree(folder, ignore_errors=True)
-        filling.rename(folder)
+        with writing(folder):
+            filling.mkdir(mode=mode)
+            yield filling
+            shutil.rmtree(folder, ignore_errors=True)
+            filling.rename(folder)
     finally:
         shutil.rmtree(filling, ignore_errors=True)
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Replace a file in one step, so that a reader sees the old or the new one, never a half."""
+    """Replace a file in one step, so that a reader sees the old or the new one, never a half.
+
+    Raises:
+        OutputError: If the disk refuses; what was there stays.
+    """
     # Its own name in each process: two may keep the same calibration at once.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    with writing(path):
+        try:
+            with temporary.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON atomically, readable by a person."""
+    """Write JSON atomically, readable by a person.
+
+    Raises:
+        OutputError: If the disk refuses; what was there stays.
+    """
     replace_file(path, (json.dumps(value, indent=2) + "\n").encode())
 
 
@@ -165,5 +238,24 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise DamagedFileError.of(path, "it is not there") from error
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise DamagedFileError.of(path, error.strerror) from error
+    except ValueError as error:
+        raise DamagedFileError.of(path, error) from error
+
+
+def read_record(path: Path, kind: Callable[..., T]) -> T:
+    """Read a JSON table whose names are the fields of a dataclass.
+
+    Args:
+        path: The file.
+        kind: The dataclass.
+
+    Raises:
+        DamagedFileError: If it is not there, is no JSON, or has other fields.
+    """
+    values = read_json(path)
+    try:
+        return kind(**values)
+    except TypeError as error:
         raise DamagedFileError.of(path, error) from error

@@ -1,9 +1,12 @@
-"""What holds for every test: one thread for each process, and the same draws in every run."""
+"""What holds for every test: one thread for each process, the same draws in every run, and folders
+of its own in place of the user's.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +22,19 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # An example that is slow because the machine is busy has not failed.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def user_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Cache and data of the tests' own: nothing is written to the user's, nothing is read there.
+
+    Yields where they are.
+    """
+    folder = tmp_path_factory.mktemp("user")
+    with pytest.MonkeyPatch.context() as patch:
+        for kind in ("CACHE", "DATA", "CONFIG"):
+            patch.setenv(f"XDG_{kind}_HOME", str(folder / kind.lower()))
+        yield folder
 
 
 @pytest.fixture(autouse=True, scope="session")

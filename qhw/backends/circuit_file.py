@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qhw.files import replace_file, write_json
+from qhw.errors import DamagedFileError
+from qhw.files import read_record, replace_file, write_json
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -23,15 +24,22 @@ PARAMETER_DECIMALS = 9
 """Angles that agree to 1e-9 rad are the same question."""
 
 
-def read_circuit(stem: Path) -> tuple[QuantumCircuit | None, str]:
-    """The kept circuit, or why there is none; a damaged one is set aside."""
+def read_circuit(stem: Path, *facts: str) -> tuple[QuantumCircuit | None, str]:
+    """The kept circuit, or why there is none; a damaged one is set aside.
+
+    Args:
+        stem: Path of both files, without their endings.
+        facts: Names without which the JSON file is damaged.
+    """
     from qiskit import qpy
 
     path = stem.with_suffix(".qpy")
     if not path.exists() or not stem.with_suffix(".json").exists():
         return None, "not in the cache yet"
     content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != _recorded_digest(stem):
+    recorded = read_facts(stem)
+    whole = recorded.get("sha256") == hashlib.sha256(content).hexdigest()
+    if not whole or not recorded.keys() >= set(facts):
         aside = path.with_suffix(f".damaged-{int(time.time())}")
         path.replace(aside)
         return None, f"the entry was damaged; it is kept as {aside.name}"
@@ -68,12 +76,12 @@ def circuit_digest(circuit: QuantumCircuit) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _recorded_digest(stem: Path) -> str:
-    """SHA-256 that the JSON names; empty if that file is damaged."""
+def read_facts(stem: Path) -> dict[str, Any]:
+    """What is to be known of a kept circuit; nothing if the JSON file is damaged."""
     try:
-        return str(json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))["sha256"])
-    except (json.JSONDecodeError, KeyError):
-        return ""
+        return read_record(stem.with_suffix(".json"), dict[str, Any])
+    except DamagedFileError:
+        return {}
 
 
 def _parameter(value: Any) -> str:

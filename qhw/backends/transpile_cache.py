@@ -10,23 +10,29 @@ from __future__ import annotations
 
 import hashlib
 import json
+import struct
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
 from calibration import DeviceSnapshot
 from policy import RingCircuit
-from qhw.backends.circuit_file import qpy_bytes, read_circuit, write_circuit
+from qhw.backends.circuit_file import qpy_bytes, read_circuit, read_facts, write_circuit
 from qhw.backends.transpilation import TranspiledCircuit, TranspileOptions, fresh_layout
-from qhw.errors import CacheError, ConfigError
-from qhw.files import replace_file, write_json
+from qhw.errors import CacheError, ConfigError, DamagedFileError, OutputError
+from qhw.files import make_folder, refusal, replace_file, write_json
+
+if TYPE_CHECKING:
+    from qiskit import QuantumCircuit
 
 LOCK_SECONDS = 120.0
 FORMAT = 1
+RECORDED = ("calibration", "hits")
+"""What a hit reads of an entry's facts."""
 
 
 def transpile_for(
@@ -51,9 +57,9 @@ def transpile_for(
             f"Another process has held {folder / name}.lock for {LOCK_SECONDS:.0f} s.",
             "Wait for it, or `qhw cache clear`.",
         ) from error
-    except OSError as error:
+    except (OSError, OutputError) as error:
         raise CacheError(
-            f"The transpile cache at {folder} cannot be used: {error}",
+            f"The transpile cache at {folder} cannot be used: {refusal(error)}",
             "Free some space or mend its permissions; `qhw doctor` shows the folder.",
         ) from error
 
@@ -69,16 +75,32 @@ def pinned(
         path: A QPY file; written if it is not there.
         made: Gives the circuit the first time.
         snapshot: Calibration to score under.
-    """
-    from qiskit import qpy
 
+    Raises:
+        DamagedFileError: If the file cannot be read.
+        OutputError: If it cannot be written.
+    """
     if path.exists():
-        with path.open("rb") as file:
-            return TranspiledCircuit.of(qpy.load(file)[0], snapshot)
+        return TranspiledCircuit.of(_pinned_circuit(path), snapshot)
     transpiled = made()
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     replace_file(path, qpy_bytes(transpiled.circuit))
     return transpiled
+
+
+def _pinned_circuit(path: Path) -> QuantumCircuit:
+    from qiskit import qpy
+    from qiskit.exceptions import QiskitError
+
+    try:
+        with path.open("rb") as file:
+            return qpy.load(file)[0]
+    except (OSError, QiskitError, struct.error, ValueError) as error:
+        raise DamagedFileError(
+            f"{path} cannot be read: {error}.",
+            "What the run asked cannot be asked again: begin a new one from its weights by "
+            "`qhw train --from RUN`.",
+        ) from error
 
 
 def kept_layout(
@@ -93,7 +115,7 @@ def kept_layout(
         CacheError: If there is none, and the cache cannot be written.
     """
     stem = cache_dir / snapshot.name / _key(circuit, snapshot, options)
-    cached, _ = read_circuit(stem)
+    cached, _ = read_circuit(stem, *RECORDED)
     if cached is not None:
         return TranspiledCircuit.of(cached, snapshot)
     return transpile_for(circuit, snapshot, options, cache_dir)
@@ -124,6 +146,19 @@ class CacheEntry:
     date: float
 
 
+SHOWN: dict[str, Callable[[Any], Any]] = {
+    "device": str,
+    "circuit": str,
+    "two_qubit_gates": int,
+    "depth": int,
+    "score": float,
+    "hits": int,
+    "miss_reason": str,
+    "date": float,
+}
+"""Types of an entry's facts."""
+
+
 def list_entries(cache_dir: Path) -> list[CacheEntry]:
     """Every entry, newest first."""
     entries = map(_entry, cache_dir.glob("*/*.json"))
@@ -133,11 +168,11 @@ def list_entries(cache_dir: Path) -> list[CacheEntry]:
 def _read_or_make(
     stem: Path, circuit: RingCircuit, snapshot: DeviceSnapshot, options: TranspileOptions
 ) -> TranspiledCircuit:
-    stored, reason = read_circuit(stem)
+    stored, reason = read_circuit(stem, *RECORDED)
     if stored is None:
         return _write(stem, circuit, snapshot, fresh_layout(circuit, snapshot, options, reason))
     cached = TranspiledCircuit.of(stored, snapshot)
-    if _facts(stem)["calibration"] == snapshot.calibration_digest:
+    if read_facts(stem)["calibration"] == snapshot.calibration_digest:
         return _count_hit(stem, cached)
     fresh = fresh_layout(circuit, snapshot, options)
     if cached.score <= options.relayout_factor * fresh.score:
@@ -178,21 +213,16 @@ def _write(
 
 
 def _count_hit(stem: Path, cached: TranspiledCircuit, **changes: Any) -> TranspiledCircuit:
-    facts = _facts(stem)
+    facts = read_facts(stem)
     write_json(stem.with_suffix(".json"), {**facts, **changes, "hits": facts["hits"] + 1})
     return cached
 
 
-def _facts(stem: Path) -> dict[str, Any]:
-    facts: dict[str, Any] = json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))
-    return facts
-
-
 def _entry(path: Path) -> CacheEntry:
     """Read an entry's facts; a damaged one says so, and is replaced when it is next asked for."""
+    facts = read_facts(path)
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-        return CacheEntry(**{field: facts[field] for field in CacheEntry.__dataclass_fields__})
-    except (json.JSONDecodeError, KeyError):
+        return CacheEntry(**{name: kind(facts[name]) for name, kind in SHOWN.items()})
+    except (KeyError, TypeError, ValueError):
         name = f"damaged: {path.name}"
         return CacheEntry(path.parent.name, name, 0, 0, 0.0, 0, "damaged", path.stat().st_mtime)

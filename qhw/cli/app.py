@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -15,6 +16,9 @@ from qhw.cli.options import SettingsCommand
 from qhw.cli.plan import plan_app
 from qhw.cli.report import report_app
 from qhw.cli.settings import config
+
+if TYPE_CHECKING:
+    from qhw.errors import QhwError
 
 RUNS = "Runs"
 DEVICES = "Devices"
@@ -47,16 +51,35 @@ app.add_typer(installation.cache_app, name="cache", rich_help_panel=INSTALLATION
 
 def main() -> None:
     """Run the command line; a known error prints its message and hint and sets the exit code."""
-    from qhw.errors import QhwError
+    from qhw.errors import OutputError, QhwError
 
     try:
         app()
+        sys.stdout.flush()
     except QhwError as error:
-        from qhw.console import folded
+        _tell_and_exit(error)
+    except OSError as error:
+        # A place that nobody named, or standard output, which has no name.
+        if error.filename is None:
+            _discard_stdout()
+        told = error.strerror or str(error)
+        place = "The output" if error.filename is None else error.filename
+        hint = "Make room there, or name another place; `qhw doctor` looks at the usual ones."
+        _tell_and_exit(OutputError(f"{place} cannot be used: {told}.", hint))
 
-        typer.secho(folded(f"Error: {error.message}"), err=True, fg=typer.colors.RED)
-        typer.echo(folded(error.hint), err=True)
-        sys.exit(error.exit_code)
+
+def _tell_and_exit(error: QhwError) -> NoReturn:
+    from qhw.console import folded
+
+    typer.secho(folded(f"Error: {error.message}"), err=True, fg=typer.colors.RED)
+    typer.echo(folded(error.hint), err=True)
+    sys.exit(error.exit_code)
+
+
+def _discard_stdout() -> None:
+    """Let nothing be left to print at the end, where nobody would catch what becomes of it."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
 
 
 def _print_version(wanted: bool) -> None:

@@ -36,7 +36,9 @@ def fit(
         Literal["fp32", "bf16"],
         typer.Option(help="Of training; bf16 is fast on processors with avx512_bf16 alone."),
     ] = "fp32",
-    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=4_294_967_295, help="Seed of everything random.")
+    ] = 0,
 ) -> None:
     """Train a denoiser, a proxy and two judges, measure the head-room, write a bundle."""
     from qhw.commands.fit import fit_and_report

@@ -188,7 +188,7 @@ def run(
     *,
     run_path: RunArgument = None,
     images: ImagesOption = 16,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the latents.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=4_294_967_295, help="Seed of the latents.")] = 0,
     query_every: QueryOption = 1,
     resume: Annotated[
         bool, typer.Option("--resume", help="Collect what an unfinished run paid for; go on.")

@@ -40,7 +40,7 @@ from qhw.devices.backend import DeviceBackend
 from qhw.devices.opening import Requester, open_device, spending_limits
 from qhw.devices.session import Display, paid_session
 from qhw.errors import ConfigError
-from qhw.files import UserData, make_private, write_json
+from qhw.files import UserData, make_private, read_record, write_json
 from qhw.runs.lock import sole_use
 
 SURE = 3.0
@@ -149,7 +149,7 @@ def _take_up(console: Console, folder: Path) -> MeasurementRecord:
     """The measurement that was stopped, or a new one."""
     path = folder / "measurement.json"
     if path.exists():
-        newest = MeasurementRecord(**json.loads(path.read_text(encoding="utf-8")))
+        newest = read_record(path, MeasurementRecord)
         if not newest.finished:
             console.print(f"Going on with the measurement that began {newest.began}.")
             return newest

@@ -18,6 +18,7 @@ import numpy as np
 from calibration import DeviceSnapshot
 from policy.backend import FloatArray
 from qhw.commands.calibrate_places import Edge, couplings, positions
+from qhw.files import make_folder
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -92,14 +93,19 @@ def save_picture(figure: Figure, stem: Path) -> list[Path]:
 
     Returns:
         Both paths.
+
+    Raises:
+        OutputError: If they cannot be written.
     """
     from matplotlib import rc_context
 
-    stem.parent.mkdir(parents=True, exist_ok=True)
+    from qhw.evaluation.plots import save_figure
+
+    make_folder(stem.parent)
     paths = [stem.with_name(f"{stem.name}.{ending}") for ending in ("png", "svg")]
     with rc_context({"svg.hashsalt": stem.name}):
-        figure.savefig(paths[0], dpi=DOTS_PER_INCH)
-        figure.savefig(paths[1], metadata={"Date": None})
+        save_figure(figure, paths[0], dpi=DOTS_PER_INCH)
+        save_figure(figure, paths[1], metadata={"Date": None})
     return paths
 
 

@@ -28,7 +28,7 @@ from qhw.evaluation.beside_constants import beside_constants
 from qhw.evaluation.judges import Judges, evaluation_latents
 from qhw.evaluation.pairs import AtEqualLogP, Metric, alikeness, at_equal_log_p, metrics
 from qhw.evaluation.playing import play_policy
-from qhw.files import write_json
+from qhw.files import make_folder, write_json
 from qhw.known import refuse_unknown
 from qhw.output import show, terminal
 from qhw.runs.differences import Difference, differences
@@ -142,7 +142,7 @@ def compare_runs(first: Path, second: Path, request: ComparisonRequest) -> Path:
     )
     _refuse_other_model(a, b)
     folder = request.folder or a.run.path / f"compare-{b.run.name}"
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     comparison = _compare(a, b, request.latents, folder, Display(terminal()))
     record = {
         "A": a.facts,

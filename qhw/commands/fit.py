@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -11,9 +13,10 @@ from diffusion.bundle import BundleCard, load_bundle
 from diffusion.datasets import Dataset, load_dataset
 from diffusion.environment import GuidanceEnvironment
 from diffusion.fitting import fit_bundle
-from qhw.errors import BundleError, DataError
+from qhw.errors import BundleError, DataError, OutputError
 from qhw.evaluation.baselines import FOLDER, Baselines
 from qhw.evaluation.judges import Judges, evaluation_latents
+from qhw.files import make_folder, writing
 from qhw.threads import for_pictures, one_thread
 
 DENOISER_SHARE = 25 / 34
@@ -47,6 +50,7 @@ def fit_and_report(
     Raises:
         DataError: If the data set is missing or damaged.
         BundleError: If the result is not good enough to be used.
+        OutputError: If the bundle cannot be written.
     """
     console = Console()
     config = FitConfig(
@@ -57,12 +61,14 @@ def fit_and_report(
         seed=seed,
     )
     loaded = _load(dataset, data)
-    try:
-        card = fit_bundle(loaded, out, config, console.print)
-    except ValueError as error:
-        raise BundleError(
-            str(error), "Repeat the command with more --minutes and another --out."
-        ) from error
+    make_folder(out)
+    with writing(out), _weights_written(out):
+        try:
+            card = fit_bundle(loaded, out, config, console.print)
+        except ValueError as error:
+            raise BundleError(
+                str(error), "Repeat the command with more --minutes and another --out."
+            ) from error
     _finish(out, card, console)
 
 
@@ -79,14 +85,29 @@ def measure_again(dataset: str, data: Path, bundle: Path, *, latents: int) -> No
     Raises:
         DataError: If the data set is missing or damaged.
         BundleError: If the folder holds no intact bundle of these data, or it leaves no choice.
+        OutputError: If the bundle cannot be written.
     """
     console = Console()
     loaded = _load(dataset, data)
-    try:
-        card = assemble_again(loaded, bundle, latents, console.print)
-    except (FileNotFoundError, ValueError) as error:
-        raise BundleError(str(error), "`qhw fit` makes a bundle.") from error
+    with writing(bundle), _weights_written(bundle):
+        try:
+            card = assemble_again(loaded, bundle, latents, console.print)
+        except (FileNotFoundError, NotADirectoryError, ValueError) as error:
+            raise BundleError(str(error), "`qhw fit` makes a bundle.") from error
     _finish(bundle, card, console)
+
+
+@contextmanager
+def _weights_written(folder: Path) -> Iterator[None]:
+    """Weights are written by a library that has an error of its own for a full disk."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except SafetensorError as error:
+        raise OutputError(
+            f"{folder} cannot be written: {error}.", "Free some space, or name another folder."
+        ) from error
 
 
 def _load(dataset: str, data: Path) -> Dataset:

@@ -10,6 +10,7 @@ from qhw.console import from_here
 from qhw.errors import UnknownNameError
 from qhw.evaluation.arms import Arms
 from qhw.evaluation.training_plot import training_plot
+from qhw.files import make_folder
 from qhw.output import show
 from qhw.runs.directory import RunDirectory
 
@@ -43,7 +44,7 @@ def draw_training(run: RunDirectory, out: Path | None = None) -> list[Path]:
             f"{from_here(run.path)} has no update to draw.", f"`qhw train --resume {run.name}`."
         )
     folder = out or run.path / "plots"
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     return training_plot(folder / STEM, metrics, _title(run), _returns(run))
 
 

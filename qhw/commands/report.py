@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from rich.console import Console
 
 from qhw.console import from_here
 from qhw.errors import ConfigError, DataError, InterruptedWorkError, UnknownNameError
-from qhw.files import write_json
+from qhw.files import make_folder, read_record, write_json
 from qhw.known import DeviceName, open_snapshot, refuse_unknown, stand_in_names
 from qhw.runs.directory import RunDirectory
 from qhw.runs.lock import sole_use
@@ -71,7 +70,7 @@ def report_noise(
     _announce(progress, runs, studied)
     sizes = Sizes.full() if full else Sizes.quick()
     scope = Scope(tuple(runs), folder, studied, sizes, progress.tell)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     try:
         with sole_use(folder):
             _perform(progress, scope, steps)
@@ -204,7 +203,7 @@ def _refuse_other(scope: Scope) -> None:
         DataError: If the folder's findings are not those that were asked for.
     """
     path, asked = scope.folder / ANALYSED, _identity(scope)
-    analysed = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    analysed = read_record(path, dict[str, Any]) if path.exists() else {}
     changed = [name for name in asked if analysed.get(name) != asked[name]]
     if changed:
         what = f"an analysis of other {' and other '.join(changed)}" if analysed else "no analysis"

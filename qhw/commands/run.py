@@ -21,7 +21,7 @@ from qhw.evaluation.eyes import EYES
 from qhw.evaluation.judges import Judges, evaluation_latents
 from qhw.evaluation.likeness import likeness
 from qhw.evaluation.playing import play_policy, prepare_device
-from qhw.files import write_json
+from qhw.files import make_folder, write_json
 from qhw.output import show, terminal
 from qhw.runs.deployment import DeploymentRecord
 from qhw.runs.directory import RunDirectory, open_run
@@ -134,7 +134,7 @@ def _deploy_on_device(
 def _sample(
     console: Console, display: Display, folder: Path, player: Player, request: DeploymentRequest
 ) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     if player.paid_backend is not None:
         prepare_device(player, player.paid_backend, "images")
         print_facts(console, player.paid_backend.facts().words())

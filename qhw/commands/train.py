@@ -28,7 +28,7 @@ from qhw.runs.status import failure_kept, is_finished
 from qhw.threads import one_thread
 from qhw.tracking import Tracker, open_tracker, refuse_missing
 from qhw.training.idle import refuse_idle, remarks
-from qhw.training.reopening import require_ledger
+from qhw.training.reopening import require_fitting_weights, require_ledger
 from qhw.training.trainer import TRAINING, Trainer
 
 
@@ -62,10 +62,11 @@ def new_run(runs: Path, config: RunConfig, name: str | None = None) -> RunDirect
     """Make a run's folder, once nothing it was given is idle.
 
     Raises:
-        ConfigError: If a setting would do nothing.
+        ConfigError: If a setting would do nothing, or the weights to start from do not fit.
         UnknownNameError: If the name is taken, or there is no such bundle.
     """
     refuse_idle(config)
+    require_fitting_weights(config)
     return create_run(runs, config, name)
 
 

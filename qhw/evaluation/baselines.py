@@ -32,7 +32,7 @@ from qhw.evaluation.judges import Judges, Outcome, PairedLatents, Score
 from qhw.evaluation.likeness import PaperMetrics
 from qhw.evaluation.published import published
 from qhw.evaluation.setting import Setting, key_of, name_of
-from qhw.files import Cache, replace_file
+from qhw.files import Cache, make_folder, replace_file
 from qhw.training.player import Player
 
 FOLDER = "baselines"
@@ -188,7 +188,7 @@ def name_of_guidance(guidance: dict[str, Any]) -> str:
 
 def write_outcome(path: Path, outcome: Outcome, key: str) -> None:
     """Store an outcome; the key goes along for people who look into the file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     columns = {"returns": outcome.returns, "guidance": outcome.guidance}
     for eye, score in outcome.scores.items():
         columns[f"{eye}/log_probability"] = score.arm.log_probability

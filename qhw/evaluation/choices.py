@@ -10,7 +10,6 @@ holds everything it depends on.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +19,10 @@ from diffusion.episodes import Episode
 from diffusion.greedy import Greedy
 from diffusion.headroom import CONSTANT_GRID, Candidate, play_candidate
 from diffusion.refinement import Bounds, Point, refine
+from qhw.errors import DamagedFileError
 from qhw.evaluation.judges import evaluation_latents
 from qhw.evaluation.setting import Setting, name_of
-from qhw.files import write_json
+from qhw.files import make_folder, read_json, write_json
 
 CHOOSING_SEED = 535_353
 MOST_LATENTS = 400
@@ -120,11 +120,10 @@ class Choices:
         name = f"{name_of(key)}.json"
         for folder in self._folders:
             if (folder / name).exists():
-                chosen: list[float] = json.loads((folder / name).read_text("utf-8"))["chosen"]
-                return tuple(chosen)
+                return _kept(folder / name)
         self._tell(f"choosing the numbers of {search.name}, once for this setting")
         found = self._search(search)
-        self._folders[-1].mkdir(parents=True, exist_ok=True)
+        make_folder(self._folders[-1])
         write_json(self._folders[-1] / name, {"key": key, "chosen": list(found)})
         return found
 
@@ -156,3 +155,15 @@ class Choices:
 
     def _greedy(self, exponent: float) -> Greedy:
         return Greedy.over_range(self._setting.environment, 10.0**exponent)
+
+
+def _kept(path: Path) -> Point:
+    """The numbers of a search that were kept.
+
+    Raises:
+        DamagedFileError: If they cannot be read.
+    """
+    try:
+        return tuple(map(float, read_json(path)["chosen"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise DamagedFileError.of(path, f"no numbers were chosen in it ({error!r})") from error

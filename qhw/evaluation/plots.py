@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch import Tensor
+
+from qhw.files import replace_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from torch import Tensor
 
 PER_ROW = 8
 BLUE, ORANGE = "#0072b2", "#d55e00"
@@ -38,7 +41,7 @@ def picture_grid(path: Path, panels: dict[str, Tensor], titles: Sequence[str]) -
             pixels = image.permute(1, 2, 0).squeeze(-1).cpu().numpy()  # (h, w) or (h, w, 3)
             axes.imshow(pixels, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
             axes.set_title(title, fontsize=8)
-    figure.savefig(path, dpi=150)
+    save_figure(figure, path, dpi=150)
 
 
 def guidance_traces(path: Path, guidance: Tensor, constant: float) -> None:
@@ -52,7 +55,23 @@ def guidance_traces(path: Path, guidance: Tensor, constant: float) -> None:
     axes.set_xlabel("denoising step")
     axes.set_ylabel("guidance scale g")
     axes.legend()
-    figure.savefig(path, dpi=150)
+    save_figure(figure, path, dpi=150)
+
+
+def save_figure(figure: Figure, path: Path, **options: Any) -> None:
+    """Write a figure in one step, in the format that the file's name ends with.
+
+    Args:
+        figure: It.
+        path: A PNG or an SVG.
+        options: Of matplotlib's `savefig`.
+
+    Raises:
+        OutputError: If the disk refuses; what was there stays.
+    """
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=path.suffix.removeprefix("."), **options)
+    replace_file(path, buffer.getvalue())
 
 
 def figure_of(width: float, height: float) -> Figure:

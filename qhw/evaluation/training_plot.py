@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qhw.evaluation.plots import BLUE, ORANGE, figure_of
+from qhw.evaluation.plots import BLUE, ORANGE, figure_of, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,7 +52,7 @@ def training_plot(
         _curve(axes, updates, [record[name] for record in metrics], told)
     files = [stem.with_suffix(f".{ending}") for ending in FORMATS]
     for file in files:
-        figure.savefig(file, dpi=150)
+        save_figure(figure, file, dpi=150)
     return files
 
 

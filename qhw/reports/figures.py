@@ -11,7 +11,7 @@ from matplotlib.figure import Figure as Sheet
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
-from qhw.files import replace_file
+from qhw.files import make_folder, replace_file
 from qhw.reports.canvas import FILE, NARROW, WIDE, Canvas, plain_figure
 from qhw.reports.inline import inline_svg
 from qhw.reports.marks import CELLS, cells_are_narrow, draw_bars, draw_cells, draw_lines, lanes
@@ -38,7 +38,7 @@ MANY_TICKS = {WIDE.name: 9, NARROW.name: 5, FILE.name: 9}
 
 def save_figures(folder: Path, finding: Finding) -> list[Path]:
     """Write each figure as `STUDY-ID.svg` and `STUDY-ID.pdf`."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     paths = []
     for figure in finding.figures:
         for kind in ("svg", "pdf"):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from qhw.files import replace_file
+from qhw.files import make_folder, replace_file
 from qhw.reports.marks import estimate_at
 from qhw.reports.numbers import MISSING, common_digits, interval, small
 from qhw.reports.scales import axis_label
@@ -94,7 +94,7 @@ def numbers_of(figure: Figure) -> Table:
 
 def save_tables(folder: Path, finding: Finding) -> list[Path]:
     """Write each table, and the numbers of each figure, as `STUDY-ID.csv`."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     paths = []
     for table in (*finding.tables, *map(numbers_of, finding.figures)):
         path = folder / f"{finding.study}-{table.id}.csv"

@@ -85,13 +85,23 @@ def restore_module(module: nn.Module, name: str, checkpoint: Checkpoint) -> None
     Raises:
         CheckpointError: If they have other shapes.
     """
-    try:
-        module.load_state_dict(section(checkpoint.tensors, name))
-    except RuntimeError as error:
+    own, theirs = module.state_dict(), section(checkpoint.tensors, name)
+    unlike = [key for key in {**own, **theirs} if _shape(own, key) != _shape(theirs, key)]
+    if unlike:
+        more = f", and {len(unlike) - 1} more" if unlike[1:] else ""
         raise CheckpointError(
-            f"The checkpoint does not fit the run's configuration: {error}",
+            f"The checkpoint does not fit the run's configuration: {name}/{unlike[0]} is "
+            f"{_shape(theirs, unlike[0])} in it, and {_shape(own, unlike[0])} is asked for{more}.",
             "Restore the config.toml it was trained with, or train anew.",
-        ) from error
+        )
+    module.load_state_dict(theirs)
+
+
+def _shape(tensors: Mapping[str, Tensor], name: str) -> str:
+    """Such as `48 x 4`; `missing` if it is not there."""
+    if name not in tensors:
+        return "missing"
+    return " x ".join(map(str, tensors[name].shape)) or "a number"
 
 
 def section(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:

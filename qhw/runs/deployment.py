@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 from qhw.config import MethodName
 from qhw.console import from_here
 from qhw.errors import ConfigError
-from qhw.files import write_json
+from qhw.files import make_folder, read_record, write_json
 
 FILE = "deployment.json"
 
@@ -41,11 +40,12 @@ class DeploymentRecord:
         """Take up the deployment in a folder, or a new one, which `write` begins.
 
         Raises:
+            DamagedFileError: If it cannot be read.
             ConfigError: If an unfinished one is there and neither `resume` nor `fresh` says what
                 to do, or there is none to resume, or it was asked for something else.
         """
         path = folder / FILE
-        written = cls(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+        written = read_record(path, cls) if path.exists() else None
         if resume:
             return replace(_resumable(folder, written, settings), command=command)
         if written is not None and not written.finished and not fresh:
@@ -58,7 +58,7 @@ class DeploymentRecord:
 
     def write(self, folder: Path) -> None:
         """Write it down, in a folder that is made when missing."""
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         write_json(folder / FILE, asdict(self))
 
 

@@ -29,8 +29,23 @@ from pathlib import Path
 from typing import Any
 
 from qhw.config import RunConfig, dump_config, load_config, parse_config
-from qhw.errors import CheckpointError, ConfigError, DamagedFileError, UnknownNameError
-from qhw.files import read_json, replace_file, whole_folder, write_json
+from qhw.errors import (
+    CheckpointError,
+    ConfigError,
+    DamagedFileError,
+    OutputError,
+    QhwError,
+    UnknownNameError,
+)
+from qhw.files import (
+    make_folder,
+    read_json,
+    read_record,
+    replace_file,
+    whole_folder,
+    write_json,
+    writing,
+)
 from qhw.runs.checkpoint import Checkpoint
 from qhw.runs.lock import LOCK_FILE
 
@@ -119,7 +134,7 @@ class RunDirectory:
         """
         updates, latents, arms = _size(record)
         folder = self.path / "evaluations"
-        folder.mkdir(exist_ok=True)
+        make_folder(folder)
         write_json(folder / f"updates{updates}-latents{latents}-arms{arms}.json", record)
         largest = self._largest_size()
         if largest is None or largest[0] != updates or largest[1:] <= (latents, arms):
@@ -133,8 +148,13 @@ class RunDirectory:
         return None if kept is None else _size(kept)
 
     def append_metrics(self, record: Mapping[str, Any]) -> None:
-        """Append one update's record and flush it to the disk."""
-        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+        """Append one update's record and flush it to the disk.
+
+        Raises:
+            OutputError: If the disk refuses.
+        """
+        path = self.path / "metrics.jsonl"
+        with writing(path), path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
             file.flush()
             os.fsync(file.fileno())
@@ -170,13 +190,13 @@ class RunDirectory:
 
         state = {"update": checkpoint.update, **checkpoint.state}
         try:
-            self._checkpoints.mkdir(parents=True, exist_ok=True)
+            make_folder(self._checkpoints)
             with whole_folder(self._checkpoints / f"{checkpoint.update:05d}") as filling:
                 save_file(checkpoint.tensors, filling / "state.safetensors")
                 write_json(filling / "state.json", state)
-        except (OSError, SafetensorError) as error:
+        except (OutputError, SafetensorError) as error:
             raise CheckpointError(
-                f"Checkpoint {checkpoint.update} could not be saved: {error}",
+                f"Checkpoint {checkpoint.update} could not be saved: {_told(error)}",
                 f"Free some space, then `qhw train --resume {self.path}`.",
             ) from error
         for old in self._complete()[:-KEPT_CHECKPOINTS]:
@@ -199,13 +219,14 @@ class RunDirectory:
         folder = complete[-1]
         try:
             tensors = load_file(folder / "state.safetensors")
-            state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-        except (OSError, SafetensorError, json.JSONDecodeError) as error:
+            state = read_record(folder / "state.json", dict[str, Any])
+            update = int(state.pop("update"))
+        except (OSError, SafetensorError, DamagedFileError, KeyError) as error:
             raise CheckpointError(
-                f"Checkpoint {folder} is damaged: {error}",
+                f"Checkpoint {folder} is damaged: {_told(error)}",
                 f"Delete that folder to fall back to the one before it: rm -r {folder}",
             ) from error
-        return Checkpoint(state.pop("update"), tensors, state)
+        return Checkpoint(update, tensors, state)
 
     def begin(self, first: Checkpoint, facts: Mapping[str, Any]) -> None:
         """Write what the run is made with and its first checkpoint."""
@@ -213,11 +234,16 @@ class RunDirectory:
         self.save_checkpoint(first)
 
     def point_latest_here(self) -> None:
-        """Let `latest` beside the run be this one."""
+        """Let `latest` beside the run be this one.
+
+        Raises:
+            OutputError: If the disk refuses.
+        """
         temporary = self.path.parent / f".{LATEST}.{os.getpid()}.partial"
-        temporary.unlink(missing_ok=True)
-        temporary.symlink_to(self.path.name, target_is_directory=True)
-        temporary.replace(self.path.parent / LATEST)
+        with writing(self.path.parent / LATEST):
+            temporary.unlink(missing_ok=True)
+            temporary.symlink_to(self.path.name, target_is_directory=True)
+            temporary.replace(self.path.parent / LATEST)
 
     @property
     def has_begun(self) -> bool:
@@ -248,18 +274,10 @@ def create_run(root: Path, config: RunConfig, name: str | None = None) -> RunDir
     Raises:
         ConfigError: When the name would lead out of `root`.
         UnknownNameError: When the name is taken.
+        OutputError: When it cannot be made.
     """
-    if name is None:
-        path = _unnamed(root, config)
-    else:
-        path = root / checked_name(name)
-        try:
-            path.mkdir(parents=True)
-        except FileExistsError as error:
-            raise UnknownNameError(
-                f"There is already a run at {path}.",
-                f"Take another --name, or `qhw train --resume {path}`.",
-            ) from error
+    make_folder(root)
+    path = _unnamed(root, config) if name is None else _named(root, checked_name(name))
     replace_file(path / "config.toml", dump_config(config).encode())
     return RunDirectory(path)
 
@@ -279,17 +297,31 @@ def checked_name(name: str) -> str:
     return name
 
 
+def _named(root: Path, name: str) -> Path:
+    path = root / name
+    with writing(path):
+        try:
+            path.mkdir()
+        except FileExistsError as error:
+            raise UnknownNameError(
+                f"There is already a run at {path}.",
+                f"Take another --name, or `qhw train --resume {path}`.",
+            ) from error
+    return path
+
+
 def _unnamed(root: Path, config: RunConfig) -> Path:
     """A new folder named by date, actor and seed; counted where two begin in one second."""
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     stem = f"{stamp}-{config.actor.kind}-seed{config.seed}"
     for number in itertools.count(1):
         path = root / (stem if number == 1 else f"{stem}-{number}")
-        try:
-            path.mkdir(parents=True)
-            return path
-        except FileExistsError:
-            continue
+        with writing(path):
+            try:
+                path.mkdir()
+                return path
+            except FileExistsError:
+                continue
     raise AssertionError("counting ends with a free name")
 
 
@@ -326,6 +358,11 @@ def list_runs(root: Path) -> list[RunDirectory]:
 def _size(evaluation: Mapping[str, Any]) -> tuple[int, int, int]:
     """Updates that the policy had had, latents, arms."""
     return evaluation["updates"], evaluation["latents"], len(evaluation["rows"])
+
+
+def _told(error: Exception) -> str:
+    """One line on why a checkpoint cannot be read or written."""
+    return error.message if isinstance(error, QhwError) else str(error)
 
 
 def _git_commit() -> str | None:

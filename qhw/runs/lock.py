@@ -10,6 +10,7 @@ from filelock import FileLock, Timeout
 
 from qhw.console import from_here
 from qhw.errors import BusyError
+from qhw.files import make_folder, writing
 
 LOCK_FILE = "lock"
 
@@ -35,16 +36,18 @@ def sole_use(folder: Path) -> Iterator[None]:
 
     Raises:
         BusyError: If another process, or another thread of this one, is at work there.
+        OutputError: If nothing can be written there.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     lock = FileLock(folder / LOCK_FILE, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise BusyError(
-            f"Another process is at work in {from_here(folder)}.",
-            "Wait until it ends, or stop it, then type the same command again.",
-        ) from error
+    with writing(folder):
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise BusyError(
+                f"Another process is at work in {from_here(folder)}.",
+                "Wait until it ends, or stop it, then type the same command again.",
+            ) from error
     try:
         yield
     finally:

@@ -13,7 +13,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from qhw.errors import DataError
-from qhw.files import replace_file
+from qhw.files import make_folder, replace_file
 
 ADVICE = (
     "There is one training seed, so the numbers are those of one trained controller. Train five "
@@ -223,7 +223,7 @@ class Finding(Part):
 
 def write_finding(folder: Path, finding: Finding) -> Path:
     """Keep a finding as `FOLDER/STUDY.json`, in one step."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     path = folder / f"{finding.study}.json"
     replace_file(path, (finding.model_dump_json(indent=2) + "\n").encode())
     return path

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import json
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qhw.errors import DataError
-from qhw.files import replace_file, write_json
+from qhw.errors import DamagedFileError, DataError
+from qhw.files import make_folder, read_json, replace_file, write_json
 
 FloatArray = NDArray[np.float64]
 Arrays = Mapping[str, FloatArray]
@@ -55,12 +55,12 @@ class Store:
 
     def keep(self, name: str, arrays: Arrays) -> None:
         """Keep named arrays."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         write_arrays(self.path(name), arrays)
 
     def keep_json(self, name: str, value: Any) -> None:
         """Keep facts."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         write_json(self.path(name), value)
 
     def arrays(self, name: str) -> dict[str, FloatArray]:
@@ -80,8 +80,9 @@ class Store:
 
         Raises:
             DataError: If they were not acquired yet.
+            DamagedFileError: If they cannot be read.
         """
-        return json.loads(self._required(name, missing).read_text(encoding="utf-8"))
+        return read_json(self._required(name, missing))
 
     def _required(self, name: str, missing: str = "") -> Path:
         path = self.path(name)
@@ -99,6 +100,13 @@ def write_arrays(path: Path, arrays: Arrays) -> None:
 
 
 def read_arrays(path: Path) -> dict[str, FloatArray]:
-    """Read what `write_arrays` kept."""
-    with np.load(path, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
+    """Read what `write_arrays` kept.
+
+    Raises:
+        DamagedFileError: If it cannot be read.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (zipfile.BadZipFile, ValueError, EOFError) as error:
+        raise DamagedFileError.of(path, error) from error

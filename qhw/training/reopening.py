@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from rich.console import Console
 
 from qhw.backends.facts import BackendFacts
+from qhw.config import RunConfig
 from qhw.console import from_here
 from qhw.devices.backend import DeviceBackend
 from qhw.devices.opening import Requester
 from qhw.devices.session import Display
 from qhw.errors import ConfigError, LedgerError
-from qhw.runs.directory import RunDirectory
+from qhw.runs.directory import RunDirectory, open_run
 
 RESUME = "train --resume"
 """What goes on with a training, before the run's path."""
@@ -50,6 +53,41 @@ def require_own_backend(run: RunDirectory) -> None:
             f"{run.name} was trained on a backend of one's own ({facts.phrase}).",
             "Call `train_run(run, backend=...)` or `evaluate_run` from Python with it.",
         )
+
+
+def require_fitting_weights(config: RunConfig) -> None:
+    """Refuse to start from the weights of a run whose networks are of other shapes.
+
+    Raises:
+        ConfigError: Naming the setting, and what it is in both.
+        UnknownNameError: If there is no such run.
+    """
+    if config.start_from is None:
+        return
+    source = open_run(Path(config.start_from)).config
+    theirs, asked = _shaping(source), _shaping(config)
+    unlike = [name for name in theirs if name in asked and theirs[name] != asked[name]]
+    if unlike:
+        told = ", ".join(f"{name} = {asked[name]!r} instead of {theirs[name]!r}" for name in unlike)
+        raise ConfigError(
+            f"The weights of {from_here(Path(config.start_from))} do not fit: {told}.",
+            "Leave that setting out to go on with the run's own, or --from to begin with fresh "
+            "weights.",
+        )
+
+
+def _shaping(config: RunConfig) -> dict[str, object]:
+    """The settings that decide how large the networks are; a circuit's only where there is one."""
+    shaping: dict[str, object] = {
+        "actor.kind": config.actor.kind,
+        "state.features": len(config.state.features),
+    }
+    if config.actor.kind == "ring":
+        circuit = config.actor.circuit
+        shaping |= {"actor.circuit.qubits": circuit.qubits, "actor.circuit.depth": circuit.depth}
+        linear = circuit.encoding == "linear"
+        shaping["actor.circuit.encoding"] = "linear" if linear else "fixed"
+    return shaping
 
 
 def require_ledger(run: RunDirectory, backend: DeviceBackend | None, updates: int) -> None:

@@ -18,6 +18,7 @@ from policy import (
     Critic,
     ExpectationBackend,
     PpoConfig,
+    PpoDiagnostics,
     RingActor,
     Rollout,
     ShotNoise,
@@ -30,6 +31,7 @@ from qhw.config import PpoSection, RunConfig
 from qhw.devices.backend import Position
 from qhw.devices.opening import Requester
 from qhw.devices.session import Display
+from qhw.errors import DivergedError
 from qhw.runs.checkpoint import (
     Checkpoint,
     optimizer_tensors,
@@ -126,7 +128,7 @@ class Trainer:
         """Roll out, update once, and describe it; goes on in the middle if it was left there.
 
         Raises:
-            RuntimeError: If the update did not move what it should have moved.
+            DivergedError: If the update ran away, or did not move what it should have moved.
         """
         started = time.perf_counter()
         self._set_rates(self.config.ppo)
@@ -139,23 +141,30 @@ class Trainer:
             self._updating = Updating(rollout, before, noise)
         updating = self._updating
         collected = time.perf_counter()
-        diagnostics = update(
-            self.actor,
-            self.critic,
-            self.actor_optimizer,
-            self.critic_optimizer,
-            updating.rollout,
-            self.ppo_config,
-            self.streams.minibatches,
-            updating.progress,
-            lambda progress: self._stand_at("gradient", len(progress.records)),
-        )
+        diagnostics = self._update(updating)
+        self._require_numbers()
         self._require_movement(updating.before)
         self.player.updates += 1
         self._updating = None
         values = {**dataclasses.asdict(diagnostics), **action_statistics(updating.rollout)}
         seconds = {"rollout": collected - started, "update": time.perf_counter() - collected}
         return self._record(updating.rollout, values, updating.noise, seconds)
+
+    def _update(self, updating: Updating) -> PpoDiagnostics:
+        try:
+            return update(
+                self.actor,
+                self.critic,
+                self.actor_optimizer,
+                self.critic_optimizer,
+                updating.rollout,
+                self.ppo_config,
+                self.streams.minibatches,
+                updating.progress,
+                lambda progress: self._stand_at("gradient", len(progress.records)),
+            )
+        except FloatingPointError as error:
+            raise self._diverged(str(error)) from error
 
     def collect(self) -> Rollout:
         """Play one batch of whole episodes with fresh latents and drawn actions."""
@@ -335,7 +344,21 @@ class Trainer:
         first = self.player.updates == 0 and self.config.start_from is None
         one_step_from_zero = first and ppo.epochs * ppo.minibatches == 1
         if still and not (one_step_from_zero and len(still) < len(named)):
-            raise RuntimeError(f"an update left {still} where they were: the gradient is cut off")
+            raise self._diverged(f"{', '.join(still)} did not move: the gradient is cut off")
+
+    def _require_numbers(self) -> None:
+        modules = {"actor": self.actor, "critic": self.critic}
+        for name, module in modules.items():
+            if not all(torch.isfinite(p).all() for p in module.parameters()):
+                raise self._diverged(f"weights of the {name} are no numbers any more")
+
+    def _diverged(self, told: str) -> DivergedError:
+        ppo = self.config.ppo
+        return DivergedError(
+            f"Update {self.player.updates + 1} ran away: {told} (ppo.actor_rate = "
+            f"{ppo.actor_rate:g}, ppo.critic_rate = {ppo.critic_rate:g}).",
+            "Begin anew with lower learning rates in [ppo] of a --config file.",
+        )
 
 
 def action_statistics(rollout: Rollout) -> dict[str, float]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import tomllib
 from pathlib import Path
 
@@ -84,6 +85,39 @@ def test_a_missing_file_and_bad_toml_are_named(tmp_path: Path) -> None:
     bad.write_text("a = [")
     with pytest.raises(ConfigError, match="not valid TOML"):
         load_config(bad)
+    with pytest.raises(ConfigError, match="cannot be read: Is a directory") as caught:
+        load_config(tmp_path)
+    assert "config.toml" in caught.value.hint
+    bad.write_bytes(b"\x7fELF\xf0\x28")
+    with pytest.raises(ConfigError, match="cannot be read: it is no text"):
+        load_config(bad)
+
+
+@pytest.mark.parametrize(
+    ("table", "name", "value"),
+    [
+        ("backend", "noise_scale", math.inf),
+        ("backend", "noise_scale", math.nan),
+        ("backend", "noise_scale", 1e6),
+        ("ppo", "actor_rate", 1000.0),
+        ("ppo", "critic_rate", 1000.0),
+        ("ppo", "entropy", math.inf),
+        ("ppo", "max_gradient_norm", math.nan),
+        ("hardware", "price", math.inf),
+        ("environment", "guidance_max", math.inf),
+    ],
+)
+def test_numbers_that_are_none_or_beyond_sense_are_refused(
+    table: str, name: str, value: float
+) -> None:
+    with pytest.raises(ConfigError, match=f"{table}.{name} = {value}: Input should be"):
+        parse_config({table: {name: value}})
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 2**64])
+def test_a_seed_that_a_generator_would_not_take_is_refused(seed: int) -> None:
+    with pytest.raises(ConfigError, match=f"seed = {seed}: Input should be"):
+        parse_config({"seed": seed})
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,28 @@
 from __future__ import annotations
 
+import errno
 import os
 import stat
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from policy import RingCircuit
 from qhw.backends.opening import open_backend
-from qhw.files import Cache, UserData, make_private, replace_file, whole_folder, write_json
+from qhw.errors import DamagedFileError, OutputError
+from qhw.files import (
+    Cache,
+    UserData,
+    make_folder,
+    make_private,
+    read_json,
+    read_record,
+    replace_file,
+    whole_folder,
+    write_json,
+    writing,
+)
 
 
 def test_what_is_kept_is_counted_and_cleared(tmp_path: Path) -> None:
@@ -55,12 +69,62 @@ def test_a_file_is_replaced_whole_and_nothing_is_left_beside_it(
     assert list(tmp_path.iterdir()) == [path]
 
     def full(_: int) -> None:
-        raise OSError("no space left")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(OutputError, match=r"facts\.json cannot be written: No space") as caught:
         replace_file(path, b"half")
+    assert "Free some space" in caught.value.hint
     assert path.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_device_that_is_full_is_named() -> None:
+    full = Path("/dev/full")
+    told = pytest.raises(OutputError, match="/dev/full cannot be written: No space left")
+    with told as caught, writing(full), full.open("wb", buffering=0) as file:
+        file.write(b"anything")
+    assert "Free some space" in caught.value.hint
+
+
+def test_a_folder_below_a_file_cannot_be_made(tmp_path: Path) -> None:
+    occupied = tmp_path / "file"
+    occupied.touch()
+    for made in (occupied, occupied / "below"):
+        for make in (make_folder, make_private):
+            with pytest.raises(OutputError, match=r"file.* cannot be written") as caught:
+                make(made)
+            assert "none of its parts may be a file" in caught.value.hint
+    with pytest.raises(OutputError, match="below cannot be written"):
+        replace_file(occupied / "below", b"")
+
+
+@dataclass(frozen=True)
+class Facts:
+    a: int
+
+
+def test_what_was_written_is_read_back(tmp_path: Path) -> None:
+    path = tmp_path / "facts.json"
+    write_json(path, {"a": 1})
+    assert read_json(path) == {"a": 1}
+    assert read_record(path, Facts) == Facts(1)
+
+
+@pytest.mark.parametrize("damage", [b"", b'{"a": 1', b"\xff\xfe", b"[]", b"null", b'{"b": 1}'])
+def test_what_cannot_be_read_back_is_told_with_what_to_do(damage: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "facts.json"
+    path.write_bytes(damage)
+    with pytest.raises(DamagedFileError, match=r"facts\.json cannot be read: .+") as caught:
+        read_record(path, Facts)
+    assert "Delete it" in caught.value.hint
+
+
+def test_a_file_that_is_gone_or_a_folder_cannot_be_read_back(tmp_path: Path) -> None:
+    with pytest.raises(DamagedFileError, match="it is not there"):
+        read_json(tmp_path / "facts.json")
+    with pytest.raises(DamagedFileError, match="Is a directory"):
+        read_json(tmp_path)
 
 
 def test_a_folder_appears_once_it_is_full(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def test_every_setting_is_described(name: str) -> None:
     ("name", "kind", "choices", "span", "default"),
     [
         ("actor.circuit.depth", int, (), "1 to 12", "2"),
-        ("backend.noise_scale", float, (), "0 or more", "1"),
+        ("backend.noise_scale", float, (), "0 to 100", "1"),
         ("backend.device", str, (), "", "fake_brisbane"),
         ("hardware.job_wait", float, (), "above 0", "14,400"),
         ("ppo.clip", float, (), "above 0, below 1", "0.15"),

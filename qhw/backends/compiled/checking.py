@@ -14,8 +14,8 @@ import numpy as np
 from policy import ParameterShift
 from policy.backend import FloatArray
 from qhw.backends.compiled.backend import CompiledBackend
-from qhw.errors import BackendUnavailableError
-from qhw.files import replace_file
+from qhw.errors import BackendUnavailableError, DamagedFileError
+from qhw.files import make_folder, read_record, replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,10 +69,11 @@ def checked(
         EngineMismatchError: If they differ by more than 1e-8, with both values.
     """
     path = folder / f"{compiled.program.digest}.json"
-    if path.exists():
-        return Verdict(**json.loads(path.read_text(encoding="utf-8")))
-    verdict = compare(compiled, open_reference())
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        return read_record(path, Verdict)
+    except DamagedFileError:  # or not there: compared now, and kept
+        verdict = compare(compiled, open_reference())
+    make_folder(path.parent)
     replace_file(path, json.dumps(dataclasses.asdict(verdict)).encode())
     return verdict
 

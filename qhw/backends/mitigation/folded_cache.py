@@ -19,7 +19,8 @@ from policy import RingCircuit
 from qhw.backends.circuit_file import circuit_digest, read_circuit, write_circuit
 from qhw.backends.mitigation.folding import fold, refuse_scale
 from qhw.backends.transpilation import TranspiledCircuit, operations
-from qhw.errors import CacheError
+from qhw.errors import CacheError, OutputError
+from qhw.files import refusal
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -65,9 +66,9 @@ def folded_for(
         stem.parent.mkdir(parents=True, exist_ok=True)
         # Two processes that fold the same circuit write the same files.
         write_circuit(stem, made.circuit, facts)
-    except OSError as error:
+    except (OSError, OutputError) as error:
         raise CacheError(
-            f"The cache of folded circuits at {stem.parent} cannot be used: {error}",
+            f"The cache of folded circuits at {stem.parent} cannot be used: {refusal(error)}",
             "Free some space or mend its permissions; `qhw doctor` shows the folder.",
         ) from error
     return made

@@ -13,18 +13,25 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import json
 import re
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from filelock import FileLock
 
 from policy.backend import FloatArray
-from qhw.errors import HardwareError
-from qhw.files import make_private, replace_file, whole_folder, write_json
+from qhw.errors import DamagedFileError, HardwareError, OutputError
+from qhw.files import (
+    make_private,
+    read_json,
+    read_record,
+    replace_file,
+    whole_folder,
+    write_json,
+)
 from qhw.jobs.request import JobRequest, Pub, Shapes
 
 if TYPE_CHECKING:
@@ -107,9 +114,9 @@ class JobStore:
             with whole_folder(self.folder / job.job_id, mode=0o700) as filling:
                 _write_inputs(filling, request)
                 write_json(filling / "job.json", dataclasses.asdict(job))
-        except OSError as error:
+        except OutputError as error:
             raise HardwareError(
-                f"The job could not be stored in {self.folder}: {error}",
+                f"The job could not be stored: {error.message}",
                 "Nothing was run. Free some space or mend the folder's permissions.",
             ) from error
 
@@ -149,7 +156,7 @@ class JobStore:
     def ending(self, job_id: str) -> Ending | None:
         """How the job ended; None if it has not."""
         path = self.folder / job_id / "end.json"
-        return Ending(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+        return read_record(path, Ending) if path.exists() else None
 
     def end(self, job_id: str, ending: Ending, values: tuple[FloatArray, ...] = ()) -> None:
         """Store the results, then the end, then let go of the inputs; the lock must be held."""
@@ -165,9 +172,12 @@ class JobStore:
 
 
 def _job(path: Path) -> StoredJob:
-    values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    values["outputs"] = tuple(tuple(qubits) for qubits in values["outputs"])
-    return StoredJob(**{**values, "tags": tuple(values["tags"]), "rows": tuple(values["rows"])})
+    values = read_json(path)
+    try:
+        values["outputs"] = tuple(tuple(qubits) for qubits in values["outputs"])
+        return StoredJob(**{**values, "tags": tuple(values["tags"]), "rows": tuple(values["rows"])})
+    except (KeyError, TypeError) as error:
+        raise DamagedFileError.of(path, error) from error
 
 
 def _write_inputs(folder: Path, request: JobRequest) -> None:
@@ -186,5 +196,8 @@ def _arrays(arrays: tuple[FloatArray, ...]) -> bytes:
 
 
 def _read_arrays(path: Path) -> tuple[FloatArray, ...]:
-    with np.load(path, allow_pickle=False) as stored:
-        return tuple(stored[f"arr_{index}"] for index in range(len(stored.files)))
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return tuple(stored[f"arr_{index}"] for index in range(len(stored.files)))
+    except (OSError, zipfile.BadZipFile, ValueError, KeyError, EOFError) as error:
+        raise DamagedFileError.of(path, error) from error

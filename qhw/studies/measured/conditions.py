@@ -21,6 +21,7 @@ from typing import Any
 from qhw.config import MethodName
 from qhw.errors import CheckpointError, DataError
 from qhw.evaluation.eyes import EYES
+from qhw.files import read_json
 from qhw.runs.directory import RunDirectory
 from qhw.studies.store import FloatArray, not_acquired, read_arrays
 from qhw.studies.study import Scope
@@ -209,7 +210,7 @@ def is_settled(scope: Scope, condition: Condition | BaselineCondition) -> bool:
     if path_of(scope, condition).exists():
         return True
     facts = facts_path(scope, condition)
-    return facts.exists() and "refused" in json.loads(facts.read_text(encoding="utf-8"))
+    return facts.exists() and "refused" in read_json(facts)
 
 
 def outcome(scope: Scope, condition: Condition | BaselineCondition) -> Played | Refused:
@@ -263,7 +264,7 @@ def played(scope: Scope, condition: Condition | BaselineCondition) -> Played:
 def all_facts(scope: Scope) -> list[dict[str, Any]]:
     """What was played for the report so far, by key."""
     paths = sorted(scope.store(STUDY).folder.glob("*.json"))
-    return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    return [read_json(path) for path in paths]
 
 
 def _digest(parts: list[Any]) -> str:

@@ -24,7 +24,7 @@ from qhw.errors import MitigationError
 from qhw.evaluation.baselines import Baselines
 from qhw.evaluation.judges import Judges, Outcome, evaluation_latents
 from qhw.evaluation.playing import play_policy
-from qhw.files import write_json
+from qhw.files import make_folder, write_json
 from qhw.studies.measured.conditions import (
     NOISELESS,
     SHOWN_LATENTS,
@@ -67,7 +67,7 @@ def acquire_conditions(scope: Scope, conditions: Iterable[Condition | BaselineCo
 def _play(scope: Scope, condition: Condition) -> None:
     """Play one condition; where a mitigation does not fit the device, keep the reason instead."""
     started = time.perf_counter()
-    scope.store(STUDY).folder.mkdir(parents=True, exist_ok=True)
+    make_folder(scope.store(STUDY).folder)
     config = played_config(condition.run.config, condition.setting)
     try:
         backend = _opened(config, condition.setting)
@@ -158,7 +158,7 @@ def _play_baseline(scope: Scope, baseline: BaselineCondition) -> None:
     labels = [player.bundle.card.class_names[int(label)] for label in paired.labels[shown]]
     played = {"name": chosen.name, "shown": labels, "seconds": _since(started)}
     facts = {**baseline.facts, **played}
-    scope.store(STUDY).folder.mkdir(parents=True, exist_ok=True)
+    make_folder(scope.store(STUDY).folder)
     arrays = {**_columns(chosen.outcome), "pictures": _array(episode.images)}
     _keep(scope, baseline, arrays, facts)
 

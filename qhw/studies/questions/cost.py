@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from qhw.backends.facts import BackendFacts
 from qhw.budget.limits import DOLLARS_PER_SECOND
+from qhw.files import make_folder, read_json
 from qhw.known import DeviceName
 from qhw.runs.directory import RunDirectory
 from qhw.studies.finding import Finding, Table
@@ -29,7 +29,7 @@ class Cost(Study):
     def acquire(self, scope: Scope) -> None:
         """Write down what this report is made with; nothing is measured."""
         folder = scope.store(self.name).folder
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         facts = {"runs": [run.id for run in scope.runs], "full": scope.full}
         RunDirectory(folder).write_provenance(facts)
 
@@ -106,7 +106,7 @@ def _work_of(run: RunDirectory) -> list[Work]:
 def _bill(run: RunDirectory, path: Path) -> list[Work]:
     """Lines of a `cost.json`; see `qhw.devices.bill`."""
     device = run.config.backend.name if path.parent == run.path else path.parent.name
-    bill = json.loads(path.read_text(encoding="utf-8"))
+    bill = read_json(path)
     price = bill["dollars per second"] if DeviceName(device).live else 0.0
     return [
         Work(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from policy import RingCircuit
 from qhw.backends import transpile_cache
 from qhw.backends.transpilation import TranspiledCircuit, TranspileOptions, fresh_layout
 from qhw.backends.transpile_cache import kept_layout, list_entries, pinned, transpile_for
-from qhw.errors import CacheError, ConfigError
+from qhw.errors import CacheError, ConfigError, DamagedFileError
 from qhw.known import open_snapshot
 
 QUICK = TranspileOptions(seeds=2)
@@ -188,6 +189,40 @@ def test_a_kept_layout_stays_whatever_else_would_do_better(
     assert found.score > 1.2 * first.score, "scored under the later calibration"
     (entry,) = list_entries(tmp_path)
     assert entry.score == first.score, "and nothing was written"
+
+
+@pytest.mark.parametrize(
+    "damage", [b"", b"[]", b"null", b"\xff\xfe\x00", b'{"sha256": 1}', "facts missing"]
+)
+def test_facts_that_cannot_be_read_are_a_miss(
+    fez: DeviceSnapshot, tmp_path: Path, damage: bytes | str
+) -> None:
+    transpile_for(CIRCUIT, fez, QUICK, tmp_path)
+    (path,) = (tmp_path / "fake_fez").glob("*.json")
+    digest = json.loads(path.read_text())["sha256"]
+    path.write_bytes(damage if isinstance(damage, bytes) else f'{{"sha256": "{digest}"}}'.encode())
+    (entry,) = list_entries(tmp_path)
+    assert entry.miss_reason == "damaged"
+    assert "the entry was damaged" in transpile_for(CIRCUIT, fez, QUICK, tmp_path).miss_reason
+    assert transpile_for(CIRCUIT, fez, QUICK, tmp_path).from_cache
+
+
+def test_a_cache_below_a_file_is_told_with_its_folder(fez: DeviceSnapshot, tmp_path: Path) -> None:
+    (tmp_path / "fake_fez").touch()
+    with pytest.raises(CacheError, match=r"fake_fez cannot be used: .*exists") as caught:
+        transpile_for(CIRCUIT, fez, QUICK, tmp_path)
+    assert "qhw doctor" in caught.value.hint
+
+
+@pytest.mark.parametrize("damage", [b"", b"abc", b"QISKIT"])
+def test_a_pinned_circuit_that_cannot_be_read_is_not_made_anew(
+    fez: DeviceSnapshot, tmp_path: Path, damage: bytes
+) -> None:
+    path = tmp_path / "circuit.qpy"
+    path.write_bytes(damage)
+    with pytest.raises(DamagedFileError, match=r"circuit\.qpy cannot be read") as caught:
+        pinned(path, lambda: fresh_layout(CIRCUIT, fez, QUICK), fez)
+    assert "--from" in caught.value.hint
 
 
 def test_a_pinned_circuit_is_made_once_and_scored_anew(fez: DeviceSnapshot, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from qhw.errors import ConfigError
+from qhw.errors import ConfigError, DamagedFileError
 from qhw.runs.deployment import DeploymentRecord
 
 ASKED: dict[str, Any] = {"update": 3, "images": 4, "shots": None}
@@ -46,3 +46,13 @@ def test_nothing_and_something_else_are_not_resumed(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as trained_further:
         opened(tmp_path, {**ASKED, "update": 4}, resume=True)
     assert "trained further" in trained_further.value.hint
+
+
+@pytest.mark.parametrize("damage", ["", '{"id": "3f', "[]", '{"id": 1}'])
+@pytest.mark.parametrize("how", [{}, {"resume": True}, {"fresh": True}])
+def test_one_that_cannot_be_read_is_told(damage: str, how: dict[str, bool], tmp_path: Path) -> None:
+    opened(tmp_path, ASKED).write(tmp_path)
+    (tmp_path / "deployment.json").write_text(damage)
+    with pytest.raises(DamagedFileError, match=r"deployment\.json cannot be read") as caught:
+        opened(tmp_path, ASKED, **how)
+    assert "Delete it" in caught.value.hint

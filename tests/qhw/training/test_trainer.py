@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +8,11 @@ import pytest
 import torch
 
 from policy import RingActor
+from qhw.commands.train import new_run
 from qhw.config import parse_config
-from qhw.errors import CheckpointError, ConfigError
+from qhw.errors import CheckpointError, ConfigError, DivergedError
 from qhw.runs.directory import create_run
+from qhw.training.reopening import require_fitting_weights
 from qhw.training.trainer import Trainer
 
 SMALL: dict[str, Any] = {
@@ -53,7 +56,7 @@ def test_a_gradient_that_is_cut_off_is_noticed() -> None:
     trainer.advance()
     whole = actor.features
     actor.features = lambda state, known=None: whole(state, known).detach()  # type: ignore[method-assign]
-    with pytest.raises(RuntimeError, match=r"circuit_weights.*cut off"):
+    with pytest.raises(DivergedError, match=r"circuit_weights.*cut off"):
         for _ in range(3):  # Adam's momentum moves them on for a while
             trainer.actor_optimizer.state.clear()
             trainer.advance()
@@ -132,3 +135,73 @@ def test_a_group_begins_with_the_same_latent_and_no_latent_comes_twice() -> None
         seen += first[::3].tolist()
         trainer.player.updates += 1
     assert len({tuple(state) for state in seen}) == 4
+
+
+def test_a_misfit_is_told_in_one_line() -> None:
+    small = Trainer(parse_config(SMALL))
+    wider = Trainer(parse_config({**SMALL, "actor": {"circuit": {"qubits": 5}}}))
+    with pytest.raises(CheckpointError) as caught:
+        wider.restore(small.checkpoint())
+    assert "actor/circuit_weights is 32 in it, and 40 is asked for, and" in caught.value.message
+    assert "\n" not in caught.value.message
+    fewer = small.checkpoint()
+    del fewer.tensors["actor/circuit_weights"]
+    with pytest.raises(CheckpointError, match="actor/circuit_weights is missing in it"):
+        small.restore(fewer)
+
+
+@pytest.mark.parametrize("module", ["actor", "critic"])
+def test_a_policy_that_ran_away_is_told_with_its_learning_rates(module: str) -> None:
+    trainer = Trainer(parse_config(SMALL))
+    with torch.no_grad():
+        next(iter(getattr(trainer, module).parameters())).fill_(float("nan"))
+    told = rf"Update 1 ran away: weights of the {module} are no numbers .*actor_rate = 0\.002"
+    with pytest.raises(DivergedError, match=told) as caught:
+        trainer._require_numbers()
+    assert "lower learning rates" in caught.value.hint
+
+
+def test_a_loss_that_is_no_number_is_told() -> None:
+    trainer = Trainer(parse_config(SMALL))
+    with torch.no_grad():
+        next(iter(trainer.critic.parameters())).fill_(float("nan"))
+    with pytest.raises(DivergedError, match="Update 1 ran away: the PPO loss is nan"):
+        trainer.advance()
+
+
+def test_steps_that_are_far_too_large_are_told() -> None:
+    trainer = Trainer(parse_config(SMALL))
+    ppo = trainer.config.ppo.model_copy(update={"actor_rate": 1e3, "critic_rate": 1e3})
+    trainer.config = trainer.config.model_copy(update={"ppo": ppo})
+    with pytest.raises(DivergedError, match="actor_rate = 1000"):
+        for _ in range(4):
+            trainer.advance()
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"actor": {"circuit": {"qubits": 6}}}, "actor.circuit.qubits = 6 instead of 4"),
+        ({"actor": {"circuit": {"depth": 3}}}, "actor.circuit.depth = 3 instead of 2"),
+        ({"actor": {"circuit": {"encoding": "linear"}}}, "encoding = 'linear' instead of 'fixed'"),
+        ({"state": {"features": ["time", "confidence"]}}, "state.features = 2 instead of 6"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused_before_there_is_a_folder(
+    changed: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    source = create_run(tmp_path, parse_config(SMALL), "source")
+    config = parse_config({**SMALL, **changed, "start_from": str(source.path)})
+    with pytest.raises(ConfigError, match=re.escape(told)) as caught:
+        new_run(tmp_path, config, "new")
+    assert "--from" in caught.value.hint
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]
+
+
+@pytest.mark.parametrize("circuit", [{"entanglement": "line"}, {"encoding": "reupload"}])
+def test_weights_that_fit_another_circuit_are_taken(
+    circuit: dict[str, Any], tmp_path: Path
+) -> None:
+    source = create_run(tmp_path, parse_config(SMALL), "source")
+    config = parse_config({**SMALL, "actor": {"circuit": circuit}, "start_from": str(source.path)})
+    require_fitting_weights(config)
