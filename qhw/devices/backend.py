@@ -200,7 +200,7 @@ class DeviceBackend:
         return answer
 
     def _calibration_unit(self, request: JobRequest) -> Unit:
-        """The next calibration; numbers that the ledger has for another question are passed over.
+        """The next calibration; numbers that were given to another question are passed over.
 
         Which question comes first depends on the device: a run that died after its fit may find the
         device recalibrated, and probes that fit under the number the fit had.
@@ -210,8 +210,7 @@ class DeviceBackend:
         while True:
             part = self.mitigation.take_number()
             unit = Unit(self.run_id, phase, position.update, position.step, part)
-            entry = self.work.ledger.latest(unit)
-            if entry is None or entry.digest == request.digest:
+            if self.work.free_for(unit, request):
                 return unit
 
     def _request(self, pubs: list[Pub], shots: int) -> JobRequest:

@@ -38,7 +38,9 @@ class Requester:
         run_id: Identity of the run in the ledger.
         command: What goes on with it after a stop; the hint of a reached limit names it.
         mitigation: What an earlier process of the same run decided; None for the first.
-        folder: Where the run keeps the circuit it began with; None to take the cache's.
+        folder: Where the run keeps the circuit it began with; None to take the cache's. With the
+            circuit in it the run is not new: before anything is sent, the platform is asked whether
+            it has been already. So it is without a folder, where nobody can tell.
         tell: Shown every change of a job.
         announce: Told what should be read, such as that the device was recalibrated.
         clock: Tells the time and waits.
@@ -55,6 +57,16 @@ class Requester:
     clock: Clock = field(default_factory=SystemClock)
     settings: WorkSettings = field(default_factory=WorkSettings)
     patience: Patience = field(default_factory=Patience)
+
+    @property
+    def circuit_file(self) -> Path | None:
+        """The circuit the run began with, kept before anything is sent; None without a folder."""
+        return None if self.folder is None else self.folder / "circuit.qpy"
+
+    @property
+    def begun(self) -> bool:
+        """Whether an earlier process may have sent something in this name."""
+        return self.circuit_file is None or self.circuit_file.exists()
 
 
 def open_device(
@@ -89,7 +101,7 @@ def open_device(
     cache = cache or Cache.of_user()
     work = _paid_work(backend, hardware, requester)
     snapshot = work.runner.snapshot()
-    transpiled = _transpiled(circuit, snapshot, requester.folder, cache)
+    transpiled = _transpiled(circuit, snapshot, requester.circuit_file, cache)
     method, reason = choose_mitigation(backend, hardware, requester.mitigation)
     store = AffineStore(UserData.of_user().affine_maps)
     laid_out = circuit, transpiled, snapshot
@@ -170,11 +182,13 @@ def _paid_work(backend: BackendConfig, hardware: HardwareConfig, requester: Requ
     close_orphans(ledger, requester.run_id)
     spent = ledger.spent(requester.run_id)
     budget = Budget(limits, hardware.price, spent.qpu_seconds, spent.jobs, requester.command)
-    return PaidWork(runner, ledger, budget, requester.clock, settings, requester.tell)
+    return PaidWork(
+        runner, ledger, budget, requester.clock, settings, requester.tell, begun=requester.begun
+    )
 
 
 def _transpiled(
-    circuit: RingCircuit, snapshot: DeviceSnapshot, folder: Path | None, cache: Cache
+    circuit: RingCircuit, snapshot: DeviceSnapshot, kept: Path | None, cache: Cache
 ) -> TranspiledCircuit:
     """The circuit the run began with, or the cache's."""
     from qhw.backends.transpilation import TranspileOptions, refuse_uncalibrated
@@ -185,4 +199,4 @@ def _transpiled(
         refuse_uncalibrated(snapshot, made)
         return made
 
-    return make() if folder is None else pinned(folder / "circuit.qpy", make, snapshot)
+    return make() if kept is None else pinned(kept, make, snapshot)

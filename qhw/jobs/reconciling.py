@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from qhw.jobs.ledger import Entry, Ledger, owner_alive, this_owner
+from qhw.errors import LedgerError
+from qhw.jobs.ledger import Entry, Intent, Ledger, owner_alive, this_owner
+from qhw.jobs.request import Unit, digest_tag
 from qhw.jobs.runner import JobReport, JobRunner, JobState
 
 BEST_FIRST: tuple[JobState, ...] = ("done", "running", "queued", "failed", "cancelled")
@@ -24,23 +26,70 @@ def in_other_hands(entry: Entry, now: float) -> bool:
 
 def find_lost(runner: JobRunner, ledger: Ledger, entry: Entry) -> str | None:
     """The job that an intent became, if there is one; others of the same unit are dropped."""
-    jobs = _unknown_jobs(runner, ledger, entry)
+    jobs = unknown_jobs(runner, ledger, entry.unit)
     if not jobs:
         return None
-    best = min(jobs, key=lambda job: BEST_FIRST.index(job.state))
+    best = _best(jobs)
     _drop(runner, ledger, entry, [job for job in jobs if job.job_id != best.job_id])
     return best.job_id
 
 
+def adopt(
+    runner: JobRunner, ledger: Ledger, unit: Unit, intent: Intent, journal: bytes | None
+) -> Entry | None:
+    """Book a unit's job that the platform has and the ledger does not know.
+
+    Others of the same unit are dropped.
+
+    Args:
+        runner: The device.
+        ledger: Where it is written down.
+        unit: What was worked out.
+        intent: What would be sent if there were no such job.
+        journal: Kept with it, as for a submission.
+
+    Returns:
+        The attempt: submitted, or failed if its job ended without a result; None if there is none.
+
+    Raises:
+        LedgerError: If the platform has jobs of the unit, and all of them answer other questions.
+    """
+    jobs = unknown_jobs(runner, ledger, unit)
+    if not jobs:
+        return None
+    answers = [job for job in jobs if asks(job, intent.digest)]
+    if not answers:
+        raise LedgerError(
+            f"The platform has job {jobs[0].job_id} of {unit.key}, which asks for something else "
+            f"than {intent.digest[:12]}: the run does not replay as it was.",
+            "Nothing was sent. Go on where its ledger is (XDG_DATA_HOME moves it), or begin a new "
+            "run: what the old one measured is lost to it.",
+        )
+    best = _best(answers)
+    entry = ledger.submitted(ledger.intend(unit, intent, journal).id, best.job_id)
+    _drop(runner, ledger, entry, [job for job in jobs if job.job_id != best.job_id])
+    lost = best.final and best.state != "done"
+    return write_end(runner, ledger, entry, best) if lost else entry
+
+
+def asks(job: JobReport, digest: str) -> bool:
+    """Whether a job's tags say that it computes this."""
+    return digest_tag(digest) in job.tags
+
+
 def drop_second_jobs(runner: JobRunner, ledger: Ledger, entry: Entry) -> None:
     """Look for jobs that do a submitted unit's work a second time, and cancel them."""
-    _drop(runner, ledger, entry, _unknown_jobs(runner, ledger, entry))
+    _drop(runner, ledger, entry, unknown_jobs(runner, ledger, entry.unit))
 
 
-def _unknown_jobs(runner: JobRunner, ledger: Ledger, entry: Entry) -> list[JobReport]:
+def unknown_jobs(runner: JobRunner, ledger: Ledger, unit: Unit) -> list[JobReport]:
     """The platform's jobs with the unit's tag that the ledger does not know, oldest first."""
-    known = ledger.known_jobs(entry.unit)
-    return [job for job in runner.find(entry.unit.tag) if job.job_id not in known]
+    known = ledger.known_jobs(unit)
+    return [job for job in runner.find(unit.tag) if job.job_id not in known]
+
+
+def _best(jobs: list[JobReport]) -> JobReport:
+    return min(jobs, key=lambda job: BEST_FIRST.index(job.state))
 
 
 def _drop(runner: JobRunner, ledger: Ledger, entry: Entry, jobs: list[JobReport]) -> None:

@@ -4,7 +4,9 @@ The newest attempt at a unit of work decides. What stands in capitals is written
 is on the disk, before what follows it.
 
     state      known of it             what is done, in this order                       then it is
-    -          nothing, never sent     limits, free place, INTENT, submission, JOB ID    submitted
+    -          nothing, in a new run   limits, free place, INTENT, submission, JOB ID    submitted
+      in a run that had begun          looked up by tag: it is there: INTENT, JOB ID     submitted
+      no trace                         the same as in a new run                          submitted
     failed     ended, no result        the same, as the next attempt                     submitted
       refused for a passing reason     FAILURE, a wait, the same as the next attempt     submitted
       refused for good                 FAILURE, the error                                failed
@@ -40,7 +42,15 @@ from qhw.errors import (
 from qhw.jobs.clock import Clock
 from qhw.jobs.ledger import Entry, Intent, Ledger
 from qhw.jobs.patience import PatientRunner, wait_for
-from qhw.jobs.reconciling import drop_second_jobs, find_lost, in_other_hands, write_end
+from qhw.jobs.reconciling import (
+    adopt,
+    asks,
+    drop_second_jobs,
+    find_lost,
+    in_other_hands,
+    unknown_jobs,
+    write_end,
+)
 from qhw.jobs.request import JobRequest, Unit, digest_tag
 from qhw.jobs.runner import JobReport, PlanLimits, PubValues
 from qhw.known import LIVE_PREFIX
@@ -128,6 +138,8 @@ class PaidWork:
         clock: Tells the time and waits.
         settings: Waiting times.
         tell: Shown every change.
+        begun: Whether an earlier process may have sent something in the run's name: then the
+            platform is asked about what the ledger does not know, before it is sent.
     """
 
     def __init__(
@@ -138,10 +150,12 @@ class PaidWork:
         clock: Clock,
         settings: WorkSettings | None = None,
         tell: Callable[[Progress], None] = lambda _: None,
+        *,
+        begun: bool = False,
     ) -> None:
         self.runner, self.ledger, self.budget, self.clock = runner, ledger, budget, clock
         self.settings = settings or WorkSettings()
-        self.tell = tell
+        self.tell, self.begun = tell, begun
         self._limits: tuple[float, PlanLimits] | None = None
 
     def perform(self, unit: Unit, request: JobRequest, journal: bytes | None) -> Answer:
@@ -162,6 +176,8 @@ class PaidWork:
         entry = self.ledger.latest(unit)
         if entry is not None:
             _require_same(entry, request)
+        if entry is None and self.begun:
+            entry = self._adopt(order)
         if entry is None or entry.state in ("failed", "superseded"):
             entry = self._send(order, entry)
         if entry.state == "intent":
@@ -170,22 +186,45 @@ class PaidWork:
             entry = self._finish(entry)
         return self._recall(entry)
 
+    def free_for(self, unit: Unit, request: JobRequest) -> bool:
+        """Whether a unit is this question's, or nobody's yet, as far as ledger and platform know.
+
+        Raises:
+            HardwareError: If the platform had to be asked, and did not answer.
+        """
+        entry = self.ledger.latest(unit)
+        if entry is not None:
+            return entry.digest == request.digest
+        jobs = unknown_jobs(self.runner, self.ledger, unit) if self.begun else []
+        return not jobs or any(asks(job, request.digest) for job in jobs)
+
+    def _adopt(self, order: _Order) -> Entry | None:
+        """Take over the job of a unit that the ledger does not know, if the platform has one."""
+        self._say(order.unit, "", "looking it up")
+        intent = self._intent(order.request, None)
+        entry = adopt(self.runner, self.ledger, order.unit, intent, order.journal)
+        if entry is not None:
+            self._recount(order.unit)
+            self._say(order.unit, entry.job_id, "found on the platform")
+        return entry
+
+    def _intent(self, request: JobRequest, earlier: Entry | None) -> Intent:
+        return Intent(
+            digest=request.digest,
+            device=self.runner.device,
+            group_id=self.runner.group_id,
+            shapes=request.shapes,
+            shots=request.shots,
+            quoted_seconds=qpu_seconds(1, request.executions, 1),
+            earlier=earlier.id if earlier else None,
+        )
+
     def _send(self, order: _Order, earlier: Entry | None) -> Entry:
         """Submit within all limits; one that was refused for a passing reason is sent again."""
-        request = order.request
-        seconds = qpu_seconds(1, request.executions, 1)
-        self._require_allowed(order.unit, seconds)
+        self._require_allowed(order.unit, qpu_seconds(1, order.request.executions, 1))
         for refusal in range(self.settings.refusals + 1):
             self._await_slot(order.unit)
-            intent = Intent(
-                digest=request.digest,
-                device=self.runner.device,
-                group_id=self.runner.group_id,
-                shapes=request.shapes,
-                shots=request.shots,
-                quoted_seconds=seconds,
-                earlier=earlier.id if earlier else None,
-            )
+            intent = self._intent(order.request, earlier)
             earlier = self.ledger.intend(order.unit, intent, order.journal)
             try:
                 return self._submit(order, earlier)

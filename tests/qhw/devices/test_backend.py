@@ -28,7 +28,7 @@ def backend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DeviceB
         BACKEND,
         HardwareConfig(max_jobs=50),
         CIRCUIT,
-        Requester(run_id="run"),
+        Requester(run_id="run", folder=tmp_path / "run"),
         Cache(tmp_path / "cache"),
     )
     opened.prepare()
