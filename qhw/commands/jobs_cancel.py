@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from rich.console import Console
 
 from qhw.commands.jobs_list import find_pending, find_run
-from qhw.commands.jobs_pending import NO_TRACE, NOTHING, act_on_all, job_name, refuse_both
+from qhw.commands.jobs_pending import NO_JOB, NOTHING, act_on_all, job_name, refuse_both
 from qhw.commands.jobs_show import standing
 from qhw.errors import ConfigError
 from qhw.jobs.clock import Clock
-from qhw.jobs.ledger import Entry, Ledger, owner_alive
+from qhw.jobs.ledger import NO_TRACE, Entry, Ledger, owner_alive
 from qhw.jobs.patience import wait_for
 from qhw.jobs.reconciling import close_orphans, drop_second_jobs, write_end
 from qhw.jobs.runner import JobRunner
@@ -76,9 +76,9 @@ def _cancel(runner: JobRunner, ledger: Ledger, entry: Entry, clock: Clock) -> st
     if not entry.job_id:
         # An intent without a job ends once no job of it can appear any more.
         if clock.now() - entry.intended_at < WorkSettings().quarantine:
-            return f"{NO_TRACE}, but one may still appear: try again in a minute"
+            return f"{NO_JOB}, but one may still appear: try again in a minute"
         ledger.failed(entry.id, None, f"{BY_THE_USER}; {NO_TRACE}")
-        return f"{NO_TRACE}; given up"
+        return f"{NO_JOB}; given up"
     runner.cancel(entry.job_id)
     report = wait_for(runner, entry.job_id, clock, deadline=CANCEL_SECONDS)
     drop_second_jobs(runner, ledger, entry)

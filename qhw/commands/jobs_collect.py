@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from qhw.commands.jobs_list import find_pending
-from qhw.commands.jobs_pending import NO_TRACE, NOTHING, act_on_all, refuse_both
+from qhw.commands.jobs_list import find_pending, find_run
+from qhw.commands.jobs_pending import NO_JOB, NOTHING, act_on_all, refuse_both
 from qhw.commands.jobs_show import standing
-from qhw.jobs.clock import Clock
+from qhw.jobs.clock import Clock, SystemClock
 from qhw.jobs.ledger import Entry, Ledger
-from qhw.jobs.reconciling import drop_second_jobs, write_end
+from qhw.jobs.reconciling import LATEST_APPEARANCE, drop_second_jobs, look_back, write_end
 from qhw.jobs.runner import JobRunner
 
 
 def collect_jobs(job: str | None = None, run: str | None = None) -> None:
-    """Put the results of jobs that have ended into the ledger.
+    """Put the results of jobs that have ended into the ledger, and jobs that appeared too late.
 
     Args:
         job: Beginning of a job's id; None for all that are pending.
@@ -29,16 +29,25 @@ def collect_jobs(job: str | None = None, run: str | None = None) -> None:
     console = Console()
     with Ledger.of_user() as ledger:
         pending = find_pending(ledger, job, run)
+        given_up = [] if job is not None else _given_up(ledger, run)
         if not pending:
             console.print(NOTHING)
-            return
-        act_on_all(console, ledger, pending, _collect)
-    console.print("The command that sent them, with --resume, goes on from there.")
+        act_on_all(console, ledger, [*given_up, *pending], _collect)
+    if pending:
+        console.print("The command that sent them, with --resume, goes on from there.")
+
+
+def _given_up(ledger: Ledger, run: str | None) -> list[Entry]:
+    """Attempts whose job may have appeared since; of one run or all."""
+    chosen = None if run is None else find_run(ledger, run)
+    return ledger.given_up(chosen, SystemClock().now() - LATEST_APPEARANCE)
 
 
 def _collect(runner: JobRunner, ledger: Ledger, entry: Entry, clock: Clock) -> str:
+    if entry.given_up:
+        return look_back(runner, ledger, entry)
     if not entry.job_id:
-        return f"{NO_TRACE}; --resume sends it"
+        return f"{NO_JOB}; --resume sends it"
     report = runner.report(entry.job_id)
     if not report.final:
         return f"still {standing(report)}"

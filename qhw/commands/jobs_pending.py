@@ -15,13 +15,13 @@ from qhw.jobs.prompt import open_at_prompt
 from qhw.jobs.reconciling import find_lost, in_other_hands
 from qhw.jobs.runner import JobRunner
 
-NO_TRACE = "the platform has no job of it"
+NO_JOB = "the platform has no job of it"
 NOTHING = "Nothing is pending: the ledger knows how every job ended."
 CANNOT_ASK = (HardwareError, BackendUnavailableError)
 
 Failure = tuple[Entry, HardwareError | BackendUnavailableError]
 Action = Callable[[JobRunner, Ledger, Entry, Clock], str]
-"""Does what was asked for with one attempt; says in a few words what came of it."""
+"""Does what was asked for with one attempt; says in a line what came of it, if anything did."""
 
 
 def refuse_both(job: str | None, run: str | None) -> None:
@@ -77,8 +77,9 @@ def _act_on(
         except CANNOT_ASK as error:
             failures.append((entry, error))
         else:
-            line = f"{job_name(attempt)}: {outcome}"
-            console.print(line, highlight=False, markup=False)
+            if outcome:
+                line = f"{job_name(attempt)}: {outcome}"
+                console.print(line, highlight=False, markup=False)
     return failures
 
 
@@ -88,7 +89,7 @@ def _with_job(runner: JobRunner, ledger: Ledger, entry: Entry, clock: Clock) -> 
     Raises:
         RetryableError: If another process is sending it right now.
     """
-    if entry.state == "submitted":
+    if entry.state != "intent":
         return entry
     if in_other_hands(entry, clock.now()):
         raise RetryableError(

@@ -12,8 +12,10 @@ from rich.console import Console
 
 from qhw.devices.backend import DeviceBackend
 from qhw.devices.bill import report_spending
-from qhw.errors import InterruptedWorkError, QhwError
+from qhw.errors import HardwareError, InterruptedWorkError, QhwError
 from qhw.jobs.ledger import Ledger
+from qhw.jobs.prompt import at_prompt
+from qhw.jobs.reconciling import LATEST_APPEARANCE, look_back
 from qhw.jobs.work import KEPT, Progress
 from qhw.progress import Bar, long_work
 
@@ -75,10 +77,12 @@ def paid_session(console: Console, backend: DeviceBackend | None, folder: Path) 
     if backend is None:
         yield
         return
+    stopped = False
     try:
         with _signals_interrupt():
             yield
     except KeyboardInterrupt as error:
+        stopped = True
         raise InterruptedWorkError(
             "Stopped. Everything that was submitted is in the ledger.",
             f"`{backend.work.budget.command}` collects it and goes on.",
@@ -87,6 +91,8 @@ def paid_session(console: Console, backend: DeviceBackend | None, folder: Path) 
         # Closed first: an open session is billed by the second, and reporting may fail.
         _close_device(console, backend)
         with Ledger(backend.work.ledger.path, backend.work.clock) as ledger:
+            if not stopped:
+                _look_back(console, backend, ledger)
             report_spending(console, folder, ledger, backend.run_id, backend.work.budget)
 
 
@@ -98,6 +104,23 @@ def _close_device(console: Console, backend: DeviceBackend) -> None:
         console.print(
             f"The device could not be closed: {error.message} `qhw jobs cancel --run "
             f"{backend.run_id}` closes what is left open.",
+            style="yellow",
+        )
+
+
+def _look_back(console: Console, backend: DeviceBackend, ledger: Ledger) -> None:
+    """Look for jobs of what was given up; whoever waits for the end does not wait for long."""
+    given_up = ledger.given_up(backend.run_id, backend.work.clock.now() - LATEST_APPEARANCE)
+    runner = at_prompt(backend.work.runner.runner, backend.work.clock)
+    try:
+        for entry in given_up:
+            found = look_back(runner, ledger, entry)
+            if found:
+                console.print(f"{entry.unit.place}: {found}.", style="yellow", highlight=False)
+    except HardwareError as error:
+        console.print(
+            f"A submission that was given up could not be looked up: {error.message} `qhw jobs "
+            f"collect --run {backend.run_id}` looks once more.",
             style="yellow",
         )
 

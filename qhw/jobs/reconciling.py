@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from qhw.errors import LedgerError
-from qhw.jobs.ledger import Entry, Intent, Ledger, owner_alive, this_owner
+from qhw.jobs.ledger import Duplicate, Entry, Intent, Ledger, owner_alive, this_owner
 from qhw.jobs.request import Unit, digest_tag
 from qhw.jobs.runner import JobReport, JobRunner, JobState
 
+ENDED = "had ended"
+"""What was done with a second job that had ended already."""
+APPEARED = "appeared after it was given up"
 BEST_FIRST: tuple[JobState, ...] = ("done", "running", "queued", "failed", "cancelled")
 """Which of several jobs of one unit is worth most."""
 LONGEST_SUBMISSION = 3600.0
 """No submission lasts that many seconds."""
+LATEST_APPEARANCE = 7 * 86_400.0
+"""Seconds after which no job appears any more of a submission that left no trace."""
 
 
 def in_other_hands(entry: Entry, now: float) -> bool:
@@ -72,6 +77,60 @@ def adopt(
     return write_end(runner, ledger, entry, best) if lost else entry
 
 
+def look_back(runner: JobRunner, ledger: Ledger, entry: Entry) -> str:
+    """Look an attempt up once more that was given up, and book the job that has appeared since.
+
+    It is the unit's if nothing was sent after it; else it is a second one, and dropped.
+
+    Args:
+        runner: The device.
+        ledger: Where it is written down.
+        entry: See `qhw.jobs.ledger.Entry.given_up`.
+
+    Returns:
+        What was found and done, for people; empty for nothing.
+    """
+    newest = ledger.latest(entry.unit)
+    assert newest is not None, "the attempt itself is one"
+    if newest.state == "intent":
+        return ""  # whoever resolves it finds every job of the unit
+    if newest.state == "failed":
+        return _taken_over(runner, ledger, entry, newest)
+    jobs = unknown_jobs(runner, ledger, entry.unit)
+    _drop(runner, ledger, entry, jobs)
+    booked = {double.report.job_id: double for double in ledger.duplicates(entry.unit.run)}
+    return ", ".join(_late(booked[job.job_id]) for job in jobs)
+
+
+def _late(double: Duplicate) -> str:
+    """What became of a job that appeared too late."""
+    used = double.report.usage_seconds
+    billed = "" if used is None else f", {used:.1f} QPU s"
+    done = "had ended" if double.action == ENDED else f"was {double.action}"
+    return f"job {double.report.job_id} {APPEARED}; it {done}{billed}; its work was sent twice"
+
+
+def _taken_over(runner: JobRunner, ledger: Ledger, entry: Entry, newest: Entry) -> str:
+    """Make the job that has appeared the newest attempt's, whose result is wanted still."""
+    intent = Intent(
+        digest=entry.digest,
+        device=entry.device,
+        group_id=entry.group_id,
+        shapes=entry.shapes,
+        shots=entry.shots,
+        quoted_seconds=entry.quoted_seconds,
+        earlier=newest.id,
+    )
+    adopted = adopt(runner, ledger, entry.unit, intent, None)
+    if adopted is None:
+        return ""
+    report = runner.report(adopted.job_id)
+    kept = ""
+    if adopted.state == "submitted" and report.final:
+        kept = "; kept" if write_end(runner, ledger, adopted, report).state == "done" else ""
+    return f"job {adopted.job_id} {APPEARED}; {report.state}{kept}"
+
+
 def asks(job: JobReport, digest: str) -> bool:
     """Whether a job's tags say that it computes this."""
     return digest_tag(digest) in job.tags
@@ -95,7 +154,7 @@ def _best(jobs: list[JobReport]) -> JobReport:
 def _drop(runner: JobRunner, ledger: Ledger, entry: Entry, jobs: list[JobReport]) -> None:
     """Cancel jobs, and write down what they cost."""
     for job in jobs:
-        action = "had ended"
+        action = ENDED
         if not job.final:
             runner.cancel(job.job_id)
             action = "cancelled"

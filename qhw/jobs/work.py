@@ -8,6 +8,7 @@ is on the disk, before what follows it.
       in a run that had begun          looked up by tag: it is there: INTENT, JOB ID     submitted
       no trace                         the same as in a new run                          submitted
     failed     ended, no result        the same, as the next attempt                     submitted
+      given up without a trace         looked up by tag: it is there: INTENT, JOB ID     submitted
       refused for a passing reason     FAILURE, a wait, the same as the next attempt     submitted
       refused for good                 FAILURE, the error                                failed
       no clear answer                  -                                                 intent
@@ -40,7 +41,7 @@ from qhw.errors import (
     RetryableError,
 )
 from qhw.jobs.clock import Clock
-from qhw.jobs.ledger import Entry, Intent, Ledger
+from qhw.jobs.ledger import NO_TRACE, Entry, Intent, Ledger
 from qhw.jobs.patience import PatientRunner, wait_for
 from qhw.jobs.reconciling import (
     adopt,
@@ -176,8 +177,8 @@ class PaidWork:
         entry = self.ledger.latest(unit)
         if entry is not None:
             _require_same(entry, request)
-        if entry is None and self.begun:
-            entry = self._adopt(order)
+        if self._may_be_there(entry):
+            entry = self._adopt(order, entry)
         if entry is None or entry.state in ("failed", "superseded"):
             entry = self._send(order, entry)
         if entry.state == "intent":
@@ -198,14 +199,22 @@ class PaidWork:
         jobs = unknown_jobs(self.runner, self.ledger, unit) if self.begun else []
         return not jobs or any(asks(job, request.digest) for job in jobs)
 
-    def _adopt(self, order: _Order) -> Entry | None:
-        """Take over the job of a unit that the ledger does not know, if the platform has one."""
+    def _may_be_there(self, newest: Entry | None) -> bool:
+        """Whether the platform may have a job of a unit that the ledger knows none of."""
+        if newest is None:
+            return self.begun
+        attempts = self.ledger.attempts(newest.unit) if newest.state == "failed" else []
+        return any(attempt.given_up for attempt in attempts)
+
+    def _adopt(self, order: _Order, newest: Entry | None) -> Entry | None:
+        """Take over a unit's job that the ledger does not know; without one it stays as it is."""
         self._say(order.unit, "", "looking it up")
-        intent = self._intent(order.request, None)
+        intent = self._intent(order.request, newest)
         entry = adopt(self.runner, self.ledger, order.unit, intent, order.journal)
-        if entry is not None:
-            self._recount(order.unit)
-            self._say(order.unit, entry.job_id, "found on the platform")
+        if entry is None:
+            return newest
+        self._recount(order.unit)
+        self._say(order.unit, entry.job_id, "found on the platform")
         return entry
 
     def _intent(self, request: JobRequest, earlier: Entry | None) -> Intent:
@@ -267,7 +276,7 @@ class PaidWork:
             if unanswered == self.settings.attempts:
                 break
             # Its price no longer counts, so that it cannot stand in the way of its successor.
-            entry = self.ledger.failed(entry.id, None, "no trace of it on the platform")
+            entry = self.ledger.failed(entry.id, None, NO_TRACE)
             entry = self._send(order, entry)
             if entry.state != "intent":
                 return entry

@@ -99,6 +99,7 @@ class Job:
     run_polls: int
     stuck: bool
     snapshot: DeviceSnapshot = field(repr=False)
+    listed: bool = True
     state: str = "Queued"
     reason: str = ""
     code: int | None = None
@@ -165,6 +166,7 @@ class Cloud:
         tokens: API keys that are accepted; remove one to refuse it from now on.
         queue_polls: Polls that a new job stays queued; `run_polls` the same while it runs.
         stuck: New jobs stay queued for ever.
+        unlisted: So many jobs to come are left out of the listing by tag, until `list_all`.
         fail_with: (code, message) that new jobs fail with; None for success.
         max_pending: Jobs that may wait at once; None for the plan's own rule (3 on open).
         access_seconds: Life of an access token.
@@ -183,6 +185,7 @@ class Cloud:
         self.queue_polls = 0
         self.run_polls = 0
         self.stuck = False
+        self.unlisted = 0
         self.fail_with: tuple[int, str] | None = None
         self.max_pending: int | None = 3 if plan == "open" else None
         self.access_seconds = 3600
@@ -257,6 +260,11 @@ class Cloud:
         with self.lock:
             del self.devices[device]
 
+    def list_all(self) -> None:
+        """Jobs that were left out of the listing appear in it."""
+        for job in self.jobs.values():
+            job.listed = True
+
     def summary(self) -> dict[str, Any]:
         """Everything a test in another process may ask, as JSON."""
         self.settle()
@@ -293,7 +301,9 @@ class Cloud:
             run_polls=self.run_polls,
             stuck=stuck,
             snapshot=device.snapshot,
+            listed=self.unlisted <= 0,
         )
+        self.unlisted -= 1
         self.jobs[job.id] = job
         return {"id": job.id, "backend": job.backend}
 
@@ -343,8 +353,9 @@ class Cloud:
         job.reason, job.code = "Cancelled by the user", None
 
     def tagged(self, tags: list[str], newest_first: bool) -> list[Job]:
-        """Jobs that carry all of these tags."""
-        found = [job for job in self.jobs.values() if set(tags) <= set(job.tags)]
+        """Jobs that carry all of these tags, as far as they are listed."""
+        listed = [job for job in self.jobs.values() if job.listed]
+        found = [job for job in listed if set(tags) <= set(job.tags)]
         return found[::-1] if newest_first else found
 
     def open_session(self, body: dict[str, Any]) -> dict[str, Any]:

@@ -2,9 +2,18 @@
 
 from qhw.jobs.ledger.ledger import Ledger
 from qhw.jobs.ledger.owner import owner_alive, this_owner
-from qhw.jobs.ledger.records import Duplicate, Entry, EntryState, Group, Intent, Totals
+from qhw.jobs.ledger.records import (
+    NO_TRACE,
+    Duplicate,
+    Entry,
+    EntryState,
+    Group,
+    Intent,
+    Totals,
+)
 
 __all__ = [
+    "NO_TRACE",
     "Duplicate",
     "Entry",
     "EntryState",

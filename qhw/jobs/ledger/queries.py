@@ -86,6 +86,16 @@ class LedgerQueries:
         )
         return [entry_of(row) for row in rows]
 
+    def given_up(self, run: str | None = None, since: float = 0.0) -> list[Entry]:
+        """Attempts that were given up without a trace, oldest first, of one run or all.
+
+        Args:
+            run: The run's id; None for all runs.
+            since: Seconds since 1970; what was given up earlier is left out.
+        """
+        ended = self.entries(run, ("failed", "superseded"))
+        return [entry for entry in ended if entry.given_up and (entry.finished_at or 0.0) >= since]
+
     def pending(self, device: str) -> list[Entry]:
         """Jobs of all runs and processes that were submitted to a device and have not ended."""
         rows = self._file.rows(

@@ -15,6 +15,8 @@ from qhw.jobs.request import Shapes, Unit
 from qhw.jobs.runner import JobReport, Mode, PubValues
 
 EntryState = Literal["intent", "submitted", "done", "failed", "superseded"]
+NO_TRACE = "no trace of it on the platform"
+"""Why an attempt was given up that got no clear answer: the reason that is written down."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,12 @@ class Entry:
     def sent(self) -> bool:
         """Whether the platform has a job of it, or may have."""
         return bool(self.job_id) or self.state == "intent"
+
+    @property
+    def given_up(self) -> bool:
+        """Whether it ended for want of a trace: its job may have appeared since."""
+        ended = self.state in ("failed", "superseded") and not self.job_id
+        return ended and NO_TRACE in self.platform.get("reason", "")
 
     @property
     def qpu_seconds(self) -> float:
