@@ -44,7 +44,8 @@ class Standing:
         part: Evaluations at that position so far.
         journal: What resumes there; None where nobody said where the run stands: then every
             evaluation is a step of its own.
-        calibration: Digest of the one that the last job ran under; empty before the first.
+        calibration: Digest of the one that the last job ran under; before the first, of the one
+            under which the device was opened.
         suspect: Whether an evaluation came back under another calibration than the job before, so
             that what the mitigation rests on is in doubt.
     """
@@ -119,6 +120,8 @@ class DeviceBackend:
         """Measure what the mitigation needs, unless it is known already."""
         if self.mitigation.correction is None:
             self.mitigation.prepare(self._calibrate)
+            # What rests on no job of this run rests on what was published when it was opened.
+            self._at.ran_under(self._at.calibration or self.drift.opened)
 
     def evaluate(self, angles: FloatArray, weights: FloatArray) -> Estimate:
         """See `policy.ExpectationBackend`."""
@@ -253,7 +256,7 @@ class DeviceBackend:
         """A job under another calibration makes what the mitigation rests on suspect."""
         before = self._at.calibration
         self.drift.begin(before or answer.calibration)
-        if before and answer.calibration not in ("", before):
+        if before and self.drift.moved(before, answer.calibration):
             self._at.suspect = True
         self._at.ran_under(answer.calibration)
 

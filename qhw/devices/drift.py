@@ -1,7 +1,8 @@
 """What to do when a run's jobs come to run under another calibration than before.
 
-Every job's record holds the calibration it ran under, as the platform published it. What moved is
-read from there and from nowhere else, so a resumed run comes to the same judgement, word for word.
+Every job's record holds the calibration it ran under, as the platform published it, and the one
+under which the device was opened lies beside them. What moved is read from there and from nowhere
+else, so a resumed run comes to the same judgement, word for word.
 """
 
 from __future__ import annotations
@@ -76,6 +77,7 @@ class DriftWatch:
         on_drift: `warn` says so and has an affine map probed; `refit` measures or reads anew what
             the mitigation rests on; `stop` ends the command.
         announce: Shown one line for every change, and one for what a probe found.
+        opened: Digest of the snapshot's calibration; empty where the platform tells none.
     """
 
     def __init__(
@@ -85,8 +87,10 @@ class DriftWatch:
         read: Callable[[str], str],
         on_drift: OnDrift = "warn",
         announce: Callable[[str], None] = lambda _: None,
+        opened: str = "",
     ) -> None:
         self._snapshot, self._transpiled, self._read = snapshot, transpiled, read
+        self.opened = opened
         self.on_drift, self.announce = on_drift, announce
         self.baseline = ""
         self.notes: list[DriftNote] = []
@@ -94,6 +98,17 @@ class DriftWatch:
     def begin(self, calibration: str) -> None:
         """The mitigation rests on this calibration, unless it is known to rest on another."""
         self.baseline = self.baseline or calibration
+
+    def moved(self, before: str, after: str) -> bool:
+        """Whether two calibrations are different ones.
+
+        The platform may word the one that is in force otherwise than a job's, so that of the
+        opened snapshot is compared by its numbers.
+        """
+        if after in ("", before):
+            return False
+        old, new = self._at(before), self._at(after)
+        return before != self.opened or old is None or old != new
 
     def judge(self, calibration: str) -> Judgement:
         """Compare with what the mitigation rests on, on the circuit's own qubits and pairs."""

@@ -110,7 +110,12 @@ def open_device(
     )
     shots = backend.shots or DEFAULT_SHOTS
     drift = DriftWatch(
-        snapshot, transpiled, work.ledger.calibration, hardware.on_drift, requester.announce
+        snapshot,
+        transpiled,
+        work.ledger.calibration,
+        hardware.on_drift,
+        requester.announce,
+        work.ledger.keep_calibration(work.runner.published()),
     )
     return DeviceBackend(circuit, transpiled, work, requester.run_id, shots, mitigation, drift)
 

@@ -96,6 +96,10 @@ class PatientRunner:
         """The device's structure and present calibration."""
         return self._ask("snapshot", lambda: self.runner.snapshot(refresh=refresh))
 
+    def published(self) -> str:
+        """The snapshot's calibration, as the platform's JSON."""
+        return self._ask("published", self.runner.published)
+
     def limits(self) -> PlanLimits:
         """What the account may do now."""
         return self._ask("limits", self.runner.limits)

@@ -116,6 +116,9 @@ class JobRunner(Protocol):
     def snapshot(self, *, refresh: bool = False) -> DeviceSnapshot:
         """The device's structure and present calibration; `refresh` asks the platform anew."""
 
+    def published(self) -> str:
+        """The calibration that `snapshot` shows, as the platform's JSON; see `calibration`."""
+
     def limits(self) -> PlanLimits:
         """What the account may do now."""
 

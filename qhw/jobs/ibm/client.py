@@ -20,6 +20,7 @@ from qhw.jobs.runner import JobReport, JobState, PubValues
 
 if TYPE_CHECKING:
     from qiskit_ibm_runtime import QiskitRuntimeService
+    from qiskit_ibm_runtime.models import BackendProperties
     from qiskit_ibm_runtime.options_models.estimator import EstimatorOptions
 
 PAGE = 20
@@ -97,6 +98,11 @@ def calibration_of(service: QiskitRuntimeService, job_id: str) -> str:
     job, properties = service.job(job_id), None
     with _tolerated(404):
         properties = job.properties()
+    return calibration_text(properties)
+
+
+def calibration_text(properties: BackendProperties | None) -> str:
+    """A calibration as JSON; empty if the platform has none."""
     if properties is None:
         return ""
     return json.dumps(properties.to_dict(), default=lambda date: date.isoformat())

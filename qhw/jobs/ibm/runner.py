@@ -16,6 +16,7 @@ from qhw.jobs.ibm.account import find_device, not_found, open_service, plan_of
 from qhw.jobs.ibm.client import (
     UNREADABLE,
     calibration_of,
+    calibration_text,
     cancel_job,
     estimator_options,
     estimator_pub,
@@ -103,6 +104,11 @@ class IbmRunner:
             if refresh:
                 self._backend.refresh()
             return DeviceSnapshot.from_backend(self._backend)
+
+    def published(self) -> str:
+        """See `JobRunner`."""
+        with self._asking(f"reading the calibration of {self.device}"):
+            return calibration_text(self._backend.properties())
 
     def limits(self) -> PlanLimits:
         """See `JobRunner`."""

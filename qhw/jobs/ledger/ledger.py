@@ -187,6 +187,15 @@ class Ledger(LedgerQueries):
                 self._check_own(entry, report)
             return self._end(entry, "failed", report, reason)
 
+    def keep_calibration(self, content: str) -> str:
+        """Keep a calibration that no job ran under yet; returns its digest, empty for none.
+
+        Args:
+            content: The platform's JSON, as for a job that ran under it.
+        """
+        with self._file.transaction():
+            return self._keep_calibration(content)
+
     def duplicate(self, entry_id: int, report: JobReport, action: str) -> None:
         """Write down a second job that was found for a unit; what it used counts as spent.
 

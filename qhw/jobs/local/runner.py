@@ -65,6 +65,10 @@ class LocalRunner:
         del refresh
         return self._device.snapshot
 
+    def published(self) -> str:
+        """Device, date and digest of the snapshot, as for a job that ran under it."""
+        return _calibration(self._device.snapshot)
+
     @cached_property
     def _device(self) -> SimulatedDevice:
         """Opened when it is first needed: looking jobs up needs no snapshot."""

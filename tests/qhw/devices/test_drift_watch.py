@@ -236,6 +236,66 @@ def test_a_resumed_run_says_and_does_the_same(
     assert len(small_cloud.jobs) == 4
 
 
+@pytest.mark.parametrize("on_drift", ["warn", "refit"])
+def test_a_recalibration_while_the_first_job_waits_is_noticed(
+    on_drift: str, small_cloud: Cloud, open_backend: Open, said: list[str]
+) -> None:
+    backend = open_backend("readout", on_drift=on_drift)
+    backend.prepare()
+    before = backend.mitigation.correction
+    recalibrate(small_cloud, MUCH)
+    ask(backend, 0)
+    assert not said
+    ask(backend, 1)
+    (line,) = said
+    assert "2026-11-20" in line and "verdict refit" in line
+    after = backend.mitigation.correction
+    assert isinstance(before, ReadoutInversion) and isinstance(after, ReadoutInversion)
+    factor = MUCH if on_drift == "refit" else 1.0
+    np.testing.assert_allclose(after.p01, factor * before.p01)
+
+
+@pytest.mark.parametrize("mitigation", ["affine", "none", "zne"])
+def test_drift_starts_from_the_opened_snapshot_whatever_the_mitigation(
+    mitigation: str, small_cloud: Cloud, open_backend: Open, said: list[str]
+) -> None:
+    open_backend(mitigation).prepare()  # fits the map that is kept
+    backend = open_backend(mitigation)
+    backend.prepare()
+    recalibrate(small_cloud, MUCH)
+    ask(backend, 0)
+    ask(backend, 1)
+    assert "verdict refit" in said[0]
+
+
+@pytest.mark.parametrize("mitigation", ["readout", "affine", "none"])
+def test_without_a_recalibration_nothing_is_said(
+    mitigation: str, small_cloud: Cloud, open_backend: Open, said: list[str]
+) -> None:
+    backend = open_backend(mitigation)
+    for step in range(3):
+        ask(backend, step)
+    assert not said
+    assert not backend.drift.notes
+
+
+def test_a_run_resumed_before_its_first_result_judges_from_where_it_was_opened(
+    small_cloud: Cloud, open_backend: Open, said: list[str]
+) -> None:
+    backend = open_backend("readout", on_drift="refit")
+    backend.prepare()
+    journal = json.loads(json.dumps(backend.random_state()))
+    recalibrate(small_cloud, MUCH)
+    again = open_backend("readout", on_drift="refit")
+    again.restore_random_state(journal)
+    ask(again, 0)
+    ask(again, 1)
+    assert "verdict refit" in said[0]
+    (before, after) = backend.mitigation.correction, again.mitigation.correction
+    assert isinstance(before, ReadoutInversion) and isinstance(after, ReadoutInversion)
+    np.testing.assert_allclose(after.p01, MUCH * before.p01)
+
+
 def test_nothing_to_fit_cannot_be_refitted() -> None:
     for mitigation in ("none", "native"):
         with pytest.raises(ConfigError, match="has nothing to fit"):

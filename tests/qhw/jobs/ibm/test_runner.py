@@ -198,6 +198,17 @@ def test_the_calibration_of_a_job_is_the_one_it_ran_under(small_cloud: Cloud) ->
     assert kept["backend_name"] == "ibm_nairobi"
 
 
+def test_what_is_published_is_worded_as_for_a_job_that_ran_under_it(small_cloud: Cloud) -> None:
+    runner = IbmRunner.open("ibm_nairobi")
+    job_id = runner.submit(small_request())
+    runner.report(job_id)
+    assert runner.published() == runner.calibration(job_id)
+    small_cloud.recalibrate("ibm_nairobi", 2.0, "2026-01-01T00:00:00Z")
+    assert runner.published() == runner.calibration(job_id), "as the snapshot is"
+    runner.snapshot(refresh=True)
+    assert json.loads(runner.published())["last_update_date"].startswith("2026-01-01")
+
+
 def test_the_calibration_of_a_retired_device_is_gone(open_cloud: Cloud) -> None:
     runner = IbmRunner.open("ibm_nairobi")
     job_id = runner.submit(small_request())
