@@ -14,8 +14,8 @@ from qhw.console import listing, platform_moment
 from qhw.files import Cache
 from qhw.jobs.ibm.account import LiveDevice
 from qhw.jobs.ledger import Ledger
-from qhw.jobs.patience import PatientRunner, answer_within
-from qhw.jobs.prompt import OPENING_SECONDS, at_prompt
+from qhw.jobs.patience import PatientRunner
+from qhw.jobs.prompt import ask_at_prompt, at_prompt
 from qhw.known import LIVE_PREFIX
 
 if TYPE_CHECKING:
@@ -42,9 +42,8 @@ def print_account(console: Console, circuit: RingCircuit) -> None:
     from qhw.jobs.ibm.account import list_devices, open_service
 
     with console.status("opening the IBM account"):
-        service = answer_within(OPENING_SECONDS, "opening the IBM account", open_service)
-        listed = partial(list_devices, service)
-        devices = answer_within(OPENING_SECONDS, "listing the devices", listed)
+        service = ask_at_prompt("opening the IBM account", open_service)
+        devices = ask_at_prompt("listing the devices", partial(list_devices, service))
     if not devices:
         console.print("The account sees no device.")
         return
@@ -84,7 +83,7 @@ def _runner(service: QiskitRuntimeService, name: str) -> PatientRunner:
     def opened() -> IbmRunner:
         return IbmRunner(service, find_device(service, name), "job", lambda _: None)
 
-    return at_prompt(answer_within(OPENING_SECONDS, f"opening {name}", opened))
+    return at_prompt(ask_at_prompt(f"opening {name}", opened))
 
 
 def _print_spending(console: Console, runner: PatientRunner) -> None:

@@ -17,6 +17,7 @@ from qhw.errors import ConfigError
 from qhw.files import Cache, UserData
 from qhw.jobs.clock import Clock, SystemClock
 from qhw.jobs.patience import Patience
+from qhw.jobs.prompt import opening_questions
 from qhw.jobs.reconciling import close_orphans
 from qhw.jobs.work import Progress, WorkSettings
 from qhw.known import DeviceName, refuse_unknown
@@ -148,7 +149,7 @@ def choose_mitigation(
 
 
 def open_runner(
-    backend: BackendConfig, hardware: HardwareConfig, ledger: Ledger, run_id: str
+    backend: BackendConfig, hardware: HardwareConfig, ledger: Ledger, requester: Requester
 ) -> JobRunner:
     """The device itself: IBM's, or the local one."""
     if DeviceName(backend.name).stand_in:
@@ -164,9 +165,11 @@ def open_runner(
     from qhw.jobs.ibm.runner import IbmRunner
 
     def write_down(group_id: str) -> None:
-        ledger.group_opened(group_id, hardware.mode, backend.name, run_id)
+        ledger.group_opened(group_id, hardware.mode, backend.name, requester.run_id)
 
-    return IbmRunner.open(backend.name, hardware.mode, write_down)
+    return opening_questions(requester.patience, requester.clock).ask(
+        f"opening {backend.name}", lambda: IbmRunner.open(backend.name, hardware.mode, write_down)
+    )
 
 
 def _paid_work(backend: BackendConfig, hardware: HardwareConfig, requester: Requester) -> PaidWork:
@@ -179,7 +182,7 @@ def _paid_work(backend: BackendConfig, hardware: HardwareConfig, requester: Requ
     settings = replace(requester.settings, job_wait=hardware.job_wait)
     ledger = Ledger.of_user(requester.clock)
     runner = PatientRunner(
-        open_runner(backend, hardware, ledger, requester.run_id),
+        open_runner(backend, hardware, ledger, requester),
         requester.patience,
         requester.clock,
         random.Random(),  # noqa: S311 - spreads waits, protects nothing

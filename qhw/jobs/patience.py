@@ -57,6 +57,65 @@ class Patience:
             raise ValueError(f"every time and number must be above zero: {self}")
 
 
+class Questions:
+    """Asks within the bounds of a patience; what is asked twice must do no harm.
+
+    Args:
+        patience: Deadlines and waits. Deadlines run in real time.
+        clock: Waits between calls.
+        jitter: Spreads the waits.
+    """
+
+    def __init__(self, patience: Patience, clock: Clock, jitter: random.Random) -> None:
+        self.patience, self.clock = patience, clock
+        self._jitter = jitter
+
+    def ask(self, name: str, work: Callable[[], T], job_id: str = "") -> T:
+        """Ask until there is an answer.
+
+        Args:
+            name: What is asked, in the error's words.
+            work: The call.
+            job_id: The job it is about; empty for none.
+
+        Raises:
+            DeadlineError: If no answer came in time; the last call's thread is left behind.
+            RetryableError: What the last call raised. Other errors pass at once.
+        """
+        call = f"{name} of job {job_id}" if job_id else name
+        retrying = Retrying(
+            retry=retry_if_exception_type((RetryableError, DeadlineError)),
+            stop=self._stop_from(self.clock.now()),
+            wait=self._wait,
+            sleep=self.clock.sleep,
+            reraise=True,
+        )
+        try:
+            return retrying(lambda: _answer(_started(call, work), call, self.patience.call_seconds))
+        except (RetryableError, DeadlineError) as error:
+            if job_id in error.message:
+                raise
+            raise type(error)(f"Job {job_id}: {error.message}", error.hint) from error
+
+    def _stop_from(self, began: float) -> Callable[[RetryCallState], bool]:
+        """Bound attempts and time on our own clock; tenacity's bound on time reads the system's."""
+        enough = stop_after_attempt(self.patience.attempts)
+        last_start = began + self.patience.total_seconds
+
+        def stop(state: RetryCallState) -> bool:
+            return enough(state) or self.clock.now() + state.upcoming_sleep > last_start
+
+        return stop
+
+    def _wait(self, state: RetryCallState) -> float:
+        """Seconds until the next call."""
+        patience = self.patience
+        doubling = wait_exponential(multiplier=patience.first_wait, max=patience.longest_wait)
+        refused = state.outcome and isinstance(state.outcome.exception(), RateLimitedError)
+        seconds = patience.longest_wait if refused else doubling(state)
+        return seconds * self._jitter.uniform(0.5, 1.0)
+
+
 class PatientRunner:
     """A `JobRunner` whose every call ends.
 
@@ -74,7 +133,7 @@ class PatientRunner:
         self, runner: JobRunner, patience: Patience, clock: Clock, jitter: random.Random
     ) -> None:
         self.runner, self.patience, self.clock = runner, patience, clock
-        self._jitter = jitter
+        self._ask = Questions(patience, clock, jitter).ask
         self._posts: list[tuple[JobRequest, Future[str]]] = []
 
     @property
@@ -169,55 +228,6 @@ class PatientRunner:
     def _forget(self, post: Future[str]) -> None:
         """Take a submission off the list by its identity: requests hold arrays."""
         self._posts = [(request, other) for request, other in self._posts if other is not post]
-
-    def _ask(self, name: str, work: Callable[[], T], job_id: str = "") -> T:
-        """Ask until there is an answer, within the patience's bounds."""
-        call = f"{name} of job {job_id}" if job_id else name
-        retrying = Retrying(
-            retry=retry_if_exception_type((RetryableError, DeadlineError)),
-            stop=self._stop_from(self.clock.now()),
-            wait=self._wait,
-            sleep=self.clock.sleep,
-            reraise=True,
-        )
-        try:
-            return retrying(lambda: _answer(_started(call, work), call, self.patience.call_seconds))
-        except (RetryableError, DeadlineError) as error:
-            if job_id in error.message:
-                raise
-            raise type(error)(f"Job {job_id}: {error.message}", error.hint) from error
-
-    def _stop_from(self, began: float) -> Callable[[RetryCallState], bool]:
-        """Bound attempts and time on our own clock; tenacity's bound on time reads the system's."""
-        enough = stop_after_attempt(self.patience.attempts)
-        last_start = began + self.patience.total_seconds
-
-        def stop(state: RetryCallState) -> bool:
-            return enough(state) or self.clock.now() + state.upcoming_sleep > last_start
-
-        return stop
-
-    def _wait(self, state: RetryCallState) -> float:
-        """Seconds until the next call."""
-        patience = self.patience
-        doubling = wait_exponential(multiplier=patience.first_wait, max=patience.longest_wait)
-        refused = state.outcome and isinstance(state.outcome.exception(), RateLimitedError)
-        seconds = patience.longest_wait if refused else doubling(state)
-        return seconds * self._jitter.uniform(0.5, 1.0)
-
-
-def answer_within(seconds: float, name: str, work: Callable[[], T]) -> T:
-    """Call once, for what comes before there is a runner, such as opening the account.
-
-    Args:
-        seconds: Deadline.
-        name: What is asked, in the error's words.
-        work: The call.
-
-    Raises:
-        DeadlineError: If it does not return in time; its thread is left behind.
-    """
-    return _answer(_started(name, work), name, seconds)
 
 
 def wait_for(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from qhw.errors import LedgerError
 from qhw.jobs.ledger import Duplicate, Entry, Intent, Ledger, owner_alive, this_owner
+from qhw.jobs.prompt import ask_at_prompt
 from qhw.jobs.request import Unit, digest_tag
 from qhw.jobs.runner import JobReport, JobRunner, JobState
 
@@ -191,5 +194,5 @@ def close_orphans(ledger: Ledger, run_id: str) -> None:
 
     for group in ledger.open_groups(run_id):
         if not owner_alive(group.owner):
-            close_group(group.id)
+            ask_at_prompt(f"closing {group.id}", partial(close_group, group.id))
             ledger.group_closed(group.id)

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from qiskit_ibm_runtime import IBMBackend, QiskitRuntimeService
 
 
+NO_ANSWER = (AttributeError, TypeError, LookupError)
+"""What the client stumbles over where an answer of the account's services is empty."""
+
+
 @dataclass(frozen=True)
 class LiveDevice:
     """A device that the account sees.
@@ -48,6 +52,11 @@ def open_service() -> QiskitRuntimeService:
         service = QiskitRuntimeService()
     except vendor_faults() as error:
         raise account_fault(error) from None
+    except NO_ANSWER as error:
+        raise RetryableError(
+            f"opening the IBM account: an answer was empty or cut ({type(error).__name__})",
+            ASK_AGAIN,
+        ) from None
     for client in _clients(service):
         refuse_other_connections(client._session)
     return service

@@ -80,12 +80,14 @@ def translate(error: Exception, action: str) -> HardwareError:
     answer = answer_of(error)
     if answer is not None:
         return _from_answer(answer, action)
-    url = _url_without_answer(error)
-    if url is not None:
-        return RetryableError(
-            scrub(f"{action}: {_service(url)} gave no usable answer: {_text(error)}"), ASK_AGAIN
-        )
-    return _from_kind(error, action)
+    unanswered = _unanswered(error)
+    if unanswered is None:
+        return _from_kind(error, action)
+    # Not the client's own words, which blame the API token for whatever went wrong.
+    service = _service(str(getattr(unanswered.request, "url", None) or ""))
+    return RetryableError(
+        scrub(f"{action}: {service} gave no usable answer: {unanswered}"), ASK_AGAIN
+    )
 
 
 def submit_fault(error: Exception, post: WatchedPost, action: str) -> HardwareError:
@@ -104,7 +106,7 @@ def submit_fault(error: Exception, post: WatchedPost, action: str) -> HardwareEr
 
 def account_fault(error: Exception) -> HardwareError:
     """The toolkit's error for an account that cannot be opened."""
-    if answer_of(error) is None and _url_without_answer(error) is None:
+    if answer_of(error) is None and _unanswered(error) is None:
         return CredentialsError(
             scrub(f"The IBM account cannot be opened: {_text(error)}"), CREDENTIALS
         )
@@ -194,12 +196,10 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         link = link.__cause__ or link.__context__
 
 
-def _url_without_answer(error: BaseException) -> str | None:
-    """Where the request went that got no answer; None if the fault is none of the network's."""
-    for link in _chain(error):
-        if isinstance(link, requests.RequestException):
-            return str(getattr(link.request, "url", None) or "")
-    return None
+def _unanswered(error: BaseException) -> requests.RequestException | None:
+    """The request underneath that got no answer; None if the fault is none of the network's."""
+    links = (link for link in _chain(error) if isinstance(link, requests.RequestException))
+    return next(links, None)
 
 
 def _text(error: Exception) -> str:

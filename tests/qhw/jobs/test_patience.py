@@ -317,7 +317,7 @@ def test_a_job_that_waits_for_ever_is_told_at_the_deadline() -> None:
 
 
 LOADED_IN_A_THREAD = """
-from qhw.jobs.patience import answer_within
+from qhw.jobs.prompt import ask_at_prompt
 
 def load():
     import qiskit_ibm_runtime
@@ -327,7 +327,7 @@ def use():
     [Parameter("x") for _ in range(200)]
 
 for work in (load, use, use):
-    answer_within(60.0, "work", work)
+    ask_at_prompt("work", work)
 """
 
 

@@ -422,6 +422,24 @@ def test_a_service_of_ibm_is_down(
     error = raised(lambda: IbmRunner.open("ibm_nairobi"))
     assert type(error) is RetryableError
     assert service in error.message
+    assert "valid API token" not in error.message
+
+
+@pytest.mark.parametrize("body", ["empty", "truncated"])
+@pytest.mark.parametrize("path", ["/iam/identity/token", "/search/v3/resources/search"])
+def test_a_cut_answer_to_the_account_is_no_wrong_key(
+    path: str, body: str, small_cloud: Cloud
+) -> None:
+    small_cloud.inject(Fault("POST", path, body=body))
+    error = raised(lambda: IbmRunner.open("ibm_nairobi"))
+    assert type(error) is RetryableError
+    assert "token" not in error.message
+
+
+def test_an_empty_answer_of_the_catalogue_may_be_asked_for_again(small_cloud: Cloud) -> None:
+    small_cloud.inject(Fault("GET", "/catalog/[^/]+", body="empty"))
+    assert type(raised(lambda: IbmRunner.open("ibm_nairobi"))) is RetryableError
+    assert IbmRunner.open("ibm_nairobi").device == "ibm_nairobi"
 
 
 @pytest.mark.parametrize("how", [{"status": 503}, {"cut": True}, {"body": "empty"}], ids=str)
