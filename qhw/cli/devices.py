@@ -33,7 +33,12 @@ def devices() -> None:
     print_devices()
 
 
-@takes(CIRCUIT, replace(LIMITS, title=MEASURING), replace(PRICE, title=MEASURING))
+@takes(
+    CIRCUIT,
+    replace(LIMITS, title=MEASURING),
+    replace(PRICE, title=MEASURING),
+    gives_result=False,
+)
 def calibrate(
     *,
     device: Annotated[

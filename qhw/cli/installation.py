@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from qhw.cli.command import speaks
+
 cache_app = typer.Typer(help="Circuits and baselines kept on disk.", no_args_is_help=True)
 
 
@@ -63,6 +65,7 @@ def remeasure(
 
 
 @cache_app.command("ls")
+@speaks
 def cache_ls() -> None:
     """Show the cached circuits, their hits, and why the last miss happened."""
     from qhw.commands.cache import print_cache

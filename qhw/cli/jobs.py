@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from qhw.cli.command import speaks
+
 jobs_app = typer.Typer(
     help="The jobs that were sent to devices, and what became of them.", no_args_is_help=True
 )
@@ -19,6 +21,7 @@ RunOption = Annotated[
 
 
 @jobs_app.command("list")
+@speaks
 def list_jobs(
     run: RunOption = None,
     everything: Annotated[

@@ -101,7 +101,9 @@ def described(meaning: str, *facts: str) -> str:
     return f"{meaning} [dim]\\[{'; '.join(facts)}][/dim]"
 
 
-def takes(*panels: Panel, settable: bool = False) -> Callable[[Command], Callable[[], Command]]:
+def takes(
+    *panels: Panel, settable: bool = False, gives_result: bool = True
+) -> Callable[[Command], Callable[[], Command]]:
     """Let a command take settings: it gets those that were typed as `typed`.
 
     In the help they stand where `typed` stands among the command's own parameters. The result makes
@@ -110,11 +112,13 @@ def takes(*panels: Panel, settable: bool = False) -> Callable[[Command], Callabl
     Args:
         panels: Settings that have an option of their own.
         settable: Whether any setting may be given as `--set NAME=VALUE`.
+        gives_result: Whether it takes `--json` and `--quiet` too.
     """
 
     def decorate(command: Command) -> Callable[[], Command]:
         def with_options() -> Command:
-            return _with_options(command, panels, settable)
+            made = _with_options(command, panels, settable)
+            return speaks(made) if gives_result else made
 
         with_options.__name__, with_options.__doc__ = command.__name__, command.__doc__
         return with_options
@@ -134,7 +138,7 @@ class SettingsCommand(TyperCommand):
         """Parse what was typed behind the command's name."""
         assert self.callback is not None
         alone = typer.Typer(add_completion=False)
-        alone.command(self.name)(speaks(self.callback()))
+        alone.command(self.name)(self.callback())
         return get_command(alone).make_context(info_name, args, parent, **extra)
 
 

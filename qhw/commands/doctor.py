@@ -12,10 +12,11 @@ import os
 import stat
 import sys
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rich.console import Console
+from rich.table import Table
 
 from diffusion.embedded import EMBEDDED, require_whole
 from qhw.commands.doctor_packages import gpu, packages
@@ -23,6 +24,7 @@ from qhw.console import listing
 from qhw.errors import InstallationError, LedgerError
 from qhw.files import Cache, UserData
 from qhw.known import has_credentials
+from qhw.output import show
 
 PACKAGES = ("qhw", "policy", "diffusion", "calibration")
 CREDENTIAL_VARIABLES = ("QISKIT_IBM_TOKEN", "QISKIT_IBM_INSTANCE")
@@ -51,16 +53,20 @@ def print_checks(*, load: bool = False) -> None:
         InstallationError: If something is wrong; the table says what, and what to type.
     """
     checks = [*all_checks(), *([_check_loading()] if load else [])]
-    table = listing("check", "", "seen")
-    for check in checks:
-        table.add_row(check.name, "ok" if check.fine else "!", check.seen)
-    Console().print(table)
+    show([asdict(check) for check in checks], lambda console: console.print(_table(checks)))
     wrong = [check.name for check in checks if not check.fine]
     if wrong:
         raise InstallationError(
             f"{len(wrong)} of {len(checks)} checks found something wrong: {', '.join(wrong)}.",
             "The lines marked ! say what to type; then `qhw doctor` again.",
         )
+
+
+def _table(checks: Sequence[Check]) -> Table:
+    table = listing("check", "", "seen")
+    for check in checks:
+        table.add_row(check.name, "ok" if check.fine else "!", check.seen)
+    return table
 
 
 def all_checks() -> list[Check]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from itertools import groupby
+from typing import Any
 
 from rich.console import Console
 
 from qhw.console import moment
 from qhw.errors import UnknownNameError
 from qhw.jobs.ledger import Duplicate, Entry, EntryState, Group, Ledger, owner_alive
+from qhw.output import show
 
 PENDING: tuple[EntryState, ...] = ("intent", "submitted")
 RECENT = 20
@@ -30,17 +32,35 @@ def print_jobs(run: str | None, everything: bool) -> None:
     Raises:
         UnknownNameError: If there is no such run.
     """
-    console = Console()
     with Ledger.of_user() as ledger:
         chosen = None if run is None else find_run(ledger, run)
         entries, doubles = ledger.entries(chosen), ledger.duplicates(chosen)
         groups = ledger.open_groups(chosen)
     last = {entry.id for entry in entries[-RECENT:]}
     shown = [e for e in entries if everything or e.id in last or e.state in PENDING]
-    for line in _lines(shown, doubles) if shown else [NONE_YET]:
-        console.print(line, highlight=False, soft_wrap=bool(shown))
-    for line in _advice(shown, len(entries), groups):
-        console.print(line, highlight=False)
+
+    def print_it(console: Console) -> None:
+        for line in _lines(shown, doubles) if shown else [NONE_YET]:
+            console.print(line, highlight=False, soft_wrap=bool(shown))
+        for line in _advice(shown, len(entries), groups):
+            console.print(line, highlight=False)
+
+    show([_record(entry) for entry in shown], print_it)
+
+
+def _record(entry: Entry) -> dict[str, Any]:
+    """A job as plain JSON; dates in seconds since 1970."""
+    return {
+        "job": entry.job_id,
+        "run": entry.unit.run,
+        "unit": entry.unit.place,
+        "attempt": entry.attempt,
+        "device": entry.device,
+        "state": entry.state,
+        "intended_at": entry.intended_at,
+        "quoted_seconds": entry.quoted_seconds,
+        "billed_seconds": entry.usage_seconds,
+    }
 
 
 def cost(entry: Entry) -> str:

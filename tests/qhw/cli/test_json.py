@@ -17,6 +17,9 @@ COMMANDS = {
     "runs --runs {folder}": None,
     "plan train --backend fake_fez --updates 2": "qpu_seconds",
     "drift fake_fez fake_fez": "verdict",
+    "doctor": "fine",
+    "cache ls": "counts",
+    "jobs list": None,
 }
 
 
