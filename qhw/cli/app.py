@@ -11,6 +11,7 @@ import typer
 from qhw import __version__
 from qhw.cli import devices, installation, runs
 from qhw.cli.command import speaks
+from qhw.cli.echoing import EchoingGroup
 from qhw.cli.jobs import jobs_app
 from qhw.cli.options import SettingsCommand
 from qhw.cli.plan import plan_app
@@ -25,6 +26,7 @@ DEVICES = "Devices"
 INSTALLATION = "Installation"
 
 app = typer.Typer(
+    cls=EchoingGroup,
     help="Train a small quantum circuit to steer a diffusion model, under a device's noise.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -56,16 +56,18 @@ def require_own_backend(run: RunDirectory) -> None:
 
 
 def require_fitting_weights(config: RunConfig) -> None:
-    """Refuse to start from the weights of a run whose networks are of other shapes.
+    """Refuse to start from a run without weights, or whose networks are of other shapes.
 
     Raises:
         ConfigError: Naming the setting, and what it is in both.
+        CheckpointError: If it was never trained, or its weights are damaged.
         UnknownNameError: If there is no such run.
     """
     if config.start_from is None:
         return
-    source = open_run(Path(config.start_from)).config
-    theirs, asked = _shaping(source), _shaping(config)
+    source = open_run(Path(config.start_from))
+    source.latest_checkpoint()
+    theirs, asked = _shaping(source.config), _shaping(config)
     unlike = [name for name in theirs if name in asked and theirs[name] != asked[name]]
     if unlike:
         told = ", ".join(f"{name} = {asked[name]!r} instead of {theirs[name]!r}" for name in unlike)

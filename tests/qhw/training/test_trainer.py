@@ -11,6 +11,7 @@ from policy import RingActor
 from qhw.commands.train import new_run
 from qhw.config import parse_config
 from qhw.errors import CheckpointError, ConfigError, DivergedError
+from qhw.runs.checkpoint import Checkpoint
 from qhw.runs.directory import create_run
 from qhw.training.reopening import require_fitting_weights
 from qhw.training.trainer import Trainer
@@ -191,6 +192,7 @@ def test_weights_that_do_not_fit_are_refused_before_there_is_a_folder(
     changed: dict[str, Any], told: str, tmp_path: Path
 ) -> None:
     source = create_run(tmp_path, parse_config(SMALL), "source")
+    source.save_checkpoint(Checkpoint(1, {"weights": torch.zeros(1)}, {}))
     config = parse_config({**SMALL, **changed, "start_from": str(source.path)})
     with pytest.raises(ConfigError, match=re.escape(told)) as caught:
         new_run(tmp_path, config, "new")
@@ -203,5 +205,6 @@ def test_weights_that_fit_another_circuit_are_taken(
     circuit: dict[str, Any], tmp_path: Path
 ) -> None:
     source = create_run(tmp_path, parse_config(SMALL), "source")
+    source.save_checkpoint(Checkpoint(1, {"weights": torch.zeros(1)}, {}))
     config = parse_config({**SMALL, "actor": {"circuit": circuit}, "start_from": str(source.path)})
     require_fitting_weights(config)
