@@ -148,7 +148,8 @@ def _with_options(command: Command, panels: tuple[Panel, ...], settable: bool) -
 
     def called(**values: Any) -> None:
         chosen = {name: values.pop(parameter) for parameter, name in names.items()}
-        command(typed=_together(chosen, values.pop(ASSIGNMENTS, None) or []), **values)
+        assigned = values.pop(ASSIGNMENTS) or [] if settable else []
+        command(typed=_together(chosen, assigned), **values)
 
     own = signature(command, eval_str=True).parameters
     place = list(own).index("typed")

@@ -226,6 +226,19 @@ def test_any_setting_can_be_set(
     assert typed(f"evaluate --set {assignment}") == nested({name: value})
 
 
+def test_a_sweep_takes_many_values_and_passes_options_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    swept: dict[str, Any] = {}
+    monkeypatch.setattr("qhw.commands.sweep.sweep", lambda configs, *_: swept.update(configs))
+    done = invoke("sweep", "--updates", "4", "--set", "ppo.clip=0.1,0.2", "--seeds", "0:2")
+    assert done.exit_code == 0, done.output
+    assert [*swept] == [
+        f"sweep-clip{clip}-seed{seed}" for clip in ("0.1", "0.2") for seed in (0, 1)
+    ]
+    assert {config.ppo.updates for config in swept.values()} == {4}
+
+
 def test_settings_and_options_fill_one_table(typed: Callable[[str], dict[str, Any]]) -> None:
     line = "train --updates 4 --set ppo.actor_rate=1e-3 --set ppo.clip=0.2"
     assert typed(line) == {"ppo": {"updates": 4, "actor_rate": 1e-3, "clip": 0.2}}
