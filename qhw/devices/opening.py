@@ -167,9 +167,11 @@ def open_runner(
     def write_down(group_id: str) -> None:
         ledger.group_opened(group_id, hardware.mode, backend.name, requester.run_id)
 
-    return opening_questions(requester.patience, requester.clock).ask(
-        f"opening {backend.name}", lambda: IbmRunner.open(backend.name, hardware.mode, write_down)
-    )
+    def opened() -> IbmRunner:
+        return IbmRunner.open(backend.name, hardware.mode, write_down, requester.announce)
+
+    questions = opening_questions(requester.patience, requester.clock)
+    return questions.ask(f"opening {backend.name}", opened)
 
 
 def _paid_work(backend: BackendConfig, hardware: HardwareConfig, requester: Requester) -> PaidWork:

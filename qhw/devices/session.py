@@ -73,6 +73,7 @@ def paid_session(console: Console, backend: DeviceBackend | None, folder: Path) 
 
     Raises:
         InterruptedWorkError: In place of a keyboard interrupt.
+        QhwError: If the device could not be closed, and the work ended well otherwise.
     """
     if backend is None:
         yield
@@ -89,23 +90,29 @@ def paid_session(console: Console, backend: DeviceBackend | None, folder: Path) 
         ) from error
     finally:
         # Closed first: an open session is billed by the second, and reporting may fail.
-        _close_device(console, backend)
+        left_open = _close_device(console, backend)
         with Ledger(backend.work.ledger.path, backend.work.clock) as ledger:
             if not stopped:
                 _look_back(console, backend, ledger)
             report_spending(console, folder, ledger, backend.run_id, backend.work.budget)
+    if left_open is not None:
+        # What is left open may be billed by the second: that is no end to be content with.
+        raise left_open
 
 
-def _close_device(console: Console, backend: DeviceBackend) -> None:
-    """Close it; a failure is told, and hides neither the bill nor why the work ended."""
+def _close_device(console: Console, backend: DeviceBackend) -> QhwError | None:
+    """Close it; a failure is told and returned, and hides neither the bill nor why work ended."""
     try:
         backend.close()
     except QhwError as error:
-        console.print(
-            f"The device could not be closed: {error.message} `qhw jobs cancel --run "
-            f"{backend.run_id}` closes what is left open.",
-            style="yellow",
+        told = type(error)(
+            f"The device could not be closed: {error.message}",
+            f"`qhw jobs cancel --run {backend.run_id}` closes what is left open; what was measured "
+            "is kept.",
         )
+        console.print(f"{told.message} {told.hint}", style="yellow")
+        return told
+    return None
 
 
 def _look_back(console: Console, backend: DeviceBackend, ledger: Ledger) -> None:

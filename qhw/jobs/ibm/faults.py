@@ -92,8 +92,7 @@ def translate(error: Exception, action: str) -> HardwareError:
 
 def submit_fault(error: Exception, post: WatchedPost, action: str) -> HardwareError:
     """The toolkit's error for a submission that failed."""
-    refused = post.status is not None and 400 <= post.status < 500 and post.status != 408
-    if not post.sent or refused:
+    if not post.unclear:
         return translate(error, action)
     answered = "no answer" if post.status is None else f"HTTP status {post.status}"
     answer = answer_of(error)

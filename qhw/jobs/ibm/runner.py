@@ -27,7 +27,7 @@ from qhw.jobs.ibm.client import (
     values_from,
 )
 from qhw.jobs.ibm.faults import ASK_AGAIN, scrub, submit_fault, translated, vendor_faults
-from qhw.jobs.ibm.single_post import watched_post
+from qhw.jobs.ibm.single_post import SESSIONS_PATH, watched_post
 from qhw.jobs.request import JobRequest, Shapes
 from qhw.jobs.runner import JobReport, Mode, PlanLimits, PubValues
 
@@ -48,6 +48,7 @@ class IbmRunner:
         mode: How jobs are grouped.
         on_group: Told the id of a session or batch as soon as it is open, so that it can be
             written down and closed after a crash.
+        warn: Told what may cost money and cannot be settled here.
     """
 
     def __init__(
@@ -56,15 +57,20 @@ class IbmRunner:
         backend: IBMBackend,
         mode: Mode,
         on_group: Callable[[str], None],
+        warn: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._service, self._backend = service, backend
-        self._mode, self._on_group = mode, on_group
+        self._mode, self._on_group, self._warn = mode, on_group, warn
         self._group: Session | None = None
         self._plan = plan_of(service, backend._instance)
 
     @classmethod
     def open(
-        cls, device: str, mode: Mode = "job", on_group: Callable[[str], None] = lambda _: None
+        cls,
+        device: str,
+        mode: Mode = "job",
+        on_group: Callable[[str], None] = lambda _: None,
+        warn: Callable[[str], None] = lambda _: None,
     ) -> IbmRunner:
         """Open a device by name; nothing is sent that costs anything.
 
@@ -74,7 +80,7 @@ class IbmRunner:
             RetryableError: If the platform does not answer.
         """
         service = open_service()
-        runner = cls(service, find_device(service, device), mode, on_group)
+        runner = cls(service, find_device(service, device), mode, on_group, warn)
         if mode == "session" and runner._is_open:
             raise CredentialsError(
                 f"The plan {runner._plan!r} of this account does not allow sessions (the platform "
@@ -243,15 +249,29 @@ class IbmRunner:
 
     def _place(self) -> Any:
         """Where jobs go: the device itself, or its open batch or session."""
-        from qiskit_ibm_runtime import Batch, Session
-
         if self._mode == "job":
             return self._backend
         if self._group is None:
-            kind = Batch if self._mode == "batch" else Session
-            self._group = kind(backend=self._backend)
+            self._group = self._opened_group()
             self._on_group(self.group_id)
         return self._group
+
+    def _opened_group(self) -> Session:
+        """Open a batch or session; one that may be open without an id can only be told of."""
+        from qiskit_ibm_runtime import Batch, Session
+
+        kind = Batch if self._mode == "batch" else Session
+        with watched_post(SESSIONS_PATH) as post:
+            try:
+                return kind(backend=self._backend)
+            except vendor_faults():
+                if post.unclear:
+                    self._warn(
+                        f"A {self._mode} may be open on {self.device}, and billed while it is: its "
+                        "creation got no clear answer. https://quantum.cloud.ibm.com shows it, and "
+                        "closes it."
+                    )
+                raise
 
     def _expired(self, fault: HardwareError) -> HardwareError:
         """The fault of a refused submission, or that its group is closed; which is then dropped.

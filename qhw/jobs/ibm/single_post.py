@@ -30,29 +30,37 @@ BACKOFF_SECONDS = 0.1
 """Two quick retries of a GET; longer patience is the caller's, who can say that it waits."""
 READ_SECONDS = 120.0
 """The client itself waits for ever, so that a call given up on would never end."""
-JOBS_PATH = "/jobs"
+JOBS_PATH, SESSIONS_PATH = "/jobs", "/sessions"
 
 
 @dataclass
 class WatchedPost:
-    """What became of the POST of a job.
+    """What became of the POST of a job or a session.
 
     Attributes:
+        path: End of the address it goes to.
         sent: It left this machine: the platform may have accepted it.
         status: HTTP status of the answer; None where none came.
     """
 
+    path: str = JOBS_PATH
     sent: bool = False
     status: int | None = None
+
+    @property
+    def unclear(self) -> bool:
+        """Whether the platform may have accepted one that failed here."""
+        refused = self.status is not None and 400 <= self.status < 500 and self.status != 408
+        return self.sent and not refused
 
 
 _watched: ContextVar[WatchedPost | None] = ContextVar("watched", default=None)
 
 
 @contextmanager
-def watched_post() -> Iterator[WatchedPost]:
-    """Watch for the POST of a job in this thread."""
-    post = WatchedPost()
+def watched_post(path: str = JOBS_PATH) -> Iterator[WatchedPost]:
+    """Watch for the POST of a job, or of a session, in this thread."""
+    post = WatchedPost(path)
     token = _watched.set(post)
     try:
         yield post
@@ -114,8 +122,7 @@ class SinglePostAdapter(HTTPAdapter):
         """Send, and note what became of the POST of a job."""
         if isinstance(timeout, tuple) and timeout[1] is None:
             timeout = (timeout[0], READ_SECONDS)
-        path = (request.url or "").partition("?")[0]
-        post = _watched.get() if request.method == "POST" and path.endswith(JOBS_PATH) else None
+        post = _watched_by(request)
         if post is not None:
             post.sent = True
         try:
@@ -127,6 +134,13 @@ class SinglePostAdapter(HTTPAdapter):
         if post is not None:
             post.status = answer.status_code
         return answer
+
+
+def _watched_by(request: requests.PreparedRequest) -> WatchedPost | None:
+    """The watch that waits for this request, if there is one."""
+    post, path = _watched.get(), (request.url or "").partition("?")[0]
+    watched = post is not None and request.method == "POST" and path.endswith(post.path)
+    return post if watched else None
 
 
 def forbid_reposts() -> None:

@@ -28,7 +28,7 @@ from qhw.jobs.work import PaidWork
 from qhw.runs.directory import RunDirectory, create_run
 from qhw.runs.lock import sole_use
 from qhw.runs.settings import deployment_settings, settings_on_backend
-from tests.ibm_cloud.cloud import TOKEN, Cloud
+from tests.ibm_cloud.cloud import TOKEN, Cloud, Fault
 from tests.ibm_cloud.fixtures import paid_cloud, small_cloud
 
 __all__ = ["paid_cloud", "small_cloud"]
@@ -311,6 +311,26 @@ def test_a_session_is_closed_even_if_the_bill_cannot_be_written(
         deploy(trained.path, config, DeploymentRequest(images=2, fresh=True))
     assert paid_cloud.sessions
     assert not paid_cloud.open_sessions
+
+
+def test_a_session_that_cannot_be_closed_is_no_success(
+    trained: RunDirectory,
+    paid_cloud: Cloud,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    config = order(trained, {"max_jobs": 9, "mode": "session"}, name="ibm_nairobi")
+    fault = paid_cloud.inject(Fault("PATCH", "/sessions/[^/]+", times=-1, status=400))
+    with pytest.raises(HardwareError, match="could not be closed") as raised:
+        deploy(trained.path, config, DeploymentRequest(images=2, fresh=True))
+    assert raised.value.exit_code == 2
+    run = record(trained, "ibm_nairobi")["id"]
+    assert f"`qhw jobs cancel --run {run}`" in raised.value.hint
+    assert "QPU time" in capsys.readouterr().out, "the bill is told all the same"
+    assert paid_cloud.open_sessions
+    fault.times = 0
+    jobs = len(paid_cloud.jobs)
+    deploy(trained.path, config, DeploymentRequest(images=2, resume=True))
+    assert len(paid_cloud.jobs) == jobs
 
 
 def test_a_session_that_cannot_be_closed_hides_no_other_error(

@@ -291,6 +291,21 @@ def test_an_expired_session_is_opened_anew_and_closed(
     assert not paid_cloud.open_sessions
 
 
+def test_a_session_that_may_be_open_is_told_while_the_work_goes_on(
+    paid_cloud: Cloud, open_nairobi: OpenNairobi, clock: SteppedClock
+) -> None:
+    said: list[str] = []
+    paid_cloud.inject(Fault("POST", "/sessions", accept=True, cut=True))
+    requester = Requester("run", clock=clock, announce=said.append)
+    backend = open_nairobi(requester, "none", mode="session")
+    ask(backend)
+    backend.close()
+    assert len(paid_cloud.open_sessions) == 1
+    (line,) = said
+    assert "may be open on ibm_nairobi" in line
+    assert "https://quantum.cloud.ibm.com" in line
+
+
 def test_a_session_left_open_by_a_dead_process_is_closed(
     paid_cloud: Cloud, open_backend: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -216,6 +216,31 @@ def test_a_session_that_cannot_be_opened_sends_no_job(paid_cloud: Cloud) -> None
     assert paid_cloud.requests("POST", "/jobs") == 0
 
 
+@pytest.mark.parametrize(
+    ("how", "warned"),
+    [
+        ({"status": 503, "accept": True}, True),
+        ({"status": 503}, True),
+        ({"cut": True, "accept": True}, True),
+        ({"body": "truncated"}, True),
+        ({"status": 400, "code": 1352}, False),
+        ({"status": 429}, False),
+    ],
+    ids=str,
+)
+def test_a_session_whose_creation_got_no_answer_is_warned_of(
+    how: dict[str, Any], warned: bool, paid_cloud: Cloud
+) -> None:
+    said: list[str] = []
+    runner = IbmRunner.open("ibm_nairobi", "session", warn=said.append)
+    paid_cloud.inject(Fault("POST", "/sessions", **how))
+    raised(lambda: runner.submit(small_request(1, 8)))
+    assert len(said) == warned
+    assert all("may be open on ibm_nairobi, and billed" in line for line in said)
+    runner.submit(small_request(1, 8))
+    assert len(said) == warned
+
+
 def test_a_session_that_cannot_be_closed_is_closed_by_asking_again(paid_cloud: Cloud) -> None:
     runner = IbmRunner.open("ibm_nairobi", "session")
     runner.submit(small_request(1, 8))
