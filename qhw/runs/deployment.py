@@ -9,7 +9,7 @@ from typing import Any
 
 from qhw.config import MethodName
 from qhw.console import from_here
-from qhw.errors import ConfigError
+from qhw.errors import ConfigError, DamagedFileError
 from qhw.files import make_folder, read_record, write_json
 
 FILE = "deployment.json"
@@ -42,11 +42,12 @@ class DeploymentRecord:
         Raises:
             DamagedFileError: If it cannot be read.
             ConfigError: If an unfinished one is there and neither `resume` nor `fresh` says what
-                to do, or there is none to resume, or it was asked for something else.
+                to do, or the one that is to be resumed was asked for something else.
         """
         path = folder / FILE
-        written = read_record(path, cls) if path.exists() else None
-        if resume:
+        written = _written(path) if path.exists() else None
+        # Where nothing began there is nothing to lose: the same command may be typed again.
+        if resume and written is not None:
             return replace(_resumable(folder, written, settings), command=command)
         if written is not None and not written.finished and not fresh:
             raise ConfigError(
@@ -62,14 +63,22 @@ class DeploymentRecord:
         write_json(folder / FILE, asdict(self))
 
 
+def _written(path: Path) -> DeploymentRecord:
+    """The deployment in a file; without it nobody knows which jobs were its own."""
+    try:
+        return read_record(path, DeploymentRecord)
+    except DamagedFileError as error:
+        raise DamagedFileError(
+            error.message,
+            "Put back a copy of it. `qhw jobs list` tells what was paid for; to begin anew, which "
+            "pays again, delete the file.",
+        ) from error
+
+
 def _resumable(
-    folder: Path, written: DeploymentRecord | None, settings: dict[str, Any]
+    folder: Path, written: DeploymentRecord, settings: dict[str, Any]
 ) -> DeploymentRecord:
-    """The deployment, if it is there and was asked for the same."""
-    if written is None:
-        raise ConfigError(
-            f"There is no deployment to resume in {from_here(folder)}.", "Leave --resume out."
-        )
+    """The deployment, if it was asked for the same."""
     changed = {
         name: f"{name} = {value} instead of {written.settings.get(name)}"
         for name, value in settings.items()

@@ -36,9 +36,13 @@ def test_an_unfinished_one_is_not_paid_for_twice_unasked(tmp_path: Path) -> None
     assert opened(tmp_path, ASKED, fresh=True).id != first.id
 
 
-def test_nothing_and_something_else_are_not_resumed(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no deployment to resume"):
-        opened(tmp_path, ASKED, resume=True)
+def test_resuming_before_anything_began_begins(tmp_path: Path) -> None:
+    first = opened(tmp_path, ASKED, resume=True)
+    first.write(tmp_path)
+    assert opened(tmp_path, ASKED, resume=True) == first
+
+
+def test_something_else_is_not_resumed(tmp_path: Path) -> None:
     opened(tmp_path, ASKED).write(tmp_path)
     with pytest.raises(ConfigError, match="images = 5 instead of 4") as refused:
         opened(tmp_path, {**ASKED, "images": 5}, resume=True)
