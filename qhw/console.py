@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import textwrap
+import unicodedata
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,12 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from diffusion.comparison import Interval
+
+
+_STEERING = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # colours, the cursor
+    r"|(?:\x1b\]|\x9d).*?(?:\x07|\x1b\\|\x9c)"  # titles, links
+)
 
 
 def print_facts(console: Console, facts: dict[str, Any]) -> None:
@@ -40,6 +47,12 @@ def folded(text: str) -> str:
         for line in whole.split("\n")
     )
     return "\n".join(lines).replace("\0", " ")
+
+
+def printable(text: str) -> str:
+    """Text from elsewhere without what steers a terminal; line ends and tabs stay."""
+    plain = _STEERING.sub("", text)
+    return "".join(c for c in plain if c in "\n\t" or unicodedata.category(c)[0] != "C")
 
 
 def from_here(path: Path) -> Path:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from qhw.commands.jobs_list import cost, find_job
@@ -35,7 +36,7 @@ def print_job(typed: str) -> None:
     table.add_column(no_wrap=True, style="bold")
     table.add_column(overflow="fold")
     for name, value in facts:
-        table.add_row(name, value)
+        table.add_row(name, escape(value))
     console.print(table)
     if isinstance(job, Entry) and job.state == "submitted":
         _print_present(console, job)
@@ -125,9 +126,13 @@ def _print_present(console: Console, entry: Entry) -> None:
         with console.status(f"asking {entry.device}"):
             report = open_at_prompt(entry.device).report(entry.job_id)
     except (HardwareError, BackendUnavailableError) as error:
-        console.print(f"{entry.device} cannot be asked now: {error.message}", style="yellow")
+        console.print(
+            f"{entry.device} cannot be asked now: {error.message}", style="yellow", markup=False
+        )
         console.print(error.hint)
         return
-    console.print(f"{entry.device} says now: [bold]{standing(report)}[/bold]", highlight=False)
+    console.print(
+        f"{entry.device} says now: [bold]{escape(standing(report))}[/bold]", highlight=False
+    )
     if report.final:
         console.print(f"`qhw jobs collect {entry.job_id}` writes that down, and keeps its result.")

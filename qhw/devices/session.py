@@ -110,7 +110,7 @@ def _close_device(console: Console, backend: DeviceBackend) -> QhwError | None:
             f"`qhw jobs cancel --run {backend.run_id}` closes what is left open; what was measured "
             "is kept.",
         )
-        console.print(f"{told.message} {told.hint}", style="yellow")
+        console.print(f"{told.message} {told.hint}", style="yellow", markup=False)
         return told
     return None
 
@@ -129,6 +129,7 @@ def _look_back(console: Console, backend: DeviceBackend, ledger: Ledger) -> None
             f"A submission that was given up could not be looked up: {error.message} `qhw jobs "
             f"collect --run {backend.run_id}` looks once more.",
             style="yellow",
+            markup=False,
         )
 
 

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import requests
 
+from qhw.console import printable
 from qhw.errors import (
     AmbiguousSubmitError,
     CredentialsError,
@@ -124,10 +125,11 @@ def answer_of(error: BaseException) -> requests.Response | None:
 
 
 def scrub(text: str) -> str:
-    """The text without tokens, authorization headers and account ids.
+    """The text without tokens, authorization headers, account ids, and what steers a terminal.
 
     Those of the client's own variables and account file, and whatever looks like one.
     """
+    text = printable(text)  # first, since what is hidden in a secret would keep it from being found
     secrets = {os.environ.get(name, "") for name in ("QISKIT_IBM_TOKEN", "QISKIT_IBM_INSTANCE")}
     for account in saved_accounts().values():
         secrets |= {str(account.get("token") or ""), str(account.get("instance") or "")}

@@ -243,7 +243,7 @@ class IbmRunner:
             )
         if not status.operational or status.status_msg != "active":
             raise RetryableError(
-                f"{self.device} runs no jobs now: {status.status_msg or 'not operational'}.",
+                f"{self.device} runs no jobs now: {scrub(status.status_msg or 'not operational')}.",
                 "Wait for it, or take another device: `qhw devices` lists them.",
             )
 

@@ -253,6 +253,13 @@ def test_why_a_job_failed_and_what_came_after(ledger: Ledger) -> None:
     assert "9.0 s billed" in double
 
 
+def test_what_looks_like_markup_is_shown_as_it_is(ledger: Ledger) -> None:
+    entry = ledger.intend(UNIT, INTENT, None)
+    ledger.submitted(entry.id, "d1")
+    ledger.failed(entry.id, JobReport("d1", "failed", reason="[red]no[/bold]"), "")
+    assert "[red]no[/bold]" in jobs("show", "d1")
+
+
 def test_a_job_that_is_not_there(ledger: Ledger) -> None:
     written(ledger, 0, "d4qk8c")
     written(ledger, 1, "d4qk8d")

@@ -507,6 +507,25 @@ def test_no_access_token_later_does_not_stall(status: int, small_cloud: Cloud) -
     assert runner.limits().plan == "open"
 
 
+# What steers a terminal.
+
+STEERING = "no \x1b[31mred\x1b[0m \x1b]0;title\x07\x9b2J\x07\r\x08\u202ereally"
+
+
+def test_what_steers_a_terminal_does_not_come_through(
+    small_cloud: Cloud, runner: IbmRunner
+) -> None:
+    small_cloud.fail_with = (1, STEERING)
+    report = runner.report(runner.submit(small_request()))
+    assert report.reason == "no red really (code 1)"
+    small_cloud.inject(Fault("POST", JOBS, status=400, code=1, message=STEERING))
+    error = raised(lambda: runner.submit(small_request()))
+    assert "no red really" in error.message
+    small_cloud.change_device("ibm_nairobi", STEERING)
+    for text in (error.message, raised(lambda: runner.submit(small_request())).message):
+        assert text.isprintable()
+
+
 # Secrets.
 
 
