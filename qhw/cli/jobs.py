@@ -50,6 +50,19 @@ def collect(job: OptionalJob = None, run: RunOption = None) -> None:
     collect_jobs(job, run)
 
 
+@jobs_app.command("give-up")
+def give_up(
+    job: JobArgument,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Give up a job whose result stays unreadable: its run sends that one again."""
+    from qhw.commands.jobs_give_up import give_up_job
+
+    if not give_up_job(job, (lambda _: True) if yes else typer.confirm):
+        typer.echo("Nothing was given up.")
+        raise typer.Exit(1)
+
+
 @jobs_app.command()
 def cancel(
     job: OptionalJob = None,

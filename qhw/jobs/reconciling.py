@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from qhw.errors import LedgerError
+from qhw.errors import LedgerError, RetryableError
 from qhw.jobs.ledger import Duplicate, Entry, Intent, Ledger, owner_alive, this_owner
 from qhw.jobs.prompt import ask_at_prompt
 from qhw.jobs.request import Unit, digest_tag
@@ -184,7 +184,14 @@ def write_end(
     """
     if report.state != "done":
         return ledger.failed(entry.id, report, reason or report.state)
-    values = runner.collect(entry.job_id, entry.shapes)
+    try:
+        values = runner.collect(entry.job_id, entry.shapes)
+    except RetryableError as error:
+        raise type(error)(
+            error.message,
+            f"{error.hint} If its result stays unreadable, `qhw jobs give-up {entry.job_id}` lets "
+            "--resume send this one job again.",
+        ) from error
     return ledger.done(entry.id, values, report, runner.calibration(entry.job_id))
 
 

@@ -23,7 +23,7 @@ from qhw.jobs.request import JobRequest, Pub, Unit
 from qhw.jobs.runner import JobReport, JobRunner, PubValues
 from qhw.jobs.work import PaidWork
 from tests.clock import SteppedClock
-from tests.ibm_cloud.cloud import TOKEN, Cloud
+from tests.ibm_cloud.cloud import TOKEN, Cloud, Fault
 
 RUN = "3f2a9c1e88aa77bb"
 UNIT = Unit(RUN, "rollout", 1, 7, 0)
@@ -476,3 +476,49 @@ def test_a_platform_that_is_out_of_reach(ledger: Ledger, nairobi: tuple[Cloud, J
     assert "could not be settled" in error.message
     assert TOKEN not in str(error)
     assert kept(ledger, job_id).state == "submitted"
+
+
+# --- give up -----------------------------------------------------------------------------------
+
+RESULTS = "/jobs/[^/]+/results"
+
+
+def test_a_job_that_stays_unreadable_is_given_up_by_name(
+    ledger: Ledger, nairobi: tuple[Cloud, JobRunner]
+) -> None:
+    cloud, runner = nairobi
+    first, second = (
+        sent(ledger, runner, nairobi_request(), replace(UNIT, step=step)) for step in range(2)
+    )
+    cloud.inject(Fault("GET", RESULTS, body="truncated", times=-1))
+    assert f"`qhw jobs give-up {first}`" in refused(HardwareError, "collect", first).hint
+    output = jobs("give-up", first, answer="y")
+    assert "sends it again, for about" in output
+    assert "given up; the command that sent it" in output
+    given, other = kept(ledger, first), kept(ledger, second)
+    assert (given.state, other.state) == ("failed", "submitted")
+    assert given.usage_seconds == cloud.jobs[first].seconds
+    assert not given.given_up, "its job is known, and not looked for"
+    assert "given up by the user" in given.platform["reason"]
+    assert "nothing to give up" in refused(ConfigError, "give-up", first, "--yes").message
+
+
+def test_a_result_that_can_be_read_after_all_is_kept(
+    ledger: Ledger, nairobi: tuple[Cloud, JobRunner]
+) -> None:
+    _, runner = nairobi
+    job_id = sent(ledger, runner, nairobi_request())
+    assert "it could be read, and is kept" in jobs("give-up", job_id, "--yes")
+    assert kept(ledger, job_id).state == "done"
+
+
+def test_a_job_that_has_not_ended_is_not_given_up(
+    ledger: Ledger, nairobi: tuple[Cloud, JobRunner]
+) -> None:
+    cloud, runner = nairobi
+    cloud.stuck = True
+    job_id = sent(ledger, runner, nairobi_request())
+    error = refused(HardwareError, "give-up", job_id, "--yes")
+    assert "it has not ended" in error.message
+    assert kept(ledger, job_id).state == "submitted"
+    assert invoked("give-up", job_id, answer="n").exit_code == 1
