@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -379,13 +378,12 @@ def test_a_job_outlives_the_process_that_sent_it(remote_cloud: RemoteCloud) -> N
         check=False,
     )
     assert child.returncode == -signal.SIGKILL
-    started = time.monotonic()
     runner = IbmRunner.open("ibm_nairobi")
     (report,) = runner.find("killed")
     assert report.job_id == child.stdout.decode().strip()
     (values,) = runner.collect(report.job_id, small_request(2, 16, "killed").shapes)
     assert values.values.shape == (2, 2)
-    assert time.monotonic() - started < 10
     summary = remote_cloud.summary()
+    assert sum(summary["counts"].values()) < 30, "nothing is asked again and again"
     assert summary["counts"]["POST /jobs"] == 1
     assert summary["paid"] == {"killed": 1}
