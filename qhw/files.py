@@ -237,7 +237,9 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise DamagedFileError.of(path, "it is not there") from error
+        raise DamagedFileError(
+            f"{path} is not there.", "Put back a copy; the command that wrote it makes it anew."
+        ) from error
     except OSError as error:
         raise DamagedFileError.of(path, error.strerror) from error
     except ValueError as error:

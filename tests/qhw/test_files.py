@@ -121,7 +121,7 @@ def test_what_cannot_be_read_back_is_told_with_what_to_do(damage: bytes, tmp_pat
 
 
 def test_a_file_that_is_gone_or_a_folder_cannot_be_read_back(tmp_path: Path) -> None:
-    with pytest.raises(DamagedFileError, match="it is not there"):
+    with pytest.raises(DamagedFileError, match="is not there"):
         read_json(tmp_path / "facts.json")
     with pytest.raises(DamagedFileError, match="Is a directory"):
         read_json(tmp_path)
