@@ -59,4 +59,4 @@ def test_one_that_cannot_be_read_is_told(damage: str, how: dict[str, bool], tmp_
     (tmp_path / "deployment.json").write_text(damage)
     with pytest.raises(DamagedFileError, match=r"deployment\.json cannot be read") as caught:
         opened(tmp_path, ASKED, **how)
-    assert "Delete it" in caught.value.hint
+    assert "pays again" in caught.value.hint

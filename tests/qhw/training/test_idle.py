@@ -110,10 +110,10 @@ def test_what_an_earlier_run_was_given_is_taken_over(tmp_path: Path) -> None:
     (old / "config.toml").write_text('[environment.reward]\nlambda_act_mode = "mean"')
     reward = {"lambda_act_mode": "mean"}
     values = {"environment": {"reward": reward}, "start_from": str(old)}
-    new_run(tmp_path, parse_config(values), "new")
+    refuse_idle(parse_config(values))
     reward["lambda_act_mode"] = "step"
     with pytest.raises(ConfigError, match="does nothing"):
-        new_run(tmp_path, parse_config(values), "other")
+        refuse_idle(parse_config(values))
 
 
 def test_the_default_run_has_nothing_to_remark() -> None:
