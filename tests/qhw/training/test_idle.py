@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from qhw.cli.app import main
-from qhw.commands.train import describe, new_run
+from qhw.commands.train import describe
 from qhw.config import PRESETS, merge, parse_config
 from qhw.errors import ConfigError
 from qhw.training.idle import refuse_idle, remarks
