@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def _tell_and_exit(error: QhwError) -> NoReturn:
-    from qhw.console import folded
+    from qhw.console.tables import folded
 
     typer.secho(folded(f"Error: {error.message}"), err=True, fg=typer.colors.RED)
     typer.echo(folded(error.hint), err=True)

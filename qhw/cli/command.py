@@ -20,10 +20,10 @@ _OPTIONS = {
 
 
 def speaks(command: Callable[..., None]) -> Callable[..., None]:
-    """The command with `--json` and `--quiet` beside its own options; see `qhw.output`."""
+    """The command with `--json` and `--quiet` beside its own options; see `qhw.console.output`."""
 
     def called(*, as_json: bool, quiet: bool, **values: Any) -> None:
-        from qhw.output import Output, speak
+        from qhw.console.output import Output, speak
 
         speak(Output(quiet, as_json))
         command(**values)

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from qhw.setting import Setting
+    from qhw.config.setting import Setting
 
 DEVICE_SETTINGS = ("backend.name", "backend.device")
 
 
 def complete_run(incomplete: str) -> list[str]:
-    """Names of the runs below `runs`, newest first, and `latest`."""
-    folders = sorted(Path("runs").glob("*/config.toml"), reverse=True)
-    return _beginning(incomplete, [folder.parent.name for folder in folders])
+    """Names of the runs below `runs`, `latest` among them."""
+    files = sorted(Path("runs").glob("*/config.toml"))
+    return _beginning(incomplete, (file.parent.name for file in files))
 
 
 def complete_device(incomplete: str) -> list[str]:
@@ -23,6 +23,20 @@ def complete_device(incomplete: str) -> list[str]:
     from qhw.known import BACKEND_NAMES, LIVE_DEVICES, stand_in_names
 
     return _beginning(incomplete, (*BACKEND_NAMES, *stand_in_names(), *LIVE_DEVICES))
+
+
+def complete_preset(incomplete: str) -> list[str]:
+    """Settings to begin with."""
+    from qhw.config import PRESETS
+
+    return _beginning(incomplete, PRESETS)
+
+
+def complete_tracker(incomplete: str) -> list[str]:
+    """Where the numbers of every update can go."""
+    from qhw.training.tracking import TRACKERS
+
+    return _beginning(incomplete, TRACKERS)
 
 
 def complete_setting(incomplete: str) -> list[str]:

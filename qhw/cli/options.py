@@ -87,11 +87,13 @@ LEARNING = Panel(
 SEED = Panel("Learning", ("seed",))
 ANY = "Any setting"
 TORCH_DEVICE = Panel(OUTPUT, ("torch_device",))
+TRAINING = (ACTOR, CIRCUIT, BACKEND, DEVICE, LIMITS, PRICE, LEARNING, SEED, TORCH_DEVICE)
+"""All that `qhw train` has an option for."""
 
 
 def flag_of(setting: str) -> str:
     """The option that fills a setting, such as `--noise-scale`."""
-    from qhw.setting import short_name
+    from qhw.config.setting import short_name
 
     return "--" + short_name(setting).replace("_", "-")
 

@@ -8,7 +8,12 @@ from typing import Annotated
 import typer
 
 from qhw.cli.command import OUTPUT
-from qhw.cli.completion import complete_assignment, complete_run
+from qhw.cli.completion import (
+    complete_assignment,
+    complete_preset,
+    complete_run,
+    complete_tracker,
+)
 from qhw.cli.options import (
     ACTOR,
     BACKEND,
@@ -17,8 +22,8 @@ from qhw.cli.options import (
     LEARNING,
     LIMITS,
     PRICE,
-    SEED,
     TORCH_DEVICE,
+    TRAINING,
     Settings,
     described,
     takes,
@@ -34,7 +39,7 @@ PresetOption = Annotated[
     str,
     typer.Option(
         help="Settings to begin with: default or paper.",
-        autocompletion=lambda: ["default", "paper"],
+        autocompletion=complete_preset,
     ),
 ]
 FromOption = Annotated[
@@ -52,56 +57,60 @@ QueryOption = Annotated[
 ]
 
 
-@takes(ACTOR, CIRCUIT, BACKEND, DEVICE, LIMITS, PRICE, LEARNING, SEED, TORCH_DEVICE, settable=True)
+ToResume = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="RUN",
+        help=described("With --resume: the run", "default: the newest unfinished"),
+        autocompletion=complete_run,
+    ),
+]
+ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")]
+NameOption = Annotated[
+    str | None,
+    typer.Option(
+        help=described("Name of the run's folder", "default: date, actor and seed"),
+        rich_help_panel=OUTPUT,
+    ),
+]
+RunsOutput = Annotated[
+    Path, typer.Option("--runs", help="Folder that holds the runs.", rich_help_panel=OUTPUT)
+]
+TensorboardOption = Annotated[
+    bool,
+    typer.Option("--tensorboard", help="Short for --track tensorboard.", rich_help_panel=OUTPUT),
+]
+TrackOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="TRACKER",
+        help="Give the numbers of every update to tensorboard, trackio or wandb too.",
+        rich_help_panel=OUTPUT,
+        autocompletion=complete_tracker,
+    ),
+]
+
+
+@takes(*TRAINING, settable=True)
 def train(
     *,
-    run_path: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="RUN",
-            help=described("With --resume: the run", "default: the newest unfinished"),
-            autocompletion=complete_run,
-        ),
-    ] = None,
+    run_path: ToResume = None,
     config: ConfigOption = None,
     preset: PresetOption = "default",
     start_from: FromOption = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with a run that was stopped.")
-    ] = False,
+    resume: ResumeOption = False,
     typed: Settings,
-    name: Annotated[
-        str | None,
-        typer.Option(
-            help=described("Name of the run's folder", "default: date, actor and seed"),
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None,
-    runs: Annotated[
-        Path, typer.Option(help="Folder that holds the runs.", rich_help_panel=OUTPUT)
-    ] = Path("runs"),
-    tensorboard: Annotated[
-        bool,
-        typer.Option(
-            "--tensorboard", help="Short for --track tensorboard.", rich_help_panel=OUTPUT
-        ),
-    ] = False,
-    track: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="TRACKER",
-            help="Give the numbers of every update to tensorboard, trackio or wandb too.",
-            rich_help_panel=OUTPUT,
-            autocompletion=lambda: ["tensorboard", "trackio", "wandb"],
-        ),
-    ] = None,
+    name: NameOption = None,
+    runs: RunsOutput = Path("runs"),
+    tensorboard: TensorboardOption = False,
+    track: TrackOption = None,
 ) -> None:
     """Train a controller with PPO, evaluate it on paired latents, print the table.
 
     Example: `qhw train --device fake_fez --set ppo.actor_rate=1e-3 --name slow`
     """
     from qhw.runs.settings import checked_training_settings, refuse_stray_run, run_to_resume
-    from qhw.tracking import refuse_missing
+    from qhw.training.tracking import refuse_missing
 
     trackers = dict.fromkeys([*(track or ()), *(["tensorboard"] if tensorboard else [])])
     for tracker in trackers:
@@ -154,9 +163,7 @@ def sweep(
     name: Annotated[
         str, typer.Option(help="What the runs' names begin with.", rich_help_panel=OUTPUT)
     ] = "sweep",
-    runs: Annotated[
-        Path, typer.Option(help="Folder that holds the runs.", rich_help_panel=OUTPUT)
-    ] = Path("runs"),
+    runs: RunsOutput = Path("runs"),
 ) -> None:
     """Train over a grid of settings and seeds, in parallel; each is an ordinary run.
 

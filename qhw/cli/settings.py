@@ -7,18 +7,7 @@ from typing import Annotated
 import typer
 
 from qhw.cli.completion import complete_setting
-from qhw.cli.options import (
-    ACTOR,
-    BACKEND,
-    CIRCUIT,
-    DEVICE,
-    LEARNING,
-    LIMITS,
-    PRICE,
-    SEED,
-    TORCH_DEVICE,
-    flag_of,
-)
+from qhw.cli.options import TRAINING, flag_of
 
 
 def config(
@@ -45,7 +34,5 @@ def config(
 
 def flags_of_train() -> dict[str, str]:
     """Options of `qhw train` by the settings that they fill."""
-    panels = (ACTOR, CIRCUIT, BACKEND, DEVICE, LIMITS, PRICE, LEARNING, SEED, TORCH_DEVICE)
-    return {name: flag_of(name) for panel in panels for name in panel.settings} | {
-        "start_from": "--from"
-    }
+    flags = {name: flag_of(name) for panel in TRAINING for name in panel.settings}
+    return {**flags, "start_from": "--from"}

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from rich.console import Console
 
 from qhw.backends.transpile_cache import CacheEntry, list_entries
+from qhw.console.output import show
 from qhw.files import Cache
-from qhw.output import show
 
 
 def print_cache() -> None:

@@ -20,7 +20,7 @@ from qhw.backends.transpilation import (
 from qhw.backends.transpile_cache import transpile_for
 from qhw.commands.circuit_choice import ChosenCircuit
 from qhw.config import HardwareConfig, parse_config
-from qhw.console import from_here, plain_table, platform_moment
+from qhw.console.tables import from_here, plain_table, platform_moment
 from qhw.devices.snapshots import SnapshotStore, device_snapshot
 from qhw.errors import ConfigError
 from qhw.files import Cache

@@ -35,7 +35,7 @@ from qhw.config import (
     BackendConfig,
     HardwareConfig,
 )
-from qhw.console import plain_table, platform_moment
+from qhw.console.tables import plain_table, platform_moment
 from qhw.devices.backend import DeviceBackend
 from qhw.devices.opening import Requester, open_device, spending_limits
 from qhw.devices.session import Display, paid_session

@@ -18,7 +18,8 @@ from rich.table import Table
 from diffusion.comparison import resample_counts
 from qhw.backends.facts import NO_BACKEND, BackendFacts
 from qhw.config import RunConfig
-from qhw.console import from_here, listing, plain_table, print_facts, resolved, signed
+from qhw.console.output import show, terminal
+from qhw.console.tables import from_here, listing, plain_table, print_facts, resolved, signed
 from qhw.devices.session import Display
 from qhw.errors import ConfigError
 from qhw.evaluation import plots
@@ -30,7 +31,6 @@ from qhw.evaluation.pairs import AtEqualLogP, Metric, alikeness, at_equal_log_p,
 from qhw.evaluation.playing import play_policy
 from qhw.files import make_folder, write_json
 from qhw.known import refuse_unknown
-from qhw.output import show, terminal
 from qhw.runs.differences import Difference, differences
 from qhw.runs.directory import RunDirectory, open_run
 from qhw.runs.settings import settings_on_backend

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from qhw.config import RunConfig, dump_config, every_setting, parse_config
+from qhw.config.setting import Setting, nearest_settings, tables_of
+from qhw.console.output import show
 from qhw.errors import ConfigError, UnknownNameError
-from qhw.output import show
-from qhw.setting import Setting, nearest_settings, tables_of
 
 
 def print_settings(names: Sequence[str], flags: Mapping[str, str], *, toml: bool) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from policy import RingCircuit
-from qhw.console import listing, platform_moment
+from qhw.console.tables import listing, platform_moment
 from qhw.files import Cache
 from qhw.jobs.ibm.account import LiveDevice
 from qhw.jobs.ledger import Ledger

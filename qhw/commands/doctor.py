@@ -20,11 +20,11 @@ from rich.table import Table
 
 from diffusion.embedded import EMBEDDED, require_whole
 from qhw.commands.doctor_packages import gpu, packages
-from qhw.console import listing
+from qhw.console.output import show
+from qhw.console.tables import listing
 from qhw.errors import InstallationError, LedgerError
 from qhw.files import Cache, UserData
 from qhw.known import has_credentials
-from qhw.output import show
 
 PACKAGES = ("qhw", "policy", "diffusion", "calibration")
 CREDENTIAL_VARIABLES = ("QISKIT_IBM_TOKEN", "QISKIT_IBM_INSTANCE")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 from collections.abc import Iterator
 from importlib import metadata
-from operator import ge, lt
+
+from packaging.requirements import Requirement
 
 SHOWN = ("torch", "diffusers", "qiskit", "qiskit-aer", "qiskit-ibm-runtime")
 """Whose versions are told where all is fine."""
-COMPARED = {">=": ge, "<": lt}
 DRIVER = "nvidia-smi"
 DRIVER_SECONDS = 20.0
 
@@ -22,7 +21,7 @@ def packages() -> tuple[bool, str]:
     Returns:
         Whether all are, and what was seen; otherwise what to type.
     """
-    wrong = [fault for name, wanted in _required() if (fault := _fault(name, wanted))]
+    wrong = [fault for needed in _required() if (fault := _fault(needed))]
     if wrong:
         return False, f"{'; '.join(wrong)}: `pip install --upgrade qhw` brings them"
     return True, ", ".join(f"{name} {metadata.version(name)}" for name in SHOWN)
@@ -51,30 +50,20 @@ def _asked(command: list[str]) -> str:
     return ", ".join(done.stdout.split("\n")).strip(", ")
 
 
-def _required() -> Iterator[tuple[str, str]]:
-    """Packages that qhw needs without its extras, and their versions, such as `>=2.6,<3`."""
+def _required() -> Iterator[Requirement]:
+    """Packages that qhw needs without its extras."""
     for line in metadata.requires("qhw") or ():
-        if "extra ==" not in line:
-            name, wanted = re.match(r"([\w.-]+)\s*(.*)", line).groups()  # type: ignore[union-attr]
-            yield name, wanted
+        needed = Requirement(line)
+        if needed.marker is None or needed.marker.evaluate({"extra": ""}):
+            yield needed
 
 
-def _fault(name: str, wanted: str) -> str:
+def _fault(needed: Requirement) -> str:
     """What is wrong with an installed package; empty if nothing is."""
     try:
-        version = metadata.version(name)
+        version = metadata.version(needed.name)
     except metadata.PackageNotFoundError:
-        return f"{name} is missing"
-    return "" if _fits(version, wanted) else f"{name} {version} is there, {wanted} is needed"
-
-
-def _fits(version: str, wanted: str) -> bool:
-    """Whether a version lies in a range such as `>=2.6,<3`."""
-    bounds = re.findall(r"(>=|<)\s*([\d.]+)", wanted)
-    return all(COMPARED[sign](_numbers(version), _numbers(bound)) for sign, bound in bounds)
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    """The numbers that a version begins with: `2.14.1+cu130` is (2, 14, 1)."""
-    leading = re.match(r"\d+(?:\.\d+)*", version)
-    return tuple(map(int, leading[0].split("."))) if leading else ()
+        return f"{needed.name} is missing"
+    fits = needed.specifier.contains(version, prereleases=True)
+    wanted = f"{needed.specifier} is needed"
+    return "" if fits else f"{needed.name} {version} is there, {wanted}"

@@ -13,12 +13,12 @@ from rich.table import Table
 from calibration import Change, DeviceSnapshot, Drift, compare
 from calibration.drift import KINDS, RELAXATION, TITLES, Kind, Thresholds, Verdict, place_name
 from qhw.commands.circuit_choice import ChosenCircuit
-from qhw.console import listing, plain_table, platform_moment
+from qhw.console.output import show, terminal
+from qhw.console.tables import listing, plain_table, platform_moment
 from qhw.devices.drift import CircuitDrift, circuit_drift
 from qhw.devices.snapshots import find_snapshot
 from qhw.errors import ConfigError
 from qhw.known import DeviceName
-from qhw.output import show, terminal
 
 MOST_ROWS = 15
 DRIFTED = 4

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Container, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -16,14 +17,14 @@ from diffusion.comparison import Interval
 from policy import ExpectationBackend
 from qhw.backends.facts import NO_BACKEND
 from qhw.config import RunConfig
-from qhw.console import from_here, plain_table, print_facts, resolved, signed
+from qhw.console.output import show, terminal
+from qhw.console.tables import from_here, plain_table, print_facts, resolved, signed
 from qhw.devices.session import Display, paid_session
 from qhw.evaluation.arms import Arms
 from qhw.evaluation.beside_baselines import OUTSIDE, Row, compare_arms, gap_advice
 from qhw.evaluation.citations import citations
 from qhw.evaluation.eyes import ALL_EYES, DIVERSITY_EYE
 from qhw.evaluation.likeness import MEASURES, PER_CLASS, REAL, SAME_LATENT
-from qhw.output import show, terminal
 from qhw.runs.directory import RunDirectory
 from qhw.runs.lock import sole_use
 from qhw.threads import one_thread
@@ -40,6 +41,7 @@ HOW_TO_READ = (
     "of the two judges'. Diversity: mean distance within a class. Intervals are 95 %, over "
     "latents, for this one training run."
 )
+NOTHING_TOLD: Mapping[str, Any] = MappingProxyType({})
 TABLES = ("latents", "arms", "rows", "advice", "drift")
 """What a kept table holds beside the facts below it."""
 FEW = 2000
@@ -102,19 +104,12 @@ def evaluate_under_lock(
     backend: ExpectationBackend | None = None,
     command: str = RESUME,
     config: RunConfig | None = None,
-    told: Container[str] = (),
+    told: Mapping[str, Any] = NOTHING_TOLD,
 ) -> Arms[Row]:
     """As `evaluate_run`, for whoever has the run to itself already.
 
-    Args:
-        run: As there.
-        latents: As there.
-        full: As there.
-        published: As there.
-        backend: As there.
-        command: Goes on with it.
-        config: As there.
-        told: Facts that were printed before, by their names.
+    `command` goes on with it. Facts in `told` were printed before, and are not again unless their
+    value is another now.
     """
     console = terminal()
     display = Display(console)
@@ -136,7 +131,7 @@ def evaluate_under_lock(
         "drift": player.paid_backend.drift.state()["notes"] if player.paid_backend else [],
     }
     run.keep_evaluation({**record, **footer})
-    untold = {name: value for name, value in footer.items() if name not in told}
+    untold = {name: value for name, value in footer.items() if told.get(name) != value}
     show(
         {"run": run.name, **record, **footer},
         lambda printed: print_comparison(printed, rows, latents, untold, warnings),

@@ -8,10 +8,10 @@ from typing import Any
 
 from rich.console import Console
 
-from qhw.console import moment
+from qhw.console.output import show
+from qhw.console.tables import moment
 from qhw.errors import UnknownNameError
 from qhw.jobs.ledger import Duplicate, Entry, EntryState, Group, Ledger, owner_alive
-from qhw.output import show
 
 PENDING: tuple[EntryState, ...] = ("intent", "submitted")
 RECENT = 20

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from qhw.commands.jobs_list import cost, find_job
-from qhw.console import moment, platform_moment
+from qhw.console.tables import moment, platform_moment
 from qhw.errors import BackendUnavailableError, HardwareError
 from qhw.jobs.ledger import Duplicate, Entry, Ledger, owner_alive
 from qhw.jobs.prompt import open_at_prompt

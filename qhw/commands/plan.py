@@ -13,10 +13,10 @@ from qhw.budget.limits import OPEN_PLAN_SECONDS, Limits
 from qhw.budget.planning import limits_of, named_device, plan_run, plan_training
 from qhw.budget.quote import SECONDS_PER_QUEUED_JOB, Quote, Stop
 from qhw.config import RunConfig, merge
-from qhw.console import plain_table
+from qhw.console.output import show, terminal
+from qhw.console.tables import plain_table
 from qhw.errors import HardwareError
 from qhw.known import DeviceName, has_credentials
-from qhw.output import show, terminal
 from qhw.runs.directory import open_run
 from qhw.runs.settings import settings_on_backend, training_settings
 

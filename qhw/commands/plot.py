@@ -6,12 +6,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from qhw.console import from_here
+from qhw.console.output import show
+from qhw.console.tables import from_here
 from qhw.errors import UnknownNameError
 from qhw.evaluation.arms import Arms
 from qhw.evaluation.training_plot import training_plot
 from qhw.files import make_folder
-from qhw.output import show
 from qhw.runs.directory import RunDirectory
 
 STEM = "training"

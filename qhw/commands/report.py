@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 from rich.console import Console
 
-from qhw.console import from_here
+from qhw.console.tables import from_here
 from qhw.errors import ConfigError, DataError, InterruptedWorkError, UnknownNameError
 from qhw.files import make_folder, read_record, write_json
 from qhw.known import DeviceName, open_snapshot, refuse_unknown, stand_in_names

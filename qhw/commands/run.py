@@ -13,7 +13,8 @@ from torch import Tensor
 from diffusion.episodes import Episode
 from diffusion.headroom import Candidate, play_candidate
 from qhw.config import RunConfig
-from qhw.console import from_here, plain_table, print_facts
+from qhw.console.output import show, terminal
+from qhw.console.tables import from_here, plain_table, print_facts
 from qhw.devices.opening import Requester
 from qhw.devices.session import Display, paid_session
 from qhw.evaluation import plots
@@ -22,7 +23,6 @@ from qhw.evaluation.judges import Judges, evaluation_latents
 from qhw.evaluation.likeness import likeness
 from qhw.evaluation.playing import play_policy, prepare_device
 from qhw.files import make_folder, write_json
-from qhw.output import show, terminal
 from qhw.runs.deployment import DeploymentRecord
 from qhw.runs.directory import RunDirectory, open_run
 from qhw.runs.lock import sole_use

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Table
 
 from qhw.config import RunConfig
-from qhw.console import listing
+from qhw.config.setting import short_name
+from qhw.console.output import show
+from qhw.console.tables import listing
 from qhw.errors import QhwError
 from qhw.evaluation.arms import Arms
-from qhw.output import show
 from qhw.runs.differences import settings_that_differ
 from qhw.runs.directory import LATEST, RunDirectory, list_runs
 from qhw.runs.status import FAILURE, Status, status_of
-from qhw.setting import short_name
 
 
 @dataclass(frozen=True)
@@ -86,46 +88,53 @@ class ListedRun:
         }
 
 
+@dataclass(frozen=True)
+class Listing:
+    """Runs side by side.
+
+    Attributes:
+        runs: In the order in which they are listed.
+        latest: Name of the one that finished last; None to mark none.
+    """
+
+    runs: Sequence[ListedRun]
+    latest: str | None = None
+
+    @cached_property
+    def differing(self) -> dict[str, dict[str, str]]:
+        """By run, the settings in which not all runs agree."""
+        readable = {run.name: run.config for run in self.runs if run.config is not None}
+        differing = dict(zip(readable, settings_that_differ([*readable.values()]), strict=True))
+        return {run.name: differing.get(run.name, {}) for run in self.runs}
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """The same as plain JSON."""
+        return [
+            {**run.record, "latest": run.name == self.latest, "settings": self.differing[run.name]}
+            for run in self.runs
+        ]
+
+    @property
+    def table(self) -> Table:
+        """The same for people."""
+        table = listing("run", "status", "updates", "gain over best constant", "differs in")
+        for run in self.runs:
+            differs = self.differing[run.name].items()
+            shown = "\n".join(f"{short_name(name)}={value}" for name, value in differs)
+            mark = f"{run.name} ({LATEST})" if run.name == self.latest else run.name
+            cells = (mark, run.status.value, run.progress, run.gained, shown)
+            table.add_row(*map(escape, cells))
+        return table
+
+
 def print_runs(root: Path) -> None:
     """Give every run below `root`: how it stands, its gain over the best constant, its settings."""
-    runs = [ListedRun.of(run) for run in list_runs(root)]
-    differing = _differing(runs)
     latest = (root / LATEST).resolve().name if (root / LATEST).exists() else None
-    records = [
-        {**run.record, "latest": run.name == latest, "settings": differing[run.name]}
-        for run in runs
-    ]
+    runs = Listing([ListedRun.of(run) for run in list_runs(root)], latest)
 
     def print_it(console: Console) -> None:
-        if not runs:
-            console.print(f"No runs in {root}. `qhw train` makes one.")
-        else:
-            print_listing(console, runs, latest)
+        found = f"No runs in {root}. `qhw train` makes one."
+        console.print(runs.table if runs.runs else found)
 
-    show(records, print_it)
-
-
-def print_listing(console: Console, runs: Sequence[ListedRun], latest: str | None = None) -> None:
-    """Print runs as a table.
-
-    Args:
-        console: Where.
-        runs: At least one.
-        latest: Name of the run that finished last.
-    """
-    differing = _differing(runs)
-    table = listing("run", "status", "updates", "gain over best constant", "differs in")
-    for run in runs:
-        differs = differing[run.name].items()
-        shown = "\n".join(f"{short_name(name)}={value}" for name, value in differs)
-        mark = f"{run.name} ({LATEST})" if run.name == latest else run.name
-        cells = (mark, run.status.value, run.progress, run.gained, shown)
-        table.add_row(*map(escape, cells))
-    console.print(table)
-
-
-def _differing(runs: Sequence[ListedRun]) -> dict[str, dict[str, str]]:
-    """By run, the settings in which not all runs agree."""
-    readable = {run.name: run.config for run in runs if run.config is not None}
-    differing = dict(zip(readable, settings_that_differ([*readable.values()]), strict=True))
-    return {run.name: differing.get(run.name, {}) for run in runs}
+    show(runs.records, print_it)

@@ -11,14 +11,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from qhw.commands.runs import ListedRun, print_listing
+from qhw.commands.runs import ListedRun, Listing
 from qhw.commands.sweep_summary import print_summary, summary
 from qhw.commands.train import refuse_for_gradients
 from qhw.config import RunConfig
-from qhw.console import from_here
+from qhw.console.output import show, terminal
+from qhw.console.progress import Bar, long_work
+from qhw.console.tables import from_here
 from qhw.errors import ConfigError, SweepError
-from qhw.output import show, terminal
-from qhw.progress import Bar, long_work
 from qhw.runs.directory import RunDirectory, checked_name, create_run, open_run
 from qhw.runs.status import Status, status_of
 from qhw.training.idle import refuse_idle
@@ -57,14 +57,14 @@ def sweep(configs: dict[str, RunConfig], root: Path, workers: int | None = None)
     )
     with long_work(terminal(), "sweep", len(runs), len(runs) - len(unfinished)) as bar:
         failed = _train(unfinished, workers, bar, len(runs))
-    listed = [ListedRun.of(run) for run in runs]
-    summaries = summary(listed)
+    listed = Listing([ListedRun.of(run) for run in runs])
+    summaries = summary(listed.runs)
 
     def print_it(console: Console) -> None:
-        print_listing(console, listed)
+        console.print(listed.table)
         print_summary(console, summaries)
 
-    show({"runs": [run.record for run in listed], "settings": summaries}, print_it)
+    show({"runs": listed.records, "settings": summaries}, print_it)
     if failed:
         logs = " ".join(str(from_here(run.path / LOG)) for run in failed)
         raise SweepError(
@@ -78,9 +78,7 @@ def _opened(configs: dict[str, RunConfig], root: Path) -> list[RunDirectory]:
     for name, config in configs.items():
         _refuse(checked_name(name), config, root)
     return [
-        RunDirectory((root / name).resolve())
-        if (root / name).is_dir()
-        else create_run(root, config, name)
+        open_run(root / name) if (root / name).is_dir() else create_run(root, config, name)
         for name, config in configs.items()
     ]
 

@@ -11,10 +11,10 @@ from rich.markup import escape
 from scipy import stats
 
 from qhw.commands.runs import ListedRun
-from qhw.console import listing
+from qhw.config.setting import short_name
+from qhw.console.tables import listing
 from qhw.runs.differences import settings_that_differ
 from qhw.runs.sweep import SEED
-from qhw.setting import short_name
 
 HOW_TO_READ = (
     "Gain: return minus the best constant's, mean over seeds; the interval is 95 %, Student's t "

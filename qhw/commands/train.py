@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,18 +17,18 @@ from qhw.budget.planning import refuse_endless_jobs
 from qhw.commands.evaluate import evaluate_under_lock, print_finished
 from qhw.commands.plot import draw_training
 from qhw.config import RunConfig, dotted
-from qhw.console import from_here, print_facts
+from qhw.console.output import terminal
+from qhw.console.tables import from_here, print_facts
 from qhw.devices.session import Display, paid_session
 from qhw.errors import MitigationError, QhwError
-from qhw.output import terminal
 from qhw.runs.checkpoint import unpack
 from qhw.runs.directory import RunDirectory, create_run, open_run
 from qhw.runs.lock import sole_use
 from qhw.runs.status import failure_kept, is_finished
 from qhw.threads import one_thread
-from qhw.tracking import Tracker, open_tracker, refuse_missing
 from qhw.training.idle import refuse_idle, remarks
 from qhw.training.reopening import require_fitting_weights, require_ledger
+from qhw.training.tracking import Tracker, open_tracker
 from qhw.training.trainer import TRAINING, Trainer
 
 
@@ -89,8 +89,6 @@ def train_run(
     """
     console = terminal()
     display = Display(console)
-    for tracker in track:
-        refuse_missing(tracker)
     with sole_use(run.path), failure_kept(run):
         if is_finished(run):
             print_finished(run)
@@ -151,8 +149,8 @@ def describe(trainer: Trainer) -> dict[str, Any]:
     }
 
 
-def _announce(console: Console, run: RunDirectory, trainer: Trainer) -> Container[str]:
-    """Tell what is trained on what; the names of the facts that were told."""
+def _announce(console: Console, run: RunDirectory, trainer: Trainer) -> dict[str, Any]:
+    """Tell what is trained on what, and give the facts that were told."""
     config, backend = trainer.config, trainer.player.backend
     facts = backend.facts().words() if backend else NO_BACKEND
     console.print(f"run: {from_here(run.path)}", soft_wrap=True)
@@ -161,12 +159,14 @@ def _announce(console: Console, run: RunDirectory, trainer: Trainer) -> Containe
     print_facts(console, facts)
     for line in remarks(trainer.player):
         console.print(line, style="yellow")
+    parameters = count_parameters(trainer.actor)
     console.print(
-        f"{count_parameters(trainer.actor)} parameters, gradient rule {trainer.rule_name}, "
+        f"{parameters} parameters, gradient rule {trainer.rule_name}, "
         f"{config.ppo.updates} updates x {config.ppo.environments} episodes x "
         f"{config.environment.steps} steps"
     )
-    return {*facts, "parameters", "gradient rule", "updates"}
+    made = {"parameters": parameters, "gradient rule": trainer.rule_name}
+    return {**facts, **made, "updates": config.ppo.updates}
 
 
 def _loop(

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from qhw.budget.limits import Budget
-from qhw.console import plain_table
+from qhw.console.tables import plain_table
 from qhw.files import write_json
 from qhw.jobs.ledger import Entry, Ledger
 from qhw.known import DeviceName

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from qhw.console.progress import Bar, long_work
 from qhw.devices.backend import DeviceBackend
 from qhw.devices.bill import report_spending
 from qhw.errors import HardwareError, InterruptedWorkError, QhwError
@@ -17,7 +18,6 @@ from qhw.jobs.ledger import Ledger
 from qhw.jobs.prompt import at_prompt
 from qhw.jobs.reconciling import LATEST_APPEARANCE, look_back
 from qhw.jobs.work import KEPT, Progress
-from qhw.progress import Bar, long_work
 
 
 class Display:
@@ -30,6 +30,11 @@ class Display:
     def __init__(self, console: Console) -> None:
         self._console = console
         self.show: Callable[[str], None] | None = None
+
+    def say(self, line: str) -> None:
+        """Show a line where one changes; elsewhere nothing."""
+        if self.show is not None:
+            self.show(line)
 
     def tell(self, progress: Progress) -> None:
         """See `qhw.jobs.work.PaidWork`."""

@@ -102,9 +102,8 @@ def compare_arms(
     """
     paired = evaluation_latents(player.bundle, latents)
     judges = Judges(player.bundle)
-    title = f"evaluating on {latents} latents"
-    with for_pictures(), display.work(title) as bar:
-        baselines = Baselines.of(player, judges, paired, lambda line: bar.say(f"{title}: {line}"))
+    baselines = Baselines.of(player, judges, paired, display.say)
+    with for_pictures(), display.work(f"evaluating on {latents} latents"):
         resamples = player.config.evaluation.bootstrap
         constants = beside_constants(baselines, resample_counts(latents, resamples, seed=0))
         arms = _play(player, judges, baselines, full)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from qhw.config import MethodName
-from qhw.console import from_here
+from qhw.console.tables import from_here
 from qhw.errors import ConfigError, DamagedFileError
 from qhw.files import make_folder, read_record, write_json
 

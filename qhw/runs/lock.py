@@ -8,11 +8,13 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from qhw.console import from_here
+from qhw.console.tables import from_here
 from qhw.errors import BusyError
 from qhw.files import make_folder, writing
 
 LOCK_FILE = "lock"
+LOOK_SECONDS = 0.5
+"""Longer than anybody holds the lock who only looks whether it is held."""
 
 
 def in_use(folder: Path) -> bool:
@@ -39,7 +41,7 @@ def sole_use(folder: Path) -> Iterator[None]:
         OutputError: If nothing can be written there.
     """
     make_folder(folder)
-    lock = FileLock(folder / LOCK_FILE, timeout=0)
+    lock = FileLock(folder / LOCK_FILE, timeout=LOOK_SECONDS)
     with writing(folder):
         try:
             lock.acquire()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from qhw.config import assigned, dotted, every_setting, nested
+from qhw.config.setting import short_name
 from qhw.errors import ConfigError
-from qhw.setting import short_name
 
 Axes = Mapping[str, Sequence[Any]]
 """Values by the setting that takes them."""
@@ -53,12 +54,16 @@ def points(axes: Axes, *, together: bool = False) -> list[Point]:
             f"--together takes as many values of each setting, and {told}.",
             "Leave --together out to train every combination.",
         )
-    rows = list(zip(*axes.values(), strict=True) if together else itertools.product(*axes.values()))
-    if len(rows) > MOST_RUNS:
-        raise ConfigError(
-            f"That is {len(rows):,} runs; a sweep has at most {MOST_RUNS:,}.", "Take fewer values."
-        )
+    _refuse_many(max(counts.values()) if together else math.prod(counts.values()))
+    rows = zip(*axes.values(), strict=True) if together else itertools.product(*axes.values())
     return [_point(dict(zip(axes, row, strict=True))) for row in rows]
+
+
+def _refuse_many(runs: int) -> None:
+    if runs > MOST_RUNS:
+        raise ConfigError(
+            f"That is {runs:,} runs; a sweep has at most {MOST_RUNS:,}.", "Take fewer values."
+        )
 
 
 def axes_of(assignments: Sequence[str], seeds: str | None) -> dict[str, list[Any]]:
@@ -90,11 +95,12 @@ def seeds_of(text: str) -> list[int]:
     """Seeds from `0:5`, which is 0 to 4, or from `0,3,7`.
 
     Raises:
-        ConfigError: If it is neither.
+        ConfigError: If it is neither, or there are too many.
     """
     try:
         if ":" in text:
             first, end = (int(word) for word in text.split(":"))
+            _refuse_many(end - first)
             seeds = list(range(first, end))
         else:
             seeds = [int(word) for word in text.split(",")]

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from qhw.backends.facts import BackendFacts
 from qhw.config import RunConfig
-from qhw.console import from_here
+from qhw.console.tables import from_here
 from qhw.devices.backend import DeviceBackend
 from qhw.devices.opening import Requester
 from qhw.devices.session import Display

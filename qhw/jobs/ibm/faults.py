@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from qhw.console import printable
+from qhw.console.tables import printable
 from qhw.errors import (
     AmbiguousSubmitError,
     CredentialsError,

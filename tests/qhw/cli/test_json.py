@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from qhw.cli.app import app
-from qhw.output import Output, speak
+from qhw.console.output import Output, speak
 
 COMMANDS = {
     "config ppo": "name",

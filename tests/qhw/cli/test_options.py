@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from qhw.cli.app import app
 from qhw.cli.options import flag_of
 from qhw.config import PRESETS, RunConfig, every_setting, nested, parse_config
 from qhw.errors import ConfigError
-from qhw.runs.directory import RunDirectory
+from qhw.runs.directory import create_run
 
 CIRCUIT = {
     "--qubits": ("actor.circuit.qubits", 5),
@@ -105,8 +106,14 @@ def described(command: str, option: str) -> str:
 
 
 @pytest.fixture
-def typed(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str, Any]]:
-    """Settings that reach the function a command calls, as nested tables without empty ones."""
+def typed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], dict[str, Any]]:
+    """Settings that reach the function a command calls, as nested tables without empty ones.
+
+    There are runs A and B, and a latest one.
+    """
+    monkeypatch.chdir(tmp_path)
+    runs = [create_run(tmp_path / "runs", RunConfig(), name) for name in ("A", "B")]
+    runs[-1].point_latest_here()
     tables: dict[str, Any] = {}
 
     def catch(place: str, read: Callable[..., dict[str, Any]], *, ends: bool = True) -> None:
@@ -126,7 +133,6 @@ def typed(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str, Any]]:
         lambda _, backend, hardware, **__: {"backend": backend, "hardware": hardware},
     )
     catch(f"{settings}.run_to_evaluate", lambda _, __, chosen, ___: chosen)
-    monkeypatch.setattr("qhw.runs.directory.open_run", lambda path, _: RunDirectory(path))
     catch(f"{commands}.compare.compare_runs", lambda _, __, asked: {"backend": asked.backend})
     catch(
         f"{commands}.calibrate.to_measure",

@@ -12,12 +12,19 @@ from qhw.commands.compare import ComparisonRequest
 from qhw.commands.run import DeploymentRequest
 from qhw.config import RunConfig
 from qhw.errors import ConfigError
-from qhw.runs.directory import RunDirectory
+from qhw.runs.directory import create_run
 
 
 @pytest.fixture
-def calls(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What the functions that commands call were given; none of them does anything."""
+def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
+    """What the functions that commands call were given; none of them does anything.
+
+    There are runs a and b in `runs`, and a latest one in `elsewhere`.
+    """
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "b"):
+        create_run(Path("runs"), RunConfig(), name)
+    create_run(Path("elsewhere"), RunConfig(), "c").point_latest_here()
     calls: dict[str, Any] = {}
 
     def catch(place: str, answer: object = None) -> None:
@@ -38,7 +45,6 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     catch(
         "qhw.runs.settings.run_to_evaluate", SimpleNamespace(run="a run", latents=33, config=None)
     )
-    monkeypatch.setattr("qhw.runs.directory.open_run", lambda path, _: RunDirectory(path))
     catch("qhw.commands.evaluate.evaluate_run")
     catch("qhw.commands.compare.compare_runs")
     catch("qhw.commands.runs.print_runs")
@@ -83,10 +89,18 @@ def test_a_run_is_deployed_as_it_was_asked_for(calls: dict[str, Any]) -> None:
     more = {"resume": True, "fresh": True, "runs": Path("runs")}
     assert calls == {
         "deployment_settings": (Path("runs/a"), {}, {}, more),
-        "deploy": (Path("runs/a"), RunConfig(seed=6), DeploymentRequest(3, 4, 2, True, True)),
+        "deploy": (
+            Path("runs/a").resolve(),
+            RunConfig(seed=6),
+            DeploymentRequest(3, 4, 2, True, True),
+        ),
     }
     type_in("run --runs elsewhere")
-    assert calls["deploy"] == (Path("elsewhere/latest"), RunConfig(seed=6), DeploymentRequest())
+    assert calls["deploy"] == (
+        Path("elsewhere/c").resolve(),
+        RunConfig(seed=6),
+        DeploymentRequest(),
+    )
 
 
 def test_a_run_is_evaluated_on_as_many_latents_as_its_settings_say(calls: dict[str, Any]) -> None:
@@ -108,7 +122,11 @@ def test_a_run_is_evaluated_on_as_many_latents_as_its_settings_say(calls: dict[s
 def test_two_runs_are_compared(calls: dict[str, Any]) -> None:
     type_in("compare a b --latents 60 --out c")
     request = ComparisonRequest(60, {"name": None}, Path("c"))
-    assert calls["compare_runs"] == (Path("a"), Path("b"), request)
+    assert calls["compare_runs"] == (
+        Path("runs/a").resolve(),
+        Path("runs/b").resolve(),
+        request,
+    )
     assert not request.changes_backend
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from qhw.commands.runs import print_runs
 from qhw.config import parse_config
+from qhw.console.output import Output, speak
 from qhw.errors import CheckpointError
 from qhw.evaluation.arms import ORDER
-from qhw.output import Output, speak
 from qhw.runs.directory import RunDirectory, create_run
 from qhw.runs.status import failure_kept
 

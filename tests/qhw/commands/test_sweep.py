@@ -12,8 +12,8 @@ from qhw.commands.runs import ListedRun
 from qhw.commands.sweep import sweep
 from qhw.commands.sweep_summary import summary
 from qhw.config import RunConfig, merge, parse_config
+from qhw.console.output import Output, speak
 from qhw.errors import ConfigError, SweepError
-from qhw.output import Output, speak
 from qhw.runs.directory import create_run, open_run
 from qhw.runs.status import Status, status_of
 

@@ -63,6 +63,14 @@ def test_what_names_no_seeds_is_refused(text: str) -> None:
         (["ppo.epochz=3"], None, False, "did you mean ppo.epochs"),
         (["seed=0,1"], "1:3", False, "has a value twice"),
         (["seed=1"], "10:20000", False, "runs; a sweep has at most 10,000"),
+        ([], "0:1000000000000", False, "That is 1,000,000,000,000 runs"),
+        (
+            [f"ppo.{name}={','.join(map(str, range(1, 99)))}" for name in ("epochs", "minibatches")]
+            + [f"environment.steps={','.join(map(str, range(2, 99)))}"],
+            None,
+            False,
+            "That is 931,588 runs",
+        ),
     ],
 )
 def test_a_sweep_that_cannot_be_meant_is_refused(

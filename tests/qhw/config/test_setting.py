@@ -8,8 +8,8 @@ from pydantic import BaseModel
 from qhw.budget.limits import DOLLARS_PER_SECOND
 from qhw.budget.planned_jobs import DEFAULT_SHOTS
 from qhw.config import RunConfig, every_setting
+from qhw.config.setting import nearest_settings, short_name, tables_of
 from qhw.runs.settings import DEVICE_LATENTS
-from qhw.setting import nearest_settings, short_name, tables_of
 
 
 def setting_names(section: type[BaseModel] = RunConfig, prefix: str = "") -> Iterator[str]:

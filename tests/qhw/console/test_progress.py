@@ -7,8 +7,8 @@ import time
 import pytest
 from rich.console import Console
 
-from qhw import progress
-from qhw.progress import long_work
+from qhw.console import progress
+from qhw.console.progress import long_work
 
 
 def lines_of(console: Console) -> list[str]:

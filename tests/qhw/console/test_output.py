@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from rich.console import Console
 
-from qhw.output import Output, show, speak, terminal
+from qhw.console.output import Output, show, speak, terminal
 
 
 @pytest.fixture(autouse=True)

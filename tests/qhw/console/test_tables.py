@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from qhw.console import folded
+from qhw.console.tables import folded
 
 
 def test_a_command_in_backquotes_is_never_broken(monkeypatch: pytest.MonkeyPatch) -> None:

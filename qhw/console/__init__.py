@@ -1,0 +1,1 @@
+"""What is said on a terminal: tables, long work, `--json` and `--quiet`."""
