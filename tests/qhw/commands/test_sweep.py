@@ -29,6 +29,7 @@ def tiny(**more: Any) -> RunConfig:
     return parse_config(merge(TINY, more))
 
 
+@pytest.mark.slow  # three trainings, each in a process of its own
 def test_runs_are_trained_beside_each_other_and_nothing_twice(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -50,6 +51,7 @@ def test_runs_are_trained_beside_each_other_and_nothing_twice(
     assert second["settings"][0]["seeds"] == 3
 
 
+@pytest.mark.slow  # a training in a process of its own
 def test_one_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
     configs = {"bad": tiny(seed=1), "good": tiny(seed=0)}
     bad = create_run(tmp_path, configs["bad"], "bad")

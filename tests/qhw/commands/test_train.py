@@ -36,6 +36,7 @@ def printed(run: RunDirectory) -> str:
     return out.getvalue()
 
 
+@pytest.mark.slow  # a training with its table
 def test_what_it_ran_on_is_told_once(told: tuple[RunDirectory, str]) -> None:
     for fact in ("backend: aer", "shots: exact", "2498 parameters"):
         assert told[1].count(fact) == 1
@@ -43,6 +44,7 @@ def test_what_it_ran_on_is_told_once(told: tuple[RunDirectory, str]) -> None:
     assert "training seconds: " in told[1]
 
 
+@pytest.mark.slow  # a training with its table
 def test_a_training_leaves_a_curve_and_is_the_latest(told: tuple[RunDirectory, str]) -> None:
     run, text = told
     assert "plots/training.png" in text
@@ -50,6 +52,7 @@ def test_a_training_leaves_a_curve_and_is_the_latest(told: tuple[RunDirectory, s
     assert status_of(run) is Status.FINISHED
 
 
+@pytest.mark.slow  # a training with its table
 def test_every_update_records_the_guidance_of_every_step(told: tuple[RunDirectory, str]) -> None:
     low, high = told[0].config.environment.guidance_min, told[0].config.environment.guidance_max
     for record in told[0].metrics():
@@ -57,6 +60,7 @@ def test_every_update_records_the_guidance_of_every_step(told: tuple[RunDirector
         assert all(low <= guidance <= high for guidance in record["guidance_by_step"])
 
 
+@pytest.mark.slow  # a training with its table
 def test_resuming_a_finished_run_prints_what_is_there(told: tuple[RunDirectory, str]) -> None:
     run = told[0]
     before = {path: path.stat().st_mtime_ns for path in run.path.rglob("*.json*")}
