@@ -15,7 +15,7 @@
     ├── MitigationError          error mitigation does not fit, or cannot be had here
     ├── LedgerError              the ledger cannot be used, or contradicts what is asked
     ├── BudgetReachedError       the next submission would pass a limit (exit code 3)
-    ├── InstallationError        `qhw doctor` found something wrong
+    ├── InstallationError        a package is missing, or `qhw doctor` found fault
     ├── BusyError                another process is at work in the same run
     ├── InterruptedWorkError     stopped by the user; `--resume` collects (exit code 130)
     └── HardwareError            the platform or a job on it
@@ -136,7 +136,7 @@ class BudgetReachedError(QhwError):
 
 
 class InstallationError(QhwError):
-    """Something on this machine is not as it should be; `qhw doctor` says what."""
+    """A package is missing, or something else that `qhw doctor` finds wrong with this machine."""
 
 
 class BusyError(QhwError):

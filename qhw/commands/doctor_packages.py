@@ -9,6 +9,8 @@ from importlib import metadata
 
 from packaging.requirements import Requirement
 
+from qhw.packages import installed_version
+
 SHOWN = ("torch", "diffusers", "qiskit", "qiskit-aer", "qiskit-ibm-runtime")
 """Whose versions are told where all is fine."""
 DRIVER = "nvidia-smi"
@@ -60,9 +62,8 @@ def _required() -> Iterator[Requirement]:
 
 def _fault(needed: Requirement) -> str:
     """What is wrong with an installed package; empty if nothing is."""
-    try:
-        version = metadata.version(needed.name)
-    except metadata.PackageNotFoundError:
+    version = installed_version(needed.name)
+    if version is None:
         return f"{needed.name} is missing"
     fits = needed.specifier.contains(version, prereleases=True)
     wanted = f"{needed.specifier} is needed"

@@ -24,7 +24,6 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +45,7 @@ from qhw.files import (
     write_json,
     writing,
 )
+from qhw.packages import installed_version
 from qhw.runs.checkpoint import Checkpoint
 from qhw.runs.lock import LOCK_FILE
 
@@ -101,7 +101,11 @@ class RunDirectory:
             "command": ["qhw", *sys.argv[1:]],
             "git_commit": _git_commit(),
             "python": sys.version.split()[0],
-            "versions": {name: metadata.version(name) for name in ("qhw", *RECORDED_PACKAGES)},
+            "versions": {
+                name: version
+                for name in ("qhw", *RECORDED_PACKAGES)
+                if (version := installed_version(name))
+            },
         }
         write_json(self.path / "provenance.json", {**environment, **facts})
 

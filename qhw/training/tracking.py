@@ -6,11 +6,11 @@ A tracker is anything with `log` and `close`; those named here need an extra of 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
-from qhw.errors import ConfigError, UnknownNameError
+from qhw import packages
+from qhw.errors import UnknownNameError
 
 
 class Tracker(Protocol):
@@ -77,15 +77,11 @@ def refuse_missing(name: str) -> None:
 
     Raises:
         UnknownNameError: If there is none of this name.
-        ConfigError: If its package is not installed.
+        InstallationError: If its package is not installed.
     """
     if name not in _TRACKERS:
         raise UnknownNameError.nearest("tracker", name, TRACKERS, "qhw train --help")
-    if find_spec(name) is None:
-        raise ConfigError(
-            f"--track {name}: the package {name} is not installed.",
-            f"Type `pip install 'qhw[{name}]'`.",
-        )
+    packages.refuse_missing(name, extra=name, wanted=f"--track {name}")
 
 
 def open_tracker(name: str, folder: Path, settings: Mapping[str, Any]) -> Tracker:

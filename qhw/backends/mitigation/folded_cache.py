@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from qhw.backends.mitigation.folding import fold, refuse_scale
 from qhw.backends.transpilation import TranspiledCircuit, operations
 from qhw.errors import CacheError, OutputError
 from qhw.files import refusal
+from qhw.packages import installed_version
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -61,7 +61,7 @@ def folded_for(
             "scale": scale,
             "two_qubit_gates": made.two_qubit_gates,
             "depth": made.depth,
-            "mitiq": metadata.version("mitiq"),
+            "mitiq": installed_version("mitiq"),
         }
         stem.parent.mkdir(parents=True, exist_ok=True)
         # Two processes that fold the same circuit write the same files.
@@ -94,6 +94,6 @@ def _key(circuit: RingCircuit, transpiled: TranspiledCircuit, scale: int) -> str
     import qiskit
 
     digest = circuit_digest(transpiled.circuit)
-    versions = [metadata.version("mitiq"), qiskit.__version__]
+    versions = [installed_version("mitiq"), qiskit.__version__]
     text = json.dumps([FORMAT, circuit.digest, digest, transpiled.output_qubits, scale, *versions])
     return hashlib.sha256(text.encode()).hexdigest()[:24]

@@ -1,8 +1,8 @@
 """A transpiled circuit with its noise multiplied: every gate G becomes G (G^-1 G)^k.
 
-Mitiq folds a skeleton (see `skeleton.py`); here each of its steps is mapped back to the instruction
-it stands for, or to that instruction's inverse in the device's own gates. Parameters stay unbound
-and the layout survives. The folded circuit must be run as it is: a transpiler would take the folds
+Mitiq folds a skeleton (see `skeleton.py`), or where it cannot be installed `gate_by_gate.py` does;
+here each step is mapped back to the instruction it stands for, or to that instruction's inverse in
+the device's own gates. Parameters stay unbound and the layout survives. The folded circuit must be run as it is: a transpiler would take the folds
 out again.
 """
 
@@ -13,8 +13,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from qhw.backends.mitigation.gate_by_gate import Step, folded_in_order
 from qhw.backends.transpilation import TranspiledCircuit
 from qhw.errors import MitigationError
+from qhw.packages import installed_version
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -98,12 +100,9 @@ def inverse_gates(name: str, parameters: Sequence[Any]) -> GateList:
 def _fold_circuit(circuit: QuantumCircuit, scale: int) -> QuantumCircuit:
     from qiskit.circuit.library import get_standard_gate_name_mapping
 
-    from qhw.backends.mitigation.skeleton import folded_steps
-
     gates = get_standard_gate_name_mapping()
-    qubits = [[circuit.find_bit(qubit).index for qubit in item.qubits] for item in circuit.data]
     folded = circuit.copy_empty_like()
-    for step in folded_steps(qubits, scale):
+    for step in _steps(circuit, scale):
         item = circuit.data[step.position]
         if step.inverted:
             for name, parameters in inverse_gates(item.operation.name, item.operation.params):
@@ -111,3 +110,12 @@ def _fold_circuit(circuit: QuantumCircuit, scale: int) -> QuantumCircuit:
         else:
             folded.append(item.operation, item.qubits)
     return folded
+
+
+def _steps(circuit: QuantumCircuit, scale: int) -> list[Step]:
+    if installed_version("mitiq") is None:
+        return folded_in_order(len(circuit.data), scale)
+    from qhw.backends.mitigation.skeleton import folded_steps
+
+    qubits = [[circuit.find_bit(qubit).index for qubit in item.qubits] for item in circuit.data]
+    return folded_steps(qubits, scale)

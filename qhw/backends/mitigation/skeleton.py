@@ -9,23 +9,12 @@ itself (local unitary folding, Giurgica-Tiron et al., arXiv 2005.10921) needs no
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import cirq
 from mitiq.zne.scaling import fold_all
 
-
-@dataclass(frozen=True)
-class Step:
-    """One gate of the skeleton.
-
-    Attributes:
-        position: Index of its instruction in the original circuit.
-        inverted: Whether it stands for the inverse.
-    """
-
-    position: int
-    inverted: bool = False
+from qhw.backends.mitigation.gate_by_gate import Step
 
 
 class _Opaque(cirq.Gate):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from qhw.errors import ConfigError, UnknownNameError
+from qhw.errors import InstallationError, UnknownNameError
 from qhw.training.tracking import TRACKERS, open_tracker, refuse_missing
 
 NUMBERS = {1: {"mean_return": -0.5}, 2: {"mean_return": -0.25}}
@@ -57,7 +57,7 @@ def test_a_tracker_that_is_none_is_answered_with_the_nearest() -> None:
 def test_one_that_is_not_installed_says_what_to_type(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("qhw.training.tracking.find_spec", lambda _: None)
-    with pytest.raises(ConfigError, match=f"--track {name}") as caught:
+    monkeypatch.setattr("qhw.packages.installed_version", lambda _: None)
+    with pytest.raises(InstallationError, match=f"--track {name}") as caught:
         refuse_missing(name)
     assert f"pip install 'qhw[{name}]'" in caught.value.hint

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from typing import Any
 
 import numpy as np
 import pytest
 from qiskit import QuantumCircuit
 from qiskit.circuit.library import get_standard_gate_name_mapping
+from qiskit.converters import circuit_to_dag
 from qiskit.quantum_info import Operator
 
+from qhw.backends.mitigation import folding
 from qhw.backends.mitigation.folding import fold, inverse_gates
 from qhw.backends.transpilation import TranspiledCircuit, reduced
 from qhw.errors import MitigationError
@@ -115,6 +118,22 @@ def test_folding_and_binding_commute(layout: Any, device: str) -> None:
     assert [each[:2] for each in one] == [each[:2] for each in other]
     for (_, _, angles), (_, _, others) in zip(one, other, strict=True):
         assert np.allclose(angles, others, atol=1e-14)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("scale", [3, 5, 7])
+def test_without_mitiq_the_same_gates_act_on_every_qubit(
+    layout: Any, device: str, scale: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("mitiq", reason="there is no Mitiq for this Python to compare with")
+    _, transpiled = layout(device)
+    mitiqs = fold(transpiled, scale).circuit
+    monkeypatch.setattr(folding, "installed_version", lambda package: None)
+    assert "qhw.backends.mitigation.skeleton" in sys.modules
+    monkeypatch.setitem(sys.modules, "qhw.backends.mitigation.skeleton", None)
+    ours = fold(transpiled, scale).circuit
+    assert len(ours.data) == len(mitiqs.data) > transpiled.two_qubit_gates
+    assert circuit_to_dag(ours) == circuit_to_dag(mitiqs)
 
 
 def test_folding_does_not_touch_its_input(layout: Any) -> None:

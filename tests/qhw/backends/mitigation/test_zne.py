@@ -17,6 +17,7 @@ def draw(scales: tuple[int, ...]) -> FloatArray:
 
 def of_mitiq(factory: object, scales: tuple[int, ...], values: FloatArray) -> FloatArray:
     """Mitiq's extrapolation, one list of values at a time."""
+    pytest.importorskip("mitiq", reason="there is no Mitiq for this Python to compare with")
     flat = values.reshape(len(scales), -1)
     columns = [_one(factory, scales, column) for column in flat.T]
     return np.array(columns).reshape(values.shape[1:])
