@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from policy.actors import Actor, MlpActor, RingActor, count_parameters
+    from policy.ansatz import Ansatz
     from policy.backend import (
         Cost,
         DifferentiableBackend,
@@ -34,12 +35,14 @@ if TYPE_CHECKING:
         expectations,
     )
     from policy.measurement_noise import ShotNoise, shot_noise
+    from policy.own_circuit import OwnCircuit
     from policy.ppo import MinibatchRecord, PpoConfig, PpoDiagnostics, UpdateProgress, update
     from policy.rollout import Rollout, gae
 
 __all__ = [
     "Actor",
     "Adjoint",
+    "Ansatz",
     "Cost",
     "Critic",
     "DifferentiableBackend",
@@ -51,6 +54,7 @@ __all__ = [
     "JointBackend",
     "MinibatchRecord",
     "MlpActor",
+    "OwnCircuit",
     "ParameterShift",
     "PpoConfig",
     "PpoDiagnostics",
@@ -73,6 +77,7 @@ __all__ = [
 # A name that a module has, too, would be that module as soon as somebody had imported it.
 _NAMES = {
     "actors": "Actor MlpActor RingActor count_parameters",
+    "ansatz": "Ansatz",
     "backend": "Cost DifferentiableBackend Estimate ExpectationBackend JointBackend",
     "circuit": "RingCircuit",
     "critic": "Critic",
@@ -80,6 +85,7 @@ _NAMES = {
     "encoding": "Encoder StateScaler",
     "gradients": "Adjoint Frozen GradientRule ParameterShift PrunedShift Spsa expectations",
     "measurement_noise": "ShotNoise shot_noise",
+    "own_circuit": "OwnCircuit",
     "ppo": "MinibatchRecord PpoConfig PpoDiagnostics UpdateProgress update",
     "rollout": "Rollout gae",
 }

@@ -9,7 +9,7 @@ from typing import Protocol, Self, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from policy.circuit import RingCircuit
+from policy.ansatz import Ansatz
 
 FloatArray = NDArray[np.float64]
 
@@ -63,7 +63,7 @@ class ExpectationBackend(Protocol):
     """Evaluates <Z_i> of one ring circuit."""
 
     @property
-    def circuit(self) -> RingCircuit:
+    def circuit(self) -> Ansatz:
         """The circuit this backend was opened for."""
 
     def evaluate(self, angles: FloatArray, weights: FloatArray) -> Estimate:
@@ -108,7 +108,7 @@ class DifferentiableBackend(ExpectationBackend, Protocol):
 
 
 def checked_shapes(
-    circuit: RingCircuit, angles: FloatArray, weights: FloatArray
+    circuit: Ansatz, angles: FloatArray, weights: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Return both arrays as float64, contiguous, after checking that they fit the circuit.
 

@@ -83,6 +83,11 @@ class RingCircuit:
         """Identity of the circuit's structure, 16 hexadecimal digits."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
 
+    @property
+    def summary(self) -> str:
+        """The circuit in a few words, for tables."""
+        return f"{self.num_qubits} qubits, depth {self.depth}, {self.encoding}, {self.entanglement}"
+
     def quantum_circuit(self) -> QuantumCircuit:
         """Build the circuit without measurements.
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration import DeviceSnapshot, confusion_matrices, noise_model, scale_noise
-from policy import Cost, Estimate, RingCircuit
+from policy import Ansatz, Cost, Estimate
 from policy.backend import FloatArray, checked_shapes
 from qhw.backends.facts import BackendFacts
 from qhw.backends.transpilation import TranspiledCircuit, parameter_columns, reduced
@@ -74,7 +74,7 @@ class _AerBackend(Sampler):
     _prepared: QuantumCircuit
     _confusion: FloatArray | None = None
 
-    def __init__(self, circuit: RingCircuit, shots: int | None, seed: int) -> None:
+    def __init__(self, circuit: Ansatz, shots: int | None, seed: int) -> None:
         super().__init__(shots, seed)
         self.circuit = circuit
         self._signs = sign_matrix(circuit.num_qubits)
@@ -117,7 +117,7 @@ class AerBackend(_AerBackend):
 
     name = "aer"
 
-    def __init__(self, circuit: RingCircuit, shots: int | None = None, seed: int = 0) -> None:
+    def __init__(self, circuit: Ansatz, shots: int | None = None, seed: int = 0) -> None:
         super().__init__(circuit, shots, seed)
         refuse_above(circuit.num_qubits, MAX_QUBITS_EXACT, 16 * 2**circuit.num_qubits)
         qubits = range(circuit.num_qubits)
@@ -149,7 +149,7 @@ class NoisyAerBackend(_AerBackend):
 
     def __init__(
         self,
-        circuit: RingCircuit,
+        circuit: Ansatz,
         snapshot: DeviceSnapshot,
         transpiled: TranspiledCircuit,
         *,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from policy import Estimate, ExpectationBackend, RingCircuit
+from policy import Ansatz, Estimate, ExpectationBackend
 from policy.backend import FloatArray
 from qhw.backends.facts import BackendFacts
 
@@ -37,7 +37,7 @@ class Adopted:
 
     def __init__(self, backend: ExpectationBackend) -> None:
         self._backend = backend
-        self.circuit: RingCircuit = backend.circuit
+        self.circuit: Ansatz = backend.circuit
         self.name = type(backend).__qualname__
         self.warning = ""
 

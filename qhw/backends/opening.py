@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from policy import RingCircuit
+from policy import Ansatz
 from qhw.backends.backend import Backend
 from qhw.config import Engine, MethodName
 from qhw.errors import BackendUnavailableError, ConfigError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def open_backend(
     name: str,
-    circuit: RingCircuit,
+    circuit: Ansatz,
     *,
     device: str = "fake_brisbane",
     shots: int | None = None,
@@ -91,7 +91,7 @@ def open_backend(
 
 
 def _laid_out(
-    circuit: RingCircuit, device: str, snapshot: DeviceSnapshot | None, cache: Cache
+    circuit: Ansatz, device: str, snapshot: DeviceSnapshot | None, cache: Cache
 ) -> tuple[DeviceSnapshot, TranspiledCircuit]:
     """The calibration to take, and the circuit in the device's gates."""
     from qhw.backends.transpilation import TranspileOptions
@@ -105,7 +105,7 @@ def _laid_out(
 
 
 def _open_noisy(
-    circuit: RingCircuit,
+    circuit: Ansatz,
     snapshot: DeviceSnapshot,
     noise_scale: float,
     engine: Engine,

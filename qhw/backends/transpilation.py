@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from calibration import DeviceSnapshot, expected_error, quiet_region, uncalibrated
 from calibration.layout import Operation
-from policy import RingCircuit
+from policy import Ansatz
 from qhw.errors import BackendUnavailableError
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class TranspiledCircuit:
 
 
 def fresh_layout(
-    circuit: RingCircuit,
+    circuit: Ansatz,
     snapshot: DeviceSnapshot,
     options: TranspileOptions,
     reason: str = "asked for",
@@ -108,7 +108,7 @@ def fresh_layout(
 
 
 def ranked_layouts(
-    circuit: RingCircuit, snapshot: DeviceSnapshot, options: TranspileOptions
+    circuit: Ansatz, snapshot: DeviceSnapshot, options: TranspileOptions
 ) -> list[TranspiledCircuit]:
     """What the transpiler's seeds come to, best first; each choice of qubits once."""
     best: dict[tuple[int, ...], TranspiledCircuit] = {}

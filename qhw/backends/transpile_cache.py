@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from calibration import DeviceSnapshot
-from policy import RingCircuit
+from policy import Ansatz
 from qhw.backends.circuit_file import qpy_bytes, read_circuit, read_facts, write_circuit
 from qhw.backends.transpilation import TranspiledCircuit, TranspileOptions, fresh_layout
 from qhw.errors import CacheError, ConfigError, DamagedFileError, OutputError
@@ -36,7 +36,7 @@ RECORDED = ("calibration", "hits")
 
 
 def transpile_for(
-    circuit: RingCircuit, snapshot: DeviceSnapshot, options: TranspileOptions, cache_dir: Path
+    circuit: Ansatz, snapshot: DeviceSnapshot, options: TranspileOptions, cache_dir: Path
 ) -> TranspiledCircuit:
     """Read the transpiled circuit from the cache, or lay it out and keep it.
 
@@ -104,7 +104,7 @@ def _pinned_circuit(path: Path) -> QuantumCircuit:
 
 
 def kept_layout(
-    circuit: RingCircuit, snapshot: DeviceSnapshot, options: TranspileOptions, cache_dir: Path
+    circuit: Ansatz, snapshot: DeviceSnapshot, options: TranspileOptions, cache_dir: Path
 ) -> TranspiledCircuit:
     """The cached circuit as it is, scored under a snapshot, however well another would do.
 
@@ -166,7 +166,7 @@ def list_entries(cache_dir: Path) -> list[CacheEntry]:
 
 
 def _read_or_make(
-    stem: Path, circuit: RingCircuit, snapshot: DeviceSnapshot, options: TranspileOptions
+    stem: Path, circuit: Ansatz, snapshot: DeviceSnapshot, options: TranspileOptions
 ) -> TranspiledCircuit:
     stored, reason = read_circuit(stem, *RECORDED)
     if stored is None:
@@ -181,7 +181,7 @@ def _read_or_make(
     return _write(stem, circuit, snapshot, replace(fresh, miss_reason=reason))
 
 
-def _key(circuit: RingCircuit, snapshot: DeviceSnapshot, options: TranspileOptions) -> str:
+def _key(circuit: Ansatz, snapshot: DeviceSnapshot, options: TranspileOptions) -> str:
     import qiskit
 
     parts = [FORMAT, circuit.digest, snapshot.name, snapshot.structure_digest, asdict(options)]
@@ -190,15 +190,12 @@ def _key(circuit: RingCircuit, snapshot: DeviceSnapshot, options: TranspileOptio
 
 
 def _write(
-    stem: Path, circuit: RingCircuit, snapshot: DeviceSnapshot, made: TranspiledCircuit
+    stem: Path, circuit: Ansatz, snapshot: DeviceSnapshot, made: TranspiledCircuit
 ) -> TranspiledCircuit:
     """Keep a circuit with what `qhw cache ls` shows of it."""
     facts = {
         "device": snapshot.name,
-        "circuit": (
-            f"{circuit.num_qubits} qubits, depth {circuit.depth}, {circuit.encoding}, "
-            f"{circuit.entanglement}"
-        ),
+        "circuit": circuit.summary,
         "two_qubit_gates": made.two_qubit_gates,
         "depth": made.depth,
         "layout": list(made.output_qubits),

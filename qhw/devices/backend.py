@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from policy import Cost, Estimate, RingCircuit
+from policy import Ansatz, Cost, Estimate
 from policy.backend import FloatArray, Question, checked_shapes
 from qhw.backends.facts import BackendFacts
 from qhw.backends.transpilation import TranspiledCircuit
@@ -88,7 +88,7 @@ class DeviceBackend:
 
     def __init__(
         self,
-        circuit: RingCircuit,
+        circuit: Ansatz,
         transpiled: TranspiledCircuit,
         work: PaidWork,
         run_id: str,

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from calibration import DeviceSnapshot, Drift, compare, expected_error, republished
 from calibration.drift import Verdict
-from policy import RingCircuit
+from policy import Ansatz
 from qhw.backends.facts import DriftFacts
 from qhw.backends.transpilation import TranspiledCircuit, TranspileOptions, fresh_layout, operations
 from qhw.config import OnDrift
@@ -200,7 +200,7 @@ def on_circuit(
 def circuit_drift(
     before: DeviceSnapshot,
     after: DeviceSnapshot,
-    circuit: RingCircuit,
+    circuit: Ansatz,
     transpiled: TranspiledCircuit,
 ) -> CircuitDrift:
     """Compare on a circuit's qubits, and ask whether others would do clearly better now.

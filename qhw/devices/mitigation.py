@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from calibration import DeviceSnapshot
-from policy import RingCircuit
+from policy import Ansatz
 from policy.backend import FloatArray
 from qhw.backends.facts import MitigationFacts
 from qhw.backends.mitigation.affine import (
@@ -66,7 +66,7 @@ class DeviceMitigation:
     """
 
     name: MethodName
-    circuit: RingCircuit
+    circuit: Ansatz
     transpiled: TranspiledCircuit
     snapshot: DeviceSnapshot
     store: AffineStore

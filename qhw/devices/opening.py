@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from policy import RingCircuit
+from policy import Ansatz
 from qhw.budget.limits import Budget, Limits
 from qhw.budget.planned_jobs import DEFAULT_SHOTS, default_mitigation
 from qhw.config import BackendConfig, HardwareConfig, MethodName
@@ -73,7 +73,7 @@ class Requester:
 def open_device(
     backend: BackendConfig,
     hardware: HardwareConfig,
-    circuit: RingCircuit,
+    circuit: Ansatz,
     requester: Requester,
     cache: Cache | None = None,
 ) -> DeviceBackend:
@@ -198,7 +198,7 @@ def _paid_work(backend: BackendConfig, hardware: HardwareConfig, requester: Requ
 
 
 def _transpiled(
-    circuit: RingCircuit, snapshot: DeviceSnapshot, kept: Path | None, cache: Cache
+    circuit: Ansatz, snapshot: DeviceSnapshot, kept: Path | None, cache: Cache
 ) -> TranspiledCircuit:
     """The circuit the run began with, or the cache's."""
     from qhw.backends.transpilation import TranspileOptions, refuse_uncalibrated

@@ -33,7 +33,6 @@ from policy import (
     StateScaler,
 )
 from qhw.backends.backend import Adopted, Backend
-from qhw.backends.opening import open_backend
 from qhw.config import (
     CircuitConfig,
     EnvironmentConfig,
@@ -42,7 +41,8 @@ from qhw.config import (
     RewardSection,
     RunConfig,
 )
-from qhw.devices.opening import Requester, open_device
+from qhw.devices.configured import open_configured
+from qhw.devices.opening import Requester
 from qhw.errors import BundleError, ConfigError, UnknownNameError
 from qhw.training.streams import stream_seed
 
@@ -150,19 +150,8 @@ def make_backend(
     config: RunConfig, circuit: RingCircuit, requester: Requester | None = None
 ) -> Backend:
     """Open the configured backend; a device is opened in the name of who asks."""
-    section = config.backend
-    if section.takes_jobs:
-        return open_device(section, config.hardware, circuit, requester or Requester())
-    return open_backend(
-        section.name,
-        circuit,
-        device=section.device,
-        shots=section.shots,
-        noise_scale=section.noise_scale,
-        seed=stream_seed(config.seed, "shots"),
-        engine=section.engine,
-        mitigation=section.mitigation or "none",
-    )
+    seed = stream_seed(config.seed, "shots")
+    return open_configured(config.backend, config.hardware, circuit, seed=seed, requester=requester)
 
 
 def adopt(backend: ExpectationBackend, circuit: RingCircuit) -> Backend:
@@ -210,7 +199,8 @@ def make_actor(
     generator = torch.Generator().manual_seed(config.seed)
     if backend is not None:
         order = slot_order(config.state.features)
-        return RingActor(backend.circuit, backend, rule, scaler, generator, order)
+        circuit = ring_circuit(config.actor.circuit)
+        return RingActor(circuit, backend, rule, scaler, generator, order)
     if config.actor.kind == "mlp":
         return MlpActor(scaler, generator)
     return MlpActor.matched(scaler, generator)

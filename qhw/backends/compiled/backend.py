@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from calibration import DeviceSnapshot, confusion_matrices, noise_model, scale_noise
-from policy import Cost, Estimate, RingCircuit
+from policy import Ansatz, Cost, Estimate
 from policy.backend import FloatArray, checked_shapes
 from qhw.backends.aer import Sampler, shot_errors, sign_matrix
 from qhw.backends.compiled.engine import GROUND, Engine, IntArray
@@ -54,7 +54,7 @@ class CompiledBackend(Sampler):
     verdict: object = None
     """What the opening check found; None before it."""
 
-    def __init__(self, circuit: RingCircuit, shots: int | None = None, seed: int = 0) -> None:
+    def __init__(self, circuit: Ansatz, shots: int | None = None, seed: int = 0) -> None:
         if circuit.num_qubits > MAX_QUBITS:
             raise TooLargeError(
                 f"{circuit.num_qubits} qubits: compiled observables hold 4^n numbers each, up to "
@@ -140,7 +140,7 @@ class CompiledNoisyBackend(CompiledBackend):
 
     def __init__(
         self,
-        circuit: RingCircuit,
+        circuit: Ansatz,
         snapshot: DeviceSnapshot,
         transpiled: TranspiledCircuit,
         *,
@@ -183,16 +183,14 @@ class CompiledNoisyBackend(CompiledBackend):
 
 
 def _compile(
-    circuit: RingCircuit, gates: QuantumCircuit, outputs: list[int], transfer: Transfer
+    circuit: Ansatz, gates: QuantumCircuit, outputs: list[int], transfer: Transfer
 ) -> Program:
     """Split the angles off where the circuit allows it; else take the general form."""
     sizes = (circuit.num_angles, circuit.num_weights)
-    if circuit.encoding != "reupload" or circuit.depth == 1:
-        try:
-            return compile_program(gates, outputs, transfer, *sizes, split=True)
-        except AnglesNotFirstError:
-            pass
-    return compile_program(gates, outputs, transfer, *sizes, split=False)
+    try:
+        return compile_program(gates, outputs, transfer, *sizes, split=True)
+    except AnglesNotFirstError:
+        return compile_program(gates, outputs, transfer, *sizes, split=False)
 
 
 def single_observables(program: Program, confusion: FloatArray) -> FloatArray:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from policy import Cost, ExpectationBackend, RingCircuit
+from policy import Ansatz, Cost, ExpectationBackend
 from policy.backend import FloatArray
 from qhw.backends.aer import AerBackend
 from qhw.backends.mitigation.affine import AffineMap
@@ -57,7 +57,7 @@ class Rows:
 
 
 def calibration_inputs(
-    circuit: RingCircuit, count: int = AFFINE_CIRCUITS, seed: int = CALIBRATION_SEED
+    circuit: Ansatz, count: int = AFFINE_CIRCUITS, seed: int = CALIBRATION_SEED
 ) -> CalibrationInputs:
     """Draw angles and weights uniformly from [-pi, pi]; the same seed gives the same ones."""
     rng = np.random.default_rng(seed)
@@ -78,7 +78,7 @@ def evaluate_rows(backend: ExpectationBackend, inputs: CalibrationInputs) -> Row
     )
 
 
-def ideal_values(circuit: RingCircuit, inputs: CalibrationInputs) -> FloatArray:
+def ideal_values(circuit: Ansatz, inputs: CalibrationInputs) -> FloatArray:
     """Noiseless <Z_i> (rows, n) from state vectors."""
     return evaluate_rows(AerBackend(circuit), inputs).values
 
@@ -189,7 +189,7 @@ class Probe:
         )
 
 
-def probe_inputs(circuit: RingCircuit) -> CalibrationInputs:
+def probe_inputs(circuit: Ansatz) -> CalibrationInputs:
     """The probe's random circuits; they are others than the calibration's."""
     return calibration_inputs(circuit, PROBE_CIRCUITS, PROBE_SEED)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from calibration import DeviceSnapshot, expected_error
-from policy import RingCircuit
+from policy import Ansatz
 from qhw.backends.circuit_file import circuit_digest, read_circuit, write_circuit
 from qhw.backends.mitigation.folding import fold, refuse_scale
 from qhw.backends.transpilation import TranspiledCircuit, operations
@@ -29,7 +29,7 @@ FORMAT = 1
 
 
 def folded_for(
-    circuit: RingCircuit,
+    circuit: Ansatz,
     snapshot: DeviceSnapshot,
     transpiled: TranspiledCircuit,
     scale: int,
@@ -90,7 +90,7 @@ def _described(
     )
 
 
-def _key(circuit: RingCircuit, transpiled: TranspiledCircuit, scale: int) -> str:
+def _key(circuit: Ansatz, transpiled: TranspiledCircuit, scale: int) -> str:
     import qiskit
 
     digest = circuit_digest(transpiled.circuit)

@@ -2,8 +2,8 @@
 
 Mitiq folds a skeleton (see `skeleton.py`), or where it cannot be installed `gate_by_gate.py` does;
 here each step is mapped back to the instruction it stands for, or to that instruction's inverse in
-the device's own gates. Parameters stay unbound and the layout survives. The folded circuit must be run as it is: a transpiler would take the folds
-out again.
+the device's own gates. Parameters stay unbound and the layout survives. The folded circuit must be
+run as it is: a transpiler would take the folds out again.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Folding without Mitiq, for Pythons on which it cannot be installed.
 
-Local unitary folding at odd scales (Giurgica-Tiron et al., arXiv 2005.10921) leaves no choice: every
-gate G becomes G (G^-1 G)^k. Tests hold this equal to Mitiq's to the gate.
+Local unitary folding (Giurgica-Tiron et al., arXiv 2005.10921) at an odd scale leaves no choice:
+every gate G becomes G (G^-1 G)^k. It equals Mitiq's to the gate.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from calibration import DeviceSnapshot
-from policy import Cost, DifferentiableBackend, Estimate, RingCircuit
+from policy import Ansatz, Cost, DifferentiableBackend, Estimate
 from policy.backend import FloatArray
 from qhw.backends.backend import Backend
 from qhw.backends.facts import BackendFacts
@@ -50,7 +50,7 @@ class MitigatedBackend:
     ) -> None:
         if len(backends) != len(method.scales):
             raise ValueError(f"{len(backends)} backends for the scales {method.scales}")
-        self.circuit: RingCircuit = backends[0].circuit
+        self.circuit: Ansatz = backends[0].circuit
         self.method = method
         self.calibration = calibration or Cost()
         self.warning = "; ".join(dict.fromkeys(filter(None, (b.warning for b in backends))))
@@ -109,7 +109,7 @@ class Simulation:
         folded: Folder of folded circuits; see `qhw.files.Cache.folded`.
     """
 
-    circuit: RingCircuit
+    circuit: Ansatz
     snapshot: DeviceSnapshot
     transpiled: TranspiledCircuit
     open_at: Opener

@@ -1,0 +1,165 @@
+"""A circuit as a layer of any torch model, on any backend: `qhw.torch.Layer`.
+
+What a device is asked goes through the transpile cache, the ledger and the limits: a program that
+is started again under the same name pays for nothing twice.
+"""
+
+from __future__ import annotations
+
+import math
+from difflib import get_close_matches
+from types import TracebackType
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from policy import Ansatz, Cost, ExpectationBackend, GradientRule, ParameterShift, expectations
+from qhw.budget.limits import qpu_seconds
+from qhw.budget.planned_jobs import DEFAULT_SHOTS
+from qhw.config import BackendConfig, HardwareConfig, RunConfig, parse_config
+from qhw.devices.backend import DeviceBackend
+from qhw.devices.configured import open_configured
+from qhw.devices.opening import Requester
+from qhw.errors import ConfigError
+from qhw.known import DeviceName
+
+
+class Layer(nn.Module):
+    """Expectation values <Z_i> of a circuit with trainable weights.
+
+        (B, A) inputs in rad -> (B, n) values in [-1, 1]
+
+    A forward pass is one job of B circuits, a backward pass one of 2 P B (shift rule), and 2 A B
+    more where the inputs require a gradient. Close it, or use it in a `with` block: that ends the
+    session or batch of a device.
+
+    Args:
+        circuit: `policy.RingCircuit`, or `policy.OwnCircuit` for one of your own.
+        backend: `aer`, `aer_noisy`, `fake_*` or `ibm_*`; or one of your own.
+        name: Under which a device's answers are kept and found again. Needed for `ibm_*`.
+        rule: How the weights are differentiated; one that draws must be seeded to find its answers
+            again.
+        seed: Draws the first weights, uniformly in [-pi, pi], and a simulator's shots.
+        **settings: Of the tables `backend` and `hardware`, such as `shots=1024`,
+            `device="fake_fez"` or `max_qpu_seconds=60`; `qhw config` lists them.
+
+    Attributes:
+        weights: (P,) trainable angles in rad.
+        cost: What it took so far.
+
+    Raises:
+        QhwError: If a setting is unknown or does not fit, or the backend cannot be opened.
+    """
+
+    def __init__(
+        self,
+        circuit: Ansatz,
+        backend: str | ExpectationBackend = "aer",
+        *,
+        name: str | None = None,
+        rule: GradientRule | None = None,
+        seed: int = 0,
+        **settings: Any,
+    ) -> None:
+        super().__init__()
+        self.circuit = circuit
+        self.rule = rule or ParameterShift()
+        self.backend = (
+            _opened(circuit, backend, name, seed, settings)
+            if isinstance(backend, str)
+            else _own(circuit, backend, settings)
+        )
+        generator = torch.Generator().manual_seed(seed)
+        uniform = torch.rand(circuit.num_weights, generator=generator)
+        self.weights = nn.Parameter((2 * uniform - 1) * math.pi)
+        self.cost = Cost()
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Values (B, n) of inputs (B, A) in rad.
+
+        Raises:
+            ValueError: If the shape does not fit the circuit, or a number is not finite.
+            QhwError: If a device refuses, or a limit is reached.
+        """
+        return expectations(inputs, self.weights, self.backend, self.rule, self._record)
+
+    def qpu_seconds(self, rows: int) -> float:
+        """What a device would take for a training step on so many rows, at most; shift rule.
+
+        Args:
+            rows: B; inputs are taken as data that needs no gradient.
+        """
+        shots = self.backend.shots if isinstance(self.backend, DeviceBackend) else DEFAULT_SHOTS
+        circuits = rows + 2 * self.circuit.num_weights * rows
+        return qpu_seconds(2, circuits, shots)
+
+    def extra_repr(self) -> str:
+        """The circuit, for `print(model)`."""
+        return self.circuit.summary
+
+    def close(self) -> None:
+        """End a device's session or batch; a simulator has none."""
+        if isinstance(self.backend, DeviceBackend):
+            self.backend.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _record(self, _phase: str, cost: Cost) -> None:
+        self.cost = self.cost + cost
+
+
+def _opened(
+    circuit: Ansatz, backend: str, name: str | None, seed: int, settings: dict[str, Any]
+) -> ExpectationBackend:
+    if DeviceName(backend).live and name is None:
+        raise ConfigError(
+            f"Layer(..., {backend!r}) spends QPU time, and it has no name.",
+            'Give it one, name="my-experiment": under it, what was paid for is found again.',
+        )
+    config = _parsed({"name": backend, **settings})
+    requester = Requester() if name is None else Requester(run_id=name)
+    return open_configured(config.backend, config.hardware, circuit, seed=seed, requester=requester)
+
+
+def _parsed(settings: dict[str, Any]) -> RunConfig:
+    """Settings by their bare names, put into their tables."""
+    tables: dict[str, dict[str, Any]] = {"backend": {}, "hardware": {}}
+    of = {
+        **dict.fromkeys(HardwareConfig.model_fields, "hardware"),
+        **dict.fromkeys(BackendConfig.model_fields, "backend"),
+    }
+    for setting, value in settings.items():
+        if setting not in of:
+            near = ", ".join(get_close_matches(setting, of)) or ", ".join(of)
+            raise ConfigError(
+                f"Layer(..., {setting}={value!r}): there is no such setting.",
+                f"Did you mean {near}?",
+            )
+        tables[of[setting]][setting] = value
+    return parse_config(tables)
+
+
+def _own(
+    circuit: Ansatz, backend: ExpectationBackend, settings: dict[str, Any]
+) -> ExpectationBackend:
+    if settings:
+        raise ConfigError(
+            f"{', '.join(settings)} was given with a backend of your own.",
+            "Settings are for backends that are opened by name: leave them out.",
+        )
+    if backend.circuit != circuit:
+        raise ConfigError(
+            f"The backend was made for {backend.circuit}, the layer for {circuit}.",
+            "Open it for the layer's circuit.",
+        )
+    return backend
