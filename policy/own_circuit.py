@@ -74,7 +74,9 @@ class OwnCircuit:
     @property
     def summary(self) -> str:
         """The circuit in a few words, for tables."""
-        return f"{self.num_qubits} qubits, {self.num_angles} inputs, {self.num_weights} weights"
+        return (
+            f"own, {self.num_qubits} qubits, inputs {self.num_angles}, weights {self.num_weights}"
+        )
 
     def quantum_circuit(self) -> QuantumCircuit:
         """The circuit with its parameters called `angle[k]` and `weight[k]`."""

@@ -32,7 +32,8 @@ class Layer(nn.Module):
 
     A forward pass is one job of B circuits, a backward pass one of 2 P B (shift rule), and 2 A B
     more where the inputs require a gradient. Close it, or use it in a `with` block: that ends the
-    session or batch of a device.
+    session or batch of a device. Under one name a device is asked the same in the same order; a
+    program that asks otherwise takes another name.
 
     Args:
         circuit: `policy.RingCircuit`, or `policy.OwnCircuit` for one of your own.
@@ -46,7 +47,7 @@ class Layer(nn.Module):
 
     Attributes:
         weights: (P,) trainable angles in rad.
-        cost: What it took so far.
+        cost: What its answers took, those that were found in the ledger included.
 
     Raises:
         QhwError: If a setting is unknown or does not fit, or the backend cannot be opened.
@@ -146,7 +147,7 @@ def _parsed(settings: dict[str, Any]) -> RunConfig:
                 f"Did you mean {near}?",
             )
         tables[of[setting]][setting] = value
-    return parse_config(tables)
+    return parse_config({table: values for table, values in tables.items() if values})
 
 
 def _own(
