@@ -25,10 +25,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from diffusion.actions import ACTION_LIMIT, ActionMap
 from diffusion.metrics import ssim
 from diffusion.rewards import RewardConfig
 from diffusion.sampler import GuidedSampler, NoisePrediction
-from diffusion.state_features import PAPER_FEATURES, STATE_FEATURES, Observation, check_features
+from diffusion.state_features import PAPER_FEATURES, Observation, check_features, state_of
 
 
 class EpisodeError(ValueError):
@@ -81,8 +82,8 @@ class Moment:
 class GuidanceEnvironment:
     """N images denoised side by side, each under the guidance its action asks for.
 
-    An action a is clipped to [-action_limit, action_limit], and to what keeps the guidance
-    cfg_base + a in guidance_range. Reward, cost and state see the clipped values.
+    An action becomes a guidance as `diffusion.actions` says. Reward, cost and state see the clipped
+    values.
 
     Attributes:
         sampler: The denoising process.
@@ -107,17 +108,15 @@ class GuidanceEnvironment:
     cfg_base: float
     guidance_range: tuple[float, float] = (1.0, 12.0)
     _: KW_ONLY
-    action_limit: float = 2.0
+    action_limit: float = ACTION_LIMIT
     previous_action: Literal["applied", "asked"] = "applied"
     distance: ImageDistance | None = None
     features: tuple[str, ...] = PAPER_FEATURES
 
     def __post_init__(self) -> None:
-        low, high = self.guidance_range
-        if not low <= self.cfg_base <= high:
-            raise ValueError(f"cfg_base is {self.cfg_base}: choose it inside [{low}, {high}]")
-        if not self.action_limit > 0:
-            raise ValueError(f"action_limit is {self.action_limit}: give a number > 0")
+        self.actions = ActionMap(
+            self.cfg_base, self.guidance_range, self.action_limit, self.previous_action
+        )
         if self.proxy.training:
             raise ValueError("the proxy is in training mode: call proxy.eval() first")
         if self.reward.needs_distance != (self.distance is not None):
@@ -238,18 +237,15 @@ class GuidanceEnvironment:
     @property
     def action_range(self) -> tuple[float, float]:
         """Smallest and largest action that has an effect of its own."""
-        low, high = (bound - self.cfg_base for bound in self.guidance_range)
-        return max(-self.action_limit, low), min(self.action_limit, high)
+        return self.actions.range
 
     def clip_actions(self, actions: Tensor) -> Tensor:
-        """Clip actions to `action_range`, or to the limit alone where they count as asked for."""
-        if self.previous_action == "asked":
-            return actions.clamp(-self.action_limit, self.action_limit)
-        return actions.clamp(*self.action_range)
+        """Clip actions; see `diffusion.actions`."""
+        return self.actions.clip(actions)
 
     def guidance_of(self, actions: Tensor) -> Tensor:
-        """Turn actions, clipped or not, into the guidance they give: g = clip(CFG_0 + clip(a))."""
-        return (self.cfg_base + self.clip_actions(actions)).clamp(*self.guidance_range)
+        """The guidance that actions, clipped or not, give; see `diffusion.actions`."""
+        return self.actions.guidance(actions)
 
     @property
     def moment(self) -> Moment:
@@ -328,8 +324,7 @@ class GuidanceEnvironment:
             self._log_probabilities,
             self._labels,
         )
-        columns = [STATE_FEATURES[name].of(seen) for name in self.features]
-        return torch.stack(columns, dim=1).float()
+        return state_of(seen, self.features)
 
     def _judge(self, clean: Tensor) -> None:
         """Decode clean latents, and ask the proxy and the step gain's measure about them."""

@@ -133,6 +133,13 @@ PAPER_FEATURES = (
 """The six of arXiv 2509.14163, whose statistics stand in a bundle's card."""
 
 
+def state_of(seen: Observation, names: Sequence[str]) -> Tensor:
+    """The state (N, F) float32 of what is seen, a column for each name."""
+    import torch
+
+    return torch.stack([STATE_FEATURES[name].of(seen) for name in names], dim=1).float()
+
+
 def check_features(names: Sequence[str]) -> None:
     """Refuse names that make no state.
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from qhw.commands.run import deploy as run
     from qhw.commands.train import train
     from qhw.config import BackendConfig, HardwareConfig, RunConfig, load_config, parse_config
+    from qhw.controllers.controller import Controller, load_controller
+    from qhw.controllers.exporting import export_controller
     from qhw.devices.opening import Requester, open_device
     from qhw.errors import QhwError
     from qhw.runs.directory import RunDirectory, list_runs, open_run
@@ -29,6 +31,7 @@ __version__ = "0.1.0"
 __all__ = [
     "BackendConfig",
     "ComparisonRequest",
+    "Controller",
     "DeploymentRequest",
     "HardwareConfig",
     "QhwError",
@@ -37,8 +40,10 @@ __all__ = [
     "RunDirectory",
     "compare",
     "evaluate",
+    "export_controller",
     "list_runs",
     "load_config",
+    "load_controller",
     "load_model",
     "open_backend",
     "open_device",
@@ -57,6 +62,8 @@ _NAMES = {
     "qhw.commands.run": "DeploymentRequest run",
     "qhw.commands.train": "train",
     "qhw.config": "BackendConfig HardwareConfig RunConfig load_config parse_config",
+    "qhw.controllers.controller": "Controller load_controller",
+    "qhw.controllers.exporting": "export_controller",
     "qhw.devices.opening": "Requester open_device",
     "qhw.errors": "QhwError",
     "qhw.runs.directory": "RunDirectory list_runs open_run",

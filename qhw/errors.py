@@ -11,6 +11,7 @@
     ├── BundleError              model weights are missing, damaged or not good enough
     ├── DataError                a data set is missing or not what it claims to be
     ├── DamagedFileError         a file of results is missing, cut short or not what it claims to be
+    ├── HubError                 the hub of models refuses, or cannot be reached
     ├── SweepError               runs of a sweep failed; the others are finished (exit code 1)
     ├── MitigationError          error mitigation does not fit, or cannot be had here
     ├── LedgerError              the ledger cannot be used, or contradicts what is asked
@@ -113,6 +114,10 @@ class DamagedFileError(QhwError):
             f"{path} cannot be read: {reason}.",
             "Delete it, or put back a copy; the command that wrote it makes it anew.",
         )
+
+
+class HubError(QhwError):
+    """The hub of models refuses, or cannot be reached."""
 
 
 class SweepError(QhwError):

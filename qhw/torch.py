@@ -7,7 +7,6 @@ is started again under the same name pays for nothing twice.
 from __future__ import annotations
 
 import math
-from difflib import get_close_matches
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,12 +16,8 @@ from torch import Tensor, nn
 from policy import Ansatz, Cost, ExpectationBackend, GradientRule, ParameterShift, expectations
 from qhw.budget.limits import qpu_seconds
 from qhw.budget.planned_jobs import DEFAULT_SHOTS
-from qhw.config import BackendConfig, HardwareConfig, RunConfig, parse_config
 from qhw.devices.backend import DeviceBackend
-from qhw.devices.configured import open_configured
-from qhw.devices.opening import Requester
-from qhw.errors import ConfigError
-from qhw.known import DeviceName
+from qhw.devices.configured import close_backend, open_named
 
 
 class Layer(nn.Module):
@@ -66,11 +61,7 @@ class Layer(nn.Module):
         super().__init__()
         self.circuit = circuit
         self.rule = rule or ParameterShift()
-        self.backend = (
-            _opened(circuit, backend, name, seed, settings)
-            if isinstance(backend, str)
-            else _own(circuit, backend, settings)
-        )
+        self.backend = open_named(circuit, backend, name=name, seed=seed, settings=settings)
         generator = torch.Generator().manual_seed(seed)
         uniform = torch.rand(circuit.num_weights, generator=generator)
         self.weights = nn.Parameter((2 * uniform - 1) * math.pi)
@@ -101,8 +92,7 @@ class Layer(nn.Module):
 
     def close(self) -> None:
         """End a device's session or batch; a simulator has none."""
-        if isinstance(self.backend, DeviceBackend):
-            self.backend.close()
+        close_backend(self.backend)
 
     def __enter__(self) -> Self:
         return self
@@ -117,50 +107,3 @@ class Layer(nn.Module):
 
     def _record(self, _phase: str, cost: Cost) -> None:
         self.cost = self.cost + cost
-
-
-def _opened(
-    circuit: Ansatz, backend: str, name: str | None, seed: int, settings: dict[str, Any]
-) -> ExpectationBackend:
-    if DeviceName(backend).live and name is None:
-        raise ConfigError(
-            f"Layer(..., {backend!r}) spends QPU time, and it has no name.",
-            'Give it one, name="my-experiment": under it, what was paid for is found again.',
-        )
-    config = _parsed({"name": backend, **settings})
-    requester = Requester() if name is None else Requester(run_id=name)
-    return open_configured(config.backend, config.hardware, circuit, seed=seed, requester=requester)
-
-
-def _parsed(settings: dict[str, Any]) -> RunConfig:
-    """Settings by their bare names, put into their tables."""
-    tables: dict[str, dict[str, Any]] = {"backend": {}, "hardware": {}}
-    of = {
-        **dict.fromkeys(HardwareConfig.model_fields, "hardware"),
-        **dict.fromkeys(BackendConfig.model_fields, "backend"),
-    }
-    for setting, value in settings.items():
-        if setting not in of:
-            near = ", ".join(get_close_matches(setting, of)) or ", ".join(of)
-            raise ConfigError(
-                f"Layer(..., {setting}={value!r}): there is no such setting.",
-                f"Did you mean {near}?",
-            )
-        tables[of[setting]][setting] = value
-    return parse_config({table: values for table, values in tables.items() if values})
-
-
-def _own(
-    circuit: Ansatz, backend: ExpectationBackend, settings: dict[str, Any]
-) -> ExpectationBackend:
-    if settings:
-        raise ConfigError(
-            f"{', '.join(settings)} was given with a backend of your own.",
-            "Settings are for backends that are opened by name: leave them out.",
-        )
-    if backend.circuit != circuit:
-        raise ConfigError(
-            f"The backend was made for {backend.circuit}, the layer for {circuit}.",
-            "Open it for the layer's circuit.",
-        )
-    return backend

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from qhw import __version__
-from qhw.cli import devices, installation, runs
+from qhw.cli import devices, installation, runs, sharing
 from qhw.cli.command import speaks
 from qhw.cli.echoing import EchoingGroup
 from qhw.cli.jobs import jobs_app
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 RUNS = "Runs"
 DEVICES = "Devices"
+SHARING = "Sharing"
 INSTALLATION = "Installation"
 
 app = typer.Typer(
@@ -45,6 +46,8 @@ app.command(rich_help_panel=DEVICES, cls=SettingsCommand)(devices.calibrate)
 app.command(rich_help_panel=DEVICES, cls=SettingsCommand)(devices.drift)
 app.add_typer(plan_app, name="plan", rich_help_panel=DEVICES)
 app.add_typer(jobs_app, name="jobs", rich_help_panel=DEVICES)
+for command in (sharing.export, sharing.push, sharing.pull):
+    app.command(rich_help_panel=SHARING)(speaks(command))
 app.command(rich_help_panel=INSTALLATION)(speaks(installation.doctor))
 app.command(rich_help_panel=INSTALLATION)(installation.fit)
 app.command(rich_help_panel=INSTALLATION)(installation.remeasure)

@@ -29,7 +29,7 @@ def requester_of(
         display: Shows what a device does; nothing is shown without it.
         command: What goes on with it if a limit is reached, between `qhw` and the run's path.
     """
-    recorded = _recorded_backend(run).mitigation
+    recorded = recorded_backend(run).mitigation
     shown = display or Display(Console(quiet=True))
     return Requester(
         run_id=run.id,
@@ -47,7 +47,7 @@ def require_own_backend(run: RunDirectory) -> None:
     Raises:
         ConfigError: If it was trained on a backend of one's own.
     """
-    facts = _recorded_backend(run)
+    facts = recorded_backend(run)
     if facts.own:
         raise ConfigError(
             f"{run.name} was trained on a backend of one's own ({facts.phrase}).",
@@ -115,7 +115,7 @@ def require_ledger(run: RunDirectory, backend: DeviceBackend | None, updates: in
         )
 
 
-def _recorded_backend(run: RunDirectory) -> BackendFacts:
+def recorded_backend(run: RunDirectory) -> BackendFacts:
     """What was written down of the backend as the run began; nothing before that."""
     if not (run.path / "provenance.json").exists():
         return BackendFacts("")

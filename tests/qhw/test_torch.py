@@ -130,7 +130,7 @@ def test_other_rules_and_backends_of_ones_own() -> None:
 @pytest.mark.parametrize(
     ("backend", "settings", "told"),
     [
-        ("ibm_fez", {}, "it has no name"),
+        ("ibm_fez", {}, "has no name"),
         ("aer", {"shot": 5}, "Did you mean shots"),
         ("aer", {"shots": 0}, "backend.shots"),
         ("aer", {"max_jobs": 5}, "hardware.max_jobs applies to devices"),

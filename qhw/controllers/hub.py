@@ -1,0 +1,135 @@
+"""Bundles and controllers on the Hugging Face hub, by its own library."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from diffusion.bundle import load_bundle
+from diffusion.embedded import EMBEDDED
+from qhw.controllers.record import RECORD, read_controller_record
+from qhw.errors import BundleError, DamagedFileError, HubError, OutputError, UnknownNameError
+from qhw.files import make_folder
+
+SHARED = ("*.json", "*.safetensors", "*.csv", "*.md", "LICENSE*", "NOTICE*")
+"""Files that are pushed and pulled; nothing that could be executed is among them."""
+BUNDLE_CARD = "card.json"
+ENDPOINT = "HF_ENDPOINT"
+"""Another hub than the public one; its library reads this once, as it is imported."""
+
+
+def push_folder(folder: Path | str, repo: str, *, private: bool = False) -> str:
+    """Upload a bundle or an exported controller; the repository is made if it is not there.
+
+    Args:
+        folder: It, or the name of a bundle that ships with the package.
+        repo: `OWNER/NAME`.
+        private: Whether a new repository is private.
+
+    Returns:
+        The commit's address.
+
+    Raises:
+        DamagedFileError: If the folder holds neither, or is not whole.
+        HubError: If the hub refuses or cannot be reached.
+    """
+    path = EMBEDDED.get(str(folder), Path(folder))
+    require_shareable(path)
+    with _asked(repo):
+        from huggingface_hub import HfApi
+
+        hub = HfApi(endpoint=os.environ.get(ENDPOINT))
+        hub.create_repo(repo, private=private, exist_ok=True)
+        commit = hub.upload_folder(repo_id=repo, folder_path=path, allow_patterns=list(SHARED))
+    return str(commit.commit_url)
+
+
+def pull_folder(repo: str, folder: Path, *, revision: str | None = None) -> str:
+    """Download a bundle or a controller, and check that it is whole before it is there.
+
+    Args:
+        repo: `OWNER/NAME`.
+        folder: It must not be there yet.
+        revision: Branch, tag or commit; the newest by default.
+
+    Returns:
+        What came: `bundle` or `controller`.
+
+    Raises:
+        OutputError: If the folder is there, or cannot be written.
+        DamagedFileError: If what came is neither, or is not whole.
+        HubError: If the hub refuses or cannot be reached.
+    """
+    if folder.exists():
+        raise OutputError(f"{folder} is there already.", "Name another folder, or remove that one.")
+    make_folder(folder.absolute().parent)
+    coming = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(coming, ignore_errors=True)
+    try:
+        with _asked(repo):
+            from huggingface_hub import snapshot_download
+
+            snapshot_download(
+                repo,
+                revision=revision,
+                local_dir=coming,
+                allow_patterns=list(SHARED),
+                endpoint=os.environ.get(ENDPOINT),
+            )
+        kind = require_shareable(coming)
+        shutil.rmtree(coming / ".cache", ignore_errors=True)
+        coming.rename(folder)
+    finally:
+        shutil.rmtree(coming, ignore_errors=True)
+    return kind
+
+
+def require_shareable(folder: Path) -> str:
+    """What a folder holds, `bundle` or `controller`, once its checksums are found right.
+
+    Raises:
+        DamagedFileError: If it is neither, or is not whole.
+        UnknownNameError: If there is no such folder.
+    """
+    if not folder.is_dir():
+        raise UnknownNameError.nearest("folder or bundle", str(folder), EMBEDDED, "qhw push --help")
+    if (folder / RECORD).is_file():
+        read_controller_record(folder)
+        return "controller"
+    if not (folder / BUNDLE_CARD).is_file():
+        raise DamagedFileError(
+            f"{folder} holds neither {RECORD} nor {BUNDLE_CARD}: it is no controller, no bundle.",
+            "`qhw export RUN` writes a controller, `qhw fit` a bundle.",
+        )
+    try:
+        load_bundle(folder)
+    except ValueError as error:
+        raise BundleError(str(error), "Fit it again, or pull it again.") from error
+    return "bundle"
+
+
+@contextmanager
+def _asked(repo: str) -> Iterator[None]:
+    """Say what the hub's library says, and what to type.
+
+    Raises:
+        HubError: If it refuses, cannot be reached, or the repository's name is none.
+    """
+    from huggingface_hub import errors
+
+    try:
+        yield
+    except errors.HFValidationError as error:
+        raise HubError(f"{repo!r} names no repository: {error}", "Type OWNER/NAME.") from error
+    except (errors.HfHubHTTPError, errors.LocalTokenNotFoundError) as error:
+        raise HubError(
+            f"The hub refused {repo}: {error}",
+            "`hf auth login` keeps a token; HF_TOKEN and HF_ENDPOINT are read too.",
+        ) from error
+    except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, errors.HTTPError) as error:
+        raise HubError(
+            f"The hub cannot be reached for {repo}: {error}", "Try again when you are online."
+        ) from error

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from diffusion.bundle import load_bundle
+from qhw.controllers.controller import load_controller
+from qhw.controllers.hub import pull_folder, push_folder
+from qhw.errors import DamagedFileError, HubError, OutputError, UnknownNameError
+from tests.hub_server import HubServer
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
+    """The library's client, pointed at a server of this machine."""
+    folder = tmp_path / "hub"
+    folder.mkdir()
+    with HubServer(folder) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        monkeypatch.setenv("HF_TOKEN", server.token)
+        yield server
+        server.shutdown()
+
+
+def test_a_controller_goes_and_comes_back(hub: HubServer, exported: Path, tmp_path: Path) -> None:
+    address = push_folder(exported, "me/steering", private=True)
+    assert address.startswith(f"{hub.url}/me/steering/commit/")
+    assert hub.private == {"me/steering": True}
+    assert pull_folder("me/steering", tmp_path / "back") == "controller"
+    state = torch.rand(3, 6, generator=torch.Generator().manual_seed(1))
+    before, after = load_controller(exported), load_controller(tmp_path / "back")
+    assert torch.equal(before.guidance(state), after.guidance(state))
+    names = {path.name for path in (tmp_path / "back").iterdir()}
+    assert names == {"controller.json", "actor.safetensors", "README.md"}
+
+
+def test_a_bundle_goes_and_comes_back(hub: HubServer, tmp_path: Path) -> None:
+    push_folder("fashion-mnist-28", "me/pictures")
+    assert pull_folder("me/pictures", tmp_path / "back", revision="main") == "bundle"
+    assert load_bundle(tmp_path / "back").card == load_bundle_named("fashion-mnist-28")
+
+
+def load_bundle_named(name: str) -> object:
+    from qhw.training.parts import open_bundle
+
+    return open_bundle(name).card
+
+
+def test_what_was_changed_on_the_way_is_not_kept(
+    hub: HubServer, exported: Path, tmp_path: Path
+) -> None:
+    push_folder(exported, "me/steering")
+    weights = hub.folder / "me" / "steering" / "actor.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\0")
+    with pytest.raises(DamagedFileError, match="not the weights that were exported"):
+        pull_folder("me/steering", tmp_path / "back")
+    assert not [*tmp_path.glob("*back*")]
+
+
+def test_nothing_else_is_pulled(hub: HubServer, exported: Path, tmp_path: Path) -> None:
+    push_folder(exported, "me/steering")
+    (hub.folder / "me" / "steering" / "pytorch_model.bin").write_bytes(b"pickled")
+    pull_folder("me/steering", tmp_path / "back")
+    assert not (tmp_path / "back" / "pytorch_model.bin").exists()
+
+
+def test_a_repository_that_is_neither_is_refused(
+    hub: HubServer, exported: Path, tmp_path: Path
+) -> None:
+    (hub.folder / "me" / "notes").mkdir(parents=True)
+    (hub.folder / "me" / "notes" / "README.md").write_text("hello")
+    with pytest.raises(DamagedFileError, match="no controller, no bundle"):
+        pull_folder("me/notes", tmp_path / "notes")
+
+
+def test_a_wrong_token_is_told(
+    hub: HubServer, exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_wrong")
+    with pytest.raises(HubError, match="refused me/steering") as caught:
+        push_folder(exported, "me/steering")
+    assert "hf auth login" in caught.value.hint
+    assert "hf_wrong" not in str(caught.value)
+
+
+def test_a_repository_that_is_not_there_is_told(hub: HubServer, tmp_path: Path) -> None:
+    with pytest.raises(HubError, match="me/nothing"):
+        pull_folder("me/nothing", tmp_path / "back")
+
+
+def test_a_hub_that_is_not_there_is_told(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("HF_TOKEN", "hf_local")
+    with pytest.raises(HubError, match="cannot be reached"):
+        push_folder(exported, "me/steering")
+    with pytest.raises(HubError, match="cannot be reached"):
+        pull_folder("me/steering", tmp_path / "back")
+
+
+def test_places_and_names_are_checked_first(exported: Path, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="is there already"):
+        pull_folder("me/steering", tmp_path)
+    with pytest.raises(UnknownNameError, match="fashion-mnst"):
+        push_folder("fashion-mnst", "me/steering")
+    with pytest.raises(DamagedFileError, match="holds neither"):
+        push_folder(tmp_path, "me/steering")
+    with pytest.raises(HubError, match="names no repository"):
+        push_folder(exported, "me/steer ing/x")
