@@ -5,11 +5,18 @@
 PYTHON ?= python3.11
 VENV ?= .venv
 BIN = $(VENV)/bin
+# Where there is no GPU, torch without CUDA is asked for here: 4 GB less to download.
+CPU_WHEELS ?= https://download.pytorch.org/whl/cpu
 
 .PHONY: train test slow browser lint install install-dev
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
+	@sed -n 's/^ *"\(torch[^"]*\)",.*/\1/p' pyproject.toml > $(VENV)/torch.txt
+	@command -v nvidia-smi > $(VENV)/gpu \
+	  || $(BIN)/pip --isolated install --quiet --retries 0 --index-url $(CPU_WHEELS) \
+	    --requirement $(VENV)/torch.txt 2> $(VENV)/cpu.log \
+	  || echo "no CPU build of torch at $(CPU_WHEELS): the default one comes, with CUDA"
 	$(BIN)/pip install --quiet --editable .
 	touch $@
 

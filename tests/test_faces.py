@@ -11,14 +11,15 @@ import pytest
 
 FACES = {
     "qhw": """
-        BackendConfig ComparisonRequest DeploymentRequest HardwareConfig QhwError Requester
-        RunConfig RunDirectory compare evaluate list_runs load_config load_model open_backend
-        open_device open_run parse_config run settings_on_backend train
+        BackendConfig ComparisonRequest Controller DeploymentRequest HardwareConfig QhwError
+        Requester RunConfig RunDirectory compare evaluate export_controller list_runs load_config
+        load_controller load_model open_backend open_device open_run parse_config run
+        settings_on_backend train
     """,
     "policy": """
-        Actor Adjoint Cost Critic DifferentiableBackend Encoder Estimate ExpectationBackend
-        Frozen GradientRule JointBackend MinibatchRecord MlpActor ParameterShift PpoConfig
-        PpoDiagnostics PrunedShift RingActor RingCircuit Rollout ShotNoise Spsa StateScaler
+        Actor Adjoint Ansatz Cost Critic DifferentiableBackend Encoder Estimate
+        ExpectationBackend Frozen GradientRule JointBackend MinibatchRecord MlpActor OwnCircuit
+        ParameterShift PpoConfig PpoDiagnostics PrunedShift RingActor RingCircuit Rollout ShotNoise Spsa StateScaler
         UpdateProgress advice count_parameters expectations gae shot_noise update
     """,
     "diffusion": """

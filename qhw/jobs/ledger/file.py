@@ -126,7 +126,7 @@ class LedgerFile:
                 path.chmod(0o600)
             with _translated(path):
                 self._connection = sqlite3.connect(
-                    path, BUSY_SECONDS, isolation_level=None, check_same_thread=False
+                    path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
                 )
             try:
                 self._prepare()
