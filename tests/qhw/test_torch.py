@@ -46,9 +46,9 @@ def test_gradients_are_those_of_small_differences(circuit: Any, backend: str) ->
     losses = []
     for sign in (1, -1):
         with torch.no_grad():
-            layer.weights += sign * move
+            layer.weights.add_(sign * move)
             losses.append(float(layer(inputs).square().sum()))
-            layer.weights -= sign * move
+            layer.weights.sub_(sign * move)
     assert float(layer.weights.grad[0]) == pytest.approx((losses[0] - losses[1]) / 2e-5, abs=1e-7)
 
 

@@ -40,7 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
-def draw(circuit: RingCircuit, inputs: int, sets: int) -> tuple[FloatArray, FloatArray]:
+def draw(circuit: Ansatz, inputs: int, sets: int) -> tuple[FloatArray, FloatArray]:
     rng = np.random.default_rng(circuit.num_weights)
     return (
         rng.uniform(-3, 3, (inputs, circuit.num_angles)),

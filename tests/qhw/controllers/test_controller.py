@@ -24,7 +24,7 @@ def test_it_sets_the_guidance_that_the_run_sets(trained: RunDirectory, exported:
     environment = player.environment
     shape = environment.sampler.denoiser.sample_shape
     state = environment.reset(draw_latents(5, 3, shape), draw_labels(5, 10))
-    applied = []
+    applied: list[float] = []
     for _ in range(environment.num_steps):
         with torch.no_grad():
             action = player.actor.action_mean(state)
@@ -32,7 +32,8 @@ def test_it_sets_the_guidance_that_the_run_sets(trained: RunDirectory, exported:
         guidance = controller.guidance(state)
         result = environment.step(action)
         assert torch.equal(guidance, result.guidance)
-        state, applied = result.state, [*applied, *guidance.tolist()]
+        state = result.state
+        applied += guidance.tolist()
     assert len(set(applied)) > 5
 
 
