@@ -20,7 +20,8 @@ FACES = {
         Actor Adjoint Ansatz Cost Critic DifferentiableBackend Encoder Estimate
         ExpectationBackend Frozen GradientRule JointBackend MinibatchRecord MlpActor OwnCircuit
         ParameterShift PpoConfig PpoDiagnostics PrunedShift RingActor RingCircuit Rollout
-        ShotNoise Spsa StateScaler UpdateProgress advice count_parameters expectations gae shot_noise update
+        ShotNoise Spsa StateScaler UpdateProgress advice count_parameters expectations gae
+        shot_noise update
     """,
     "diffusion": """
         PAPER_REWARD Bundle Ddim Denoiser DpmSolver Episode FitConfig GuidanceEnvironment

@@ -120,6 +120,8 @@ def _asked(repo: str) -> Iterator[None]:
     """
     from huggingface_hub import errors
 
+    # The root of whichever HTTP client that library has taken.
+    transport: type[Exception] = errors.HTTPError  # type: ignore[attr-defined]
     try:
         yield
     except errors.HFValidationError as error:
@@ -129,7 +131,7 @@ def _asked(repo: str) -> Iterator[None]:
             f"The hub refused {repo}: {error}",
             "`hf auth login` keeps a token; HF_TOKEN and HF_ENDPOINT are read too.",
         ) from error
-    except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, errors.HTTPError) as error:
+    except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, transport) as error:
         raise HubError(
             f"The hub cannot be reached for {repo}: {error}", "Try again when you are online."
         ) from error

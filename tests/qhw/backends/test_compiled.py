@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from calibration import DeviceSnapshot
-from policy import Cost, Estimate, ParameterShift, RingCircuit
+from policy import Ansatz, Cost, Estimate, ParameterShift, RingCircuit
 from policy.backend import FloatArray
 from qhw.backends.aer import AerBackend, NoisyAerBackend
 from qhw.backends.compiled import CompiledBackend, CompiledNoisyBackend, TooLargeError
