@@ -37,6 +37,15 @@ def user_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
+@pytest.fixture(autouse=True)
+def spoken_to_people() -> Iterator[None]:
+    """A command that is called with `--json` in this process leaves the next test alone."""
+    from qhw.console.output import Output, speak
+
+    yield
+    speak(Output())
+
+
 @pytest.fixture(autouse=True, scope="session")
 def own_seed() -> Iterator[Callable[[LocalRunner, StoredJob], int]]:
     """A fake device draws by the request, and anew if it is made again: no test passes by luck.

@@ -37,7 +37,6 @@ def devices() -> None:
     CIRCUIT,
     replace(LIMITS, title=MEASURING),
     replace(PRICE, title=MEASURING),
-    gives_result=False,
 )
 def calibrate(
     *,

@@ -35,16 +35,24 @@ def list_jobs(
 
 
 @jobs_app.command()
+@speaks
 def show(job: JobArgument) -> None:
-    """Show all that is known of one job."""
+    """Show all that is known of one job.
+
+    Example: `qhw jobs show 1`
+    """
     from qhw.commands.jobs_show import print_job
 
     print_job(job)
 
 
 @jobs_app.command()
+@speaks
 def collect(job: OptionalJob = None, run: RunOption = None) -> None:
-    """Keep the results of jobs that have ended; whoever resumes their run finds them."""
+    """Keep the results of jobs that have ended; whoever resumes their run finds them.
+
+    Example: `qhw jobs collect`
+    """
     from qhw.commands.jobs_collect import collect_jobs
 
     collect_jobs(job, run)

@@ -103,9 +103,7 @@ def described(meaning: str, *facts: str) -> str:
     return f"{meaning} [dim]\\[{'; '.join(facts)}][/dim]"
 
 
-def takes(
-    *panels: Panel, settable: bool = False, gives_result: bool = True
-) -> Callable[[Command], Callable[[], Command]]:
+def takes(*panels: Panel, settable: bool = False) -> Callable[[Command], Callable[[], Command]]:
     """Let a command take settings: it gets those that were typed as `typed`.
 
     In the help they stand where `typed` stands among the command's own parameters. The result makes
@@ -114,13 +112,11 @@ def takes(
     Args:
         panels: Settings that have an option of their own.
         settable: Whether any setting may be given as `--set NAME=VALUE`.
-        gives_result: Whether it takes `--json` and `--quiet` too.
     """
 
     def decorate(command: Command) -> Callable[[], Command]:
         def with_options() -> Command:
-            made = _with_options(command, panels, settable)
-            return speaks(made) if gives_result else made
+            return speaks(_with_options(command, panels, settable))
 
         with_options.__name__, with_options.__doc__ = command.__name__, command.__doc__
         return with_options

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from qhw.cli.command import speaks
 from qhw.cli.options import described
 
 report_app = typer.Typer(help="Reports on trained controllers.", no_args_is_help=True)
@@ -18,6 +19,7 @@ def _reports() -> None:
 
 
 @report_app.command()
+@speaks
 def noise(
     run_paths: Annotated[
         list[Path],

@@ -15,7 +15,9 @@ def export(
     run_path: RunArgument = None,
     folder: Annotated[
         Path | None,
-        typer.Argument(help=described("A new folder", "default: controller-RUN here")),
+        typer.Argument(
+            metavar="FOLDER", help=described("A new folder", "default: controller-RUN here")
+        ),
     ] = None,
     runs: RunsOption = Path("runs"),
 ) -> None:
@@ -30,8 +32,12 @@ def export(
 
 
 def push(
-    folder: Annotated[Path, typer.Argument(help="An exported controller, or a bundle.")],
-    repo: Annotated[str, typer.Argument(help="OWNER/NAME on the Hugging Face hub.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="An exported controller, or a bundle.")
+    ],
+    repo: Annotated[
+        str, typer.Argument(metavar="REPO", help="OWNER/NAME on the Hugging Face hub.")
+    ],
     private: Annotated[bool, typer.Option(help="Whether a new repository is private.")] = False,
 ) -> None:
     """Upload a controller or a bundle to the Hugging Face hub.
@@ -44,9 +50,12 @@ def push(
 
 
 def pull(
-    repo: Annotated[str, typer.Argument(help="OWNER/NAME on the Hugging Face hub.")],
+    repo: Annotated[
+        str, typer.Argument(metavar="REPO", help="OWNER/NAME on the Hugging Face hub.")
+    ],
     folder: Annotated[
-        Path | None, typer.Argument(help=described("A new folder", "default: NAME here"))
+        Path | None,
+        typer.Argument(metavar="FOLDER", help=described("A new folder", "default: NAME here")),
     ] = None,
     revision: Annotated[
         str | None, typer.Option(help=described("Branch, tag or commit", "default: the newest"))

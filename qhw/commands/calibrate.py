@@ -20,8 +20,9 @@ from qhw.backends.transpilation import (
 from qhw.backends.transpile_cache import transpile_for
 from qhw.commands.circuit_choice import ChosenCircuit
 from qhw.config import HardwareConfig, parse_config
+from qhw.console.output import show, terminal
 from qhw.console.tables import from_here, plain_table, platform_moment
-from qhw.devices.snapshots import SnapshotStore, device_snapshot
+from qhw.devices.snapshots import KeptSnapshot, SnapshotStore, device_snapshot
 from qhw.errors import ConfigError
 from qhw.files import Cache
 from qhw.known import DeviceName
@@ -84,33 +85,55 @@ def calibrate(
     Raises:
         QhwError: If the device cannot be read, or a limit is missing or reached.
     """
-    console = Console()
     if measuring is not None:
         from qhw.commands.calibrate_measure import refuse_unlimited
 
         refuse_unlimited(device, measuring.hardware)
+    console = terminal()
     with console.status(f"reading the calibration of {device}"):
         snapshot = device_snapshot(device)
-    _keep(console, snapshot)
+    kept = _keep(console, snapshot)
     with console.status(f"laying the circuit out on {device}"):
         options = TranspileOptions()
         taken = transpile_for(chosen.circuit, snapshot, options, Cache.of_user().transpiled)
         ranked = ranked_layouts(chosen.circuit, snapshot, options)
-    console.print(
-        f"The circuit ({chosen.title}): {options.seeds} seeds laid it out on "
-        f"{_counted(len(ranked), 'set')} of qubits. The best:",
-        highlight=False,
-    )
-    console.print(_layouts(taken, ranked))
-    console.print(HOW_TO_READ, highlight=False)
+    with console.status("drawing"):
+        drawn = [str(from_here(path)) for path in _draw(snapshot, chosen, taken, out)]
     lost = uncalibrated_gates(snapshot, taken)
-    if lost:
-        console.print(f"{lost}.", style="yellow", highlight=False)
-    _draw(console, snapshot, chosen, taken, out)
-    if measuring is not None:
-        from qhw.commands.calibrate_measure import measure
+    shown = _shown(taken, ranked)
 
-        measure(console, chosen.circuit, device, measuring.hardware, measuring.command)
+    def print_it(to: Console) -> None:
+        to.print(
+            f"The circuit ({chosen.title}): {options.seeds} seeds laid it out on "
+            f"{_counted(len(ranked), 'set')} of qubits. The best:",
+            highlight=False,
+        )
+        to.print(_layouts(taken, shown))
+        to.print(HOW_TO_READ, highlight=False)
+        if lost:
+            to.print(f"{lost}.", style="yellow", highlight=False)
+        for path in drawn:
+            to.print(path, highlight=False, soft_wrap=True)
+
+    record = {
+        "device": snapshot.name,
+        "calibrated": snapshot.taken_at,
+        "kept": kept.name,
+        "digest": kept.digest,
+        "layouts": [_record(layout, taken) for layout in shown],
+        "uncalibrated": lost,
+        "files": drawn,
+    }
+    if measuring is None:
+        show(record, print_it)
+        return
+    from qhw.commands.calibrate_measure import measure
+
+    print_it(console)
+    measured, print_measured = measure(
+        console, chosen.circuit, device, measuring.hardware, measuring.command
+    )
+    show({**record, "measured": measured}, print_measured)
 
 
 def print_kept(device: str | None) -> None:
@@ -119,17 +142,21 @@ def print_kept(device: str | None) -> None:
     Args:
         device: Of this device alone; None for all.
     """
-    store, console = SnapshotStore.of_user(), Console()
+    store = SnapshotStore.of_user()
     devices = store.devices() if device is None else [device]
     snapshots = [kept for name in devices for kept in store.of(name)]
-    for kept in snapshots:
-        console.print(f"{kept.name}  {kept.digest}", highlight=False, soft_wrap=True)
-    if not snapshots:
-        of = "" if device is None else f" of {device}"
-        console.print(f"No snapshot{of} is kept. `qhw calibrate --device NAME` takes one.")
+
+    def print_it(console: Console) -> None:
+        for kept in snapshots:
+            console.print(f"{kept.name}  {kept.digest}", highlight=False, soft_wrap=True)
+        if not snapshots:
+            of = "" if device is None else f" of {device}"
+            console.print(f"No snapshot{of} is kept. `qhw calibrate --device NAME` takes one.")
+
+    show([{"name": kept.name, "digest": kept.digest} for kept in snapshots], print_it)
 
 
-def _keep(console: Console, snapshot: DeviceSnapshot) -> None:
+def _keep(console: Console, snapshot: DeviceSnapshot) -> KeptSnapshot:
     store = SnapshotStore.of_user()
     before = store.of(snapshot.name)
     kept = store.keep(snapshot)
@@ -142,32 +169,45 @@ def _keep(console: Console, snapshot: DeviceSnapshot) -> None:
     state = "is kept already" if kept in before else "is kept"
     console.print(f"{kept.name} {state} ({kept.digest}).", highlight=False, soft_wrap=True)
     others = [other for other in store.of(snapshot.name) if other != kept]
-    if not others:
-        return
-    console.print(f"{len(others)} more of this device, newest last:", highlight=False)
-    for other in others[-MOST_LAYOUTS:]:
-        console.print(f"  {other.name}", highlight=False, soft_wrap=True)
-    console.print("What moved is told by")
-    console.print(f"  qhw drift {others[-1].name} {kept.name}", highlight=False, soft_wrap=True)
+    if others:
+        console.print(f"{len(others)} more of this device, newest last:", highlight=False)
+        for other in others[-MOST_LAYOUTS:]:
+            console.print(f"  {other.name}", highlight=False, soft_wrap=True)
+        console.print("What moved is told by")
+        console.print(f"  qhw drift {others[-1].name} {kept.name}", highlight=False, soft_wrap=True)
+    return kept
 
 
-def _layouts(taken: TranspiledCircuit, ranked: list[TranspiledCircuit]) -> Table:
+def _shown(taken: TranspiledCircuit, ranked: list[TranspiledCircuit]) -> list[TranspiledCircuit]:
     """The best few, and the one that runs take, wherever it stands."""
-    best = ranked[:MOST_LAYOUTS]
-    if taken.active_qubits not in [layout.active_qubits for layout in best]:
-        best.append(taken)
+    best = [
+        taken if layout.active_qubits == taken.active_qubits else layout
+        for layout in ranked[:MOST_LAYOUTS]
+    ]
+    return best if any(layout is taken for layout in best) else [*best, taken]
+
+
+def _layouts(taken: TranspiledCircuit, shown: list[TranspiledCircuit]) -> Table:
     table = plain_table("", "qubits", "two-qubit gates", "depth", "expected error")
-    for layout in best:
-        same = layout.active_qubits == taken.active_qubits
-        shown = taken if same else layout
+    for layout in shown:
         table.add_row(
-            "*" if same else "",
-            " ".join(str(qubit) for qubit in shown.active_qubits),
-            str(shown.two_qubit_gates),
-            str(shown.depth),
-            f"{shown.score:.4f}",
+            "*" if layout is taken else "",
+            " ".join(str(qubit) for qubit in layout.active_qubits),
+            str(layout.two_qubit_gates),
+            str(layout.depth),
+            f"{layout.score:.4f}",
         )
     return table
+
+
+def _record(layout: TranspiledCircuit, taken: TranspiledCircuit) -> dict[str, Any]:
+    return {
+        "taken": layout is taken,
+        "qubits": list(layout.active_qubits),
+        "two_qubit_gates": layout.two_qubit_gates,
+        "depth": layout.depth,
+        "expected_error": layout.score,
+    }
 
 
 def _counted(number: int, what: str) -> str:
@@ -175,19 +215,12 @@ def _counted(number: int, what: str) -> str:
 
 
 def _draw(
-    console: Console,
-    snapshot: DeviceSnapshot,
-    chosen: ChosenCircuit,
-    taken: TranspiledCircuit,
-    out: Path,
-) -> None:
+    snapshot: DeviceSnapshot, chosen: ChosenCircuit, taken: TranspiledCircuit, out: Path
+) -> list[Path]:
     from qhw.commands.calibrate_picture import Layout, draw_device, save_picture
 
     title = f"the circuit's qubits ({chosen.title})"
     layout = Layout(taken.active_qubits, taken.two_qubit_pairs, title)
     date = platform_moment(snapshot.taken_at)
-    with console.status("drawing"):
-        figure = draw_device(snapshot, layout, f"{snapshot.name}, calibrated {date}")
-        paths = save_picture(figure, out / f"{snapshot.name}-{date[:10]}")
-    for path in paths:
-        console.print(str(from_here(path)), highlight=False, soft_wrap=True)
+    figure = draw_device(snapshot, layout, f"{snapshot.name}, calibrated {date}")
+    return [*save_picture(figure, out / f"{snapshot.name}-{date[:10]}")]

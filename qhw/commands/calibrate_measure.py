@@ -13,8 +13,10 @@ from __future__ import annotations
 import json
 import math
 import uuid
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,15 +81,18 @@ class Measured:
 
 def measure(
     console: Console, circuit: RingCircuit, device: str, hardware: HardwareConfig, command: str
-) -> None:
-    """Measure on a device, print and keep what came of it.
+) -> tuple[dict[str, Any], Callable[[Console], None]]:
+    """Measure on a device and keep what came of it.
 
     Args:
-        console: Printed to.
+        console: Told what goes on.
         circuit: The ansatz.
         device: Its name.
         hardware: Limits.
         command: What was typed; goes on with a measurement that was stopped.
+
+    Returns:
+        What was measured as plain JSON, and what prints it.
 
     Raises:
         ConfigError: If a device that costs money was given no limit.
@@ -108,9 +113,10 @@ def measure(
         with paid_session(console, opened, folder / record.id):
             write_json(folder / "measurement.json", asdict(record))
             measured = _measure(opened)
-        write_json(folder / record.id / "measured.json", _plain(opened, measured))
+        kept = _plain(opened, measured)
+        write_json(folder / record.id / "measured.json", kept)
         write_json(folder / "measurement.json", asdict(replace(record, finished=True)))
-    _print(console, opened, measured)
+    return kept, partial(_print, opened=opened, measured=measured)
 
 
 def refuse_unlimited(device: str, hardware: HardwareConfig) -> None:

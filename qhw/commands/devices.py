@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 
 from policy import RingCircuit
-from qhw.errors import QhwError
+from qhw.console.output import show, terminal
 from qhw.known import CREDENTIALS, LIVE_DEVICES, has_credentials, stand_in_names
 
 
@@ -18,19 +18,26 @@ def print_devices(circuit: RingCircuit | None = None) -> None:
     Raises:
         QhwError: If the account or the platform is out of reach; the snapshots are printed first.
     """
-    console = Console()
     if not has_credentials():
-        _print_snapshots(console)
-        console.print(f"Live devices ({', '.join(LIVE_DEVICES)}) need an account. {CREDENTIALS}")
+        show({"snapshots": stand_in_names(), "account": None}, _print_without_account)
         return
-    from qhw.commands.devices_of_account import print_account
+    from qhw.commands.devices_of_account import Account
+
+    account = Account(circuit or RingCircuit())
+
+    def print_it(console: Console) -> None:
+        account.print(console)
+        _print_snapshots(console)
 
     try:
-        print_account(console, circuit or RingCircuit())
-    except QhwError:
-        _print_snapshots(console)
-        raise
+        account.survey(terminal())
+    finally:
+        show({"snapshots": stand_in_names(), "account": account.record()}, print_it)
+
+
+def _print_without_account(console: Console) -> None:
     _print_snapshots(console)
+    console.print(f"Live devices ({', '.join(LIVE_DEVICES)}) need an account. {CREDENTIALS}")
 
 
 def _print_snapshots(console: Console) -> None:

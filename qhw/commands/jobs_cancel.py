@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from rich.console import Console
 
 from qhw.commands.jobs_list import find_pending, find_run
-from qhw.commands.jobs_pending import NO_JOB, NOTHING, act_on_all, job_name, refuse_both
+from qhw.commands.jobs_pending import NO_JOB, act_on_all, job_name, refuse_both
 from qhw.commands.jobs_show import standing
+from qhw.console.output import terminal
 from qhw.errors import ConfigError
 from qhw.jobs.clock import Clock
 from qhw.jobs.ledger import NO_TRACE, Entry, Ledger, owner_alive
@@ -44,7 +45,6 @@ def cancel_jobs(job: str | None, run: str | None, agreed: Callable[[str], bool])
         raise ConfigError(
             "Cancel what?", "Name a job or a run: `qhw jobs cancel JOB` or `... --run ID`."
         )
-    console = Console()
     with Ledger.of_user() as ledger:
         pending = find_pending(ledger, job, run)
         if job is not None and not pending:
@@ -54,11 +54,9 @@ def cancel_jobs(job: str | None, run: str | None, agreed: Callable[[str], bool])
             )
         if pending and not agreed(_question(pending)):
             return False
-        if not pending:
-            console.print(NOTHING)
-        act_on_all(console, ledger, pending, _cancel)
+        act_on_all(ledger, pending, _cancel)
         if run is not None:
-            _close_groups(console, ledger, find_run(ledger, run))
+            _close_groups(terminal(), ledger, find_run(ledger, run))
     return True
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from rich.console import Console
-
 from qhw.commands.jobs_list import find_pending, find_run
-from qhw.commands.jobs_pending import NO_JOB, NOTHING, act_on_all, refuse_both
+from qhw.commands.jobs_pending import NO_JOB, act_on_all, refuse_both
 from qhw.commands.jobs_show import standing
+from qhw.console.output import terminal
 from qhw.jobs.clock import Clock, SystemClock
 from qhw.jobs.ledger import Entry, Ledger
 from qhw.jobs.reconciling import LATEST_APPEARANCE, drop_second_jobs, look_back, write_end
@@ -26,15 +25,12 @@ def collect_jobs(job: str | None = None, run: str | None = None) -> None:
         HardwareError: If something could not be asked; all else was done.
     """
     refuse_both(job, run)
-    console = Console()
     with Ledger.of_user() as ledger:
         pending = find_pending(ledger, job, run)
         given_up = [] if job is not None else _given_up(ledger, run)
-        if not pending:
-            console.print(NOTHING)
-        act_on_all(console, ledger, [*given_up, *pending], _collect)
+        act_on_all(ledger, [*given_up, *pending], _collect)
     if pending:
-        console.print("The command that sent them, with --resume, goes on from there.")
+        terminal().print("The command that sent them, with --resume, goes on from there.")
 
 
 def _given_up(ledger: Ledger, run: str | None) -> list[Entry]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable
 
-from rich.console import Console
-
 from qhw.commands.jobs_list import find_pending
 from qhw.commands.jobs_pending import act_on_all, job_name
 from qhw.commands.jobs_show import standing
@@ -41,7 +39,7 @@ def give_up_job(job: str, agreed: Callable[[str], bool]) -> bool:
             )
         if not agreed(_question(pending[0])):
             return False
-        act_on_all(Console(), ledger, pending, _give_up)
+        act_on_all(ledger, pending, _give_up)
     return True
 
 

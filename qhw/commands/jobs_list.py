@@ -45,10 +45,10 @@ def print_jobs(run: str | None, everything: bool) -> None:
         for line in _advice(shown, len(entries), groups):
             console.print(line, highlight=False)
 
-    show([_record(entry) for entry in shown], print_it)
+    show([job_record(entry) for entry in shown], print_it)
 
 
-def _record(entry: Entry) -> dict[str, Any]:
+def job_record(entry: Entry) -> dict[str, Any]:
     """A job as plain JSON; dates in seconds since 1970."""
     return {
         "job": entry.job_id,

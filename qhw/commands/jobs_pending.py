@@ -8,6 +8,8 @@ from operator import attrgetter
 
 from rich.console import Console
 
+from qhw.commands.jobs_list import PENDING, job_record
+from qhw.console.output import show, terminal
 from qhw.errors import BackendUnavailableError, ConfigError, HardwareError, RetryableError
 from qhw.jobs.clock import Clock, SystemClock
 from qhw.jobs.ledger import Entry, Ledger
@@ -20,6 +22,8 @@ NOTHING = "Nothing is pending: the ledger knows how every job ended."
 CANNOT_ASK = (HardwareError, BackendUnavailableError)
 
 Failure = tuple[Entry, HardwareError | BackendUnavailableError]
+Outcomes = list[tuple[Entry, str]]
+"""What came of each attempt, in a line."""
 Action = Callable[[JobRunner, Ledger, Entry, Clock], str]
 """Does what was asked for with one attempt; says in a line what came of it, if anything did."""
 
@@ -39,16 +43,20 @@ def job_name(entry: Entry) -> str:
     return f"{entry.job_id} {entry.unit.place}".lstrip()
 
 
-def act_on_all(console: Console, ledger: Ledger, pending: Sequence[Entry], action: Action) -> None:
-    """Do the same with every attempt; what fails does not keep the rest from it.
+def act_on_all(ledger: Ledger, pending: Sequence[Entry], action: Action) -> None:
+    """Do the same with every attempt, and show what came of it.
+
+    What fails does not keep the rest from it.
 
     Raises:
         HardwareError: At the end, if something failed.
     """
     failures: list[Failure] = []
+    outcomes: Outcomes = []
     by_device = sorted(pending, key=attrgetter("device"))
     for device, entries in groupby(by_device, attrgetter("device")):
-        failures += _act_on(console, ledger, device, list(entries), action)
+        failures += _act_on(ledger, device, list(entries), action, outcomes)
+    _show(outcomes, pending)
     if failures:
         entry, first = failures[0]
         raise HardwareError(
@@ -58,10 +66,21 @@ def act_on_all(console: Console, ledger: Ledger, pending: Sequence[Entry], actio
         ) from first
 
 
+def _show(outcomes: Outcomes, pending: Sequence[Entry]) -> None:
+    def print_it(console: Console) -> None:
+        for entry, outcome in outcomes:
+            console.print(f"{job_name(entry)}: {outcome}", highlight=False, markup=False)
+        if not any(entry.state in PENDING for entry in pending):
+            console.print(NOTHING)
+
+    show([{**job_record(entry), "outcome": outcome} for entry, outcome in outcomes], print_it)
+
+
 def _act_on(
-    console: Console, ledger: Ledger, device: str, entries: Sequence[Entry], action: Action
+    ledger: Ledger, device: str, entries: Sequence[Entry], action: Action, outcomes: Outcomes
 ) -> list[Failure]:
     """Do it on one device; returns what failed."""
+    console = terminal()
     clock = SystemClock()
     failures: list[Failure] = []
     try:
@@ -78,8 +97,7 @@ def _act_on(
             failures.append((entry, error))
         else:
             if outcome:
-                line = f"{job_name(attempt)}: {outcome}"
-                console.print(line, highlight=False, markup=False)
+                outcomes.append((attempt, outcome))
     return failures
 
 

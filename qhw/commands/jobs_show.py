@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from qhw.commands.jobs_list import cost, find_job
+from qhw.console.output import show, terminal
 from qhw.console.tables import moment, platform_moment
 from qhw.errors import BackendUnavailableError, HardwareError
 from qhw.jobs.ledger import Duplicate, Entry, Ledger, owner_alive
@@ -27,19 +28,32 @@ def print_job(typed: str) -> None:
     Raises:
         UnknownNameError: If the ledger has no job whose id begins so, or several.
     """
-    console = Console()
     with Ledger.of_user() as ledger:
         job = find_job(ledger, typed)
         known = _double_facts(ledger, job) if isinstance(job, Duplicate) else _facts(ledger, job)
         facts = [(name, value) for name, value in known if value]
-    table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True, style="bold")
-    table.add_column(overflow="fold")
-    for name, value in facts:
-        table.add_row(name, escape(value))
-    console.print(table)
+
+    def print_it(console: Console) -> None:
+        table = Table.grid(padding=(0, 2))
+        table.add_column(no_wrap=True, style="bold")
+        table.add_column(overflow="fold")
+        for name, value in facts:
+            table.add_row(name, escape(value))
+        console.print(table)
+
+    show(_by_name(facts), print_it)
     if isinstance(job, Entry) and job.state == "submitted":
-        _print_present(console, job)
+        _print_present(terminal(), job)
+
+
+def _by_name(facts: list[tuple[str, str]]) -> dict[str, list[str]]:
+    """The facts as plain JSON; one without a name goes on with the name before."""
+    found: dict[str, list[str]] = {}
+    last = ""
+    for name, value in facts:
+        last = name or last
+        found.setdefault(last, []).append(value)
+    return found
 
 
 def standing(report: JobReport) -> str:

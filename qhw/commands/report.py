@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 
 from rich.console import Console
 
+from qhw.console.output import show, terminal
 from qhw.console.tables import from_here
 from qhw.errors import ConfigError, DataError, InterruptedWorkError, UnknownNameError
 from qhw.files import make_folder, read_record, write_json
@@ -66,7 +67,7 @@ def report_noise(
     if device is not None:
         refuse_unknown("aer_noisy", device)
     studied = device or trained_on(runs[0])
-    progress = _Progress(Console())
+    progress = _Progress(terminal())
     _announce(progress, runs, studied)
     sizes = Sizes.full() if full else Sizes.quick()
     scope = Scope(tuple(runs), folder, studied, sizes, progress.tell)
@@ -173,8 +174,8 @@ def _perform(progress: _Progress, scope: Scope, steps: Sequence[Step]) -> None:
         from qhw.reports.page import render
 
         _refuse_other(scope)
-        page = render(scope.folder)
-        progress.console.print(str(from_here(page)), soft_wrap=True)
+        page = str(from_here(render(scope.folder)))
+        show({"page": page}, lambda console: console.print(page, soft_wrap=True))
 
 
 def _analyse(console: Console, scope: Scope) -> None:

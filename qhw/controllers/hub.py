@@ -95,7 +95,11 @@ def require_shareable(folder: Path) -> str:
         UnknownNameError: If there is no such folder.
     """
     if not folder.is_dir():
-        raise UnknownNameError.nearest("folder or bundle", str(folder), EMBEDDED, "qhw push --help")
+        raise UnknownNameError(
+            f"There is no folder {str(folder)!r}, and no bundle of that name comes with qhw.",
+            f"`qhw export RUN` writes a controller, `qhw fit` a bundle; {', '.join(EMBEDDED)} come "
+            "with qhw.",
+        )
     if (folder / RECORD).is_file():
         read_controller_record(folder)
         return "controller"

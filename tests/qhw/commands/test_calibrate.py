@@ -68,6 +68,17 @@ def test_a_snapshot_is_kept_drawn_and_laid_out(capsys: pytest.CaptureFixture[str
     assert len(SnapshotStore.of_user().of("fake_nairobi")) == 1
 
 
+def test_programs_read_the_layouts(tmp_path: Path) -> None:
+    command = ["calibrate", "--device", "fake_nairobi", "--qubits", "3", "--json"]
+    found = json.loads(CliRunner().invoke(app, command).stdout)
+    assert found["device"] == "fake_nairobi"
+    assert found["kept"].startswith("fake_nairobi@2024-05-27")
+    assert [layout["taken"] for layout in found["layouts"]].count(True) == 1
+    assert all(Path(file).is_file() for file in found["files"])
+    listed = json.loads(CliRunner().invoke(app, ["calibrate", "--list", "--json"]).stdout)
+    assert [kept["name"] for kept in listed] == [found["kept"]]
+
+
 def test_a_device_too_small_for_the_circuit_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ConfigError, match="3 qubits does not fit on fake_armonk, which has 1"):
         take("fake_armonk")

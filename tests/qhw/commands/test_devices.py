@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 import time
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from policy import RingCircuit
 from qhw.backends import transpile_cache
 from qhw.commands.devices import print_devices
+from qhw.console.output import Output, speak
 from qhw.errors import CredentialsError, HardwareError
 from qhw.jobs.ledger import Intent, Ledger
 from qhw.jobs.request import Unit
@@ -43,6 +45,30 @@ def test_without_an_account(
     assert "ibm_brisbane" not in output
     assert "Live devices (ibm_fez," in output
     assert "Credentials are read from QISKIT_IBM_TOKEN" in output
+
+
+def test_programs_read_the_same(small_cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
+    speak(Output(as_json=True))
+    small_cloud.used_seconds = 112.0
+    print_devices(CIRCUIT)
+    found = json.loads(capsys.readouterr().out)
+    assert "fake_fez" in found["snapshots"]
+    (device,) = found["account"]["devices"]
+    assert device["device"] == "ibm_nairobi"
+    assert 0 < device["expected_error"] < 1
+    assert found["account"]["plan"]["seconds_left"] == 488
+
+
+def test_programs_are_told_that_there_is_no_account(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("QISKIT_IBM_TOKEN", raising=False)
+    speak(Output(as_json=True))
+    print_devices()
+    assert json.loads(capsys.readouterr().out)["account"] is None
 
 
 def test_an_accounts_devices_and_what_is_left(

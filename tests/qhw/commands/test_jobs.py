@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import random
 import time
 from collections.abc import Iterator
@@ -215,6 +216,17 @@ def test_everything_is_told_of_a_job(ledger: Ledger, fake: Fake) -> None:
     ):
         assert fact in output
     assert "says now" not in output, "a job that has ended needs no question"
+
+
+def test_programs_read_what_came_of_a_job(ledger: Ledger, fake: Fake) -> None:
+    job_id = sent(ledger, fake.runner, fake.request)
+    (collected,) = json.loads(invoked("collect", "--json").stdout)
+    assert collected["job"] == job_id
+    assert collected["outcome"].startswith("done")
+    shown = json.loads(invoked("show", job_id, "--json").stdout)
+    assert shown["job"] == [job_id]
+    assert shown["state"] == ["done"]
+    assert len(shown["ledger"]) == 3
 
 
 def test_a_pending_job_is_asked_about_by_the_beginning_of_its_id(
