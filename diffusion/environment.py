@@ -289,6 +289,21 @@ class GuidanceEnvironment:
         return self._log_probability.exp().float()
 
     @property
+    def finished(self) -> bool:
+        """Whether there was an episode, and it has ended."""
+        return self._step == self.num_steps
+
+    @property
+    def predicted_images(self) -> Tensor:
+        """The clean pictures (N, c, H, W) in [0, 1] that the state speaks of; at last the final.
+
+        Raises:
+            EpisodeError: If there is no episode.
+        """
+        self._require(self._step >= 0, "no episode has been started: call reset first")
+        return self._images
+
+    @property
     def final_images(self) -> Tensor:
         """Pictures (N, c, H, W) in [0, 1] of a finished episode."""
         self._require_finished()
