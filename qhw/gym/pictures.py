@@ -105,7 +105,7 @@ class Pictures:
         self.action_space = Box(low, high, (1,), np.float32)
 
     def _action_units(self, actions: Actions) -> tuple[float, float, float, float]:
-        """Lowest and highest u, then scale and zero: the environment's action is scale (u - zero)."""
+        """Lowest and highest u, then scale and zero: its change of guidance is scale (u - zero)."""
         low, high = self.environment.action_range
         limit, base = self.environment.action_limit, self.environment.cfg_base
         units = {

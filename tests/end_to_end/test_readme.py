@@ -35,11 +35,11 @@ def execute(arguments: list[str], folder: Path) -> str:
     return done.stdout
 
 
-def test_there_are_four_examples() -> None:
-    assert len(EXAMPLES) == 4
+def test_there_are_five_examples() -> None:
+    assert len(EXAMPLES) == 5
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=["train", "backend", "device", "own"])
+@pytest.mark.parametrize("example", EXAMPLES, ids=["train", "backend", "device", "own", "gym"])
 def test_the_example_runs(example: str, tmp_path: Path) -> None:
     (tmp_path / "example.py").write_text(example)
     execute([sys.executable, "-W", "error", "example.py"], tmp_path)

@@ -11,6 +11,7 @@ import pytest
 import torch
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
 
 import qhw.gym
 from diffusion.environment import draw_labels, draw_latents
@@ -45,7 +46,7 @@ def played(pictures: Pictures, first: int = 0) -> Episode:
     return play_schedule(pictures.environment, latents(pictures, first), labels, guidance)
 
 
-def follow(env: GuidanceVectorEnv) -> tuple[np.ndarray, list[dict[str, Any]]]:
+def follow(env: GuidanceVectorEnv) -> tuple[NDArray[np.float64], list[dict[str, Any]]]:
     """Rewards (T, N) and infos under the schedule."""
     rewards, infos = [], []
     for guidance in SCHEDULE:
@@ -164,7 +165,7 @@ def test_the_next_step_begins_the_next_pictures() -> None:
     assert env.metadata["autoreset_mode"] is AutoresetMode.NEXT_STEP
     env.reset(seed=SEED)
     follow(env)
-    state, reward, terminated, _, info = env.step(env.action_space.sample())
+    _, reward, terminated, _, info = env.step(env.action_space.sample())
     assert not reward.any() and not terminated.any()
     assert info["number"].tolist() == [3, 4, 5]
     rewards, _ = follow(env)
@@ -277,5 +278,6 @@ def test_stable_baselines_learns_on_it_and_gets_the_same_episodes() -> None:
     assert [info["number"] for info in infos] == [0, 1, 2]
     assert [info["number"] for info in env.reset_infos] == [3, 4, 5]
     assert all(info["terminal_observation"].shape == (6,) for info in infos)
-    assert np.array_equal(np.float32(rewards), played(env.vector.pictures).rewards.numpy())
+    own = played(env.vector.pictures).rewards.numpy()
+    assert np.array_equal(np.array(rewards, np.float32), own)
     assert len(env.get_images()) == COUNT and env.get_attr("render_mode") == ["rgb_array"] * COUNT
