@@ -2,12 +2,13 @@
 
     python -m benchmarks.peer_sb3 [FOLDER] [--seeds 3]
 
-Trains five agents for seeds 0, 1, 2, ... on as many episodes: ours with the ring, with the network
-of as many parameters, and with that network and no groups of one latent; stable-baselines3's PPO
-with that network and our settings where it has them, on the very latents of our ungrouped one; and
-the same with the settings and actions it comes with, on the state as it comes. Each plays the same
-2,000 latents without its noise. Resumable: what is finished is kept in FOLDER (`runs-peer`, which
-git ignores), and the result is written after every seed, to peer_sb3.json and peer_sb3.md.
+Five agents, each trained for seeds 0, 1, 2, ... on as many episodes: ours with the ring and with
+the network of as many parameters, which are those of `benchmarks.seeds`; ours with that network and
+no groups of one latent; stable-baselines3's PPO with that network and our settings where it has
+them, on the very latents of our ungrouped one; and the same with the settings and actions it comes
+with, on the state as it comes. Each plays the same 2,000 latents without its noise. Resumable: what
+is finished is kept in FOLDER (`runs-seeds`, which git ignores), and the result is written after
+every seed, to peer_sb3.json and peer_sb3.md.
 
 What has no counterpart: stable-baselines3 has one learning rate for actor and critic (the actor's
 is given), clips the norm of both gradients together, normalises advantages by minibatch, learns a
@@ -19,7 +20,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from stable_baselines3 import PPO
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 
-from benchmarks.seeds import NO_TABLE, interval, trained
+from benchmarks.seeds import NO_TABLE, RING, interval, outcome_of, trained
 from benchmarks.timing import significant, write_result
 from diffusion.episodes import play
 from policy import MlpActor, StateScaler
@@ -48,14 +48,10 @@ from qhw.training.streams import stream_seed
 
 SEEDS, LATENTS, RESAMPLES = 3, 2000, 2000
 UNGROUPED = "ours, matched MLP, no groups"
-OURS: dict[str, dict[str, Any]] = {
-    "ours, ring": {},
-    "ours, matched MLP": {"actor": {"kind": "mlp_matched"}},
-    UNGROUPED: {"actor": {"kind": "mlp_matched"}, "ppo": {"group": 1}},
-}
-"""What differs from the default settings, by the name in the table."""
+OF_SEEDS = {"ours, ring": RING, "ours, matched MLP": "matched MLP"}
+"""Agents that `benchmarks.seeds` has trained, and what they are called there."""
 MATCHED, AS_IT_COMES = "SB3, matched MLP, our settings", "SB3, its own settings"
-AGENTS = (*OURS, MATCHED, AS_IT_COMES)
+AGENTS = (*OF_SEEDS, UNGROUPED, MATCHED, AS_IT_COMES)
 
 FloatArray = NDArray[np.float64]
 
@@ -73,9 +69,10 @@ class Standardised(BaseFeaturesExtractor):
         return standardised
 
 
-def ours(folder: Path, name: str, seed: int) -> FloatArray:
-    """Returns (N,) of our agent; trained, or gone on with."""
-    run = trained(folder, stem(name, seed), {"seed": seed, **OURS[name], **NO_TABLE})
+def ungrouped(folder: Path, seed: int) -> FloatArray:
+    """Returns (N,) of our agent that learns from as many latents as theirs; trained on if begun."""
+    changed = {"actor": {"kind": "mlp_matched"}, "ppo": {"group": 1}, **NO_TABLE}
+    run = trained(folder, f"{stem(UNGROUPED)}-{seed}", {"seed": seed, **changed})
     player = Player.of(run)
     return _array(play_policy(player, evaluation_latents(player.bundle, LATENTS), "peer").returns)
 
@@ -146,18 +143,18 @@ def theirs(name: str, seed: int) -> FloatArray:
 
 def returns_of(folder: Path, name: str, seed: int) -> FloatArray:
     """Returns (N,) of an agent, or what was kept of it."""
-    kept = folder / f"{stem(name, seed)}.npz"
+    if name in OF_SEEDS:
+        return outcome_of(folder, OF_SEEDS[name], seed).returns
+    kept = folder / f"{stem(name)}-{seed}.npy"
     if not kept.exists():
-        started = time.process_time()
-        returns = ours(folder, name, seed) if name in OURS else theirs(name, seed)
-        np.savez(kept, returns=returns, cpu_seconds=time.process_time() - started)
-    found: FloatArray = np.load(kept)["returns"]
+        np.save(kept, ungrouped(folder, seed) if name == UNGROUPED else theirs(name, seed))
+    found: FloatArray = np.load(kept)
     return found
 
 
-def stem(name: str, seed: int) -> str:
-    """Name of an agent's files."""
-    return f"{name.removeprefix('ours, ').replace(',', '').replace(' ', '-')}-{seed}"
+def stem(name: str) -> str:
+    """Name of an agent's files, but for the seed."""
+    return name.replace(",", "").replace(" ", "-")
 
 
 def difference(returns: FloatArray, others: FloatArray) -> dict[str, float]:
@@ -198,29 +195,40 @@ what cannot be. Intervals: 95 %, over training seeds and latents.
 |---|---|---|---|
 {chr(10).join(lines)}
 
-{verdict(rows[UNGROUPED]["minus SB3 matched"])}
+{verdict(rows)}
 """
     Path(__file__).with_suffix(".md").write_text(page, encoding="utf-8")
     write_result(__file__, {"latents": LATENTS, "agents": rows})
 
 
-def verdict(found: Mapping[str, float]) -> str:
-    """What the difference of our ungrouped agent allows to say."""
-    alike = "With the same network, latents, budget and settings"
-    if found["high"] < 0:
-        return f"Our PPO is a bottleneck: {alike.lower()} SB3's returns more."
-    if found["low"] > 0:
-        return f"Our PPO is not the bottleneck: {alike.lower()} it returns more than SB3's."
+def verdict(rows: Mapping[str, dict[str, Any]]) -> str:
+    """What the differences from their matched agent allow to say."""
+    whole, bare = (rows[name]["minus SB3 matched"] for name in ("ours, matched MLP", UNGROUPED))
+    said = {
+        "less": "is the bottleneck: with the same network and budget SB3's returns more",
+        "more": "is not the bottleneck: with the same network and budget it returns more than SB3's",
+        "alike": "is not seen to be the bottleneck: with the same network and budget SB3's returns "
+        "neither more nor less",
+    }[judged(whole)]
+    without = {"less": "less than SB3's", "more": "more than SB3's", "alike": "as much as SB3's"}
     return (
-        f"{alike} our PPO and SB3's are not told apart: nothing says that ours is the bottleneck."
+        f"Our PPO {said}, {interval(whole, 4)}. Without its groups, on the very latents of SB3's, "
+        f"it returns {without[judged(bare)]} as far as can be told, {interval(bare, 4)}."
     )
+
+
+def judged(found: Mapping[str, float]) -> str:
+    """Whether an interval lies below 0, above it, or holds it."""
+    if found["high"] < 0:
+        return "less"
+    return "more" if found["low"] > 0 else "alike"
 
 
 @one_thread()
 def main() -> None:
     """Train, play and compare, seed by seed."""
     parser = argparse.ArgumentParser(description="Our PPO beside stable-baselines3's.")
-    parser.add_argument("folder", nargs="?", type=Path, default=Path("runs-peer"))
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("runs-seeds"))
     parser.add_argument("--seeds", type=int, default=SEEDS)
     chosen = parser.parse_args()
     chosen.folder.mkdir(exist_ok=True)

@@ -107,6 +107,12 @@ class DeviceSnapshot:
         """Names of the entangling gates, e.g. ecr, or cz and rzz; empty on a single qubit."""
         return tuple(sorted({gate.name for gate in self.gates if len(gate.qubits) == 2}))
 
+    def _repr_html_(self) -> str:
+        """As a notebook shows it: best, median and worst of what was measured."""
+        from calibration.summary import summary_html
+
+        return summary_html(self)
+
     def target(self, active: Sequence[int] | None = None) -> Target:
         """The device, or its part on some qubits, as a transpiler target.
 

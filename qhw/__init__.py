@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from diffusion.bundle import load_bundle as load_model
     from qhw.backends.opening import open_backend
+    from qhw.budget.planning import plan_run, plan_training
     from qhw.commands.compare import ComparisonRequest
     from qhw.commands.compare import compare_runs as compare
     from qhw.commands.evaluate import evaluate_run as evaluate
+    from qhw.commands.plot import draw_training as plot
     from qhw.commands.run import DeploymentRequest
     from qhw.commands.run import deploy as run
     from qhw.commands.train import train
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from qhw.controllers.exporting import export_controller
     from qhw.devices.opening import Requester, open_device
     from qhw.errors import QhwError
+    from qhw.known import open_snapshot
     from qhw.runs.directory import RunDirectory, list_runs, open_run
     from qhw.runs.settings import settings_on_backend
 
@@ -48,7 +51,11 @@ __all__ = [
     "open_backend",
     "open_device",
     "open_run",
+    "open_snapshot",
     "parse_config",
+    "plan_run",
+    "plan_training",
+    "plot",
     "run",
     "settings_on_backend",
     "train",
@@ -57,8 +64,10 @@ __all__ = [
 _NAMES = {
     "diffusion.bundle": "load_model",
     "qhw.backends.opening": "open_backend",
+    "qhw.budget.planning": "plan_run plan_training",
     "qhw.commands.compare": "ComparisonRequest compare",
     "qhw.commands.evaluate": "evaluate",
+    "qhw.commands.plot": "plot",
     "qhw.commands.run": "DeploymentRequest run",
     "qhw.commands.train": "train",
     "qhw.config": "BackendConfig HardwareConfig RunConfig load_config parse_config",
@@ -66,6 +75,7 @@ _NAMES = {
     "qhw.controllers.exporting": "export_controller",
     "qhw.devices.opening": "Requester open_device",
     "qhw.errors": "QhwError",
+    "qhw.known": "open_snapshot",
     "qhw.runs.directory": "RunDirectory list_runs open_run",
     "qhw.runs.settings": "settings_on_backend",
 }
@@ -73,6 +83,7 @@ _THERE = {
     "compare": "compare_runs",
     "evaluate": "evaluate_run",
     "load_model": "load_bundle",
+    "plot": "draw_training",
     "run": "deploy",
 }
 """What a name of the face is called in its module, where that differs."""

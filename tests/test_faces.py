@@ -13,7 +13,8 @@ FACES = {
     "qhw": """
         BackendConfig ComparisonRequest Controller DeploymentRequest HardwareConfig QhwError
         Requester RunConfig RunDirectory compare evaluate export_controller list_runs load_config
-        load_controller load_model open_backend open_device open_run parse_config run
+        load_controller load_model open_backend open_device open_run open_snapshot parse_config
+        plan_run plan_training plot run
         settings_on_backend train
     """,
     "policy": """

@@ -190,6 +190,12 @@ class Quote:
             "warnings": list(self.warnings),
         }
 
+    def _repr_html_(self) -> str:
+        """As a notebook shows it."""
+        from qhw.budget.quote_table import quote_html
+
+        return quote_html(self)
+
     def stop(self, limits: Limits, *, low: bool = False) -> Stop | None:
         """The submission that a limit would stop; None if everything fits.
 

@@ -7,7 +7,7 @@ RUN_A/compare-RUN_B/
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from calibration.notebook import html_folded, html_lines
 from diffusion.comparison import resample_counts
 from qhw.backends.facts import NO_BACKEND, BackendFacts
 from qhw.config import RunConfig
+from qhw.console.notebook import table_html
 from qhw.console.output import show, terminal
 from qhw.console.tables import from_here, listing, plain_table, print_facts, resolved, signed
 from qhw.devices.session import Display
@@ -117,8 +119,36 @@ class Comparison:
     returns_compared: bool
 
 
+@dataclass(frozen=True)
+class Compared:
+    """Two runs side by side, and where that is kept; a notebook shows the tables.
+
+    Attributes:
+        folder: Holds `compare.json` and `pictures.png`.
+        facts: Of A and of B: run, identity, seed, updates, backend.
+        comparison: What was found.
+    """
+
+    folder: Path
+    facts: tuple[dict[str, Any], dict[str, Any]]
+    comparison: Comparison
+
+    def _repr_html_(self) -> str:
+        """As a notebook shows it."""
+        found = self.comparison
+        return (
+            html_lines(*who_is_compared(self.facts))
+            + table_html(settings_table(found.settings))
+            + table_html(metrics_table(found.metrics, found.latents))
+            + html_lines("" if found.returns_compared else NO_RETURNS)
+            + table_html(equal_log_p_table(found.at_equal_log_p))
+            + html_folded("How to read it", HOW_TO_READ)
+            + html_lines(ONE_SEED_EACH)
+        )
+
+
 @one_thread()
-def compare_runs(first: Path, second: Path, request: ComparisonRequest) -> Path:
+def compare_runs(first: Path, second: Path, request: ComparisonRequest) -> Compared:
     """Play both policies on the evaluation's latents, write the files, print the tables.
 
     Args:
@@ -127,7 +157,7 @@ def compare_runs(first: Path, second: Path, request: ComparisonRequest) -> Path:
         request: Latents, backend, folder.
 
     Returns:
-        The folder.
+        What was found, and the folder of the files.
 
     Raises:
         ConfigError: If the runs cannot be compared; its message says why.
@@ -158,7 +188,7 @@ def compare_runs(first: Path, second: Path, request: ComparisonRequest) -> Path:
             console.print(str(from_here(folder / name)), soft_wrap=True)
 
     show(record, print_it)
-    return folder
+    return Compared(folder, (a.facts, b.facts), comparison)
 
 
 def _config(run: RunDirectory, request: ComparisonRequest) -> RunConfig:
@@ -236,13 +266,8 @@ def print_runs(
     console: Console, facts: tuple[dict[str, Any], dict[str, Any]], comparison: Comparison
 ) -> None:
     """Print who is compared, the differing settings, both tables, and how to read them."""
-    for letter, side in zip("AB", facts, strict=True):
-        backend = side["backend"]
-        phrase = BackendFacts.read(backend).phrase if isinstance(backend, dict) else backend
-        console.print(
-            f"{letter}: {side['run']}, seed {side['seed']}, {side['updates']} updates, "
-            f"played on {phrase}"
-        )
+    for line in who_is_compared(facts):
+        console.print(line)
     console.print(settings_table(comparison.settings))
     console.print(metrics_table(comparison.metrics, comparison.latents))
     if not comparison.returns_compared:
@@ -258,6 +283,17 @@ def print_runs(
     print_facts(console, alike)
     console.print(HOW_TO_READ)
     console.print(ONE_SEED_EACH, style="bold")
+
+
+def who_is_compared(facts: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Each run and what it was played on, in words."""
+    for letter, side in zip("AB", facts, strict=True):
+        backend = side["backend"]
+        phrase = BackendFacts.read(backend).phrase if isinstance(backend, dict) else backend
+        yield (
+            f"{letter}: {side['run']}, seed {side['seed']}, {side['updates']} updates, "
+            f"played on {phrase}"
+        )
 
 
 def settings_table(settings: Sequence[Difference]) -> Table | str:

@@ -18,7 +18,7 @@ from policy import ExpectationBackend
 from qhw.backends.facts import NO_BACKEND
 from qhw.config import RunConfig
 from qhw.console.output import show, terminal
-from qhw.console.tables import from_here, plain_table, print_facts, resolved, signed
+from qhw.console.tables import from_here, plain_table, print_facts, resolved
 from qhw.devices.session import Display, paid_session
 from qhw.evaluation.arms import Arms
 from qhw.evaluation.beside_baselines import OUTSIDE, Row, compare_arms, gap_advice
@@ -27,6 +27,7 @@ from qhw.evaluation.eyes import ALL_EYES, DIVERSITY_EYE
 from qhw.evaluation.likeness import MEASURES, PER_CLASS, REAL, SAME_LATENT
 from qhw.runs.directory import RunDirectory
 from qhw.runs.lock import sole_use
+from qhw.runs.summary import returns
 from qhw.threads import one_thread
 from qhw.training.player import Player
 from qhw.training.reopening import RESUME, requester_of, require_ledger, require_own_backend
@@ -181,12 +182,7 @@ def print_comparison(
     console: Console, rows: Arms[Row], latents: int, footer: dict[str, Any], warnings: Sequence[str]
 ) -> None:
     """Print returns, then each eye's view, then how to read them and what was run."""
-    title = f"Paired over the same {latents} latents"
-    table = plain_table(title, "return", "minus the constant's", "mean g")
-    for row in rows:
-        cells = (signed(row.mean_return), signed(row.gain), f"{row.mean_guidance:.2f}")
-        table.add_row(row.name, *cells)
-    console.print(table)
+    console.print(returns(latents, map(asdict, rows)))
     for eye, looker in ALL_EYES.items():
         console.print(_eye(rows, eye, looker.described))
     if latents < FEW:

@@ -7,21 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
-from qhw.budget.limits import OPEN_PLAN_SECONDS, Limits
+from qhw.budget.limits import Limits
 from qhw.budget.planning import limits_of, named_device, plan_run, plan_training
-from qhw.budget.quote import SECONDS_PER_QUEUED_JOB, Quote, Stop
+from qhw.budget.quote import Quote, Stop
+from qhw.budget.quote_table import assumptions, quote_table, share_of_plan, waiting
 from qhw.config import RunConfig, merge
 from qhw.console.output import show, terminal
-from qhw.console.tables import plain_table
 from qhw.errors import HardwareError
 from qhw.known import DeviceName, has_credentials
 from qhw.runs.directory import open_run
 from qhw.runs.settings import settings_on_backend, training_settings
-
-HOUR = 3600.0
-DAY = 24 * HOUR
 
 
 def print_training_quote(
@@ -118,46 +114,15 @@ def _stops_record(quote: Quote, limits: Limits) -> dict[str, Any]:
 def print_quote(console: Console, quote: Quote, limits: Limits) -> None:
     """Print phases and total, shares and waiting, where limits would stop it, the assumptions."""
     console.print(quote.title)
-    console.print(_table(quote))
-    low, high = quote.seconds_low / OPEN_PLAN_SECONDS, quote.open_plan_share
-    part = f"{_span(100 * low, 100 * high)} % of" if high < 10 else f"{_span(low, high)} times"
-    console.print(f"That is {part} the Open plan's {OPEN_PLAN_SECONDS:.0f} QPU s in 28 days.")
-    console.print(_waiting(quote))
+    console.print(quote_table(quote))
+    console.print(share_of_plan(quote))
+    console.print(waiting(quote))
     for line in (*_stops(quote, limits), *quote.warnings):
         console.print(line, style="yellow")
     console.print("Assumed:")
-    notes = [f"{phase.phase}: {phase.note}." for phase in quote.phases if phase.note]
-    for line in (*notes, *quote.assumptions):
+    for line in assumptions(quote):
         console.print(f"- {line}")
     console.print("Nothing was sent.")
-
-
-def _table(quote: Quote) -> Table:
-    table = plain_table("", "jobs", "circuits", "shots", "QPU s", "$")
-    price = quote.dollars_per_second
-    for phase in quote.phases:
-        low, high = phase.seconds_low, phase.seconds
-        counts = map(_number, (phase.jobs, phase.circuits, phase.shots))
-        table.add_row(phase.phase, *counts, _span(low, high), _span(price * low, price * high))
-    table.add_section()
-    spent = (_span(quote.seconds_low, quote.seconds), _span(quote.dollars_low, quote.dollars))
-    table.add_row("total", _number(quote.jobs), _number(quote.circuits), "", *spent)
-    return table
-
-
-def _waiting(quote: Quote) -> str:
-    trips = f"{_number(quote.jobs)} round trips one after the other"
-    if quote.queue is None:
-        wait = _duration(quote.jobs * SECONDS_PER_QUEUED_JOB)
-        return (
-            f"Waiting: {trips}; for every job ahead in the queue {wait}, at "
-            f"{SECONDS_PER_QUEUED_JOB:.0f} s each. The queue is not known here (--queue)."
-        )
-    assert quote.waiting_seconds is not None
-    return (
-        f"Waiting: {trips} x {quote.queue} jobs ahead x {SECONDS_PER_QUEUED_JOB:.0f} s (assumed) = "
-        f"{_duration(quote.waiting_seconds)}."
-    )
 
 
 def _stops(quote: Quote, limits: Limits) -> list[str]:
@@ -177,25 +142,3 @@ def _stops(quote: Quote, limits: Limits) -> list[str]:
 def _place(stop: Stop) -> str:
     update = f" of update {stop.update}" if stop.update else ""
     return f"job {stop.job:,} ({stop.phase}{update})"
-
-
-def _span(low: float, high: float) -> str:
-    shown = _number(low), _number(high)
-    return shown[1] if shown[0] == shown[1] else f"{shown[0]} - {shown[1]}"
-
-
-def _number(value: float) -> str:
-    """Whole, with commas; millions with two decimals; below 10 with one."""
-    if value >= 1e6:
-        return f"{value / 1e6:,.2f}M"
-    if isinstance(value, int) or value >= 10:
-        return f"{value:,.0f}"
-    return f"{value:.1f}"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    if seconds < 2 * HOUR:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / HOUR:.1f} h" if seconds < 2 * DAY else f"{seconds / DAY:.1f} days"

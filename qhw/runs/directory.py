@@ -77,6 +77,12 @@ class RunDirectory:
         """The folder's own name."""
         return self.path.name
 
+    def _repr_html_(self) -> str:
+        """As a notebook shows it."""
+        from qhw.runs.summary import summary_html
+
+        return summary_html(self)
+
     @property
     def id(self) -> str:
         """Identity in the ledger, 16 hexadecimal digits; it stays when the folder is moved."""

@@ -79,12 +79,12 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def told(root: Path, first: str, second: str, tmp_path: Path, **request: Any) -> dict[str, Any]:
-    folder = compare_runs(
+    compared = compare_runs(
         root / first,
         root / second,
         ComparisonRequest(latents=20, folder=tmp_path / "out", **request),
     )
-    record: dict[str, Any] = json.loads((folder / "compare.json").read_text())
+    record: dict[str, Any] = json.loads((compared.folder / "compare.json").read_text())
     return record
 
 
@@ -139,8 +139,15 @@ def test_a_backend_is_laid_over_both(runs: Path, tmp_path: Path) -> None:
 
 
 def test_the_default_folder_lies_in_the_first_run(runs: Path) -> None:
-    folder = compare_runs(runs / "first", runs / "second", ComparisonRequest(latents=20))
-    assert folder == (runs / "first" / "compare-second").resolve()
+    compared = compare_runs(runs / "first", runs / "second", ComparisonRequest(latents=20))
+    assert compared.folder == (runs / "first" / "compare-second").resolve()
+    record = json.loads((compared.folder / "compare.json").read_text())
+    shown = compared._repr_html_()
+    assert "<p>A: first, seed 0, 0 updates, played on aer" in shown
+    assert ">actor.circuit.depth</td>" in shown
+    for metric in record["metrics"]:
+        assert f">{metric['name']}</td>" in shown and f">{metric['second']:.3f}</td>" in shown
+    assert shown.count("<table>") == 3 and "<summary>How to read it</summary>" in shown
 
 
 def test_another_reward_leaves_returns_out(
