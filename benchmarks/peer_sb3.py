@@ -206,7 +206,7 @@ def verdict(rows: Mapping[str, dict[str, Any]]) -> str:
     whole, bare = (rows[name]["minus SB3 matched"] for name in ("ours, matched MLP", UNGROUPED))
     said = {
         "less": "is the bottleneck: with the same network and budget SB3's returns more",
-        "more": "is not the bottleneck: with the same network and budget it returns more than SB3's",
+        "more": "is not the bottleneck: with the same network and budget it returns more",
         "alike": "is not seen to be the bottleneck: with the same network and budget SB3's returns "
         "neither more nor less",
     }[judged(whole)]
