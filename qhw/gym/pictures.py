@@ -15,6 +15,7 @@ and what would pass the end of the range has no effect beyond it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -26,6 +27,7 @@ from diffusion.environment import StepResult, draw_labels, draw_latents
 from diffusion.state_features import PAPER_FEATURES
 from qhw.config import parse_config
 from qhw.errors import ConfigError
+from qhw.training.idle import refuse_idle
 from qhw.training.parts import choose_torch_device, make_environment, open_bundle
 
 Actions = Literal["scaled", "change", "guidance"]
@@ -66,7 +68,7 @@ class Pictures:
         action_space: Of one picture, Box (1,) float32.
 
     Raises:
-        ConfigError: If a setting is unknown, out of range, or does not fit.
+        ConfigError: If a setting is unknown, out of range, does not fit, or would do nothing.
         UnknownNameError: If there is no such bundle.
     """
 
@@ -74,7 +76,7 @@ class Pictures:
         self,
         count: int,
         *,
-        model: str = "fashion-mnist",
+        model: str | Path = "fashion-mnist",
         actions: Actions = "scaled",
         features: Sequence[str] = PAPER_FEATURES,
         torch_device: str = "auto",
@@ -85,10 +87,11 @@ class Pictures:
         config = parse_config(
             {
                 "torch_device": torch_device,
-                "environment": {"bundle": model, **settings},
+                "environment": {"bundle": str(model), **settings},
                 "state": {"features": tuple(features)},
             }
         )
+        refuse_idle(config)
         self.count = count
         self._device = choose_torch_device(config.torch_device)
         self.bundle = open_bundle(config.environment.bundle)

@@ -224,6 +224,7 @@ def test_settings_of_the_environment_are_keywords() -> None:
         ({"actions": "u"}, "actions = 'u' is no meaning"),
         ({"guidance_min": 12.0}, "guidance_min"),
         ({"features": ("warmth",)}, "warmth"),
+        ({"reward": {"step_gain": "ssim"}}, "step_gain = 'ssim' does nothing"),
     ],
 )
 def test_a_setting_that_is_none_is_refused(settings: dict[str, Any], told: str) -> None:
