@@ -8,7 +8,7 @@ no groups of one latent; stable-baselines3's PPO with that network and our setti
 them, on the very latents of our ungrouped one; and the same with the settings and actions it comes
 with, on the state as it comes. Each plays the same 2,000 latents without its noise. Resumable: what
 is finished is kept in FOLDER (`runs-seeds`, which git ignores), and the result is written after
-every seed, to peer_sb3.json and peer_sb3.md.
+every agent, to peer_sb3.json and peer_sb3.md.
 
 What has no counterpart: stable-baselines3 has one learning rate for actor and critic (the actor's
 is given), clips the norm of both gradients together, normalises advantages by minibatch, learns a
@@ -21,6 +21,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable, Mapping
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from numpy.typing import NDArray
 from stable_baselines3 import PPO
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 
-from benchmarks.seeds import NO_TABLE, RING, interval, outcome_of, trained
+from benchmarks.seeds import NO_TABLE, RING, interval, outcome_of, path_of, trained
 from benchmarks.timing import significant, write_result
 from diffusion.episodes import play
 from policy import MlpActor, StateScaler
@@ -145,11 +146,29 @@ def returns_of(folder: Path, name: str, seed: int) -> FloatArray:
     """Returns (N,) of an agent, or what was kept of it."""
     if name in OF_SEEDS:
         return outcome_of(folder, OF_SEEDS[name], seed).returns
-    kept = folder / f"{stem(name)}-{seed}.npy"
+    kept = kept_at(folder, name, seed)
     if not kept.exists():
         np.save(kept, ungrouped(folder, seed) if name == UNGROUPED else theirs(name, seed))
     found: FloatArray = np.load(kept)
     return found
+
+
+def kept_at(folder: Path, name: str, seed: int) -> Path:
+    """Where an agent's returns are kept."""
+    if name in OF_SEEDS:
+        return path_of(folder, OF_SEEDS[name], seed)
+    return folder / f"{stem(name)}-{seed}.npy"
+
+
+def all_kept(folder: Path, seeds: int) -> dict[str, FloatArray]:
+    """Returns (S, N) of every agent for the first seeds that are there."""
+    kept = {}
+    for name in AGENTS:
+        paths = [kept_at(folder, name, seed) for seed in range(seeds)]
+        there = len(list(takewhile(Path.exists, paths)))
+        if there:
+            kept[name] = np.stack([returns_of(folder, name, seed) for seed in range(there)])
+    return kept
 
 
 def stem(name: str) -> str:
@@ -159,7 +178,8 @@ def stem(name: str) -> str:
 
 def difference(returns: FloatArray, others: FloatArray) -> dict[str, float]:
     """Mean of (S, N) minus the others', seed by seed, latent by latent, with its interval."""
-    found = hierarchical_bootstrap(returns - others, resamples=RESAMPLES)
+    seeds = min(len(returns), len(others))
+    found = hierarchical_bootstrap(returns[:seeds] - others[:seeds], resamples=RESAMPLES)
     names = ("value", "low", "high", "p_value")
     return {name: significant(float(getattr(found, name))) for name in names}
 
@@ -177,7 +197,7 @@ def summary(returns: Mapping[str, FloatArray]) -> dict[str, dict[str, Any]]:
     }
 
 
-def write(rows: Mapping[str, dict[str, Any]], seeds: int) -> None:
+def write(rows: Mapping[str, dict[str, Any]]) -> None:
     """The result as data and as a page."""
     ppo = parse_config({}).ppo
     lines = [
@@ -187,9 +207,10 @@ def write(rows: Mapping[str, dict[str, Any]], seeds: int) -> None:
     ]
     page = f"""# Our PPO beside stable-baselines3's
 
-{seeds} training seeds, {ppo.updates * ppo.environments:,} episodes each; the mean return on the
-same {LATENTS:,} latents. Written by `benchmarks/peer_sb3.py`, whose head says what is matched and
-what cannot be. Intervals: 95 %, over training seeds and latents.
+{ppo.updates * ppo.environments:,} episodes for each training seed; the mean return on the same
+{LATENTS:,} latents. Written by `benchmarks/peer_sb3.py`, whose head says what is matched and
+what cannot be. Intervals: 95 %, over latents and the training seeds that both have; over latents
+alone where that is one.
 
 | | return | by seed | minus SB3 with our settings |
 |---|---|---|---|
@@ -232,16 +253,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=SEEDS)
     chosen = parser.parse_args()
     chosen.folder.mkdir(exist_ok=True)
-    for seed in range(chosen.seeds):
-        for name in AGENTS:
+    for name in (MATCHED, *OF_SEEDS, UNGROUPED, AS_IT_COMES):
+        for seed in range(chosen.seeds):
             returns_of(chosen.folder, name, seed)
-        if seed:
-            done = range(seed + 1)
-            returns = {
-                name: np.stack([returns_of(chosen.folder, name, each) for each in done])
-                for name in AGENTS
-            }
-            write(summary(returns), seed + 1)
+            kept = all_kept(chosen.folder, chosen.seeds)
+            if kept.keys() >= {MATCHED, UNGROUPED, *OF_SEEDS}:
+                write(summary(kept))
 
 
 def _array(values: torch.Tensor) -> FloatArray:
