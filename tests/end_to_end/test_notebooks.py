@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,14 @@ def test_a_notebook_is_kept_as_it_is_typed(path: Path) -> None:
     nbformat.validate(notebook)
     assert code_cells(notebook)
     assert all(not cell.outputs and cell.execution_count is None for cell in code_cells(notebook))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_every_link_of_a_notebook_leads_to_a_file(path: Path) -> None:
+    text = "".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
+    links = re.findall(r"\]\(([^)#\s]+)", text)
+    assert links
+    assert all((path.parent / link).exists() for link in links)
 
 
 @pytest.mark.slow  # trains twice, compares and quotes
