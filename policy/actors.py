@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Normal
 
+from policy.ansatz import stands_for
 from policy.backend import ExpectationBackend
 from policy.circuit import RingCircuit
 from policy.encoding import DENSE_ORDER, Encoder, StateScaler
@@ -50,7 +51,7 @@ class RingActor(Actor):
 
     Args:
         circuit: The ansatz; 4 qubits and depth 2 give 2,498 parameters.
-        backend: Evaluates <Z>; opened for the same circuit.
+        backend: Evaluates <Z>; opened for the same circuit, or for one that `stands_for` it.
         rule: Differentiates by the circuit's weights.
         scaler: Standardises the state.
         generator: Draws circuit weights uniformly in [-pi, pi], and the head.
@@ -70,7 +71,7 @@ class RingActor(Actor):
         order: Sequence[int] = DENSE_ORDER,
     ) -> None:
         super().__init__()
-        if backend.circuit != circuit:
+        if not stands_for(backend.circuit, circuit):
             raise ValueError(f"the backend holds {backend.circuit}, the actor {circuit}: open anew")
         self.encoder = Encoder(circuit, scaler, generator, order)
         uniform = torch.rand(circuit.num_weights, generator=generator)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from policy.circuit import RingCircuit
+
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
 
@@ -37,3 +39,17 @@ class Ansatz(Protocol):
         Its parameters are the vectors `angle` (A) and `weight` (P); each stands in one rotation, by
         itself, so that the two-term shift rule holds for it.
         """
+
+
+def stands_for(ansatz: Ansatz, ring: RingCircuit) -> bool:
+    """Whether a backend's circuit may be asked in a ring's place.
+
+    Another ring may not: it would be a slip. A circuit of one's own may, if as many angles and
+    weights go in and as many values come out.
+    """
+    if isinstance(ansatz, RingCircuit):
+        return ansatz == ring
+    sizes, wanted = (
+        (circuit.num_qubits, circuit.num_angles, circuit.num_weights) for circuit in (ansatz, ring)
+    )
+    return sizes == wanted

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from policy import Ansatz, Estimate, ExpectationBackend
+from policy import Ansatz, Estimate, ExpectationBackend, RingCircuit
 from policy.backend import FloatArray
 from qhw.backends.facts import BackendFacts
 
@@ -38,7 +38,10 @@ class Adopted:
     def __init__(self, backend: ExpectationBackend) -> None:
         self._backend = backend
         self.circuit: Ansatz = backend.circuit
-        self.name = type(backend).__qualname__
+        summary = (
+            "" if isinstance(backend.circuit, RingCircuit) else f" ({backend.circuit.summary})"
+        )
+        self.name = f"{type(backend).__qualname__}{summary}"
         self.warning = ""
 
     def evaluate(self, angles: FloatArray, weights: FloatArray) -> Estimate:

@@ -32,6 +32,7 @@ from policy import (
     Spsa,
     StateScaler,
 )
+from policy.ansatz import stands_for
 from qhw.backends.backend import Adopted, Backend
 from qhw.config import (
     CircuitConfig,
@@ -160,10 +161,11 @@ def adopt(backend: ExpectationBackend, circuit: RingCircuit) -> Backend:
     Raises:
         ConfigError: If it is for another.
     """
-    if backend.circuit != circuit:
+    if not stands_for(backend.circuit, circuit):
         raise ConfigError(
             f"The backend was made for {backend.circuit}, the settings ask for {circuit}.",
-            "Give both the same circuit: `qhw.training.parts.ring_circuit(config.actor.circuit)`.",
+            "Give both the same circuit: `qhw.training.parts.ring_circuit(config.actor.circuit)`, "
+            "or one of your own with as many qubits, angles and weights.",
         )
     return Adopted(backend)
 

@@ -7,6 +7,7 @@ from qiskit.circuit import Parameter, ParameterVector
 from qiskit.quantum_info import SparsePauliOp, Statevector
 
 from policy import OwnCircuit, RingCircuit
+from policy.ansatz import stands_for
 
 A, B = Parameter("a"), Parameter("b")
 
@@ -116,3 +117,14 @@ def test_there_must_be_inputs_and_weights(inputs: list[Parameter], told: str) ->
 def test_a_parameter_of_another_circuit_is_no_input() -> None:
     with pytest.raises(ValueError, match="it has no stranger"):
         OwnCircuit(small(), [Parameter("stranger")])
+
+
+def test_one_of_as_many_angles_and_weights_stands_for_a_ring() -> None:
+    ring = RingCircuit(3, 2)
+    built = ring.quantum_circuit()
+    angles = [p for p in built.parameters if p.vector.name == "angle"]
+    assert stands_for(OwnCircuit(built, angles), ring)
+    assert not stands_for(OwnCircuit(built, angles[:-1]), ring)
+    assert not stands_for(OwnCircuit(small(), [A]), ring)
+    assert stands_for(RingCircuit(3, 2), ring)
+    assert not stands_for(RingCircuit(3, 2, entanglement="line"), ring), "a slip, of the same sizes"
