@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
+import platform
 import time
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +16,11 @@ import numpy as np
 
 from policy import ParameterShift
 from policy.backend import FloatArray
+from qhw.backends import aer
 from qhw.backends.compiled.backend import CompiledBackend
 from qhw.errors import BackendUnavailableError, DamagedFileError
 from qhw.files import make_folder, read_record, replace_file
+from qhw.packages import installed_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,17 +63,17 @@ class Verdict:
 def checked(
     compiled: CompiledBackend, open_reference: Callable[[], ExpectationBackend], folder: Path
 ) -> Verdict:
-    """Recall the verdict on this very program, or compare it with Aer now.
+    """Recall the verdict on this program by this code, or compare it with Aer now.
 
     Args:
         compiled: The engine to check; its shots play no part.
         open_reference: Opens the exact Aer backend of the same circuit and noise.
-        folder: Where verdicts are kept, one file per program.
+        folder: Where verdicts are kept, one file for each program, code and versions.
 
     Raises:
         EngineMismatchError: If they differ by more than 1e-8, with both values.
     """
-    path = folder / f"{compiled.program.digest}.json"
+    path = folder / f"{compiled.program.digest}-{code_digest()}.json"
     try:
         return read_record(path, Verdict)
     except DamagedFileError:  # or not there: compared now, and kept
@@ -76,6 +81,17 @@ def checked(
     make_folder(path.parent)
     replace_file(path, json.dumps(dataclasses.asdict(verdict)).encode())
     return verdict
+
+
+@cache
+def code_digest() -> str:
+    """Identity of what computes and of what judges: this engine's code, Aer's backend, versions."""
+    files = [*sorted(Path(__file__).parent.glob("*.py")), Path(aer.__file__)]
+    versions = [installed_version(name) for name in ("numpy", "qiskit", "qiskit-aer")]
+    digest = hashlib.sha256(json.dumps([platform.machine(), *versions]).encode())
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def compare(compiled: CompiledBackend, reference: ExpectationBackend) -> Verdict:

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from qiskit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp, Statevector
-from qiskit_aer.noise import NoiseModel
+from qiskit_aer import AerSimulator
+from qiskit_aer.noise import NoiseModel, ReadoutError
 from qiskit_aer.primitives import EstimatorV2
 from scipy.stats import binom
 
+from calibration import confusion_matrices
 from policy import RingCircuit
 from policy.backend import FloatArray
 from qhw.backends.aer import (
@@ -87,6 +89,43 @@ def full_device(
     error = [backend.target["measure"][(qubit,)].error for qubit in outputs]
     expected: FloatArray = result[0].data.evs * (1 - 2 * np.array(error))
     return expected
+
+
+@pytest.mark.parametrize("device", ["fake_fez", "fake_nairobi"])
+def test_each_way_of_misreading_is_the_vendors(device: str, tmp_path: Path) -> None:
+    """Aer reads by errors made of the vendor's own numbers; p01 and p10 swapped would be seen."""
+    circuit, snapshot = RingCircuit(3, 1), open_snapshot(device)
+    backend = NoisyAerBackend(
+        circuit, snapshot, transpile_for(circuit, snapshot, QUICK, tmp_path), noise_scale=1
+    )
+    outputs = backend.transpiled.output_qubits
+    angles, weights = np.zeros((1, circuit.num_angles)), np.zeros((1, circuit.num_weights))
+    exact = backend.evaluate(angles, weights).values[0, 0]
+    published = stand_in_device(device).properties()
+    shots = 400_000
+    for index, qubit in enumerate(outputs):
+        facts = {item.name: item.value for item in published.qubits[qubit]}
+        p01, p10 = facts["prob_meas1_prep0"], facts["prob_meas0_prep1"]
+        assert read_by_aer(p01, p10, shots, prepared=0) == pytest.approx(1 - 2 * p01, abs=0.005)
+        assert read_by_aer(p01, p10, shots, prepared=1) == pytest.approx(2 * p10 - 1, abs=0.005)
+        own = confusion_matrices(snapshot, [qubit])[0]
+        signs = np.array([1, -1])
+        assert signs @ own[:, 0] == pytest.approx(1 - 2 * p01, abs=1e-12)
+        assert signs @ own[:, 1] == pytest.approx(2 * p10 - 1, abs=1e-12)
+        assert exact[index] <= 1 - 2 * p01
+
+
+def read_by_aer(p01: float, p10: float, shots: int, prepared: int) -> float:
+    """<Z> of a qubit as Aer reads it by its own read-out error."""
+    noise = NoiseModel()
+    noise.add_readout_error(ReadoutError([[1 - p01, p01], [p10, 1 - p10]]), [0])
+    circuit = QuantumCircuit(1, 1)
+    if prepared:
+        circuit.x(0)
+    circuit.measure(0, 0)
+    counts = AerSimulator(noise_model=noise, seed_simulator=1).run(circuit, shots=shots)
+    found = counts.result().get_counts()
+    return (found.get("0", 0) - found.get("1", 0)) / shots
 
 
 def test_noise_scale_zero_is_noiseless(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from calibration import DeviceSnapshot
 from policy import Ansatz, Cost, Estimate, ParameterShift, RingCircuit
 from policy.backend import FloatArray
 from qhw.backends.aer import AerBackend, NoisyAerBackend
-from qhw.backends.compiled import CompiledBackend, CompiledNoisyBackend, TooLargeError
+from qhw.backends.compiled import CompiledBackend, CompiledNoisyBackend, TooLargeError, checking
 from qhw.backends.compiled.backend import shared_base
 from qhw.backends.compiled.checking import EngineMismatchError, Verdict, checked, compare
 from qhw.backends.compiled.transfer import CompileError, Transfer, linear
@@ -227,6 +227,36 @@ def test_a_verdict_is_remembered_by_program(tmp_path: Path) -> None:
     assert checked(backend, never, tmp_path) == verdict
     other = CompiledBackend(RingCircuit(3, 2))
     assert other.program.digest != backend.program.digest
+
+
+def test_a_verdict_does_not_outlive_the_code_it_is_about(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    circuit = RingCircuit(3, 1)
+    checked(CompiledBackend(circuit), lambda: AerBackend(circuit), tmp_path)
+    broken = CompiledBackend(circuit)
+    exact = broken.exact
+    monkeypatch.setattr(broken, "exact", lambda angles, weights: -exact(angles, weights))
+    checked(broken, lambda: AerBackend(circuit), tmp_path)  # the code looks the same: recalled
+    monkeypatch.setattr(checking, "code_digest", lambda: "of other code")
+    with pytest.raises(EngineMismatchError):
+        checked(broken, lambda: AerBackend(circuit), tmp_path)
+
+
+def test_the_codes_identity_is_of_every_file_and_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    compute = checking.code_digest.__wrapped__
+    before = compute()
+    assert compute() == before == checking.code_digest()
+    monkeypatch.setattr(checking, "installed_version", lambda name: f"{name} of tomorrow")
+    assert compute() != before
+    monkeypatch.undo()
+    read = Path.read_bytes
+    for name in ("backend.py", "program.py", "transfer.py", "aer.py"):
+        monkeypatch.setattr(
+            Path, "read_bytes", lambda path, n=name: read(path) + (b"#" if path.name == n else b"")
+        )
+        assert compute() != before, name
+        monkeypatch.undo()
 
 
 def test_opening_prefers_the_compiled_engine_and_says_so(tmp_path: Path) -> None:
