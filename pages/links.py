@@ -1,7 +1,7 @@
-"""Hooks of mkdocs: the site is made of the repository's own pages, whose links lead out of `docs/`.
+"""Hooks of mkdocs: the site is made of the repository's own pages, as they are read on GitHub.
 
-On GitHub `docs/results.md` links to `../benchmarks/seeds.py`. In the site everything that a page links
-to has its place: files of `docs/` lose that folder, all others keep their path in the repository.
+On GitHub `docs/results.md` links to `../benchmarks/seeds.py`. In the site everything that a page
+links to has its place: files of `docs/` lose that folder, all others keep their path.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ FRONT = {"README.md": "index.md"}
 """Pages of the repository that the site has a page of its own for."""
 LINK = re.compile(r"(?<=\]\()([^)\s#]*)(#[^)\s]*)?(?=\))")
 FENCED = re.compile(r"(^```.*?^```[^\n]*$)", flags=re.M | re.S)
+CONTENTS = re.compile(r"(?<=\n\n)(?:- \[[^\n]*\]\(#[^\n)]*\)\n)+(?=\n)")
+"""A list of nothing but links into the page itself; the site shows one at the side."""
+ROW = re.compile(r"^\|.*\|$", flags=re.M)
 
 
 def site_path(path: str) -> str:
@@ -70,5 +73,24 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Let every link lead to the place in the site."""
-    return relinked(repository_path(page.file.src_uri), markdown)
+    """The page of the site: links that hold there, and what GitHub's Markdown says otherwise."""
+    return dialect(relinked(repository_path(page.file.src_uri), markdown))
+
+
+def dialect(text: str) -> str:
+    """What is written for GitHub as Python-Markdown and Pygments want it.
+
+    A bar in code in a table is escaped for GitHub and must not be here. To Pygments, lines of a
+    console without a prompt are what it printed. The site shows a page's contents at the side.
+    """
+    parts = FENCED.split(text)
+    for place, part in enumerate(parts):
+        if part.startswith("```"):
+            parts[place] = part.replace("```console\n", "```bash\n", 1)
+        else:
+            parts[place] = ROW.sub(_unescaped, CONTENTS.sub("", part))
+    return "".join(parts)
+
+
+def _unescaped(row: re.Match[str]) -> str:
+    return re.sub(r"`[^`]+`", lambda code: code[0].replace(r"\|", "|"), row[0])

@@ -14,7 +14,9 @@ HEADS = ("setting", "default", "may be", "what it is")
 
 def settings_page() -> str:
     """Every setting with its default, range, meaning, and the option that sets it."""
-    head = f"# Settings\n\n{NOTE} `qhw config` prints the same.\n\nHow one is chosen: by its option "
+    head = (
+        f"# Settings\n\n{NOTE} `qhw config` prints the same.\n\nHow one is chosen: by its option "
+    )
     head += "of `qhw train`, by `--set NAME=VALUE`, or in a file\n"
     head += "([how](../settings.md#find-a-setting-and-choose-it)).\n"
     about, flags = tables_of(RunConfig), flags_of_train()

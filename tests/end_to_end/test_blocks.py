@@ -1,4 +1,4 @@
-"""Every block of code on the front page and the pages of `docs/` runs, or is excepted with a reason."""
+"""Every block on the front page and the pages of `docs/` runs, or is excepted with a reason."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ PROGRAMS_NOT_RUN = {
 """What a block begins with, with the reason."""
 OTHER_CODES = {"qhw drift": 4}
 """Exit codes besides 0 that are an answer."""
-PROCESSES = re.compile(r"\btrain\(|\bevaluate\(")
+TRAINS = re.compile(r"\btrain\(")
 """In programs that take more than 20 seconds."""
-REQUIRED = Path("diffusion/pretrained/fashion-mnist")
+BUNDLE = ROOT / "diffusion/pretrained/fashion-mnist"
+"""Stands for the one that a reader has fitted."""
 
 
 def execute(arguments: list[str], folder: Path, **variables: str) -> str:
@@ -115,7 +116,7 @@ def programs() -> list[object]:
         pytest.param(
             block,
             id=str(block),
-            marks=[pytest.mark.slow] if PROCESSES.search(block.text) else [],
+            marks=[pytest.mark.slow] if TRAINS.search(block.text) else [],
         )
         for block in run
     ]
@@ -157,7 +158,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 )
 def test_every_command_of_a_page_works(page: Path, trained: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(trained, tmp_path / "reader", symlinks=True)
-    shutil.copytree(ROOT / REQUIRED, folder / "my-bundle")
+    shutil.copytree(BUNDLE, folder / "my-bundle")
     for line in lines(page):
         if excepted(line):
             continue
