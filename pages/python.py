@@ -8,6 +8,8 @@ import re
 from inspect import Parameter
 from typing import Any
 
+from pydantic import BaseModel
+
 import qhw
 from pages.markdown import NOTE, plain, table
 
@@ -27,8 +29,11 @@ def python_page() -> str:
 def _section(name: str, value: Any) -> str:
     about, *parts = HEADED.split(inspect.getdoc(value) or "")
     paragraphs = [plain(each) for each in about.strip().split("\n\n")]
-    text = f"\n## {name}\n\n```text\n{_signature(name, value)}\n```\n\n" + "\n\n".join(paragraphs)
-    return text + "\n" + "".join(map(_part, parts[::2], parts[1::2]))
+    text = f"\n## {name}\n\n```text\n{_signature(name, value)}\n```\n\n"
+    if inspect.isclass(value) and issubclass(value, BaseModel):
+        paragraphs.append("Its fields are [settings](settings.md).")
+    text += "\n\n".join(paragraphs) + "\n"
+    return text + "".join(map(_part, parts[::2], parts[1::2]))
 
 
 def _signature(name: str, value: Any) -> str:

@@ -28,7 +28,10 @@ def list_jobs(
         bool, typer.Option("--all", help="Not only the last 20 and what has not ended.")
     ] = False,
 ) -> None:
-    """List the jobs, newest last."""
+    """List the jobs, newest last.
+
+    Example: `qhw jobs list`
+    """
     from qhw.commands.jobs_list import print_jobs
 
     print_jobs(run, everything)
@@ -44,7 +47,10 @@ def show(job: JobArgument) -> None:
 
 @jobs_app.command()
 def collect(job: OptionalJob = None, run: RunOption = None) -> None:
-    """Keep the results of jobs that have ended; whoever resumes their run finds them."""
+    """Keep the results of jobs that have ended; whoever resumes their run finds them.
+
+    Example: `qhw jobs collect`
+    """
     from qhw.commands.jobs_collect import collect_jobs
 
     collect_jobs(job, run)
