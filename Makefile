@@ -2,13 +2,14 @@
 # make test    lint, types, import rules, quick tests
 # make slow    the tests that take longer
 # make browser the tests that open a report in Chromium
+# make docs    the documentation as a site, in site/; a link that leads nowhere is an error
 PYTHON ?= python3.11
 VENV ?= .venv
 BIN = $(VENV)/bin
 # Where there is no GPU, torch without CUDA is asked for here: 4 GB less to download.
 CPU_WHEELS ?= https://download.pytorch.org/whl/cpu
 
-.PHONY: train test slow browser lint install install-dev
+.PHONY: train test slow browser docs lint install install-dev
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -44,3 +45,6 @@ slow: install-dev
 
 browser: install-dev
 	$(BIN)/pytest -m browser -rs
+
+docs: install-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

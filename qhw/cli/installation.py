@@ -20,6 +20,8 @@ def doctor(
     """Check the installation: versions, GPU, weights, credentials, folders.
 
     The exit code is not 0 if something is wrong.
+
+    Example: `qhw doctor --load`
     """
     from qhw.commands.doctor import print_checks
 
@@ -42,7 +44,10 @@ def fit(
         int, typer.Option(min=0, max=4_294_967_295, help="Seed of everything random.")
     ] = 0,
 ) -> None:
-    """Train a denoiser, a proxy and two judges, measure the head-room, write a bundle."""
+    """Train a denoiser, a proxy and two judges, measure the head-room, write a bundle.
+
+    Example: `qhw fit --dataset images --data photos --out my-bundle`
+    """
     from qhw.commands.fit import fit_and_report
 
     fit_and_report(dataset, data, out, size=size, minutes=minutes, precision=precision, seed=seed)
@@ -67,7 +72,10 @@ def remeasure(
 @cache_app.command("ls")
 @speaks
 def cache_ls() -> None:
-    """Show the cached circuits, their hits, and why the last miss happened."""
+    """Show the cached circuits, their hits, and why the last miss happened.
+
+    Example: `qhw cache ls`
+    """
     from qhw.commands.cache import print_cache
 
     print_cache()

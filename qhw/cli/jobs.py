@@ -28,7 +28,10 @@ def list_jobs(
         bool, typer.Option("--all", help="Not only the last 20 and what has not ended.")
     ] = False,
 ) -> None:
-    """List the jobs, newest last."""
+    """List the jobs, newest last.
+
+    Example: `qhw jobs list`
+    """
     from qhw.commands.jobs_list import print_jobs
 
     print_jobs(run, everything)

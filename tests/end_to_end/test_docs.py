@@ -20,7 +20,7 @@ README = ROOT / "README.md"
 PAGES = sorted(
     [
         *ROOT.glob("*.md"),
-        *ROOT.glob("docs/*.md"),
+        *ROOT.glob("docs/**/*.md"),
         *ROOT.glob("benchmarks/*.md"),
         *ROOT.glob("diffusion/pretrained/*/*.md"),
         *ROOT.glob("tests/fixtures/*/*.md"),
@@ -30,7 +30,7 @@ CURRENT = [page for page in PAGES if page.name != "CHANGELOG.md"]
 """Pages that speak of the code as it is; the change log names what is gone as well."""
 FRONT_PAGE_LINES = 150
 PACKAGES = ("calibration", "diffusion", "policy", "qhw")
-PATH = re.compile(rf"^(?:{'|'.join(PACKAGES)}|tests|benchmarks|docs)/[\w./*-]*(?::[\w.]+)?$")
+PATH = re.compile(rf"^(?:{'|'.join(PACKAGES)}|tests|benchmarks|docs|pages)/[\w./*-]*(?::[\w.]+)?$")
 EXAMPLE = re.compile(r"/my_|/VENDOR/")
 """Files that a recipe tells the reader to write."""
 DOTTED = re.compile(rf"^((?:{'|'.join(PACKAGES)})(?:\.\w+)+)(?:\(.*\))?$")

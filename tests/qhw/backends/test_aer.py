@@ -125,7 +125,7 @@ def read_by_aer(p01: float, p10: float, shots: int, prepared: int) -> float:
     circuit.measure(0, 0)
     counts = AerSimulator(noise_model=noise, seed_simulator=1).run(circuit, shots=shots)
     found = counts.result().get_counts()
-    return (found.get("0", 0) - found.get("1", 0)) / shots
+    return float(found.get("0", 0) - found.get("1", 0)) / shots
 
 
 def test_noise_scale_zero_is_noiseless(tmp_path: Path) -> None:
