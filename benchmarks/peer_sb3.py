@@ -228,8 +228,8 @@ def verdict(rows: Mapping[str, dict[str, Any]]) -> str:
     said = {
         "less": "is the bottleneck: with the same network and budget SB3's returns more",
         "more": "is not the bottleneck: with the same network and budget it returns more",
-        "alike": "is not seen to be the bottleneck: with the same network and budget SB3's returns "
-        "neither more nor less",
+        "alike": "is not seen to be the bottleneck: with the same network and budget it and SB3's "
+        "are not told apart",
     }[judged(whole)]
     return f"Our PPO {said}, {interval(whole, 4)}. {of_ungrouped(rows)}"
 
