@@ -200,6 +200,9 @@ MISSPELT = [
     Bad("jobs collect --run nothing", "'nothing'"),
     Bad("jobs cancel nothing --yes", "'nothing'"),
     Bad("fit --data folder --dataset fashion", "fashion"),
+    Bad("export traned", "'traned'"),
+    Bad("push nowhere me/it", "'nowhere'"),
+    Bad("pull not/a/repo new", "'not/a/repo'"),
 ]
 CLASHES = [
     Bad("train --backend aer --device fake_fez", "backend.device"),
@@ -244,8 +247,13 @@ CLASHES = [
     Bad("report noise runs/mlp", "mlp"),
     Bad("report noise runs/a", "runs/a"),
     Bad("report noise runs/trained --step render", "runs/trained/report"),
+    Bad("export runs/a new", "runs/a"),
+    Bad("push folder me/it", "folder holds neither"),
+    Bad("push runs/trained me/it", "runs/trained holds neither"),
 ]
 FILES_NAMED = [
+    Bad("export runs/cut_checkpoint new", "cut_checkpoint"),
+    Bad("push cut_bundle me/it", "proxy.safetensors"),
     Bad("train --config nothing.toml", "nothing.toml"),
     Bad("train --config .", "'.'"),
     Bad("train --config folder", "folder"),
@@ -296,6 +304,11 @@ FILES_NAMED = [
     Bad("remeasure --data nothing --bundle folder", "nothing"),
 ]
 UNWRITABLE = [
+    Bad("export runs/trained folder", "folder is there already"),
+    Bad("export runs/trained file/new", "file cannot be written"),
+    Bad("export runs/trained /proc/new", "/proc/new cannot be written"),
+    Bad("pull me/it folder", "folder is there already"),
+    Bad("pull me/it file/new", "file cannot be written"),
     Bad("train --backend aer --runs file", "file cannot be written"),
     Bad("train --backend aer --runs file/below", "file/below cannot be written"),
     Bad("train --backend aer --runs /proc/nothing", "/proc/nothing cannot be written"),
