@@ -31,6 +31,9 @@ from diffusion.sampler import GuidedSampler
 from diffusion.solvers import FIRST_SOLVER, Solver, read_solver, solver_record
 
 MINIMUM_ACCURACY = 0.8
+NETWORK_FILES = tuple(
+    f"{name}.safetensors" for name in ("denoiser", "proxy", "judge_0", "judge_1", "references")
+)
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
@@ -153,6 +156,9 @@ def load_bundle(path: Path | None = None) -> Bundle:
     path = path or EMBEDDED[DEFAULT]
     card, folder = read_card(path), path if path.is_dir() else path.parent
     require_whole(folder, card.checksums)
+    missing = sorted(set(NETWORK_FILES) - set(card.checksums))
+    if missing:
+        raise ValueError(f"the card has no checksum of {', '.join(missing)}: fit the bundle again")
     denoiser = PixelDenoiser.from_description(card.denoiser)
     references = load_file(folder / "references.safetensors")
     return Bundle(

@@ -25,9 +25,11 @@ def require_whole(folder: Path, checksums: Mapping[str, str]) -> None:
 
     Raises:
         FileNotFoundError: If one is missing.
-        ValueError: If one differs.
+        ValueError: If one differs, or a name leads out of the folder.
     """
     for name, expected in checksums.items():
+        if Path(name).name != name:
+            raise ValueError(f"the card names {name!r}, which is no file of its own folder")
         actual = sha256(folder / name)
         if actual != expected:
             raise ValueError(

@@ -19,10 +19,11 @@ from diffusion.state_features import Observation, state_of
 from qhw.controllers.controller import Controller, load_controller
 from qhw.errors import ConfigError
 
-Judge = Callable[[Tensor], Tensor]
+Proxy = Callable[[Tensor], Tensor]
 """Clean latents (N, C, H, W) to log p (N, K) in nats of every class, such as a classifier's."""
-OF_JUDGE = ("confidence", "entropy", "margin")
-"""Features of the state that are made of a judge's answer."""
+OF_PROXY = ("confidence", "entropy", "margin")
+"""Features of the state that are made of a proxy's answer."""
+PREDICTIONS = ("epsilon", "v_prediction", "sample")
 
 
 class QuantumGuidance(BaseGuidance):  # type: ignore[misc]
@@ -48,46 +49,49 @@ class QuantumGuidance(BaseGuidance):  # type: ignore[misc]
         self.controller: Controller = load_controller(controller)
         self.scales: list[Tensor] = []
         self._scheduler: Any = None
-        self._judge: Judge | None = None
+        self._proxy: Proxy | None = None
         self._labels: Tensor | None = None
+        self._action: Tensor | None = None
         self._hook: torch.utils.hooks.RemovableHandle | None = None
         self._latents: Tensor
 
     def attach(
-        self, scheduler: Any, judge: Judge | None = None, labels: Tensor | None = None
+        self, scheduler: Any, proxy: Proxy | None = None, labels: Tensor | None = None
     ) -> None:
-        """Say what the pipeline samples with, and who judges the pictures it foresees.
+        """Say what the pipeline samples with, and which classifier the state is made with.
 
         Args:
             scheduler: The pipeline's, of the DDPM family (it has `alphas_cumprod`).
-            judge: Answers on clean latents; needed if and only if the controller's state has a
-                column of `OF_JUDGE`.
-            labels: Wanted classes (N,) int64 of the images, with a judge.
+            proxy: Answers on clean latents; needed if and only if the controller's state has a
+                column of `OF_PROXY`.
+            labels: Wanted classes (N,) int64 of the images, with a proxy.
 
         Raises:
-            ConfigError: If the scheduler is of another family, or the judge is missing.
+            ConfigError: If the scheduler is of another family, or the proxy is missing.
         """
-        if not hasattr(scheduler, "alphas_cumprod"):
+        kind = getattr(getattr(scheduler, "config", None), "prediction_type", None)
+        if not hasattr(scheduler, "alphas_cumprod") or kind not in PREDICTIONS:
             raise ConfigError(
-                f"{type(scheduler).__name__} has no alphas_cumprod: the controller's state is that "
-                "of a variance-preserving diffusion.",
+                f"{type(scheduler).__name__} (prediction_type {kind!r}) has no alphas_cumprod or "
+                "predicts a flow: the controller's state is that of a variance-preserving "
+                "diffusion.",
                 "Take DDIMScheduler, DPMSolverMultistepScheduler or another of that family.",
             )
-        wanted = [name for name in self.controller.features if name in OF_JUDGE]
-        if wanted and (judge is None or labels is None):
+        wanted = [name for name in self.controller.features if name in OF_PROXY]
+        if wanted and (proxy is None or labels is None):
             raise ConfigError(
-                f"The controller reads {', '.join(wanted)}, and nobody was named who judges.",
-                "attach(scheduler, judge, labels): a classifier of clean latents, and the wanted "
+                f"The controller reads {', '.join(wanted)}, and no proxy with labels was given.",
+                "attach(scheduler, proxy, labels): a classifier of clean latents, and the wanted "
                 "classes; or train one with state.features that need none.",
             )
-        self._scheduler, self._judge, self._labels = scheduler, judge, labels
+        self._scheduler, self._proxy, self._labels = scheduler, proxy, labels
 
     def set_state(self, step: int, num_inference_steps: int, timestep: Tensor) -> None:
         """See diffusers' `BaseGuidance`; the first step forgets the pictures before."""
         super().set_state(step, num_inference_steps, timestep)
         if step == 0:
             self.scales = []
-            self._action: Tensor | None = None
+            self._action = None
 
     @property
     def num_conditions(self) -> int:
@@ -131,12 +135,14 @@ class QuantumGuidance(BaseGuidance):  # type: ignore[misc]
         """Mix the predictions (N, C, H, W) by the controller's scales.
 
         Raises:
-            ConfigError: If `attach` was not called.
+            ConfigError: If `attach` was not called, or with as many labels as there are images.
         """
         if pred_uncond is None:
             return GuiderOutput(pred=pred_cond, pred_cond=pred_cond, pred_uncond=None)
         if self._scheduler is None:
-            raise ConfigError("The guider is attached to nothing.", "guider.attach(pipe.scheduler)")
+            raise ConfigError(
+                "The guider is attached to nothing.", "guider.attach(pipe.scheduler, proxy, labels)"
+            )
         state = state_of(self._observe(pred_cond, pred_uncond), self.controller.features)
         self._action = self.controller.action(state.cpu())
         scale = self.controller.actions.guidance(self._action)
@@ -155,7 +161,12 @@ class QuantumGuidance(BaseGuidance):  # type: ignore[misc]
         count = len(noisy)
         previous = noisy.new_zeros(count) if self._action is None else self._action.to(noisy)
         labels = torch.zeros(count, dtype=torch.int64) if self._labels is None else self._labels
-        judged = noisy.new_zeros(count, 2) if self._judge is None else self._judge(clean)
+        if len(labels) != count:
+            raise ConfigError(
+                f"{len(labels)} labels were attached, and there are {count} images.",
+                "attach(scheduler, proxy, labels) before each sampling of other images.",
+            )
+        judged = noisy.new_zeros(count, 2) if self._proxy is None else self._proxy(clean)
         return Observation(
             timestep / self._scheduler.config.num_train_timesteps,
             noisy,

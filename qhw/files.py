@@ -124,6 +124,11 @@ class UserData:
         return self.root / "snapshots"
 
     @property
+    def named(self) -> Path:
+        """Circuits that programs without a run began with, one folder for each name."""
+        return self.root / "named"
+
+    @property
     def measurements(self) -> Path:
         """What `qhw calibrate --measure` measured, one folder per device and circuit."""
         return self.root / "measurements"
@@ -159,6 +164,16 @@ def make_folder(folder: Path) -> None:
     """
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
+
+
+def refuse_existing(folder: Path) -> None:
+    """Refuse a folder that is to be new and is there.
+
+    Raises:
+        OutputError: If it is.
+    """
+    if folder.exists():
+        raise OutputError(f"{folder} is there already.", "Name another folder, or remove that one.")
 
 
 def make_private(folder: Path) -> None:

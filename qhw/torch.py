@@ -27,8 +27,8 @@ class Layer(nn.Module):
 
     A forward pass is one job of B circuits, a backward pass one of 2 P B (shift rule), and 2 A B
     more where the inputs require a gradient. Close it, or use it in a `with` block: that ends the
-    session or batch of a device. Under one name a device is asked the same in the same order; a
-    program that asks otherwise takes another name.
+    session or batch of a device. Under one name a device is asked the same in the same order: each
+    layer of a model has a name of its own, and a program that asks otherwise takes another.
 
     Args:
         circuit: `policy.RingCircuit`, or `policy.OwnCircuit` for one of your own.
@@ -42,7 +42,8 @@ class Layer(nn.Module):
 
     Attributes:
         weights: (P,) trainable angles in rad.
-        cost: What its answers took, those that were found in the ledger included.
+        cost: What its answers took, those that were found in the ledger included, and calibration
+            not.
 
     Raises:
         QhwError: If a setting is unknown or does not fit, or the backend cannot be opened.
@@ -77,10 +78,12 @@ class Layer(nn.Module):
         return expectations(inputs, self.weights, self.backend, self.rule, self._record)
 
     def qpu_seconds(self, rows: int) -> float:
-        """What a device would take for a training step on so many rows, at most; shift rule.
+        """What a device takes for a training step by the shift rule, without mitigation.
+
+        Calibration comes on top, `zne` multiplies it, and so does a gradient of the inputs.
 
         Args:
-            rows: B; inputs are taken as data that needs no gradient.
+            rows: B.
         """
         shots = self.backend.shots if isinstance(self.backend, DeviceBackend) else DEFAULT_SHOTS
         circuits = rows + 2 * self.circuit.num_weights * rows

@@ -36,7 +36,7 @@ class Hub(BaseHTTPRequestHandler):
             asked = json.loads(body)
             name = f"{asked.get('organization') or self.server.owner}/{asked['name']}"
             (self.server.folder / name).mkdir(parents=True, exist_ok=True)
-            self.server.private[name] = asked.get("visibility") == "private"
+            self.server.private.setdefault(name, asked.get("visibility") == "private")
             return self._answer(200, {"url": f"{self.server.url}/{name}", "name": name})
         if path == "/api/validate-yaml":
             return self._answer(200, {"errors": [], "warnings": []})
@@ -58,7 +58,12 @@ class Hub(BaseHTTPRequestHandler):
             repo = self.server.folder / match[1]
             if match[1].count("/") == 1 and repo.is_dir():
                 files = [{"rfilename": name} for name in _files(repo)]
-                facts = {"id": match[1], "sha": COMMIT, "siblings": files, "private": False}
+                facts = {
+                    "id": match[1],
+                    "sha": COMMIT,
+                    "siblings": files,
+                    "private": self.server.private.get(match[1], False),
+                }
                 return self._answer(200, facts)
             if tree := re.fullmatch(r"(.+)/tree/[^/]+", match[1]):
                 return self._answer(200, self._tree(self.server.folder / tree[1]))

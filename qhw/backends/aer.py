@@ -118,8 +118,8 @@ class AerBackend(_AerBackend):
     name = "aer"
 
     def __init__(self, circuit: Ansatz, shots: int | None = None, seed: int = 0) -> None:
-        super().__init__(circuit, shots, seed)
         refuse_above(circuit.num_qubits, MAX_QUBITS_EXACT, 16 * 2**circuit.num_qubits)
+        super().__init__(circuit, shots, seed)
         qubits = range(circuit.num_qubits)
         self._prepared = saving_probabilities(circuit.quantum_circuit(), qubits, qubits)
         self._simulator = _make_simulator(method="statevector")

@@ -50,7 +50,8 @@ class Adopted:
 
     def facts(self) -> BackendFacts:
         """Name the class."""
-        return BackendFacts(self.name, own=True)
+        ring = isinstance(self.circuit, RingCircuit)
+        return BackendFacts(self.name, own=True, own_circuit="" if ring else self.circuit.digest)
 
     def random_state(self) -> dict[str, Any]:
         """Nothing: a backend of one's own that samples is resumed with fresh random numbers."""

@@ -89,6 +89,7 @@ class BackendFacts:
     Attributes:
         name: `aer`, `aer_noisy`, a device's, or the class of a backend of one's own.
         own: Whether it is a backend of one's own; nothing else is known of it then.
+        own_circuit: Digest of its circuit, where that is not the settings' own.
         device: Whose noise is simulated.
         mode: How jobs are grouped.
         calibrated: When the device was calibrated, ISO 8601.
@@ -107,6 +108,7 @@ class BackendFacts:
 
     name: str
     own: bool = False
+    own_circuit: str = ""
     device: str | None = None
     mode: str | None = None
     calibrated: str = ""
@@ -149,6 +151,7 @@ class BackendFacts:
             "backend": f"{_OWN}{self.name}" if self.own else self.name,
             "device": _NOISELESS if self.name == "aer" else self.device,
             "mode": self.mode,
+            "own circuit": self.own_circuit or None,
         }
         if self.structure:
             words |= {
@@ -178,6 +181,7 @@ class BackendFacts:
             own=name.startswith(_OWN),
             device=None if device == _NOISELESS else device,
             mode=rest.pop("mode", None),
+            own_circuit=rest.pop("own circuit", ""),
             calibrated=calibrated,
             calibration=calibration,
             structure=rest.pop("structure", ""),

@@ -25,10 +25,15 @@ def export(
 
     Example: `qhw export latest my-controller`
     """
-    from qhw.commands.sharing import export_run
+    from qhw.files import refuse_existing
     from qhw.runs.directory import open_run
 
-    export_run(open_run(run_path or runs / "latest", runs), folder)
+    run = open_run(run_path or runs / "latest", runs)
+    path = folder or Path(f"controller-{run.name}")
+    refuse_existing(path)
+    from qhw.commands.sharing import export_run
+
+    export_run(run, path)
 
 
 def push(
@@ -38,7 +43,9 @@ def push(
     repo: Annotated[
         str, typer.Argument(metavar="REPO", help="OWNER/NAME on the Hugging Face hub.")
     ],
-    private: Annotated[bool, typer.Option(help="Whether a new repository is private.")] = False,
+    private: Annotated[
+        bool, typer.Option(help="Refuse a public repository; make a new one private.")
+    ] = False,
 ) -> None:
     """Upload a controller or a bundle to the Hugging Face hub.
 

@@ -71,7 +71,11 @@ def print_deployment_quote(
     Raises:
         QhwError: If a name is unknown, settings do not fit, or there is nothing to quote.
     """
-    own = open_run(run).config
+    from qhw.training.reopening import require_own_circuit
+
+    trained = open_run(run)
+    require_own_circuit(trained)
+    own = trained.config
     backend = {**chosen.get("backend", {}), "name": named_device(device, own.backend.name)}
     settings = settings_on_backend(own, backend, chosen.get("hardware", {}))
     quote = plan_run(settings, images=images, query_every=query_every, queue=_queue(queue, device))

@@ -13,22 +13,23 @@ from qhw.controllers.hub import pull_folder, push_folder
 from qhw.runs.directory import RunDirectory
 
 
-def export_run(run: RunDirectory, folder: Path | None) -> None:
+def export_run(run: RunDirectory, folder: Path) -> None:
     """Write a run's controller and say how to open it.
 
     Args:
         run: A trained run.
-        folder: A new folder; by default `controller-NAME` here.
+        folder: A new folder.
 
     Raises:
         QhwError: As `export_controller`.
     """
-    path = folder or Path(f"controller-{run.name}")
-    record = export_controller(run, path)
-    shown = str(from_here(path))
+    record = export_controller(run, folder)
+    shown = str(from_here(folder))
 
     def print_it(console: Console) -> None:
-        console.print(f"{shown}: {record.updates} updates, {record.trained_on}", soft_wrap=True)
+        console.print(
+            f"{shown}: {record.updates} updates, {record.trained_on}", soft_wrap=True, markup=False
+        )
         console.print(f'open it: qhw.load_controller("{shown}")', soft_wrap=True, markup=False)
 
     show({"run": run.name, "folder": shown, "updates": record.updates}, print_it)

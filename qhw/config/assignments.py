@@ -32,7 +32,9 @@ def assigned(assignments: Iterable[str]) -> dict[str, Any]:
 def _typed(name: str, text: str) -> Any:
     setting = every_setting().get(name)
     if setting is None:
-        raise ConfigError(f"{unknown_setting(name)}.", "`qhw config` lists the settings.")
+        told = unknown_setting(name)
+        end = "" if told.endswith("?") else "."
+        raise ConfigError(f"{told}{end}", "`qhw config` lists the settings.")
     try:
         return setting.parsed(text)
     except ValueError as error:

@@ -11,7 +11,7 @@ PAPER = "arXiv 2509.14163"
 
 def card_of(record: ControllerRecord) -> str:
     """Markdown with the hub's front matter: what it is, what it was measured to do, how to use."""
-    low, high = record.actions.guidance_range
+    low, high = (record.cfg_base + action for action in record.actions.range)
     return f"""---
 library_name: qhw
 tags: [quantum-machine-learning, diffusion, classifier-free-guidance, reinforcement-learning]
@@ -50,6 +50,11 @@ def _actor(record: ControllerRecord) -> str:
     if config.actor.kind != "ring":
         return f"It is a classical network (`{config.actor.kind}`)."
     circuit: RingCircuit = ring_circuit(config.actor.circuit)
+    if record.own_circuit:
+        return (
+            f"It is a variational circuit of its maker's own on {circuit.num_qubits} qubits "
+            f"({record.own_circuit}) with a small classical head."
+        )
     return f"It is a variational quantum circuit ({circuit.summary}) with a small classical head."
 
 

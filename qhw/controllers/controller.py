@@ -10,9 +10,10 @@ from torch import Tensor
 
 from diffusion.actions import ActionMap
 from policy import Actor, ExpectationBackend, Frozen, StateScaler
+from policy.backend import FloatArray
 from qhw.controllers.record import WEIGHTS, ControllerRecord, read_controller_record
 from qhw.devices.configured import close_backend, open_configured, open_named
-from qhw.errors import ConfigError, DamagedFileError
+from qhw.errors import ConfigError, DamagedFileError, UnknownNameError
 from qhw.runs.checkpoint import Checkpoint, restore_module
 from qhw.training import parts
 
@@ -36,12 +37,15 @@ class Controller:
         self.actions: ActionMap = record.actions
 
     @torch.no_grad()
-    def action(self, state: Tensor) -> Tensor:
+    def action(self, state: Tensor | FloatArray) -> Tensor:
         """Mean actions (N,), clipped, for states (N, F); see `diffusion.state_features.state_of`.
 
         Raises:
-            ValueError: If the state has other columns.
+            ValueError: If the state has other columns, or a number is not finite.
         """
+        state = torch.as_tensor(state, dtype=torch.float32)
+        if not bool(torch.isfinite(state).all()):
+            raise ValueError("the state holds a number that is not finite")
         if state.ndim != 2 or state.shape[1] != len(self.features):
             raise ValueError(
                 f"the state has shape {tuple(state.shape)}: need (N, {len(self.features)}), the "
@@ -49,8 +53,8 @@ class Controller:
             )
         return self.actions.clip(self.actor.action_mean(state))
 
-    def guidance(self, state: Tensor) -> Tensor:
-        """Guidance scales (N,) for states (N, F)."""
+    def guidance(self, state: Tensor | FloatArray) -> Tensor:
+        """Guidance scales (N,) for states (N, F), as they are: not standardised."""
         return self.actions.guidance(self.action(state))
 
     def close(self) -> None:
@@ -75,11 +79,14 @@ def load_controller(
         **settings: As for `qhw.torch.Layer`.
 
     Raises:
-        DamagedFileError: If the folder is not what was exported.
-        ConfigError: If it was trained on a device, or a backend of one's own, and none is given.
+        UnknownNameError: If there is no such folder.
+        DamagedFileError: If it is not what was exported.
+        ConfigError: If it was trained on a device, or a backend of one's own, and none is given;
+            if the backend is of another circuit; if settings are given without a backend.
         QhwError: If the backend cannot be opened.
     """
     folder = Path(folder)
+    _require_export(folder)
     record = read_controller_record(folder)
     opened = _opened(record, backend, name, settings)
     count = len(record.config.state.features)
@@ -90,6 +97,17 @@ def load_controller(
     return Controller(record, actor.eval(), opened)
 
 
+def _require_export(folder: Path) -> None:
+    if not folder.is_dir():
+        raise UnknownNameError(
+            f"There is no folder {folder}.", "`qhw export RUN FOLDER` makes one."
+        )
+    if (folder / "config.toml").is_file():
+        raise ConfigError(
+            f"{folder} is a run.", f"`qhw export {folder} FOLDER` makes a controller of it."
+        )
+
+
 def _opened(
     record: ControllerRecord,
     backend: str | ExpectationBackend | None,
@@ -97,6 +115,12 @@ def _opened(
     settings: dict[str, Any],
 ) -> ExpectationBackend | None:
     config = record.config
+    if backend is None and (name is not None or settings):
+        given = ", ".join(["name"] * (name is not None) + list(settings))
+        raise ConfigError(
+            f"{given} was given, and no backend that it is for.",
+            'Name it: load_controller(folder, "aer_noisy", shots=1024).',
+        )
     if config.actor.kind != "ring":
         if backend is not None:
             raise ConfigError(
@@ -105,10 +129,25 @@ def _opened(
             )
         return None
     circuit = parts.ring_circuit(config.actor.circuit)
+    if record.own_circuit:
+        return _of_own_circuit(record, backend)
     if backend is not None:
         return open_named(circuit, backend, name=name, seed=config.seed, settings=settings)
     _require_simulator(record)
     return open_configured(config.backend, config.hardware, circuit, seed=config.seed)
+
+
+def _of_own_circuit(
+    record: ControllerRecord, backend: str | ExpectationBackend | None
+) -> ExpectationBackend:
+    """The user's backend, if it is of the circuit that the weights belong to."""
+    if backend is None or isinstance(backend, str) or backend.circuit.digest != record.own_circuit:
+        raise ConfigError(
+            f"{record.name} was trained with a circuit of its user's own ({record.own_circuit}); "
+            "on another one its weights mean nothing.",
+            "Give a backend of that circuit: load_controller(folder, open_backend(..., circuit)).",
+        )
+    return backend
 
 
 def _require_simulator(record: ControllerRecord) -> None:

@@ -8,15 +8,14 @@ from typing import Any
 
 from qhw.controllers.card import card_of
 from qhw.controllers.record import CARD, RECORD, WEIGHTS, ControllerRecord, checksum
-from qhw.errors import OutputError
-from qhw.files import make_folder, replace_file, whole_folder, write_json
+from qhw.files import make_folder, refuse_existing, replace_file, whole_folder, write_json
 from qhw.runs.checkpoint import Checkpoint, prefixed, section
 from qhw.runs.directory import RunDirectory
 from qhw.training.parts import open_card
 from qhw.training.reopening import recorded_backend
 
 
-def export_controller(run: RunDirectory, folder: Path) -> ControllerRecord:
+def export_controller(run: RunDirectory, folder: str | Path) -> ControllerRecord:
     """Write a run's controller into a new folder, in one step.
 
     Args:
@@ -28,8 +27,8 @@ def export_controller(run: RunDirectory, folder: Path) -> ControllerRecord:
         CheckpointError: If the run has no weights.
         UnknownNameError: If its model bundle is gone.
     """
-    if folder.exists():
-        raise OutputError(f"{folder} is there already.", "Name another folder, or remove that one.")
+    folder = Path(folder)
+    refuse_existing(folder)
     from safetensors.torch import save_file
 
     checkpoint = run.latest_checkpoint()
@@ -55,6 +54,7 @@ def _record(run: RunDirectory, checkpoint: Checkpoint, digest: str) -> Controlle
         settings={**chosen, "defaults": config.defaults},
         trained_on=facts.phrase,
         own_backend=facts.own,
+        own_circuit=facts.own_circuit,
         bundle=card.name,
         bundle_digest=card.digest,
         cfg_base=config.environment.cfg_base or card.cfg_base,

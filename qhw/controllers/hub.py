@@ -8,17 +8,37 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
 from diffusion.bundle import load_bundle
 from diffusion.embedded import EMBEDDED
-from qhw.controllers.record import RECORD, read_controller_record
-from qhw.errors import BundleError, DamagedFileError, HubError, OutputError, UnknownNameError
-from qhw.files import make_folder
+from qhw.controllers.record import CARD, RECORD, WEIGHTS, read_controller_record
+from qhw.errors import (
+    BundleError,
+    ConfigError,
+    DamagedFileError,
+    HubError,
+    UnknownNameError,
+)
+from qhw.files import make_folder, refuse_existing
 
-SHARED = ("*.json", "*.safetensors", "*.csv", "*.md", "LICENSE*", "NOTICE*")
-"""Files that are pushed and pulled; nothing that could be executed is among them."""
+OF_CONTROLLER = (RECORD, WEIGHTS, CARD)
+OF_BUNDLE = (
+    *("card.json", "denoiser.safetensors", "proxy.safetensors", "judge_0.safetensors"),
+    *("judge_1.safetensors", "references.safetensors", "curve.csv", "headroom.csv"),
+    *("MODEL_CARD.md", "README.md", "LICENSE", "NOTICE"),
+)
+"""Files that are pushed and pulled: numbers, tables and text, nothing that is executed."""
 BUNDLE_CARD = "card.json"
+WHOLE = {name: path for name, path in EMBEDDED.items() if path.is_dir()}
+"""Bundles that ship with the package and have a folder of their own."""
 ENDPOINT = "HF_ENDPOINT"
 """Another hub than the public one; its library reads this once, as it is imported."""
+
+
+FOREIGN = (ValueError, KeyError, TypeError, AttributeError, RuntimeError, OSError, SafetensorError)
+"""What a card that somebody else wrote can make go wrong."""
 
 
 def push_folder(folder: Path | str, repo: str, *, private: bool = False) -> str:
@@ -27,7 +47,7 @@ def push_folder(folder: Path | str, repo: str, *, private: bool = False) -> str:
     Args:
         folder: It, or the name of a bundle that ships with the package.
         repo: `OWNER/NAME`.
-        private: Whether a new repository is private.
+        private: Whether the repository must be private.
 
     Returns:
         The commit's address.
@@ -36,14 +56,19 @@ def push_folder(folder: Path | str, repo: str, *, private: bool = False) -> str:
         DamagedFileError: If the folder holds neither, or is not whole.
         HubError: If the hub refuses or cannot be reached.
     """
-    path = EMBEDDED.get(str(folder), Path(folder))
-    require_shareable(path)
+    path = WHOLE.get(str(folder), Path(folder))
+    names = OF_CONTROLLER if require_shareable(path) == "controller" else OF_BUNDLE
     with _asked(repo):
         from huggingface_hub import HfApi
 
         hub = HfApi(endpoint=os.environ.get(ENDPOINT))
         hub.create_repo(repo, private=private, exist_ok=True)
-        commit = hub.upload_folder(repo_id=repo, folder_path=path, allow_patterns=list(SHARED))
+        if private and not hub.repo_info(repo).private:
+            raise HubError(
+                f"{repo} is there already, and public: --private makes a new one private.",
+                "Take another name, or make it private on the hub first.",
+            )
+        commit = hub.upload_folder(repo_id=repo, folder_path=path, allow_patterns=list(names))
     return str(commit.commit_url)
 
 
@@ -63,8 +88,7 @@ def pull_folder(repo: str, folder: Path, *, revision: str | None = None) -> str:
         DamagedFileError: If what came is neither, or is not whole.
         HubError: If the hub refuses or cannot be reached.
     """
-    if folder.exists():
-        raise OutputError(f"{folder} is there already.", "Name another folder, or remove that one.")
+    refuse_existing(folder)
     make_folder(folder.absolute().parent)
     coming = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(coming, ignore_errors=True)
@@ -76,7 +100,7 @@ def pull_folder(repo: str, folder: Path, *, revision: str | None = None) -> str:
                 repo,
                 revision=revision,
                 local_dir=coming,
-                allow_patterns=list(SHARED),
+                allow_patterns=[*OF_CONTROLLER, *OF_BUNDLE],
                 endpoint=os.environ.get(ENDPOINT),
             )
         kind = require_shareable(coming)
@@ -97,11 +121,11 @@ def require_shareable(folder: Path) -> str:
     if not folder.is_dir():
         raise UnknownNameError(
             f"There is no folder {str(folder)!r}, and no bundle of that name comes with qhw.",
-            f"`qhw export RUN` writes a controller, `qhw fit` a bundle; {', '.join(EMBEDDED)} come "
+            f"`qhw export RUN` writes a controller, `qhw fit` a bundle; {', '.join(WHOLE)} come "
             "with qhw.",
         )
     if (folder / RECORD).is_file():
-        read_controller_record(folder)
+        _require_readable(folder)
         return "controller"
     if not (folder / BUNDLE_CARD).is_file():
         raise DamagedFileError(
@@ -110,9 +134,21 @@ def require_shareable(folder: Path) -> str:
         )
     try:
         load_bundle(folder)
-    except ValueError as error:
-        raise BundleError(str(error), "Fit it again, or pull it again.") from error
+    except FOREIGN as error:
+        raise BundleError(
+            f"{folder} is no whole bundle: {error!r}", "Fit it again, or pull it again."
+        ) from error
     return "bundle"
+
+
+def _require_readable(folder: Path) -> None:
+    """Refuse a controller whose settings or weights cannot be read."""
+    record = read_controller_record(folder)
+    try:
+        record.config  # noqa: B018 - reading it checks it
+        load_file(folder / WEIGHTS)
+    except (ConfigError, SafetensorError) as error:
+        raise DamagedFileError.of(folder, error) from error
 
 
 @contextmanager

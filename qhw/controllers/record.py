@@ -29,6 +29,7 @@ class ControllerRecord(BaseModel):
         settings: The run's, as nested tables.
         trained_on: The backend's facts in words.
         own_backend: Whether that was a backend of the user's own, which no name opens.
+        own_circuit: Digest of its circuit where that was the user's own, too; else empty.
         bundle: Name of the model whose pictures it was trained on.
         bundle_digest: Digest of that model's weights and settings.
         cfg_base: Guidance CFG_0 of action 0.
@@ -47,6 +48,7 @@ class ControllerRecord(BaseModel):
     settings: dict[str, Any]
     trained_on: str
     own_backend: bool
+    own_circuit: str
     bundle: str
     bundle_digest: str
     cfg_base: float

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from difflib import get_close_matches
 from typing import Any
 
@@ -12,6 +13,7 @@ from qhw.config import BackendConfig, HardwareConfig, RunConfig, parse_config
 from qhw.devices.backend import DeviceBackend
 from qhw.devices.opening import Requester, open_device
 from qhw.errors import ConfigError
+from qhw.files import UserData, make_folder, make_private
 from qhw.known import DeviceName
 
 
@@ -73,15 +75,23 @@ def open_named(
         QhwError: As `open_configured`.
     """
     if not isinstance(backend, str):
-        return _own(circuit, backend, settings)
+        return _own(circuit, backend, settings if name is None else {"name": name, **settings})
     if DeviceName(backend).live and name is None:
         raise ConfigError(
             f"{backend!r} spends QPU time, and what asks for it has no name.",
             'Give it one, name="my-experiment": under it, what was paid for is found again.',
         )
     config = _parsed({"name": backend, **settings})
-    requester = Requester() if name is None else Requester(run_id=name)
+    requester = Requester() if name is None else _named(name)
     return open_configured(config.backend, config.hardware, circuit, seed=seed, requester=requester)
+
+
+def _named(name: str) -> Requester:
+    """Who asks in a name of their own; the circuit it began with is kept under that name."""
+    folder = UserData.of_user().named / hashlib.sha256(name.encode()).hexdigest()[:16]
+    make_private(folder.parent)
+    make_folder(folder)
+    return Requester(run_id=name, folder=folder)
 
 
 def close_backend(backend: ExpectationBackend | None) -> None:

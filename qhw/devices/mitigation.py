@@ -32,6 +32,7 @@ from qhw.backends.mitigation.fitting import (
     fit_affine,
     ideal_values,
     probe_inputs,
+    refuse_too_little,
     still_fits,
 )
 from qhw.backends.mitigation.folded_cache import folded_for
@@ -194,12 +195,14 @@ class DeviceMitigation:
 
     def _fit(self, calibrate: Calibrate) -> AffineMap:
         inputs = calibration_inputs(self.circuit, AFFINE_CIRCUITS)
+        ideal = ideal_values(self.circuit, inputs)
+        refuse_too_little(ideal)  # before anything is paid for
         answer = self._measure(inputs, calibrate)
         (measured,) = answer.values
         fitted = fit_affine(
             measured.values,
             measured.standard_errors,
-            ideal_values(self.circuit, inputs),
+            ideal,
             shots=CALIBRATION_SHOTS,
             date=answer.date,
             calibration_digest=self.snapshot.calibration_digest,

@@ -156,7 +156,7 @@ class Pictures:
         if labels is None:
             wanted = draw_labels(self.count, denoiser.num_classes, first)
         else:
-            wanted = torch.from_numpy(np.array(labels, dtype=np.int64))
+            wanted = torch.from_numpy(np.array(labels))
         try:
             state = self._reset_environment(drawn, wanted)
         except ValueError as error:
@@ -172,6 +172,8 @@ class Pictures:
     def _reset_environment(self, latents: torch.Tensor, labels: torch.Tensor) -> FloatArray:
         if len(latents) != self.count:
             raise ValueError(f"there are {len(latents)} latents for {self.count} pictures")
+        if not bool(torch.isfinite(latents).all()):
+            raise ValueError("a latent is not finite")
         return _array(self.environment.reset(latents.to(self._device), labels.to(self._device)))
 
     def step(self, actions: NDArray[Any]) -> tuple[FloatArray, NDArray[np.float64], InfoArrays]:

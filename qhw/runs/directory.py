@@ -335,7 +335,7 @@ def _unnamed(root: Path, config: RunConfig) -> Path:
     raise AssertionError("counting ends with a free name")
 
 
-def open_run(path: Path, root: Path | None = None) -> RunDirectory:
+def open_run(path: str | Path, root: Path | None = None) -> RunDirectory:
     """Open an existing run by its folder, or by its name.
 
     Args:
@@ -345,7 +345,7 @@ def open_run(path: Path, root: Path | None = None) -> RunDirectory:
     Raises:
         UnknownNameError: With the nearest names, when there is none.
     """
-    root = Path("runs") if root is None else root
+    root, path = Path("runs") if root is None else root, Path(path)
     for folder in (path, root / path):
         if (folder / "config.toml").is_file():
             return RunDirectory(folder.resolve())

@@ -95,8 +95,14 @@ def seeds_of(text: str) -> list[int]:
     """Seeds from `0:5`, which is 0 to 4, or from `0,3,7`.
 
     Raises:
-        ConfigError: If it is neither, or there are too many.
+        ConfigError: If it is neither, or there are too many; one number alone may mean either.
     """
+    if text.strip().isdecimal():
+        number = int(text)
+        raise ConfigError(
+            f"--seeds {text}: so many seeds, or that one?",
+            f"Type 0:{number} for {number} seeds, {number}:{number + 1} for seed {number} alone.",
+        )
     try:
         if ":" in text:
             first, end = (int(word) for word in text.split(":"))

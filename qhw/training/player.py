@@ -14,7 +14,7 @@ from qhw.errors import ConfigError
 from qhw.runs.checkpoint import Checkpoint, restore_module
 from qhw.runs.directory import RunDirectory
 from qhw.training import parts
-from qhw.training.reopening import require_own_backend
+from qhw.training.reopening import require_own_backend, require_own_circuit
 from qhw.training.state_statistics import StateStatistics
 
 
@@ -86,6 +86,7 @@ class Player:
         """
         if config is None and backend is None:
             require_own_backend(run)
+        require_own_circuit(run, backend)
         # Read first: a run without weights opens no device.
         checkpoint = run.latest_checkpoint()
         player = cls(config or run.config, backend, requester)

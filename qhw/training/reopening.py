@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from policy import ExpectationBackend
 from qhw.backends.facts import BackendFacts
 from qhw.config import RunConfig
 from qhw.console.tables import from_here
@@ -55,6 +56,25 @@ def require_own_backend(run: RunDirectory) -> None:
         )
 
 
+def require_own_circuit(run: RunDirectory, backend: ExpectationBackend | None = None) -> None:
+    """Refuse to play a run's weights on another circuit than they were trained on.
+
+    Args:
+        run: The run.
+        backend: The caller's own; None where one is opened by the settings.
+
+    Raises:
+        ConfigError: If it was trained on a circuit of one's own, and the backend is not of it.
+    """
+    own = recorded_backend(run).own_circuit
+    if own and (backend is None or backend.circuit.digest != own):
+        raise ConfigError(
+            f"{run.name} was trained with a circuit of its user's own ({own}); on another one its "
+            "weights mean nothing.",
+            "Call `qhw.evaluate(run, backend=...)` from Python with a backend of that circuit.",
+        )
+
+
 def require_fitting_weights(config: RunConfig) -> None:
     """Refuse to start from a run without weights, or whose networks are of other shapes.
 
@@ -67,6 +87,7 @@ def require_fitting_weights(config: RunConfig) -> None:
         return
     source = open_run(Path(config.start_from))
     source.latest_checkpoint()
+    require_own_circuit(source)
     theirs, asked = _shaping(source.config), _shaping(config)
     unlike = [name for name in theirs if name in asked and theirs[name] != asked[name]]
     if unlike:

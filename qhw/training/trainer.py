@@ -46,7 +46,7 @@ from qhw.threads import for_pictures
 from qhw.training.in_progress import Updating, restore_rollout, rollout_of, rollout_tensors
 from qhw.training.parts import make_rule, ppo_config
 from qhw.training.player import Player
-from qhw.training.reopening import requester_of, require_own_backend
+from qhw.training.reopening import requester_of, require_own_backend, require_own_circuit
 from qhw.training.streams import Streams, stream_seed
 
 TRAINING = "training"
@@ -104,10 +104,12 @@ class Trainer:
             display: Shows what a device does; nothing is shown without it.
 
         Raises:
-            ConfigError: If the run was trained on a backend of one's own, and none is given.
+            ConfigError: If the run was trained on a backend of one's own, and none is given, or
+                one of another circuit.
         """
         if backend is None:
             require_own_backend(run)
+        require_own_circuit(run, backend)
         return cls(run.config, backend, requester_of(run, display))
 
     @property

@@ -174,6 +174,7 @@ MISSPELT = [
     Bad("plot nowhere", "'nowhere'"),
     Bad("sweep", "nothing to vary"),
     Bad("sweep --seeds five", "--seeds five"),
+    Bad("sweep --seeds 3", "--seeds 3"),
     Bad("sweep --seeds 0:2 --name a/b", "'a/b-seed0'"),
     Bad("sweep --seeds 0:2 --backend fake_fez", "'fake_fez'"),
     Bad("sweep --together --set ppo.epochs=1,2 --set ppo.clip=0.1", "ppo.epochs has 2"),

@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter, ParameterVector
+from qiskit.circuit.library import get_standard_gate_name_mapping
 from qiskit.quantum_info import SparsePauliOp, Statevector
 
 from policy import OwnCircuit, RingCircuit
 from policy.ansatz import stands_for
+from policy.own_circuit import FIXED
+from qhw.backends.opening import open_backend
 
 A, B = Parameter("a"), Parameter("b")
 
@@ -94,15 +97,90 @@ def test_what_has_no_shift_rule_is_refused(add: object) -> None:
         OwnCircuit(circuit, [A])
 
 
-def test_measurements_and_resets_are_refused() -> None:
-    measured = small()
-    measured.measure_all()
-    with pytest.raises(ValueError, match="has a 'measure'"):
-        OwnCircuit(measured, [A])
-    reset = small()
-    reset.reset(0)
-    with pytest.raises(ValueError, match="has a 'reset'"):
-        OwnCircuit(reset, [A])
+def measured(circuit: QuantumCircuit) -> None:
+    circuit.measure_all()
+
+
+def reset(circuit: QuantumCircuit) -> None:
+    circuit.reset(0)
+
+
+def prepared(circuit: QuantumCircuit) -> None:
+    circuit.initialize([1, 0, 0, 0])
+
+
+def looped(circuit: QuantumCircuit) -> None:
+    body = QuantumCircuit(1)
+    body.rx(Parameter("c"), 0)
+    circuit.for_loop(range(2), None, body, [0], [])
+
+
+def composed(circuit: QuantumCircuit) -> None:
+    part = QuantumCircuit(2, name="entangle")
+    part.cx(0, 1)
+    circuit.append(part.to_gate(), [0, 1])
+
+
+def named_like_a_rotation(circuit: QuantumCircuit) -> None:
+    part = QuantumCircuit(1, name="rx")
+    part.h(0)
+    circuit.append(part.to_gate(), [0])
+
+
+def matrix(circuit: QuantumCircuit) -> None:
+    circuit.unitary(np.eye(4), [0, 1])
+
+
+def waiting(circuit: QuantumCircuit) -> None:
+    circuit.delay(100, 0)
+
+
+@pytest.mark.parametrize(
+    "add", [measured, reset, prepared, looped, composed, named_like_a_rotation, matrix, waiting]
+)
+def test_what_is_no_standard_gate_is_refused(add: object) -> None:
+    circuit = small()
+    add(circuit)  # type: ignore[operator]
+    with pytest.raises(ValueError, match="it may hold rx, ry"):
+        OwnCircuit(circuit, [A])
+
+
+def test_a_parameter_of_the_global_phase_is_refused() -> None:
+    circuit = small()
+    circuit.global_phase = Parameter("phase")
+    with pytest.raises(ValueError, match="'phase' stands in no gate"):
+        OwnCircuit(circuit, [A])
+
+
+def test_it_stays_as_it_was_and_barriers_are_dropped() -> None:
+    circuit = small()
+    circuit.barrier()
+    own = OwnCircuit(circuit, [A])
+    circuit.x(0)
+    assert [item.operation.name for item in own.quantum_circuit().data] == ["rx", "cx", "ry"]
+    assert own == OwnCircuit(small(), [A])
+
+
+def test_numbers_tell_circuits_apart() -> None:
+    turned = [small(), small()]
+    turned[0].rz(0.1, 0)
+    turned[1].rz(0.1 + 1e-15, 0)
+    first, second = (OwnCircuit(circuit, [A]).digest for circuit in turned)
+    assert first != second
+
+
+@pytest.mark.parametrize("name", FIXED)
+def test_every_further_gate_is_simulated(name: str) -> None:
+    gate = get_standard_gate_name_mapping()[name]
+    circuit = QuantumCircuit(3)
+    circuit.rx(A, 0)
+    circuit.ry(B, 1)
+    numbers = [0.3 + k for k in range(len(gate.params))]
+    circuit.append(gate.base_class(*numbers), range(gate.num_qubits))
+    own = OwnCircuit(circuit, [A])
+    backend = open_backend("aer", own, engine="aer")
+    found = backend.evaluate(np.array([[0.7]]), np.array([[0.4]])).values[0, 0]
+    assert found == pytest.approx(values(circuit, {"a": 0.7, "b": 0.4}), abs=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -114,9 +192,10 @@ def test_there_must_be_inputs_and_weights(inputs: list[Parameter], told: str) ->
         OwnCircuit(small(), inputs)
 
 
-def test_a_parameter_of_another_circuit_is_no_input() -> None:
+@pytest.mark.parametrize("stranger", [Parameter("stranger"), "stranger"])
+def test_a_parameter_of_another_circuit_is_no_input(stranger: object) -> None:
     with pytest.raises(ValueError, match="it has no stranger"):
-        OwnCircuit(small(), [Parameter("stranger")])
+        OwnCircuit(small(), [stranger])
 
 
 def test_one_of_as_many_angles_and_weights_stands_for_a_ring() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from policy import OwnCircuit, RingCircuit, Spsa
 from qhw.backends.opening import open_backend
 from qhw.devices.backend import DeviceBackend
-from qhw.errors import BudgetReachedError, ConfigError, LedgerError, QhwError
+from qhw.errors import BudgetReachedError, ConfigError, LedgerError, MitigationError, QhwError
 from qhw.torch import Layer
 
 
@@ -112,6 +113,28 @@ def test_a_quote_is_what_a_step_takes() -> None:
     with Layer(RingCircuit(2, 1), "fake_lima", shots=128, mitigation="none") as layer:
         layer(sample(4, 4)).sum().backward()
         assert layer.qpu_seconds(4) == pytest.approx(layer.cost.qpu_seconds)
+
+
+def test_a_calibration_that_can_fit_nothing_is_not_paid_for() -> None:
+    circuit = QuantumCircuit(3)
+    data, weight = ParameterVector("x", 1), ParameterVector("w", 1)
+    circuit.rx(data[0], 0)
+    circuit.ry(weight[0], 1)
+    own = OwnCircuit(circuit, data[:])
+    with Layer(own, "fake_lima", name="idle", mitigation="affine") as layer:
+        assert isinstance(layer.backend, DeviceBackend)
+        with pytest.raises(MitigationError, match=r"output 2 vary by 0\.000"):
+            layer(sample(2, 1))
+        assert layer.backend.work.ledger.spent("idle").jobs == 0
+
+
+def test_the_circuit_of_a_name_stays_where_it_was_laid_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = answers("pinned")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another"))
+    monkeypatch.setattr("qhw.backends.transpile_cache.transpile_for", None)
+    assert torch.equal(answers("pinned")[0], first[0])
 
 
 def test_other_rules_and_backends_of_ones_own() -> None:

@@ -115,7 +115,7 @@ def fit_affine(
     """
     if not measured.shape == errors.shape == ideal.shape or measured.ndim != 2:
         raise ValueError(f"{measured.shape}, {errors.shape}, {ideal.shape}: need (rows, n) each")
-    _refuse_too_little(ideal)
+    refuse_too_little(ideal)
     away = ideal - ideal.mean(axis=0)
     slope = (away * measured).sum(axis=0) / (away**2).sum(axis=0)
     intercept = measured.mean(axis=0) - slope * ideal.mean(axis=0)
@@ -136,7 +136,15 @@ def fit_affine(
     )
 
 
-def _refuse_too_little(ideal: FloatArray) -> None:
+def refuse_too_little(ideal: FloatArray) -> None:
+    """Refuse circuits to which no line can be fitted, whatever is measured.
+
+    Args:
+        ideal: (B, n) their values without noise.
+
+    Raises:
+        MitigationError: If there are too few, or an output does not vary.
+    """
     if len(ideal) < FEWEST_CIRCUITS:
         raise MitigationError(
             f"{len(ideal)} calibration circuits: a fit to fewer than {FEWEST_CIRCUITS} is unsafe.",

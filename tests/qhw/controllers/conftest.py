@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from policy import ExpectationBackend
 from qhw.commands.train import describe
 from qhw.config import parse_config
 from qhw.controllers.exporting import export_controller
@@ -17,10 +18,12 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def trained_once(root: Path, name: str, settings: dict[str, Any]) -> RunDirectory:
+def trained_once(
+    root: Path, name: str, settings: dict[str, Any], backend: ExpectationBackend | None = None
+) -> RunDirectory:
     """A run of one update that was never evaluated."""
     run = create_run(root, parse_config(settings), name)
-    trainer = Trainer.of(run)
+    trainer = Trainer.of(run, backend)
     run.begin(trainer.checkpoint(), describe(trainer))
     trainer.advance()
     run.save_checkpoint(trainer.checkpoint())

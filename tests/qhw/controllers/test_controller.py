@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from diffusion.environment import draw_labels, draw_latents
-from policy import RingCircuit
+from policy import OwnCircuit, RingCircuit
 from qhw.backends.opening import open_backend
 from qhw.controllers.controller import load_controller
 from qhw.controllers.exporting import export_controller
-from qhw.errors import ConfigError, DamagedFileError, OutputError
+from qhw.errors import ConfigError, DamagedFileError, OutputError, UnknownNameError
 from qhw.files import read_json, write_json
 from qhw.runs.directory import RunDirectory
 from qhw.training.player import Player
@@ -62,6 +62,36 @@ def test_other_backends_are_taken(exported: Path) -> None:
         load_controller(exported, open_backend("aer", RingCircuit(3, 1)))
 
 
+def test_weights_are_played_on_no_other_circuit(tmp_path: Path) -> None:
+    ring = RingCircuit(3, 1)
+    built = ring.quantum_circuit()
+    inputs = [p for p in built.parameters if p.vector.name == "angle"]
+    built.cx(0, 1)
+    own = open_backend("aer", OwnCircuit(built, inputs))
+    settings = {**SETTINGS, "actor": {"circuit": {"qubits": 3, "depth": 1}}}
+    run = trained_once(tmp_path, "own", settings, own)
+    for backend in (None, open_backend("aer", ring)):
+        with pytest.raises(ConfigError, match="circuit of its user's own"):
+            Player.of(run, run.config, backend=backend)
+    assert Player.of(run, backend=own).updates == 1
+    export_controller(run, tmp_path / "c")
+    for other in (None, "aer", open_backend("aer", ring)):
+        with pytest.raises(ConfigError, match="circuit of its user's own"):
+            load_controller(tmp_path / "c", other)
+    state = torch.rand(2, 6, generator=torch.Generator().manual_seed(0))
+    guidance = load_controller(tmp_path / "c", own).guidance(state)
+    assert guidance.shape == (2,)
+    assert "circuit of its maker's own on 3 qubits" in (tmp_path / "c" / "README.md").read_text()
+
+
+@pytest.mark.parametrize("given", [{"shots": 7}, {"name": "x"}, {"nonsense": 1}])
+def test_nothing_that_is_given_is_ignored(exported: Path, given: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="no backend that it is for"):
+        load_controller(exported, **given)
+    with pytest.raises(ConfigError, match="with a backend of your own"):
+        load_controller(exported, open_backend("aer", RingCircuit()), **given)
+
+
 def test_a_device_must_be_named_again(exported: Path, tmp_path: Path) -> None:
     folder = tmp_path / "of-device"
     shutil.copytree(exported, folder)
@@ -99,6 +129,21 @@ def test_damage_is_told(exported: Path, tmp_path: Path, name: str, content: byte
         load_controller(folder)
 
 
+def test_what_is_no_export_is_told(trained: RunDirectory, tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="no folder"):
+        load_controller(tmp_path / "nowhere")
+    with pytest.raises(ConfigError, match="is a run"):
+        load_controller(trained.path)
+
+
+def test_arrays_are_states_too_and_must_be_finite(exported: Path) -> None:
+    controller = load_controller(exported)
+    state = torch.rand(2, 6, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(controller.guidance(state.double().numpy()), controller.guidance(state))
+    with pytest.raises(ValueError, match="not finite"):
+        controller.guidance(state * torch.nan)
+
+
 def test_nothing_is_written_over(trained: RunDirectory, tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     with pytest.raises(OutputError, match="is there already"):
@@ -119,6 +164,7 @@ def test_the_card_tells_what_was_measured(trained: RunDirectory, tmp_path: Path)
     card = (tmp_path / "after" / "README.md").read_text()
     assert "minus the best constant guidance +0.050 [+0.040, +0.060]" in card
     assert "40 latents" in card
+    assert "between 1 and 3.44" in card
 
 
 def test_a_state_of_other_columns_is_refused(exported: Path) -> None:

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import json
+import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,7 +13,7 @@ import torch
 from diffusion.bundle import load_bundle
 from qhw.controllers.controller import load_controller
 from qhw.controllers.hub import pull_folder, push_folder
-from qhw.errors import DamagedFileError, HubError, OutputError, UnknownNameError
+from qhw.errors import BundleError, DamagedFileError, HubError, OutputError, UnknownNameError
 from tests.hub_server import HubServer
 
 
@@ -60,6 +63,62 @@ def test_what_was_changed_on_the_way_is_not_kept(
     with pytest.raises(DamagedFileError, match="not the weights that were exported"):
         pull_folder("me/steering", tmp_path / "back")
     assert not [*tmp_path.glob("*back*")]
+
+
+def test_a_public_repository_gets_nothing_private(hub: HubServer, exported: Path) -> None:
+    push_folder(exported, "me/open")
+    with pytest.raises(HubError, match="there already, and public"):
+        push_folder(exported, "me/open", private=True)
+
+
+def empty(card: dict[str, Any], folder: Path) -> None:
+    card["checksums"] = {}
+
+
+def outside(card: dict[str, Any], folder: Path) -> None:
+    card["checksums"]["../secret"] = "0" * 64
+
+
+def unknown(card: dict[str, Any], folder: Path) -> None:
+    card["classifiers"]["proxy"] = "nope"
+
+
+def listed(card: dict[str, Any], folder: Path) -> None:
+    card["checksums"] = ["proxy.safetensors"]
+
+
+def lost(card: dict[str, Any], folder: Path) -> None:
+    (folder / "proxy.safetensors").unlink()
+
+
+@pytest.mark.parametrize("spoil", [empty, outside, unknown, listed, lost])
+def test_a_bundle_that_somebody_spoilt_is_refused(
+    hub: HubServer, tmp_path: Path, spoil: Callable[[dict[str, Any], Path], None]
+) -> None:
+    push_folder("fashion-mnist-28", "me/pictures")
+    theirs = hub.folder / "me" / "pictures"
+    card = json.loads((theirs / "card.json").read_text())
+    spoil(card, theirs)
+    (theirs / "card.json").write_text(json.dumps(card))
+    with pytest.raises(BundleError):
+        pull_folder("me/pictures", tmp_path / "back")
+    assert not (tmp_path / "back").exists()
+
+
+def test_a_folder_of_other_things_shows_none_of_them(
+    hub: HubServer, exported: Path, tmp_path: Path
+) -> None:
+    used = tmp_path / "used"
+    shutil.copytree(exported, used)
+    (used / "sub").mkdir()
+    (used / "sub" / "secrets.json").write_text("{}")
+    (used / "LICENSE.py").write_text("import os")
+    push_folder(used, "me/used")
+    assert sorted(path.name for path in (hub.folder / "me" / "used").rglob("*")) == [
+        "README.md",
+        "actor.safetensors",
+        "controller.json",
+    ]
 
 
 def test_nothing_else_is_pulled(hub: HubServer, exported: Path, tmp_path: Path) -> None:

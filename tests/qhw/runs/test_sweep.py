@@ -40,7 +40,8 @@ def test_a_label_is_a_part_of_a_folder_s_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "seeds"), [("0:5", [0, 1, 2, 3, 4]), ("3", [3]), ("0,3,7", [0, 3, 7]), ("4:6", [4, 5])]
+    ("text", "seeds"),
+    [("0:5", [0, 1, 2, 3, 4]), ("3:4", [3]), ("0,3,7", [0, 3, 7]), ("4:6", [4, 5])],
 )
 def test_seeds_are_a_range_or_a_list(text: str, seeds: list[int]) -> None:
     assert seeds_of(text) == seeds
