@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -41,10 +44,13 @@ def test_weights_and_biases_gets_every_number(
 
 
 def test_trackio_gets_every_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path))  # read when it is imported
     pytest.importorskip("trackio", reason="an extra that brings a web server along")
-    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path))
     track("trackio", tmp_path / "run")
-    assert [*tmp_path.glob("qhw*.db")]
+    with closing(sqlite3.connect(tmp_path / "qhw.db")) as database:
+        rows = database.execute("select step, metrics from metrics order by step").fetchall()
+    seen = {step: json.loads(metrics)["mean_return"] for step, metrics in rows}
+    assert seen == {1: -0.5, 2: -0.25}
 
 
 def test_a_tracker_that_is_none_is_answered_with_the_nearest() -> None:
