@@ -51,8 +51,9 @@ def written_in(language: str) -> list[Block]:
 
 
 def shortened(command: str) -> str:
-    """The command as the tests run it: few seeds and latents, and trainings of seconds."""
+    """The command as tests run it: few seeds, latents and pictures, trainings of seconds."""
     small = re.sub(r"--seeds 0:\d+", "--seeds 0:1", command.replace("2000", "20"))
+    small = re.sub(r"--images (\d+)", lambda n: f"--images {max(2, int(n[1]) // 8)}", small)
     trains = re.match(r"\s*qhw (train|sweep)\b(?!.*--resume)", small)
     typed, arrow, file = small.partition(" > ")
     return " ".join([typed, *SMALL]) + arrow + file if trains else small
