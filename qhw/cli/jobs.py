@@ -40,10 +40,7 @@ def list_jobs(
 @jobs_app.command()
 @speaks
 def show(job: JobArgument) -> None:
-    """Show all that is known of one job.
-
-    Example: `qhw jobs show 1`
-    """
+    """Show all that is known of one job."""
     from qhw.commands.jobs_show import print_job
 
     print_job(job)
