@@ -28,10 +28,11 @@ from qhw.files import Cache
 from qhw.known import DeviceName
 
 MOST_LAYOUTS = 5
+OPTIONS = TranspileOptions()
 HOW_TO_READ = (
     "Expected error: how likely at least one gate or read-out goes wrong, by the published "
     "calibration. Runs take the layout marked *; a kept one stays until a fresh one would be "
-    f"{TranspileOptions().relayout_factor:g} times better."
+    f"{OPTIONS.relayout_factor:g} times better."
 )
 
 
@@ -71,6 +72,55 @@ def to_measure(
     return Measuring(settings.hardware, command)
 
 
+@dataclass(frozen=True)
+class LaidOut:
+    """What was found of a circuit on a device.
+
+    Attributes:
+        snapshot: The device under its present calibration.
+        kept: The snapshot as it is kept.
+        chosen: The circuit.
+        taken: The layout that runs take.
+        ranked: All layouts that were found, the best first.
+        drawn: Files of the drawing.
+    """
+
+    snapshot: DeviceSnapshot
+    kept: KeptSnapshot
+    chosen: ChosenCircuit
+    taken: TranspiledCircuit
+    ranked: list[TranspiledCircuit]
+    drawn: list[str]
+
+    def record(self) -> dict[str, Any]:
+        """As plain JSON."""
+        shown = _shown(self.taken, self.ranked)
+        return {
+            "device": self.snapshot.name,
+            "calibrated": self.snapshot.taken_at,
+            "kept": self.kept.name,
+            "digest": self.kept.digest,
+            "layouts": [_record(layout, self.taken) for layout in shown],
+            "uncalibrated": uncalibrated_gates(self.snapshot, self.taken),
+            "files": self.drawn,
+        }
+
+    def print(self, console: Console) -> None:
+        """For people."""
+        console.print(
+            f"The circuit ({self.chosen.title}): {OPTIONS.seeds} seeds laid it out on "
+            f"{_counted(len(self.ranked), 'set')} of qubits. The best:",
+            highlight=False,
+        )
+        console.print(_layouts(self.taken, _shown(self.taken, self.ranked)))
+        console.print(HOW_TO_READ, highlight=False)
+        lost = uncalibrated_gates(self.snapshot, self.taken)
+        if lost:
+            console.print(f"{lost}.", style="yellow", highlight=False)
+        for path in self.drawn:
+            console.print(path, highlight=False, soft_wrap=True)
+
+
 def calibrate(
     device: str, chosen: ChosenCircuit, out: Path, measuring: Measuring | None = None
 ) -> None:
@@ -94,46 +144,21 @@ def calibrate(
         snapshot = device_snapshot(device)
     kept = _keep(console, snapshot)
     with console.status(f"laying the circuit out on {device}"):
-        options = TranspileOptions()
-        taken = transpile_for(chosen.circuit, snapshot, options, Cache.of_user().transpiled)
-        ranked = ranked_layouts(chosen.circuit, snapshot, options)
+        taken = transpile_for(chosen.circuit, snapshot, OPTIONS, Cache.of_user().transpiled)
+        ranked = ranked_layouts(chosen.circuit, snapshot, OPTIONS)
     with console.status("drawing"):
         drawn = [str(from_here(path)) for path in _draw(snapshot, chosen, taken, out)]
-    lost = uncalibrated_gates(snapshot, taken)
-    shown = _shown(taken, ranked)
-
-    def print_it(to: Console) -> None:
-        to.print(
-            f"The circuit ({chosen.title}): {options.seeds} seeds laid it out on "
-            f"{_counted(len(ranked), 'set')} of qubits. The best:",
-            highlight=False,
-        )
-        to.print(_layouts(taken, shown))
-        to.print(HOW_TO_READ, highlight=False)
-        if lost:
-            to.print(f"{lost}.", style="yellow", highlight=False)
-        for path in drawn:
-            to.print(path, highlight=False, soft_wrap=True)
-
-    record = {
-        "device": snapshot.name,
-        "calibrated": snapshot.taken_at,
-        "kept": kept.name,
-        "digest": kept.digest,
-        "layouts": [_record(layout, taken) for layout in shown],
-        "uncalibrated": lost,
-        "files": drawn,
-    }
+    found = LaidOut(snapshot, kept, chosen, taken, ranked, drawn)
     if measuring is None:
-        show(record, print_it)
+        show(found.record(), found.print)
         return
     from qhw.commands.calibrate_measure import measure
 
-    print_it(console)
+    found.print(console)
     measured, print_measured = measure(
         console, chosen.circuit, device, measuring.hardware, measuring.command
     )
-    show({**record, "measured": measured}, print_measured)
+    show({**found.record(), "measured": measured}, print_measured)
 
 
 def print_kept(device: str | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from policy import RingCircuit
 from qhw.controllers.record import ControllerRecord
 from qhw.training.parts import ring_circuit
 
@@ -49,7 +48,7 @@ def _actor(record: ControllerRecord) -> str:
     config = record.config
     if config.actor.kind != "ring":
         return f"It is a classical network (`{config.actor.kind}`)."
-    circuit: RingCircuit = ring_circuit(config.actor.circuit)
+    circuit = ring_circuit(config.actor.circuit)
     if record.own_circuit:
         return (
             f"It is a variational circuit of its maker's own on {circuit.num_qubits} qubits "

@@ -11,7 +11,7 @@ from pathlib import Path
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from diffusion.bundle import load_bundle
+from diffusion.bundle import NETWORK_FILES, load_bundle
 from diffusion.embedded import EMBEDDED
 from qhw.controllers.record import CARD, RECORD, WEIGHTS, read_controller_record
 from qhw.errors import (
@@ -23,20 +23,17 @@ from qhw.errors import (
 )
 from qhw.files import make_folder, refuse_existing
 
+BUNDLE_CARD = "card.json"
 OF_CONTROLLER = (RECORD, WEIGHTS, CARD)
 OF_BUNDLE = (
-    *("card.json", "denoiser.safetensors", "proxy.safetensors", "judge_0.safetensors"),
-    *("judge_1.safetensors", "references.safetensors", "curve.csv", "headroom.csv"),
+    *(BUNDLE_CARD, *NETWORK_FILES, "curve.csv", "headroom.csv"),
     *("MODEL_CARD.md", "README.md", "LICENSE", "NOTICE"),
 )
 """Files that are pushed and pulled: numbers, tables and text, nothing that is executed."""
-BUNDLE_CARD = "card.json"
 WHOLE = {name: path for name, path in EMBEDDED.items() if path.is_dir()}
 """Bundles that ship with the package and have a folder of their own."""
 ENDPOINT = "HF_ENDPOINT"
 """Another hub than the public one; its library reads this once, as it is imported."""
-
-
 FOREIGN = (ValueError, KeyError, TypeError, AttributeError, RuntimeError, OSError, SafetensorError)
 """What a card that somebody else wrote can make go wrong."""
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from diffusion.actions import ActionMap
+from diffusion.embedded import sha256
 from qhw.config import RunConfig, parse_config
 from qhw.errors import DamagedFileError
 from qhw.files import read_json
@@ -57,7 +58,7 @@ class ControllerRecord(BaseModel):
     gain: dict[str, float] | None
     checksum: str
 
-    @property
+    @cached_property
     def config(self) -> RunConfig:
         """The run's settings, checked."""
         return parse_config(self.settings)
@@ -95,6 +96,6 @@ def checksum(path: Path) -> str:
         DamagedFileError: If it cannot be read.
     """
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return sha256(path)
     except OSError as error:
         raise DamagedFileError.of(path, error.strerror) from error

@@ -14,6 +14,7 @@ from diffusion.bundle import load_bundle
 from qhw.controllers.controller import load_controller
 from qhw.controllers.hub import pull_folder, push_folder
 from qhw.errors import BundleError, DamagedFileError, HubError, OutputError, UnknownNameError
+from qhw.training.parts import open_card
 from tests.hub_server import HubServer
 
 
@@ -45,13 +46,7 @@ def test_a_controller_goes_and_comes_back(hub: HubServer, exported: Path, tmp_pa
 def test_a_bundle_goes_and_comes_back(hub: HubServer, tmp_path: Path) -> None:
     push_folder("fashion-mnist-28", "me/pictures")
     assert pull_folder("me/pictures", tmp_path / "back", revision="main") == "bundle"
-    assert load_bundle(tmp_path / "back").card == load_bundle_named("fashion-mnist-28")
-
-
-def load_bundle_named(name: str) -> object:
-    from qhw.training.parts import open_bundle
-
-    return open_bundle(name).card
+    assert load_bundle(tmp_path / "back").card == open_card("fashion-mnist-28")
 
 
 def test_what_was_changed_on_the_way_is_not_kept(
