@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -93,14 +94,28 @@ def open_device(
         CredentialsError: If the account cannot be used.
         ConfigError: If a limit is missing or out of range.
     """
+    refuse_unknown(backend.name)
+    with ExitStack() as opened:
+        work = _paid_work(backend, hardware, requester, opened)
+        device = _prepared(work, backend, hardware, circuit, requester, cache or Cache.of_user())
+        opened.pop_all()
+        return device
+
+
+def _prepared(
+    work: PaidWork,
+    backend: BackendConfig,
+    hardware: HardwareConfig,
+    circuit: Ansatz,
+    requester: Requester,
+    cache: Cache,
+) -> DeviceBackend:
+    """The circuit laid out on the device, with its mitigation and the watch over drift."""
     from qhw.backends.mitigation.affine import AffineStore
     from qhw.devices.backend import DeviceBackend
     from qhw.devices.drift import DriftWatch
     from qhw.devices.mitigation import DeviceMitigation
 
-    refuse_unknown(backend.name)
-    cache = cache or Cache.of_user()
-    work = _paid_work(backend, hardware, requester)
     snapshot = work.runner.snapshot()
     transpiled = _transpiled(circuit, snapshot, requester.circuit_file, cache)
     method, reason = choose_mitigation(backend, hardware, requester.mitigation)
@@ -174,15 +189,17 @@ def open_runner(
     return questions.ask(f"opening {backend.name}", opened)
 
 
-def _paid_work(backend: BackendConfig, hardware: HardwareConfig, requester: Requester) -> PaidWork:
-    """The device with its ledger and what is left of its budget."""
+def _paid_work(
+    backend: BackendConfig, hardware: HardwareConfig, requester: Requester, opened: ExitStack
+) -> PaidWork:
+    """The device and what is left of its budget, with the ledger, which `opened` closes."""
     from qhw.jobs.ledger import Ledger
     from qhw.jobs.patience import PatientRunner
     from qhw.jobs.work import PaidWork
 
     limits = spending_limits(backend, hardware)
     settings = replace(requester.settings, job_wait=hardware.job_wait)
-    ledger = Ledger.of_user(requester.clock)
+    ledger = opened.enter_context(Ledger.of_user(requester.clock))
     runner = PatientRunner(
         open_runner(backend, hardware, ledger, requester),
         requester.patience,

@@ -36,6 +36,11 @@ def backend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DeviceB
     opened.close()
 
 
+def open_files() -> list[Path]:
+    """What this process has open."""
+    return [link.readlink() for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+
+
 def ask(backend: DeviceBackend, step: int) -> None:
     rng = np.random.default_rng(step)
     angles = rng.uniform(-1, 1, (2, CIRCUIT.num_angles))
@@ -107,3 +112,4 @@ def test_a_device_that_runs_here_groups_no_jobs(
     hardware = HardwareConfig.model_validate({"mode": mode})
     with pytest.raises(ConfigError, match="nothing is gained by grouping jobs"):
         open_device(BACKEND, hardware, CIRCUIT, Requester(), Cache(tmp_path / "cache"))
+    assert not [path for path in open_files() if path.name.startswith("ledger")]
