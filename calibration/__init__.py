@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from calibration.assumptions import ASSUMED, VENDOR, Assumptions, Idle, Twirl
     from calibration.drift import Change, Drift, Thresholds, compare
     from calibration.layout import expected_error, quiet_region, uncalibrated
     from calibration.noise import ScaledSnapshot, confusion_matrices, noise_model, scale_noise
@@ -16,13 +17,18 @@ if TYPE_CHECKING:
     from calibration.snapshot import DeviceSnapshot, GateFacts, QubitFacts
 
 __all__ = [
+    "ASSUMED",
+    "VENDOR",
+    "Assumptions",
     "Change",
     "DeviceSnapshot",
     "Drift",
     "GateFacts",
+    "Idle",
     "QubitFacts",
     "ScaledSnapshot",
     "Thresholds",
+    "Twirl",
     "compare",
     "confusion_matrices",
     "expected_error",
@@ -35,6 +41,7 @@ __all__ = [
 
 # A name that a module has, too, would be that module as soon as somebody had imported it.
 _NAMES = {
+    "assumptions": "ASSUMED VENDOR Assumptions Idle Twirl",
     "drift": "Change Drift Thresholds compare",
     "layout": "expected_error quiet_region uncalibrated",
     "noise": "ScaledSnapshot confusion_matrices noise_model scale_noise",

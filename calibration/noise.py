@@ -14,13 +14,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from calibration.assumptions import Assumptions
 from calibration.snapshot import DeviceSnapshot, GateFacts, QubitFacts
 
 if TYPE_CHECKING:
-    from qiskit_aer.noise import NoiseModel
+    from qiskit.circuit import Gate
+    from qiskit.transpiler import Target
+    from qiskit_aer.noise import NoiseModel, QuantumError
 
 FloatArray = NDArray[np.float64]
 MAX_READOUT_ERROR = 0.5
+TWO_QUBIT_GATES = ("cx", "cz", "ecr", "rzz")
 
 
 @dataclass(frozen=True)
@@ -54,8 +58,6 @@ def scale_noise(
     """
     if not scale >= 0:
         raise ValueError(f"noise scale is {scale}: choose 0 or more")
-    if scale == 1:
-        return ScaledSnapshot(snapshot, ())
     gates = tuple(_scaled_gate(gate, scale) for gate in snapshot.gates)
     qubits = tuple(_scaled_qubit(qubit, scale) for qubit in snapshot.qubits)
     counted = range(len(qubits)) if used is None else used
@@ -76,11 +78,19 @@ def _caps(snapshot: DeviceSnapshot, scale: float, counted: Collection[int]) -> t
     return tuple(line for line, count in counts.items() if count)
 
 
-def noise_model(snapshot: DeviceSnapshot, active: Sequence[int]) -> NoiseModel:
-    """Gate noise on the active qubits, renumbered 0, 1, ...; read-out error is not in it.
+def noise_model(
+    snapshot: DeviceSnapshot, active: Sequence[int], assumptions: Assumptions | None = None
+) -> NoiseModel:
+    """Noise of gates and delays on the active qubits, renumbered 0, 1, ...; without read-out error.
 
     Aer ignores read-out error when probabilities are saved, so it is kept apart in
-    `confusion_matrices`.
+    `confusion_matrices`. Delays decay by the vendor's own pass over the circuit, with the qubits'
+    T1 and T2.
+
+    Args:
+        snapshot: The device.
+        active: Physical qubits.
+        assumptions: Coherent errors beside what is published; none by default.
     """
     from qiskit.providers import BackendV2, Options
     from qiskit_aer.noise import NoiseModel
@@ -105,7 +115,36 @@ def noise_model(snapshot: DeviceSnapshot, active: Sequence[int]) -> NoiseModel:
         def run(self, run_input: Any, **options: Any) -> Any:
             raise NotImplementedError("a snapshot only describes a device")
 
-    return NoiseModel.from_backend(_Part(name=snapshot.name), readout_error=False)
+    model = NoiseModel.from_backend(_Part(name=snapshot.name), readout_error=False)
+    if assumptions is not None:
+        _add_coherent(model, target, assumptions)
+    return model
+
+
+def _add_coherent(model: NoiseModel, target: Target, assumptions: Assumptions) -> None:
+    """Coherent errors after the gates, beside the incoherent ones that are there."""
+    from qiskit.circuit.library import RXGate, RZZGate
+
+    turns = {
+        "x": RXGate(2 * assumptions.over_rotation),
+        "sx": RXGate(assumptions.over_rotation),
+        **{name: RZZGate(assumptions.zz_angle) for name in TWO_QUBIT_GATES},
+    }
+    for name in turns.keys() & set(target.operation_names):
+        error = _turned(turns[name], twirled=assumptions.twirl == "pauli")
+        for qubits in target[name] if turns[name].params[0] else ():
+            model.add_quantum_error(error, name, qubits, warnings=False)
+
+
+def _turned(turn: Gate, *, twirled: bool) -> QuantumError:
+    """A rotation exp(-i angle P / 2) as an error; twirled, the Pauli P with its probability."""
+    from qiskit_aer.noise import coherent_unitary_error, pauli_error
+
+    if not twirled:
+        return coherent_unitary_error(turn.to_matrix())
+    probability = float(np.sin(turn.params[0] / 2)) ** 2
+    pauli = {"rx": "X", "rzz": "ZZ"}[turn.name]
+    return pauli_error([(pauli, probability), ("I" * len(pauli), 1 - probability)])
 
 
 def confusion_matrices(

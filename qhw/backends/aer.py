@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration import DeviceSnapshot, confusion_matrices, noise_model, scale_noise
+from calibration import ASSUMED, Assumptions, DeviceSnapshot, confusion_matrices
 from policy import Ansatz, Cost, Estimate
 from policy.backend import FloatArray, checked_shapes
 from qhw.backends.facts import BackendFacts
-from qhw.backends.transpilation import TranspiledCircuit, parameter_columns, reduced
+from qhw.backends.noisy import NoisyCircuit
+from qhw.backends.transpilation import TranspiledCircuit, parameter_columns
 from qhw.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ class AerBackend(_AerBackend):
         refuse_above(circuit.num_qubits, MAX_QUBITS_EXACT, 16 * 2**circuit.num_qubits)
         super().__init__(circuit, shots, seed)
         qubits = range(circuit.num_qubits)
-        self._prepared = saving_probabilities(circuit.quantum_circuit(), qubits, qubits)
+        self._prepared = saving_probabilities(circuit.quantum_circuit(), qubits)
         self._simulator = _make_simulator(method="statevector")
 
     def facts(self) -> BackendFacts:
@@ -140,6 +141,7 @@ class NoisyAerBackend(_AerBackend):
         shots: Bit strings per circuit; None for exact values.
         seed: Seed of the bit strings.
         symmetric_readout: Use the mean of p01 and p10, as the vendor's noise model does.
+        assumptions: What the snapshot does not tell; by default, waiting qubits decay.
 
     Raises:
         ConfigError: If the circuit is too large.
@@ -157,24 +159,26 @@ class NoisyAerBackend(_AerBackend):
         shots: int | None = None,
         seed: int = 0,
         symmetric_readout: bool = False,
+        assumptions: Assumptions = ASSUMED,
     ) -> None:
         super().__init__(circuit, shots, seed)
         active = transpiled.active_qubits
         refuse_above(circuit.num_qubits, MAX_QUBITS_NOISY, 16 * 4 ** len(active))
         self.snapshot, self.transpiled, self.noise_scale = snapshot, transpiled, noise_scale
-        scaled = scale_noise(snapshot, noise_scale, active)
-        self.caps = scaled.caps
+        self.assumptions = assumptions
+        noisy = NoisyCircuit.of(transpiled.circuit, snapshot, active, assumptions, noise_scale)
+        self.caps = noisy.caps
         self._confusion = confusion_matrices(
-            scaled.snapshot, transpiled.output_qubits, symmetric=symmetric_readout
+            noisy.snapshot, transpiled.output_qubits, symmetric=symmetric_readout
         )
-        self._prepared = saving_probabilities(transpiled.circuit, active, transpiled.output_qubits)
-        noise = noise_model(scaled.snapshot, active) if noise_scale > 0 else None
-        self._simulator = density_simulator(noise)
+        outputs = [active.index(qubit) for qubit in transpiled.output_qubits]
+        self._prepared = saving_probabilities(noisy.circuit, outputs)
+        self._simulator = density_simulator(noisy.noise)
 
     def facts(self) -> BackendFacts:
         """See `AerBackend`."""
         return replace(
-            BackendFacts.laid_out(self.name, self.snapshot, self.transpiled),
+            BackendFacts.laid_out(self.name, self.snapshot, self.transpiled, self.assumptions),
             device=self.snapshot.name,
             noise_scale=self.noise_scale,
             noise_caps=self.caps,
@@ -204,21 +208,18 @@ def sign_matrix(num_qubits: int) -> NDArray[np.float64]:
     return signs
 
 
-def saving_probabilities(
-    circuit: QuantumCircuit, active: Sequence[int], outputs: Sequence[int]
-) -> QuantumCircuit:
-    """A circuit in a device's gates, reduced to its active qubits, asking Aer for probabilities.
+def saving_probabilities(circuit: QuantumCircuit, outputs: Sequence[int]) -> QuantumCircuit:
+    """A copy of a circuit that asks Aer for probabilities.
 
     Args:
-        circuit: On all the device's qubits, without measurements.
-        active: Physical qubits that it uses, the outputs among them.
-        outputs: Physical qubits that are read; the first is the lowest bit of a bit string.
+        circuit: On the qubits in use alone, without measurements.
+        outputs: Qubits that are read; the first is the lowest bit of a bit string.
     """
     from qiskit_aer.library import SaveProbabilities
 
-    small = reduced(circuit, active)
-    small.append(SaveProbabilities(len(outputs)), [active.index(qubit) for qubit in outputs])
-    return small
+    saving: QuantumCircuit = circuit.copy()
+    saving.append(SaveProbabilities(len(outputs)), outputs)
+    return saving
 
 
 def density_simulator(noise: NoiseModel | None) -> AerSimulator:
@@ -244,7 +245,13 @@ def bound_probabilities(
     """
     parameters = prepared.parameters
     binds = {p: column.tolist() for p, column in zip(parameters, rows.T, strict=True)}
-    result = simulator.run(prepared, parameter_binds=[binds] if binds else None).result()
+    # Bound while it runs, a gate may have one parameter: u2 and u3 are bound beforehand.
+    late = all(len(item.operation.params) < 2 for item in prepared.data)
+    result = simulator.run(
+        prepared,
+        parameter_binds=[binds] if binds else None,
+        runtime_parameter_bind_enable=late,
+    ).result()
     if not result.success:
         raise RuntimeError(f"Aer failed: {result.status}")
     if not binds:
@@ -284,4 +291,4 @@ def shot_errors(values: FloatArray, shots: int | None) -> FloatArray:
 def _make_simulator(**options: Any) -> AerSimulator:
     from qiskit_aer import AerSimulator
 
-    return AerSimulator(runtime_parameter_bind_enable=True, **options)
+    return AerSimulator(**options)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from calibration import DeviceSnapshot
+    from calibration import Assumptions, DeviceSnapshot, Idle
     from qhw.backends.transpilation import TranspiledCircuit
     from qhw.config import MethodName, OnDrift
 
@@ -23,7 +23,12 @@ _NOISELESS = "none (noiseless)"
 _NONE = "none"
 _CACHED, _MADE = "from cache", "now"
 _LATEST = ", the last: "
-_IN_PHRASE = ("device", "noise scale", "shots")
+_IN_PHRASE = ("device", "noise scale", "coherent errors", "shots")
+_WAITING: dict[Idle, str] = {
+    "alap": "decay, scheduled as late as possible",
+    "off": "do not decay, as in the vendor's model",
+}
+_IDLE = {text: idle for idle, text in _WAITING.items()}
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,8 @@ class BackendFacts:
         two_qubit_gates: In the transpiled circuit.
         from_cache: Whether that circuit was read from the disk.
         noise_scale: Multiplies the device's errors.
+        idle: Whether qubits that wait decay in a simulation.
+        coherent: Coherent errors that a simulation assumes, for people.
         noise_caps: Errors that met their physical limit by that, for people.
         engine: What computes, and how it was checked, for people.
         shots: Per circuit, or `exact`.
@@ -118,6 +125,8 @@ class BackendFacts:
     two_qubit_gates: int | None = None
     from_cache: bool = False
     noise_scale: float | None = None
+    idle: Idle | None = None
+    coherent: str = ""
     noise_caps: tuple[str, ...] = ()
     engine: str = ""
     shots: int | Literal["exact"] | None = None
@@ -126,7 +135,11 @@ class BackendFacts:
 
     @classmethod
     def laid_out(
-        cls, name: str, snapshot: DeviceSnapshot, transpiled: TranspiledCircuit
+        cls,
+        name: str,
+        snapshot: DeviceSnapshot,
+        transpiled: TranspiledCircuit,
+        assumptions: Assumptions | None = None,
     ) -> BackendFacts:
         """What a circuit on a device's qubits says of itself.
 
@@ -134,9 +147,12 @@ class BackendFacts:
             name: The backend's.
             snapshot: The device under its present calibration.
             transpiled: The circuit in the device's gates.
+            assumptions: What its simulation assumes; None for a live device.
         """
         return cls(
             name,
+            idle=None if assumptions is None else assumptions.idle,
+            coherent=assumptions.coherent if assumptions else "",
             calibrated=snapshot.taken_at,
             calibration=snapshot.calibration_digest,
             structure=snapshot.structure_digest,
@@ -164,6 +180,9 @@ class BackendFacts:
         if self.noise_scale is not None:
             caps = "; ".join(self.noise_caps) or _NONE
             words |= {"noise scale": self.noise_scale, "noise caps": caps}
+        if self.idle is not None:
+            words |= {"waiting qubits": _WAITING[self.idle]}
+        words |= {"coherent errors": self.coherent or None}
         words |= {"engine": self.engine or None, "shots": self.shots}
         parts = [part.words() for part in (self.mitigation, self.drift) if part is not None]
         known: Words = {title: value for title, value in words.items() if value is not None}
@@ -189,6 +208,8 @@ class BackendFacts:
             two_qubit_gates=rest.pop("two-qubit gates", None),
             from_cache=rest.pop("transpiled", _MADE) == _CACHED,
             noise_scale=rest.pop("noise scale", None),
+            idle=_IDLE.get(rest.pop("waiting qubits", "")),
+            coherent=rest.pop("coherent errors", ""),
             noise_caps=() if caps == _NONE else tuple(caps.split("; ")),
             engine=rest.pop("engine", ""),
             shots=rest.pop("shots", None),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from calibration import ASSUMED, Assumptions
 from policy import Ansatz
 from qhw.backends.backend import Backend
 from qhw.config import Engine, MethodName
@@ -27,6 +28,7 @@ def open_backend(
     device: str = "fake_brisbane",
     shots: int | None = None,
     noise_scale: float = 1.0,
+    assumptions: Assumptions = ASSUMED,
     seed: int = 0,
     engine: Engine = "auto",
     mitigation: MethodName = "none",
@@ -41,6 +43,7 @@ def open_backend(
         device: Snapshot whose noise `aer_noisy` takes.
         shots: Bit strings per circuit; None for exact values.
         noise_scale: Multiplies the device's errors.
+        assumptions: What the device's snapshot does not tell; by default, waiting qubits decay.
         seed: Seed of the bit strings.
         engine: `compiled` computes Aer's numbers much faster and is checked against it here;
             `auto` takes it where it can, and Aer where it cannot.
@@ -79,7 +82,7 @@ def open_backend(
     assert name == "aer_noisy", f"nothing opens the backend {name!r}"
     aer.refuse_above(circuit.num_qubits, aer.MAX_QUBITS_NOISY, 16 * 4**circuit.num_qubits)
     taken, transpiled = _laid_out(circuit, device, snapshot, cache)
-    noisy = partial(_open_noisy, circuit, taken, noise_scale, engine, cache.verdicts)
+    noisy = partial(_open_noisy, circuit, taken, noise_scale, assumptions, engine, cache.verdicts)
     if mitigation == "none":
         return noisy(transpiled, shots, seed)
     from calibration import scale_noise
@@ -108,6 +111,7 @@ def _open_noisy(
     circuit: Ansatz,
     snapshot: DeviceSnapshot,
     noise_scale: float,
+    assumptions: Assumptions,
     engine: Engine,
     verdicts: Path,
     transpiled: TranspiledCircuit,
@@ -119,9 +123,12 @@ def _open_noisy(
     from qhw.backends.compiled import CompiledNoisyBackend
     from qhw.backends.transpilation import uncalibrated_gates
 
-    compiled = partial(CompiledNoisyBackend, circuit, snapshot, transpiled, noise_scale=noise_scale)
-    aer = partial(NoisyAerBackend, circuit, snapshot, transpiled, noise_scale=noise_scale)
-    backend = _choose(compiled, aer, shots, seed, engine, verdicts)
+    def noisy(engine: type[NoisyAerBackend] | type[CompiledNoisyBackend]) -> partial[Any]:
+        laid_out = circuit, snapshot, transpiled
+        return partial(engine, *laid_out, noise_scale=noise_scale, assumptions=assumptions)
+
+    engines = noisy(CompiledNoisyBackend), noisy(NoisyAerBackend)
+    backend = _choose(*engines, shots, seed, engine, verdicts)
     lost = uncalibrated_gates(snapshot, transpiled)
     backend.warning = "; ".join(filter(None, [backend.warning, lost]))
     return backend

@@ -68,6 +68,7 @@ BACKEND = Panel(
         "backend.name",
         "backend.device",
         "backend.noise_scale",
+        "backend.idle",
         "backend.shots",
         "backend.engine",
         "backend.mitigation",

@@ -52,11 +52,18 @@ def parse_config(values: dict[str, Any]) -> RunConfig:
         ConfigError: Naming each field, its value and the range it must lie in.
     """
     if values.get("defaults") == "0.1":
-        values = merge(DEFAULTS_0_1, _with_first_bundle(values))
+        values = merge(_defaults_0_1(values), _with_first_bundle(values))
     try:
         return RunConfig.model_validate(values)
     except ValidationError as error:
         raise ConfigError(_describe(error), "`qhw config` lists the settings.") from error
+
+
+def _defaults_0_1(values: dict[str, Any]) -> dict[str, Any]:
+    """Where noise was simulated, waiting qubits did not decay."""
+    if values.get("backend", {}).get("name", "aer_noisy") != "aer_noisy":
+        return DEFAULTS_0_1
+    return merge(DEFAULTS_0_1, {"backend": {"idle": "off"}})
 
 
 def _with_first_bundle(values: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from calibration import Idle, Twirl
 from diffusion.state_features import PAPER_FEATURES, check_features
 from qhw.known import DeviceName
 
@@ -30,7 +31,10 @@ MOST_NOISE = 100.0
 where nothing is left to lose."""
 LARGEST_SEED = 2**32 - 1
 """What every generator takes, and what is derived from it."""
+Angle = Annotated[float, Field(ge=-math.pi, le=math.pi)]
 Engine = Literal["auto", "aer", "compiled"]
+NOISE_SETTINGS = {"device", "noise_scale", "idle", "zz_angle", "over_rotation", "twirl"}
+"""What `aer_noisy` alone takes: a noiseless backend has none of it, a device has its own."""
 MethodName = Literal["none", "readout", "affine", "zne", "native"]
 """How errors of a device are mitigated; see `qhw.backends.mitigation`."""
 ZNE_SCALES = (1, 3)
@@ -102,6 +106,14 @@ class BackendConfig(Section):
     """Shots of each circuit."""
     engine: Engine = "auto"
     """How noise is simulated."""
+    idle: Idle = "alap"
+    """Whether waiting qubits decay: as circuits are scheduled as late as possible, or not."""
+    zz_angle: Angle = 0.0
+    """Coherent error assumed after each two-qubit gate: a ZZ rotation by this angle, in rad."""
+    over_rotation: Angle = 0.0
+    """Coherent error assumed after each sx: a further rotation about x, in rad."""
+    twirl: Twirl = "off"
+    """Whether the assumed coherent errors are averaged over Paulis."""
     mitigation: Annotated[
         MethodName | None, unset("none on simulators; affine or readout on a device")
     ] = None
@@ -114,17 +126,26 @@ class BackendConfig(Section):
 
     @model_validator(mode="after")
     def _noise_settings_are_used(self) -> Self:
-        simulated = self.model_fields_set & {"device", "noise_scale", "engine"}
+        simulated = self.model_fields_set & {"engine", *NOISE_SETTINGS}
         if self.takes_jobs and simulated:
             raise ValueError(
                 f"backend.{', backend.'.join(sorted(simulated))} applies to simulators; "
                 f"{self.name!r} is a device of its own: remove it, or take 'aer_noisy'"
             )
-        unused = self.model_fields_set & {"device", "noise_scale"}
+        unused = self.model_fields_set & NOISE_SETTINGS
         if self.name == "aer" and unused:
             raise ValueError(
                 f"backend.{', backend.'.join(sorted(unused))} does not apply to the noiseless "
                 "backend 'aer'; remove it or take 'aer_noisy'"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _twirl_has_something_to_average(self) -> Self:
+        if self.twirl != "off" and not (self.zz_angle or self.over_rotation):
+            raise ValueError(
+                "backend.twirl averages assumed coherent errors, and there are none; remove it or "
+                "set backend.zz_angle or backend.over_rotation"
             )
         return self
 

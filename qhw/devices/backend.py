@@ -149,9 +149,9 @@ class DeviceBackend:
 
     def facts(self) -> BackendFacts:
         """What the numbers come from, for provenance."""
-        runner = self.work.runner
+        runner, at = self.work.runner, self.mitigation
         return replace(
-            BackendFacts.laid_out(runner.device, self.mitigation.snapshot, self.transpiled),
+            BackendFacts.laid_out(runner.device, at.snapshot, self.transpiled, at.assumptions),
             mode=runner.mode,
             shots=self.shots,
             mitigation=self.mitigation.facts(),

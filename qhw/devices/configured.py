@@ -6,6 +6,7 @@ import hashlib
 from difflib import get_close_matches
 from typing import Any
 
+from calibration import Assumptions
 from policy import Ansatz, ExpectationBackend
 from qhw.backends.backend import Backend
 from qhw.backends.opening import open_backend
@@ -45,6 +46,9 @@ def open_configured(
         device=backend.device,
         shots=backend.shots,
         noise_scale=backend.noise_scale,
+        assumptions=Assumptions(
+            backend.idle, backend.zz_angle, backend.over_rotation, backend.twirl
+        ),
         seed=seed,
         engine=backend.engine,
         mitigation=backend.mitigation or "none",

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from calibration import DeviceSnapshot
+from calibration import Assumptions, DeviceSnapshot
 from policy import Ansatz
 from policy.backend import FloatArray
 from qhw.backends.facts import MitigationFacts
@@ -61,6 +61,7 @@ class DeviceMitigation:
         folded: Folder of folded circuits.
         readout_errors: Where p01 and p10 come from, for `readout` and `zne`.
         reason: Why this method was taken, where nobody named one.
+        assumptions: How the device is simulated; None where it is a live one.
         correction: What is done to values, once what it needs has been measured.
         calibrations: Calibration jobs so far in this run.
         probe: What the last probe of an affine map found; empty without one.
@@ -74,6 +75,7 @@ class DeviceMitigation:
     folded: Path
     readout_errors: Literal["published", "measured"] = "published"
     reason: str = ""
+    assumptions: Assumptions | None = None
     correction: Mitigation | None = None
     calibrations: int = 0
     probe: str = ""
@@ -229,7 +231,7 @@ class DeviceMitigation:
 
     @cached_property
     def _key(self) -> str:
-        return affine_key(self.transpiled)
+        return affine_key(self.transpiled, self.assumptions)
 
 
 def correction_to_json(correction: Mitigation | None) -> dict[str, Any] | None:

@@ -111,6 +111,7 @@ def _prepared(
     cache: Cache,
 ) -> DeviceBackend:
     """The circuit laid out on the device, with its mitigation and the watch over drift."""
+    from calibration import ASSUMED
     from qhw.backends.mitigation.affine import AffineStore
     from qhw.devices.backend import DeviceBackend
     from qhw.devices.drift import DriftWatch
@@ -121,9 +122,9 @@ def _prepared(
     method, reason = choose_mitigation(backend, hardware, requester.mitigation)
     store = AffineStore(UserData.of_user().affine_maps)
     laid_out = circuit, transpiled, snapshot
-    mitigation = DeviceMitigation(
-        method, *laid_out, store, cache.folded, hardware.readout_errors, reason
-    )
+    simulated = ASSUMED if DeviceName(backend.name).stand_in else None
+    given = hardware.readout_errors, reason, simulated
+    mitigation = DeviceMitigation(method, *laid_out, store, cache.folded, *given)
     shots = backend.shots or DEFAULT_SHOTS
     drift = DriftWatch(
         snapshot,

@@ -64,12 +64,27 @@ def test_scaled_noise_stays_physical(few: DeviceSnapshot, scale: float) -> None:
         assert 0 <= (gate.error or 0) <= 1 - 0.5 ** len(gate.qubits)
 
 
-def test_scale_one_changes_nothing(fez: DeviceSnapshot) -> None:
-    assert scale_noise(fez, 1.0).snapshot is fez
+def test_scale_one_changes_nothing_but_what_no_gate_can_be(fez: DeviceSnapshot) -> None:
+    lost = [gate for gate in fez.gates if not gate.usable]
+    assert lost, "a device with gates that are published with an error of 1"
+    scaled = scale_noise(fez, 1.0)
+    assert scaled.caps == (f"{len(lost)} gate errors capped",)
+    for before, after in zip(fez.gates, scaled.snapshot.gates, strict=True):
+        assert after == before or (before in lost and after.error == 1 - 0.5 ** len(after.qubits))
+    calibrated = [q for q in range(len(fez.qubits)) if all(q not in g.qubits for g in lost)]
+    assert scale_noise(fez, 1.0, calibrated).caps == ()
+
+
+def test_an_uncalibrated_gate_is_no_noisier_at_scale_one_than_at_two(fez: DeviceSnapshot) -> None:
+    gate = next(g for g in fez.gates if not g.usable and len(g.qubits) == 2)
+    once, twice = (
+        channels(noise_model(scale_noise(fez, scale).snapshot, gate.qubits), gate.name, (0, 1))
+        for scale in (1.0, 2.0)
+    )
+    assert np.trace(once).real >= np.trace(twice).real - 1e-12
 
 
 def test_caps_are_reported(fez: DeviceSnapshot) -> None:
-    assert scale_noise(fez, 1.0).caps == ()
     told = " ".join(scale_noise(fez, 500.0).caps)
     assert "gate errors capped" in told
     assert "read-out errors capped at 0.5" in told

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from calibration import DeviceSnapshot, confusion_matrices, noise_model, scale_noise
+from calibration import ASSUMED, Assumptions, DeviceSnapshot, confusion_matrices
 from policy import Ansatz, Cost, Estimate
 from policy.backend import FloatArray, checked_shapes
 from qhw.backends.aer import Sampler, shot_errors, sign_matrix
@@ -18,7 +18,8 @@ from qhw.backends.compiled.engine import GROUND, Engine, IntArray
 from qhw.backends.compiled.program import Program, compile_program
 from qhw.backends.compiled.transfer import AnglesNotFirstError, Transfer
 from qhw.backends.facts import BackendFacts
-from qhw.backends.transpilation import TranspiledCircuit, reduced
+from qhw.backends.noisy import NoisyCircuit
+from qhw.backends.transpilation import TranspiledCircuit
 from qhw.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -130,6 +131,7 @@ class CompiledNoisyBackend(CompiledBackend):
         shots: Bit strings per circuit; None for exact values.
         seed: Seed of the bit strings.
         symmetric_readout: Use the mean of p01 and p10, as the vendor's noise model does.
+        assumptions: What the snapshot does not tell; by default, waiting qubits decay.
 
     Raises:
         CompileError: If the noise model or the circuit cannot be represented.
@@ -148,6 +150,7 @@ class CompiledNoisyBackend(CompiledBackend):
         shots: int | None = None,
         seed: int = 0,
         symmetric_readout: bool = False,
+        assumptions: Assumptions = ASSUMED,
     ) -> None:
         active = transpiled.active_qubits
         if len(active) > MAX_QUBITS:
@@ -158,14 +161,13 @@ class CompiledNoisyBackend(CompiledBackend):
             )
         self.circuit = circuit
         self.snapshot, self.transpiled, self.noise_scale = snapshot, transpiled, noise_scale
-        scaled = scale_noise(snapshot, noise_scale, active)
-        self.caps = scaled.caps
-        noise = noise_model(scaled.snapshot, active) if noise_scale > 0 else None
+        self.assumptions = assumptions
+        noisy = NoisyCircuit.of(transpiled.circuit, snapshot, active, assumptions, noise_scale)
+        self.caps = noisy.caps
         outputs = [active.index(qubit) for qubit in transpiled.output_qubits]
-        gates = reduced(transpiled.circuit, active)
-        program = _compile(circuit, gates, outputs, Transfer(noise))
+        program = _compile(circuit, noisy.circuit, outputs, Transfer(noisy.noise, noisy.qubits))
         confusion = confusion_matrices(
-            scaled.snapshot, transpiled.output_qubits, symmetric=symmetric_readout
+            noisy.snapshot, transpiled.output_qubits, symmetric=symmetric_readout
         )
         self._prepare(program, confusion, shots, seed)
 
@@ -173,7 +175,7 @@ class CompiledNoisyBackend(CompiledBackend):
         """See `CompiledBackend`."""
         simulated = super().facts()
         return replace(
-            BackendFacts.laid_out(self.name, self.snapshot, self.transpiled),
+            BackendFacts.laid_out(self.name, self.snapshot, self.transpiled, self.assumptions),
             device=self.snapshot.name,
             noise_scale=self.noise_scale,
             noise_caps=self.caps,

@@ -7,11 +7,13 @@ low digit.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from calibration import QubitFacts
 from policy.backend import FloatArray
 from qhw.errors import BackendUnavailableError
 
@@ -54,6 +56,16 @@ class Rotation:
 
 
 Element = FloatArray | Rotation
+_TURNS: dict[str, Callable[..., list[tuple[str, Any]]]] = {
+    "rx": lambda angle: [("x", angle)],
+    "ry": lambda angle: [("y", angle)],
+    "rz": lambda angle: [("z", angle)],
+    "p": lambda angle: [("z", angle)],
+    "u1": lambda angle: [("z", angle)],
+    "u2": lambda phi, lam: [("z", lam), ("y", np.pi / 2), ("z", phi)],
+    "u3": lambda theta, phi, lam: [("z", lam), ("y", theta), ("z", phi)],
+}
+"""Gates with parameters as rotations, in the order of time; a global phase is nothing here."""
 
 
 class Transfer:
@@ -61,12 +73,15 @@ class Transfer:
 
     Args:
         noise: Gate noise on the circuit's qubits; None for none.
+        qubits: The circuit's qubits, which decay with their T1 and T2 during delays; without them
+            there may be no delays.
 
     Raises:
         CompileError: If the noise model holds errors that are not bound to qubits, or rz is noisy.
     """
 
-    def __init__(self, noise: NoiseModel | None) -> None:
+    def __init__(self, noise: NoiseModel | None, qubits: Sequence[QubitFacts] = ()) -> None:
+        self._qubits = qubits
         self._errors: dict[str, dict[tuple[int, ...], Any]] = {}
         self._known: dict[tuple[str, tuple[int, ...]], FloatArray] = {}
         if noise is not None and noise._default_quantum_errors:
@@ -89,20 +104,31 @@ class Transfer:
             CompileError: If it is not a unitary gate, or a noisy one has a parameter.
         """
         name = operation.name
+        if name == "delay" and self._qubits:
+            return [relaxation_matrix(self._qubits[qubits[0]], operation.duration)]
         if not operation.params:
             return [self._constant(operation, qubits)]
-        if name not in ("rx", "ry", "rz") or qubits in self._errors.get(name, {}):
+        if name not in _TURNS:
             raise CompileError(
-                f"the gate {name!r} on {qubits} has parameters and is noisy or not a rotation",
+                f"the gate {name!r} on {qubits} has parameters and is not a rotation",
                 "Take --engine aer.",
             )
-        rotation = linear(operation.params[0], num_angles)
+        error = self._errors.get(name, {}).get(qubits)
+        turns = _TURNS[name](*operation.params)
+        elements = [each for turn in turns for each in self._turned(*turn, num_angles)]
+        return elements if error is None else [*elements, error_matrix(error)]
+
+    def _turned(
+        self, axis: str, angle: ParameterExpression | float, num_angles: int
+    ) -> list[Element]:
+        """A rotation about x, y or z, as one about z between constant gates."""
+        rotation = linear(angle, num_angles)
         turned: dict[str, list[Element]] = {
-            "rz": [rotation],
-            "ry": [self._to_y, rotation, self._from_y],
-            "rx": [self._hadamard, rotation, self._hadamard],
+            "z": [rotation],
+            "y": [self._to_y, rotation, self._from_y],
+            "x": [self._hadamard, rotation, self._hadamard],
         }
-        return turned[name]
+        return turned[axis]
 
     def _constant(self, operation: Operation, qubits: tuple[int, ...]) -> FloatArray:
         key = (operation.name, qubits)
@@ -117,6 +143,19 @@ class Transfer:
         error = self._errors.get(operation.name, {}).get(qubits)
         self._known[key] = matrix if error is None else error_matrix(error) @ matrix
         return self._known[key]
+
+
+def relaxation_matrix(qubit: QubitFacts, seconds: float) -> FloatArray:
+    """Pauli transfer matrix of a qubit that decays to |0> for so long: x, y by T2 and z by T1.
+
+    T2 stops at 2 T1, its physical limit; what is not published does not decay, as in Aer.
+    """
+    t1 = np.inf if qubit.t1 is None else qubit.t1
+    t2 = min(np.inf if qubit.t2 is None else qubit.t2, 2 * t1)
+    across, along = np.exp(-seconds / t2), np.exp(-seconds / t1)
+    matrix = np.diag([1.0, across, across, along])
+    matrix[3, 0] = 1 - along
+    return matrix
 
 
 def error_matrix(error: QuantumError) -> FloatArray:

@@ -8,6 +8,7 @@ random angles instead of near-Clifford circuits, and one fit for all inputs inst
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from calibration import Assumptions
 from policy.backend import FloatArray
 from qhw.backends.circuit_file import circuit_digest
 from qhw.backends.facts import MitigationFacts
@@ -121,9 +123,16 @@ class AffineMap:
         return MitigationFacts(self.name, details, overhead=1)
 
 
-def affine_key(transpiled: TranspiledCircuit) -> str:
-    """Identity of what a map was fitted for: the circuit's gates, and the qubits read out."""
-    parts = [circuit_digest(transpiled.circuit), list(transpiled.output_qubits)]
+def affine_key(transpiled: TranspiledCircuit, assumptions: Assumptions | None = None) -> str:
+    """Identity of what a map was fitted for.
+
+    Args:
+        transpiled: The circuit in the device's gates, and the qubits that are read out.
+        assumptions: How the device is simulated; None for a live one.
+    """
+    parts: list[object] = [circuit_digest(transpiled.circuit), list(transpiled.output_qubits)]
+    if assumptions is not None:
+        parts.append(dataclasses.asdict(assumptions))
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from calibration import DeviceSnapshot, confusion_matrices, noise_model
+from calibration import ASSUMED, DeviceSnapshot, confusion_matrices
 from policy.backend import FloatArray
 from qhw.backends.aer import (
     MAX_QUBITS_NOISY,
@@ -20,6 +20,7 @@ from qhw.backends.aer import (
     saving_probabilities,
     sign_matrix,
 )
+from qhw.backends.noisy import NoisyCircuit
 from qhw.errors import HardwareError
 from qhw.jobs.request import Pub
 
@@ -39,6 +40,8 @@ Operation = tuple[str, tuple[int, ...]]
 
 class SimulatedDevice:
     """A snapshot that runs circuits: exact density matrices of the qubits in use, then sampled.
+
+    Qubits that wait decay, as on the device.
 
     Args:
         snapshot: Its gates, noise and read-out errors.
@@ -110,9 +113,10 @@ class _Prepared:
     @classmethod
     def of(cls, pub: Pub, snapshot: DeviceSnapshot) -> _Prepared:
         active = _active(pub)
+        noisy = NoisyCircuit.of(pub.circuit, snapshot, active, ASSUMED)
         return cls(
-            density_simulator(noise_model(snapshot, active)),
-            saving_probabilities(pub.circuit, active, pub.outputs),
+            density_simulator(noisy.noise),
+            saving_probabilities(noisy.circuit, [active.index(qubit) for qubit in pub.outputs]),
             confusion_matrices(snapshot, pub.outputs),
         )
 

@@ -8,8 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from qiskit.circuit import Parameter, ParameterVector, QuantumCircuit
-from qiskit.circuit.library import CXGate, RXGate, RYGate, RZGate, get_standard_gate_name_mapping
+from qiskit.circuit import Gate, Parameter, ParameterVector, QuantumCircuit
+from qiskit.circuit.library import (
+    CXGate,
+    PhaseGate,
+    RXGate,
+    RYGate,
+    RZGate,
+    U1Gate,
+    U2Gate,
+    U3Gate,
+    get_standard_gate_name_mapping,
+)
 from qiskit.quantum_info import Kraus, SuperOp
 from qiskit_aer.noise import NoiseModel, QuantumError, depolarizing_error
 
@@ -26,6 +36,7 @@ from qhw.backends.compiled.transfer import (
 )
 from qhw.known import open_snapshot
 
+NUM_ANGLES = {"U2Gate": 2, "U3Gate": 3}
 PAULIS = [
     np.eye(2),
     np.array([[0, 1], [1, 0]]),
@@ -107,15 +118,15 @@ def test_the_first_qubit_of_a_gate_is_the_low_digit() -> None:
     assert matrix[3 + 12, 12] == pytest.approx(1), "Z on the target goes to Z on both"
 
 
-@pytest.mark.parametrize("gate", [RXGate, RYGate, RZGate])
+@pytest.mark.parametrize("gate", [RXGate, RYGate, RZGate, PhaseGate, U1Gate, U2Gate, U3Gate])
 @pytest.mark.parametrize("theta", [-2.9, 0.3, 1.7])
-def test_a_rotation_is_turned_about_its_own_axis(gate: Any, theta: float) -> None:
-    elements = Transfer(None).elements(gate(theta), (0,), 0)
+def test_a_rotation_is_turned_about_its_own_axis(gate: type[Gate], theta: float) -> None:
+    turned = gate(*[theta, 0.4, -1.1][: NUM_ANGLES.get(gate.__name__, 1)])
     matrix = np.eye(4)
-    for element in elements:
+    for element in Transfer(None).elements(turned, (0,), 0):
         step = rotation_matrix(element.offset) if isinstance(element, Rotation) else element
         matrix = step @ matrix
-    assert np.abs(matrix - by_definition(gate(theta))).max() < 1e-12
+    assert np.abs(matrix - by_definition(turned)).max() < 1e-12
 
 
 def test_a_mixture_with_resets_is_its_channel() -> None:
@@ -143,7 +154,7 @@ def test_an_angle_is_read_as_a_linear_function() -> None:
 def test_what_cannot_be_represented_is_refused(noise: NoiseModel) -> None:
     with pytest.raises(CompileError, match="'delay'"):
         Transfer(noise).elements(QuantumCircuit(1).delay(10, 0)[0].operation, (0,), 0)
-    with pytest.raises(CompileError, match="noisy or not a rotation"):
+    with pytest.raises(CompileError, match="not a rotation"):
         Transfer(None).elements(
-            get_standard_gate_name_mapping()["p"].base_class(Parameter("x")), (0,), 0
+            get_standard_gate_name_mapping()["crx"].base_class(Parameter("x")), (0, 1), 0
         )

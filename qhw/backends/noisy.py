@@ -1,0 +1,62 @@
+"""A circuit on a device's qubits together with what goes wrong there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from calibration import Assumptions, DeviceSnapshot, QubitFacts, noise_model, scale_noise
+from qhw.backends.transpilation import reduced
+from qhw.backends.waiting import with_waits
+
+if TYPE_CHECKING:
+    from qiskit import QuantumCircuit
+    from qiskit_aer.noise import NoiseModel
+
+
+@dataclass(frozen=True)
+class NoisyCircuit:
+    """What either engine simulates, but for the read-out.
+
+    Attributes:
+        circuit: On the active qubits alone; with a delay wherever a qubit waits and decays.
+        noise: Of its gates and delays; None where there is none.
+        snapshot: The device, its errors scaled.
+        qubits: Facts of the active qubits, scaled.
+        caps: Errors that met their physical limit, for people.
+    """
+
+    circuit: QuantumCircuit
+    noise: NoiseModel | None
+    snapshot: DeviceSnapshot
+    qubits: tuple[QubitFacts, ...]
+    caps: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls,
+        circuit: QuantumCircuit,
+        snapshot: DeviceSnapshot,
+        active: Sequence[int],
+        assumptions: Assumptions,
+        scale: float = 1.0,
+    ) -> NoisyCircuit:
+        """Reduce a circuit to its active qubits, and find what acts on them.
+
+        Args:
+            circuit: On all the device's qubits, without measurements.
+            snapshot: The device.
+            active: Physical qubits that the circuit uses.
+            assumptions: What the snapshot does not tell.
+            scale: Multiplies the device's errors; 0 removes them.
+        """
+        scaled = scale_noise(snapshot, scale, active)
+        small = reduced(circuit, active)
+        noise = None
+        if scale > 0:
+            noise = noise_model(scaled.snapshot, active, assumptions.scaled(scale))
+            if assumptions.idle == "alap":
+                small = with_waits(small, snapshot, active)
+        qubits = tuple(scaled.snapshot.qubits[qubit] for qubit in active)
+        return cls(small, noise, scaled.snapshot, qubits, scaled.caps)
