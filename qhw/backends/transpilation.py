@@ -94,6 +94,9 @@ def fresh_layout(
 
     Where every layout takes more qubits than can be simulated and the circuit itself does not, it
     is laid out again on the quietest region that can.
+
+    Raises:
+        BackendUnavailableError: If Qiskit's transpiler fails on the device.
     """
     source = circuit.quantum_circuit()
     best = _by_rank(source, snapshot, snapshot, options)[0]
@@ -182,12 +185,19 @@ def _by_rank(
     Qubits beyond what a density matrix can hold count first, expected error second.
     """
     from qiskit import transpile
+    from qiskit.transpiler.exceptions import TranspilerError
 
     target = offered.target()
     level = options.optimization_level
-    made = (
-        transpile(source, target=target, optimization_level=level, seed_transpiler=seed)
-        for seed in range(options.seeds)
-    )
+    try:
+        made = [
+            transpile(source, target=target, optimization_level=level, seed_transpiler=seed)
+            for seed in range(options.seeds)
+        ]
+    except TranspilerError as error:
+        raise BackendUnavailableError(
+            f"Qiskit's transpiler cannot lay the circuit out on {snapshot.name}: {error.message}",
+            "Take another device: `qhw devices` ranks them.",
+        ) from error
     layouts = [TranspiledCircuit.of(circuit, snapshot, "asked for") for circuit in made]
     return sorted(layouts, key=lambda x: (max(0, len(x.active_qubits) - SIMULATED_QUBITS), x.score))

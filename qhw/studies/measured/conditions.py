@@ -18,6 +18,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
+from calibration import Idle
 from qhw.config import MethodName
 from qhw.errors import CheckpointError, DataError
 from qhw.evaluation.eyes import EYES
@@ -44,12 +45,14 @@ class Setting:
         noise_scale: Multiplies the device's errors.
         shots: Per circuit; None for exact values.
         mitigation: What is done to the values.
+        idle: Whether qubits that wait decay.
     """
 
     device: str = ""
     noise_scale: float = 1.0
     shots: int | None = None
     mitigation: MethodName = "none"
+    idle: Idle = "alap"
 
     @property
     def name(self) -> str:
@@ -70,6 +73,7 @@ class Setting:
             "device": self.device,
             "noise_scale": self.noise_scale,
             "mitigation": self.mitigation,
+            "idle": self.idle,
             **sampled,
         }
 

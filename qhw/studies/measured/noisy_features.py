@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from qhw.backends.backend import Backend
     from qhw.backends.mitigation.method import Mitigation
 
-FORMAT = 1
+FORMAT = 2
 """Rises when the columns change, so that older files are not taken for new ones."""
 STUDY = "features"
 COLUMNS = ("values", "mu", "sigma", "guidance")

@@ -35,7 +35,7 @@ from qhw.studies.study import Scope
 if TYPE_CHECKING:
     from policy import ExpectationBackend
 
-FORMAT = 1
+FORMAT = 2
 STUDY = "gradients"
 FAST_QUBITS = 4
 """Above, a gradient takes seconds, and a third of the draws must do."""

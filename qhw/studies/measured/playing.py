@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from calibration import Assumptions
 from diffusion.episodes import Episode
 from diffusion.headroom import play_candidate
 from diffusion.lpips_distance import LpipsDistance
@@ -114,6 +115,7 @@ def _opened(config: RunConfig, setting: Setting) -> Backend:
         circuit,
         shots=setting.shots,
         noise_scale=setting.noise_scale,
+        assumptions=Assumptions(setting.idle),
         seed=stream_seed(config.seed, "shots"),
         mitigation=setting.mitigation,
         snapshot=find_snapshot(setting.device),

@@ -4,7 +4,7 @@ The affine calibration and its probes send random circuits whose angles are know
 a device made of them can be compared with a model long after.
 
 data/model_vs_device/index.json   which jobs there are, and which could not be modelled
-data/model_vs_device/JOB.npz      measured, errors, model, ideal: (rows, n) each
+data/model_vs_device/JOB-2.npz    measured, errors, model, ideal: (rows, n) each
 """
 
 from __future__ import annotations
@@ -15,6 +15,13 @@ from qhw.known import DeviceName
 from qhw.studies.study import Scope
 
 STUDY, INDEX = "model_vs_device", "index.json"
+FORMAT = 2
+"""Of what the model is: qubits that wait decay since 2."""
+
+
+def model_file(job: str) -> str:
+    """Where a job's values are kept beside the model's."""
+    return f"{job}-{FORMAT}.npz"
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from qhw.files import Cache, UserData
 from qhw.jobs.ledger import Entry, Ledger
 from qhw.known import DeviceName, open_snapshot
 from qhw.runs.directory import RunDirectory
-from qhw.studies.measured.probe_jobs import INDEX, STUDY, ProbeJob
+from qhw.studies.measured.probe_jobs import INDEX, STUDY, ProbeJob, model_file
 from qhw.studies.store import Arrays
 from qhw.studies.study import Scope
 from qhw.training.parts import ring_circuit
@@ -66,7 +66,7 @@ def _acquire(
     if snapshot is not None:
         what = f"modelling job {entry.job_id} of {entry.device}"
         model = partial(_model, ledger, run, entry, layout, snapshot)
-        scope.store(STUDY).acquire(f"{entry.job_id}.npz", what, model)
+        scope.store(STUDY).acquire(model_file(entry.job_id), what, model)
     return ProbeJob(
         entry.job_id,
         entry.device,

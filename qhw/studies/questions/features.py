@@ -32,8 +32,9 @@ from qhw.studies.store import FloatArray
 from qhw.studies.study import Scope, Study
 
 BEST_CASE = (
-    "Simulated noise is a best case: the noise models hold gate, decay and read-out errors of one "
-    "calibration, and no coherent errors, crosstalk or drift."
+    "Simulated noise is a best case: the noise models hold gate and read-out errors of one "
+    "calibration, and decay in gates and of qubits that wait, scheduled as late as possible; they "
+    "hold no coherent errors, crosstalk or drift."
 )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qhw.studies.finding import Axis, Estimate, Figure, Finding, Series, Table
-from qhw.studies.measured.probe_jobs import ProbeJob, read_probe_jobs
+from qhw.studies.measured.probe_jobs import ProbeJob, model_file, read_probe_jobs
 from qhw.studies.statistics.bootstrap import hierarchical_bootstrap
 from qhw.studies.statistics.intervals import shown, transformed
 from qhw.studies.store import FloatArray
@@ -73,7 +73,7 @@ class _Compared:
 
 
 def _compare(scope: Scope, job: ProbeJob) -> _Compared:
-    arrays = scope.store(ModelVsDevice.name).arrays(f"{job.job}.npz")
+    arrays = scope.store(ModelVsDevice.name).arrays(model_file(job.job))
     measured, model, ideal = (arrays[name] for name in ("measured", "model", "ideal"))
     # An output that every shot agreed on has an estimated error of 0: one shot is its resolution.
     errors = arrays["errors"].clip(min=1 / job.shots)
