@@ -9,7 +9,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Self
+from typing import Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,8 @@ from policy.circuit import RingCircuit
 from policy.encoding import DENSE_ORDER, Encoder, StateScaler
 from policy.gradients import GradientRule, Recorder, expectations
 
+Sigma = Literal["state", "shared"]
+"""Whether sigma depends on the state, as in the paper, or is one number for all states."""
 LOG_SIGMA_RANGE = (-3.0, 0.5)
 INITIAL_SIGMA = 0.6
 HEAD_HIDDEN = (64, 32)
@@ -56,6 +58,7 @@ class RingActor(Actor):
         scaler: Standardises the state.
         generator: Draws circuit weights uniformly in [-pi, pi], and the head.
         order: The state's columns in slot order; see `Encoder`.
+        sigma: What sigma depends on.
 
     Raises:
         ValueError: If the backend was opened for another circuit, or the state does not fit it.
@@ -69,6 +72,7 @@ class RingActor(Actor):
         scaler: StateScaler,
         generator: torch.Generator,
         order: Sequence[int] = DENSE_ORDER,
+        sigma: Sigma = "state",
     ) -> None:
         super().__init__()
         if not stands_for(backend.circuit, circuit):
@@ -76,7 +80,7 @@ class RingActor(Actor):
         self.encoder = Encoder(circuit, scaler, generator, order)
         uniform = torch.rand(circuit.num_weights, generator=generator)
         self.circuit_weights = nn.Parameter((2 * uniform - 1) * math.pi)
-        self.head = _perceptron((circuit.num_qubits, *HEAD_HIDDEN, 2), generator)
+        self.head = _perceptron((circuit.num_qubits, *HEAD_HIDDEN, 2), generator, sigma)
         self.backend = backend
         self.rule = rule
         self.recorder: Recorder | None = None
@@ -132,22 +136,29 @@ class MlpActor(Actor):
         scaler: Standardises the state.
         generator: Draws the weights.
         hidden: Widths of the two hidden layers.
+        sigma: What sigma depends on.
     """
 
     def __init__(
-        self, scaler: StateScaler, generator: torch.Generator, hidden: tuple[int, int] = (128, 64)
+        self,
+        scaler: StateScaler,
+        generator: torch.Generator,
+        hidden: tuple[int, int] = (128, 64),
+        sigma: Sigma = "state",
     ) -> None:
         super().__init__()
         self.scaler = scaler
-        self.head = _perceptron((scaler.num_features, *hidden, 2), generator)
+        self.head = _perceptron((scaler.num_features, *hidden, 2), generator, sigma)
 
     @classmethod
-    def matched(cls, scaler: StateScaler, generator: torch.Generator) -> Self:
+    def matched(
+        cls, scaler: StateScaler, generator: torch.Generator, sigma: Sigma = "state"
+    ) -> Self:
         """An MLP with as many parameters as the default ring actor, within 2 %."""
         inputs, first = scaler.num_features, MATCHED_HIDDEN
         # (F + 1) h + (h + 1) h' + 2 (h' + 1) parameters, solved for the second hidden layer h'.
         second = round((MATCHED_PARAMETERS - 2 - (inputs + 1) * first) / (first + 3))
-        return cls(scaler, generator, (first, second))
+        return cls(scaler, generator, (first, second), sigma)
 
     def parameters_of(self, state: Tensor) -> Tensor:
         """See `Actor`."""
@@ -165,18 +176,33 @@ def _normal(raw: Tensor) -> Normal:
     return Normal(mu, log_sigma.clamp(*LOG_SIGMA_RANGE).exp(), validate_args=False)
 
 
-def _perceptron(widths: tuple[int, ...], generator: torch.Generator) -> nn.Sequential:
+class _Output(nn.Linear):
+    """The last layer: mu and log sigma; a shared sigma is its bias, and its weights stay 0."""
+
+    def __init__(self, inputs: int, sigma: Sigma) -> None:
+        super().__init__(inputs, 2)
+        self.sigma = sigma
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        raw = super().forward(hidden)
+        if self.sigma == "state":
+            return raw
+        return torch.stack([raw[:, 0], self.bias[1].expand(len(raw))], dim=1)
+
+
+def _perceptron(widths: tuple[int, ...], generator: torch.Generator, sigma: Sigma) -> nn.Sequential:
     """Fully connected layers with ReLU; the last starts at mu = 0 and sigma = INITIAL_SIGMA."""
     layers: list[nn.Module] = []
     for before, after in pairwise(widths):
-        linear = nn.Linear(before, after)
+        last = len(layers) == 2 * len(widths) - 4
+        linear = _Output(before, sigma) if last else nn.Linear(before, after)
         nn.init.kaiming_uniform_(linear.weight, nonlinearity="relu", generator=generator)
         nn.init.zeros_(linear.bias)
         layers += [linear, nn.ReLU()]
     layers.pop()
-    last = layers[-1]
-    assert isinstance(last, nn.Linear)
-    nn.init.zeros_(last.weight)
+    output = layers[-1]
+    assert isinstance(output, _Output)
+    nn.init.zeros_(output.weight)
     with torch.no_grad():
-        last.bias.copy_(torch.tensor([0.0, math.log(INITIAL_SIGMA)]))
+        output.bias.copy_(torch.tensor([0.0, math.log(INITIAL_SIGMA)]))
     return nn.Sequential(*layers)

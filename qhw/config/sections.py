@@ -85,6 +85,8 @@ class ActorConfig(Section):
     """What chooses the guidance, the circuit or a classical network."""
     circuit: CircuitConfig = Field(default_factory=CircuitConfig)
     """The circuit of the actor `ring`."""
+    sigma: Literal["state", "shared"] = "state"
+    """Whether the spread of actions depends on the state, or is one number."""
 
     @model_validator(mode="after")
     def _circuit_is_used(self) -> Self:

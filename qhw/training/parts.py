@@ -199,13 +199,14 @@ def make_actor(
             "Take --gradient shift, or leave --engine out. Your own backend gives values alone.",
         )
     generator = torch.Generator().manual_seed(config.seed)
+    sigma = config.actor.sigma
     if backend is not None:
         order = slot_order(config.state.features)
         circuit = ring_circuit(config.actor.circuit)
-        return RingActor(circuit, backend, rule, scaler, generator, order)
+        return RingActor(circuit, backend, rule, scaler, generator, order, sigma)
     if config.actor.kind == "mlp":
-        return MlpActor(scaler, generator)
-    return MlpActor.matched(scaler, generator)
+        return MlpActor(scaler, generator, sigma=sigma)
+    return MlpActor.matched(scaler, generator, sigma)
 
 
 def ppo_config(ppo: PpoSection) -> PpoConfig:

@@ -103,6 +103,7 @@ def _shaping(config: RunConfig) -> dict[str, object]:
     """The settings that decide how large the networks are; a circuit's only where there is one."""
     shaping: dict[str, object] = {
         "actor.kind": config.actor.kind,
+        "actor.sigma": config.actor.sigma,
         "state.features": len(config.state.features),
     }
     if config.actor.kind == "ring":

@@ -15,6 +15,7 @@ from policy import (
     StateScaler,
     count_parameters,
 )
+from policy.actors import INITIAL_SIGMA
 from tests.policy.conftest import StateVectorBackend, gradient_of, last_layer
 
 MakeRing = Callable[..., RingActor]
@@ -71,6 +72,27 @@ def test_log_sigma_is_clamped(make_ring: MakeRing) -> None:
         assert torch.allclose(
             actor.distribution(torch.rand(2, 6)).scale.log(), torch.tensor(expected)
         )
+
+
+def test_a_shared_sigma_is_one_number_that_learns(
+    scaler: StateScaler, generator: torch.Generator
+) -> None:
+    actor = MlpActor.matched(scaler, generator, "shared")
+    assert count_parameters(actor) == count_parameters(MlpActor.matched(scaler, generator))
+    optimizer = torch.optim.Adam(actor.parameters(), 0.1)
+    states = torch.rand(8, 6)
+    for _ in range(3):
+        optimizer.zero_grad()
+        distribution = actor.distribution(states)
+        (
+            distribution.scale.sum() + distribution.mean.square().sum() - distribution.mean[0]
+        ).backward()
+        optimizer.step()
+    distribution = actor.distribution(states)
+    assert torch.equal(distribution.scale, distribution.scale[:1].expand(8))
+    assert float(distribution.scale[0].detach()) < INITIAL_SIGMA
+    assert float(distribution.mean.detach().std()) > 0
+    assert not last_layer(actor).weight[1].any()
 
 
 def test_log_probabilities_are_of_unclipped_actions(make_ring: MakeRing) -> None:
