@@ -72,7 +72,7 @@ class RingActor(Actor):
         scaler: StateScaler,
         generator: torch.Generator,
         order: Sequence[int] = DENSE_ORDER,
-        sigma: Sigma = "state",
+        sigma: Sigma = "shared",
     ) -> None:
         super().__init__()
         if not stands_for(backend.circuit, circuit):
@@ -144,7 +144,7 @@ class MlpActor(Actor):
         scaler: StateScaler,
         generator: torch.Generator,
         hidden: tuple[int, int] = (128, 64),
-        sigma: Sigma = "state",
+        sigma: Sigma = "shared",
     ) -> None:
         super().__init__()
         self.scaler = scaler
@@ -152,7 +152,7 @@ class MlpActor(Actor):
 
     @classmethod
     def matched(
-        cls, scaler: StateScaler, generator: torch.Generator, sigma: Sigma = "state"
+        cls, scaler: StateScaler, generator: torch.Generator, sigma: Sigma = "shared"
     ) -> Self:
         """An MLP with as many parameters as the default ring actor, within 2 %."""
         inputs, first = scaler.num_features, MATCHED_HIDDEN

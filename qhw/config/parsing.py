@@ -13,7 +13,8 @@ from qhw.errors import ConfigError
 
 DEFAULTS_0_1: dict[str, Any] = {
     "environment": {"bundle": "fashion-mnist-0.1", "previous_action": "asked"},
-    "ppo": {"gamma": 0.995, "group": 1},
+    "actor": {"sigma": "state"},
+    "ppo": {"gamma": 0.995, "group": 1, "updates": 60},
 }
 """What 0.1 did where nothing was set, and later versions do otherwise."""
 
@@ -34,6 +35,7 @@ PAPER_PPO: dict[str, Any] = {
 PRESETS: dict[str, dict[str, Any]] = {
     "default": {},
     "paper": {
+        "actor": {"sigma": "state"},
         "ppo": PAPER_PPO,
         "environment": {
             "cfg_base": 5.0,

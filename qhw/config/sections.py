@@ -85,8 +85,8 @@ class ActorConfig(Section):
     """What chooses the guidance, the circuit or a classical network."""
     circuit: CircuitConfig = Field(default_factory=CircuitConfig)
     """The circuit of the actor `ring`."""
-    sigma: Literal["state", "shared"] = "state"
-    """Whether the spread of actions depends on the state, or is one number."""
+    sigma: Literal["state", "shared"] = "shared"
+    """Whether the spread of actions depends on the state, as in the paper, or is one number."""
 
     @model_validator(mode="after")
     def _circuit_is_used(self) -> Self:
@@ -284,7 +284,7 @@ class StateSection(Section):
 class PpoSection(Section):
     """PPO settings; the defaults learn fast, `paper` in `PAPER_PPO` holds the paper's."""
 
-    updates: Count = 60
+    updates: Count = 120
     """PPO updates."""
     environments: Annotated[int, Field(ge=1, le=4096)] = 100
     """Trajectories in lockstep."""
