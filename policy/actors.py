@@ -176,7 +176,7 @@ def _normal(raw: Tensor) -> Normal:
     return Normal(mu, log_sigma.clamp(*LOG_SIGMA_RANGE).exp(), validate_args=False)
 
 
-class _Output(nn.Linear):
+class OutputLayer(nn.Linear):
     """The last layer: mu and log sigma; a shared sigma is its bias, and its weights stay 0."""
 
     def __init__(self, inputs: int, sigma: Sigma) -> None:
@@ -195,13 +195,13 @@ def _perceptron(widths: tuple[int, ...], generator: torch.Generator, sigma: Sigm
     layers: list[nn.Module] = []
     for before, after in pairwise(widths):
         last = len(layers) == 2 * len(widths) - 4
-        linear = _Output(before, sigma) if last else nn.Linear(before, after)
+        linear = OutputLayer(before, sigma) if last else nn.Linear(before, after)
         nn.init.kaiming_uniform_(linear.weight, nonlinearity="relu", generator=generator)
         nn.init.zeros_(linear.bias)
         layers += [linear, nn.ReLU()]
     layers.pop()
     output = layers[-1]
-    assert isinstance(output, _Output)
+    assert isinstance(output, OutputLayer)
     nn.init.zeros_(output.weight)
     with torch.no_grad():
         output.bias.copy_(torch.tensor([0.0, math.log(INITIAL_SIGMA)]))

@@ -31,9 +31,9 @@ FACES = {
         play_schedule psnr ssim
     """,
     "calibration": """
-        Change DeviceSnapshot Drift GateFacts QubitFacts ScaledSnapshot Thresholds compare
-        confusion_matrices expected_error noise_model quiet_region republished scale_noise
-        uncalibrated
+        ASSUMED Assumptions Change DeviceSnapshot Drift GateFacts Idle QubitFacts ScaledSnapshot
+        Thresholds Twirl VENDOR compare confusion_matrices expected_error noise_model quiet_region
+        republished scale_noise uncalibrated
     """,
 }
 

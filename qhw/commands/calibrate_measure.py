@@ -253,6 +253,12 @@ def _agreement(published: ReadoutInversion, measured: ReadoutInversion) -> str:
     )
 
 
+def _residual(affine: AffineMap, index: int) -> str:
+    """What a line misses, or that it is hidden by the shots."""
+    size = affine.residual[index]
+    return f"{size:.4f}" if size >= affine.resolution else f"below {affine.resolution:.4f}"
+
+
 def _affine_table(outputs: tuple[int, ...], affine: AffineMap) -> Table:
     table = plain_table("Affine map of <Z>", "slope", "intercept", "residual rms")
     slope, intercept = (np.sqrt(affine.covariance[:, i, i]) for i in range(2))
@@ -261,6 +267,6 @@ def _affine_table(outputs: tuple[int, ...], affine: AffineMap) -> Table:
             f"output {index}, qubit {qubit}",
             f"{affine.slope[index]:.4f} +- {slope[index]:.4f}",
             f"{affine.intercept[index]:+.4f} +- {intercept[index]:.4f}",
-            f"{affine.residual[index]:.4f}",
+            _residual(affine, index),
         )
     return table

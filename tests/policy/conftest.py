@@ -7,9 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from policy import Cost, Estimate, RingActor, RingCircuit, StateScaler
+from policy import Cost, Estimate, MlpActor, RingActor, RingCircuit, StateScaler
+from policy.actors import OutputLayer
 from policy.backend import FloatArray
 from policy.circuit import Encoding, Entanglement
 
@@ -95,9 +96,9 @@ def gradient_of(tensor: Tensor) -> Tensor:
     return tensor.grad
 
 
-def last_layer(actor: RingActor) -> nn.Linear:
+def last_layer(actor: RingActor | MlpActor) -> OutputLayer:
     layer = actor.head[-1]
-    assert isinstance(layer, nn.Linear)
+    assert isinstance(layer, OutputLayer)
     return layer
 
 

@@ -145,6 +145,7 @@ def test_without_entropy_clipped_rows_have_no_circuit_gradient(parts: Parts) -> 
     actor, critic = parts
     backend = actor.backend
     assert isinstance(backend, StateVectorBackend)
+    last_layer(actor).sigma = "state"  # a shared one has no path into the circuit
     with torch.no_grad():
         last_layer(actor).weight += 0.2
     rollout = roll_out(actor, critic)

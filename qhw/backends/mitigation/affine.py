@@ -101,15 +101,33 @@ class AffineMap:
     def own_error(self, mitigated: FloatArray) -> FloatArray:
         """Error (..., n) that fit and residual leave in mitigated values.
 
-        It is kept apart from the shots' since it stays the same when the same circuit is measured
-        again: it neither averages out nor makes a policy's actions tremble.
+        A residual below what the calibration's shots resolve counts as that. The error is kept
+        apart from the shots' since it stays the same when the same circuit is measured again: it
+        neither averages out nor makes a policy's actions tremble.
         """
-        error: FloatArray = np.sqrt(self.own_variance(mitigated) + self.residual**2) / self.slope
+        missed = self.residual.clip(min=self.resolution)
+        error: FloatArray = np.sqrt(self.own_variance(mitigated) + missed**2) / self.slope
         return error
+
+    @property
+    def resolution(self) -> float:
+        """Residual below which it cannot be told from shot noise; 0 where values are exact.
+
+        The scatter about the line has a standard error of sqrt(2 / (circuits - 2)) of itself, and
+        a shot's variance is at most 1.
+        """
+        return (2 / (self.circuits - 2)) ** 0.25 / self.shots**0.5 if self.shots else 0.0
 
     def gain(self) -> FloatArray:
         """See `Mitigation`."""
         return 1 / self.slope
+
+    @property
+    def _residual_phrase(self) -> str:
+        worst = float(self.residual.max())
+        if worst < self.resolution:
+            return f"below {self.resolution:.4f} rms, which the shots resolve"
+        return f"{worst:.4f} rms at the worst output"
 
     def facts(self) -> MitigationFacts:
         """See `Mitigation`."""
@@ -117,7 +135,7 @@ class AffineMap:
         details = {
             "affine calibration": f"{self.circuits} circuits x {shots}, {self.date}",
             "affine slope": f"{self.slope.min():.3f} to {self.slope.max():.3f}",
-            "affine residual": f"{self.residual.max():.4f} rms at the worst output",
+            "affine residual": self._residual_phrase,
             "affine error beside shots": f"{self.own_error(np.zeros(1)).max():.4f} near <Z> = 0",
         }
         return MitigationFacts(self.name, details, overhead=1)

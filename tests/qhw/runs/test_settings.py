@@ -19,6 +19,7 @@ SMALL: dict[str, Any] = {
     "ppo": {"updates": 3, "environments": 4, "epochs": 1, "minibatches": 2},
 }
 NOISY: dict[str, Any] = merge(SMALL, {"backend": {"name": "aer_noisy"}})
+COHERENT: dict[str, Any] = merge(NOISY, {"backend": {"zz_angle": 0.3}})
 PRUNED: dict[str, Any] = merge(SMALL, {"gradient": {"rule": "pruned"}})
 SPSA: dict[str, Any] = merge(SMALL, {"gradient": {"rule": "spsa"}})
 BASED: dict[str, Any] = merge(SMALL, {"environment": {"cfg_base": 2.5}})
@@ -30,6 +31,7 @@ VARYING: dict[str, Any] = merge(SMALL, {"environment": {"reward": {"lambda_tv": 
 CHANGES: list[tuple[str, Any, dict[str, Any]]] = [
     ("seed", 1, SMALL),
     ("actor.kind", "mlp", {k: v for k, v in SMALL.items() if k != "backend"}),
+    ("actor.sigma", "state", SMALL),
     ("actor.circuit.qubits", 3, SMALL),
     ("actor.circuit.depth", 1, SMALL),
     ("actor.circuit.encoding", "reupload", SMALL),
@@ -37,6 +39,10 @@ CHANGES: list[tuple[str, Any, dict[str, Any]]] = [
     ("backend.name", "aer_noisy", SMALL),
     ("backend.device", "fake_fez", NOISY),
     ("backend.noise_scale", 2.0, NOISY),
+    ("backend.idle", "off", NOISY),
+    ("backend.zz_angle", 0.1, NOISY),
+    ("backend.over_rotation", 0.1, NOISY),
+    ("backend.twirl", "pauli", COHERENT),
     ("backend.shots", 100, SMALL),
     ("backend.mitigation", "readout", NOISY),
     ("backend.engine", "aer", SMALL),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -134,6 +135,18 @@ def test_it_says_where_it_comes_from() -> None:
     assert "rms" in str(facts["affine residual"])
 
 
+def test_a_residual_that_shots_hide_is_not_told_as_none() -> None:
+    """Scatter minus the shots' variance is as often below 0 as above where little is missed."""
+    maps = [fit_noisy(np.random.default_rng(seed)) for seed in range(20)]
+    hidden = [each for each in maps if each.residual.max() < each.resolution]
+    assert hidden
+    for each in hidden:
+        assert str(each.facts().words()["affine residual"]).startswith("below 0.0079 rms")
+        assert each.own_error(np.zeros(3)).min() > 0.0079
+    exact = dataclasses.replace(maps[0], shots=0)
+    assert exact.resolution == 0
+
+
 def test_the_fit_and_its_covariance_are_least_squares() -> None:
     rng = np.random.default_rng(12)
     ideal, errors = draw_ideal(rng), np.full((AFFINE_CIRCUITS, 3), NOISE)
@@ -157,4 +170,5 @@ def test_own_error_is_the_root_of_fit_and_residual_over_the_slope() -> None:
     along = np.stack([z, np.ones(3)], axis=1)
     of_fit = np.einsum("ni,nij,nj->n", along, fitted.covariance, along)
     assert np.allclose(fitted.own_variance(z), of_fit)
+    assert fitted.residual.min() > fitted.resolution
     assert np.allclose(fitted.own_error(z), np.sqrt(of_fit + fitted.residual**2) / fitted.slope)

@@ -21,7 +21,7 @@ from qhw.runs.directory import RunDirectory
 from qhw.runs.settings import deployment_settings
 from qhw.studies.finding import Estimate
 from qhw.studies.measured import probe_models
-from qhw.studies.measured.probe_jobs import INDEX, STUDY, ProbeJob
+from qhw.studies.measured.probe_jobs import INDEX, STUDY, ProbeJob, model_file
 from qhw.studies.questions.model_vs_device import BEST_CASE, ModelVsDevice
 from qhw.studies.study import Scope
 from tests.qhw.studies.conftest import made_up_run
@@ -40,7 +40,7 @@ def pretend_job(
     job = ProbeJob("job1", device, "2026-01-02T03:04:05", 32, 4096, "2026-01-02")
     scope.store(STUDY).keep_json(INDEX, [job.__dict__])
     columns = {"measured": measured, "errors": errors, "model": model, "ideal": ideal}
-    scope.store(STUDY).keep("job1.npz", columns)
+    scope.store(STUDY).keep(model_file("job1"), columns)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from qhw.errors import DataError
 from qhw.studies.finding import Estimate
-from qhw.studies.measured.probe_jobs import INDEX, STUDY
+from qhw.studies.measured.probe_jobs import INDEX, STUDY, model_file
 from qhw.studies.questions.model_vs_device import ModelVsDevice
 from qhw.studies.study import Scope
 from tests.qhw.studies.by_hand import assert_mean, column, mean_of, value_of
@@ -32,7 +32,7 @@ def job(scope: Scope, name: str, device: str, excess: float, seed: int = 4) -> A
     model = 0.8 * ideal
     measured = model + errors * rng.standard_normal((32, 3)) - excess * ideal
     arrays = {"measured": measured, "errors": errors, "model": model, "ideal": ideal}
-    scope.store(STUDY).keep(f"{name}.npz", arrays)
+    scope.store(STUDY).keep(model_file(name), arrays)
     return arrays
 
 
@@ -82,7 +82,7 @@ def _ends(squares: NDArray[np.float64]) -> tuple[float, float]:
 def test_a_value_that_all_shots_agreed_on_is_known_to_one_shot(scope: Scope) -> None:
     arrays = job(scope, "j1", "ibm_fez", 0.0)
     arrays["errors"] = np.zeros((32, 3))
-    scope.store(STUDY).keep("j1.npz", arrays)
+    scope.store(STUDY).keep(model_file("j1"), arrays)
     index(scope, ("j1", "ibm_fez", "2026-01-02"))
     [table] = ModelVsDevice().analyse(scope).tables
     assert column(table, "shots alone, rms") == [pytest.approx(1 / 4096)]
@@ -106,5 +106,5 @@ def test_devices_are_told_before_stand_ins_and_what_has_no_model_is_noted(scope:
 
 def test_a_job_whose_numbers_are_gone_is_refused(scope: Scope) -> None:
     index(scope, ("j1", "ibm_fez", "2026-01-02"))
-    with pytest.raises(DataError, match=r"j1\.npz is not there yet"):
+    with pytest.raises(DataError, match=r"j1-2\.npz is not there yet"):
         ModelVsDevice().analyse(scope)
