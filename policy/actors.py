@@ -184,6 +184,7 @@ class OutputLayer(nn.Linear):
         self.sigma = sigma
 
     def forward(self, hidden: Tensor) -> Tensor:
+        """Raw output (N, 2) for the last hidden layer (N, H)."""
         raw = super().forward(hidden)
         if self.sigma == "state":
             return raw

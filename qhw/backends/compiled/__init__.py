@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from qhw.backends.compiled.backend import CompiledBackend, CompiledNoisyBackend, TooLargeError
+from qhw.backends.compiled.backend import (
+    CompiledBackend,
+    CompiledCircuit,
+    CompiledNoisyBackend,
+    TooLargeError,
+)
 from qhw.backends.compiled.transfer import CompileError
 
-__all__ = ["CompileError", "CompiledBackend", "CompiledNoisyBackend", "TooLargeError"]
+__all__ = [
+    "CompileError",
+    "CompiledBackend",
+    "CompiledCircuit",
+    "CompiledNoisyBackend",
+    "TooLargeError",
+]

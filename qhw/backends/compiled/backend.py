@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ from qhw.backends.compiled.program import Program, compile_program
 from qhw.backends.compiled.transfer import AnglesNotFirstError, Transfer
 from qhw.backends.facts import BackendFacts
 from qhw.backends.noisy import NoisyCircuit
-from qhw.backends.transpilation import TranspiledCircuit
+from qhw.backends.transpilation import TranspiledCircuit, parameter_columns
 from qhw.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -108,9 +108,7 @@ class CompiledBackend(Sampler):
         """Exact distribution (W, B, 2^n) of the bit strings that are read; qubit 0 is lowest."""
         rows = string_observables(self.program, self._confusion)
         engine = self._strings or Engine(self.program, rows)
-        sums = _hadamard(_evaluate(engine, angles, weights))
-        distribution: FloatArray = sums / 2**self.circuit.num_qubits
-        return distribution
+        return _distribution(_evaluate(engine, angles, weights))
 
     def _sample(self, angles: FloatArray, weights: FloatArray) -> FloatArray:
         assert self.shots is not None
@@ -188,11 +186,35 @@ def _compile(
     circuit: Ansatz, gates: QuantumCircuit, outputs: list[int], transfer: Transfer
 ) -> Program:
     """Split the angles off where the circuit allows it; else take the general form."""
-    sizes = (circuit.num_angles, circuit.num_weights)
+    in_order = parameter_columns(gates, circuit.num_angles)
+    columns = dict(zip(gates.parameters, in_order, strict=True))
     try:
-        return compile_program(gates, outputs, transfer, *sizes, split=True)
+        return compile_program(gates, outputs, transfer, columns, split=circuit.num_angles)
     except AnglesNotFirstError:
-        return compile_program(gates, outputs, transfer, *sizes, split=False)
+        return compile_program(gates, outputs, transfer, columns)
+
+
+class CompiledCircuit:
+    """A circuit in a device's gates under its noise, whatever its parameters are called.
+
+    Args:
+        noisy: The circuit, with its noise.
+        outputs: Qubits that are read; the first is the lowest bit of a bit string.
+        confusion: (n, 2, 2) of the read-out.
+
+    Raises:
+        CompileError: If the circuit or its noise cannot be represented.
+    """
+
+    def __init__(self, noisy: NoisyCircuit, outputs: Sequence[int], confusion: FloatArray) -> None:
+        transfer = Transfer(noisy.noise, noisy.qubits)
+        columns = {parameter: k for k, parameter in enumerate(noisy.circuit.parameters)}
+        program = compile_program(noisy.circuit, outputs, transfer, columns)
+        self._engine = Engine(program, string_observables(program, confusion))
+
+    def probabilities(self, rows: FloatArray) -> FloatArray:
+        """Exact distribution (rows, 2^n) of what is read, for parameters (rows, P) in rad."""
+        return _distribution(_evaluate_general(self._engine, np.empty((1, 0)), rows)[:, 0])
 
 
 def single_observables(program: Program, confusion: FloatArray) -> FloatArray:
@@ -304,6 +326,12 @@ def _hadamard(values: FloatArray) -> FloatArray:
         values = np.stack([even + odd, even - odd], axis=-2).reshape(shape)
         step *= 2
     return values
+
+
+def _distribution(strings: FloatArray) -> FloatArray:
+    """Probabilities (..., 2^n) of bit strings, from the values of all strings of Z."""
+    distribution: FloatArray = _hadamard(strings) / strings.shape[-1]
+    return distribution
 
 
 def _parts(count: int, numbers_each: int) -> Iterator[slice]:

@@ -110,7 +110,7 @@ def compare(compiled: CompiledBackend, reference: ExpectationBackend) -> Verdict
         angles = rng.uniform(-np.pi, np.pi, (count, circuit.num_angles))
         weights = rng.uniform(-np.pi, np.pi, (1, circuit.num_weights))
         expected = reference.evaluate(angles, weights).values
-        worst = max(worst, _difference("<Z>", compiled.exact(angles, weights), expected))
+        worst = max(worst, refuse_difference("<Z>", compiled.exact(angles, weights), expected))
         rows, count = rows + count, ROWS_AT_ONCE
     return Verdict(rows, worst, _gradient_difference(compiled, reference, rng))
 
@@ -123,10 +123,15 @@ def _gradient_difference(
     weights = rng.uniform(-np.pi, np.pi, circuit.num_weights)
     upstream = rng.standard_normal((1, circuit.num_qubits))
     expected = ParameterShift().weight_gradient(reference, angles, weights, upstream).weights
-    return _difference("gradient", compiled.vjp(angles, weights, upstream), expected)
+    return refuse_difference("gradient", compiled.vjp(angles, weights, upstream), expected)
 
 
-def _difference(name: str, computed: FloatArray, expected: FloatArray) -> float:
+def refuse_difference(name: str, computed: FloatArray, expected: FloatArray) -> float:
+    """The largest difference of a compiled number and Aer's.
+
+    Raises:
+        EngineMismatchError: If it is more than 1e-8, with both values.
+    """
     difference = np.abs(computed - expected)
     worst = float(difference.max())
     if not worst <= LIMIT:

@@ -13,7 +13,7 @@ the inputs then enter through a product of Bloch vectors only.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ from qhw.backends.compiled.transfer import AnglesNotFirstError, Rotation, Transf
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
+    from qiskit.circuit import Parameter
 
 
 @dataclass(frozen=True)
@@ -43,12 +44,13 @@ class Chains:
     def thetas(self, parameters: FloatArray) -> FloatArray:
         """Rotation angles (W, C, K) in rad for parameters (W, Q)."""
         chains, rotations, width = self.coefficients.shape
-        flat = parameters @ self.coefficients.reshape(-1, width).T
-        return flat.reshape(-1, chains, rotations) + self.offsets
+        flat = parameters @ self.coefficients.reshape(chains * rotations, width).T
+        return flat.reshape(len(parameters), chains, rotations) + self.offsets
 
     def pull(self, by_theta: FloatArray) -> FloatArray:
         """Derivative by the parameters (W, Q), given that by the rotation angles (W, C, K)."""
-        flat = self.coefficients.reshape(-1, self.coefficients.shape[2])
+        chains, rotations, width = self.coefficients.shape
+        flat = self.coefficients.reshape(chains * rotations, width)
         gradient: FloatArray = by_theta.reshape(len(by_theta), -1) @ flat
         return gradient
 
@@ -116,31 +118,30 @@ def compile_program(
     circuit: QuantumCircuit,
     outputs: Sequence[int],
     transfer: Transfer,
-    num_angles: int,
-    num_weights: int,
+    columns: Mapping[Parameter, int],
     *,
-    split: bool,
+    split: int = 0,
 ) -> Program:
-    """Compile a circuit whose parameters are the vectors `angle` and `weight`.
+    """Compile a circuit.
 
     Args:
         circuit: Reduced to the qubits in use.
         outputs: Qubit that holds each output.
         transfer: Gives the gates' matrices.
-        num_angles: A.
-        num_weights: P.
-        split: Split the angles off as a prefix; they must then be in first chains alone, before
-            any weight.
+        columns: Column of each parameter in what the program is evaluated for.
+        split: The first so many columns are split off as a prefix; they must then be in first
+            chains alone, before any other.
 
     Raises:
         CompileError: If a gate cannot be represented.
         AnglesNotFirstError: If the angles cannot be split off.
     """
-    builder = _Builder(circuit.num_qubits, num_angles + num_weights)
+    builder = _Builder(circuit.num_qubits, len(columns))
     for item in circuit.data:
-        qubits = tuple(circuit.find_bit(q).index for q in item.qubits)
-        builder.add(transfer.elements(item.operation, qubits, num_angles), qubits)
-    return builder.finish(tuple(outputs), num_angles if split else 0)
+        if item.operation.name != "barrier":
+            qubits = tuple(circuit.find_bit(q).index for q in item.qubits)
+            builder.add(transfer.elements(item.operation, qubits, columns), qubits)
+    return builder.finish(tuple(outputs), split)
 
 
 class _Builder:

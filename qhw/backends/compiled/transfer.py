@@ -7,7 +7,7 @@ low digit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from qhw.errors import BackendUnavailableError
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
-    from qiskit.circuit import Operation, ParameterExpression
+    from qiskit.circuit import Operation, Parameter, ParameterExpression
     from qiskit_aer.noise import NoiseModel, QuantumError
 
 IMAGINARY_LIMIT = 1e-10
@@ -96,7 +96,7 @@ class Transfer:
         self._hadamard = _transfer_of_gate("h")
 
     def elements(
-        self, operation: Operation, qubits: tuple[int, ...], num_angles: int
+        self, operation: Operation, qubits: tuple[int, ...], columns: Mapping[Parameter, int]
     ) -> list[Element]:
         """What a gate is made of, in the order of time.
 
@@ -115,14 +115,14 @@ class Transfer:
             )
         error = self._errors.get(name, {}).get(qubits)
         turns = _TURNS[name](*operation.params)
-        elements = [each for turn in turns for each in self._turned(*turn, num_angles)]
+        elements = [each for turn in turns for each in self._turned(*turn, columns)]
         return elements if error is None else [*elements, error_matrix(error)]
 
     def _turned(
-        self, axis: str, angle: ParameterExpression | float, num_angles: int
+        self, axis: str, angle: ParameterExpression | float, columns: Mapping[Parameter, int]
     ) -> list[Element]:
         """A rotation about x, y or z, as one about z between constant gates."""
-        rotation = linear(angle, num_angles)
+        rotation = linear(angle, columns)
         turned: dict[str, list[Element]] = {
             "z": [rotation],
             "y": [self._to_y, rotation, self._from_y],
@@ -186,8 +186,8 @@ def transfer_matrix(channel: Any) -> FloatArray:
     return real
 
 
-def linear(expression: ParameterExpression | float, num_angles: int) -> Rotation:
-    """Read a rotation's angle as a linear function of the parameters `angle` and `weight`.
+def linear(expression: ParameterExpression | float, columns: Mapping[Parameter, int]) -> Rotation:
+    """Read a rotation's angle as a linear function of the parameters in these columns.
 
     Raises:
         CompileError: If it is not linear.
@@ -199,8 +199,7 @@ def linear(expression: ParameterExpression | float, num_angles: int) -> Rotation
         slope = expression.gradient(parameter)
         if not isinstance(slope, (int, float)):
             raise CompileError(f"the angle {expression} is not linear", "Take --engine aer.")
-        offset = num_angles if parameter.vector.name == "weight" else 0
-        coefficients[offset + parameter.index] = float(slope)
+        coefficients[columns[parameter]] = float(slope)
     zeros = dict.fromkeys(expression.parameters, 0.0)
     return Rotation(coefficients, float(expression.bind(zeros)))
 

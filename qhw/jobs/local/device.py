@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -20,6 +20,8 @@ from qhw.backends.aer import (
     saving_probabilities,
     sign_matrix,
 )
+from qhw.backends.compiled import CompiledCircuit, CompileError
+from qhw.backends.compiled.checking import refuse_difference
 from qhw.backends.noisy import NoisyCircuit
 from qhw.errors import HardwareError
 from qhw.jobs.request import Pub
@@ -32,6 +34,8 @@ ROWS_AT_ONCE = 1000
 """Circuits per call of Aer: 16,000 at once would take a gigabyte."""
 KEPT_CIRCUITS = 16
 """Prepared circuits that are held on to."""
+CHECKED_ROWS = 2
+"""Of a circuit, which Aer computes as well."""
 UNCALIBRATED = {"barrier"}
 """Instructions that a device takes without having calibrated them."""
 
@@ -39,7 +43,7 @@ Operation = tuple[str, tuple[int, ...]]
 
 
 class SimulatedDevice:
-    """A snapshot that runs circuits: exact density matrices of the qubits in use, then sampled.
+    """A snapshot that runs circuits: exact distributions on the qubits in use, then sampled.
 
     Qubits that wait decay, as on the device.
 
@@ -89,36 +93,57 @@ class SimulatedDevice:
         """Probabilities (<= ROWS_AT_ONCE, 2^n) of what is read, block by block."""
         prepared = self._prepare(pub)
         for start in range(0, pub.rows, ROWS_AT_ONCE):
-            rows = pub.parameters[start : start + ROWS_AT_ONCE]
-            there = bound_probabilities(prepared.simulator, prepared.circuit, rows)
-            yield read_out(there, prepared.confusion)
+            yield prepared.probabilities(pub.parameters[start : start + ROWS_AT_ONCE])
 
     def _prepare(self, pub: Pub) -> _Prepared:
         key = (pub.circuit_digest, pub.outputs)
         if key not in self._prepared:
             if len(self._prepared) == KEPT_CIRCUITS:
                 self._prepared.clear()
-            self._prepared[key] = _Prepared.of(pub, self.snapshot)
+            self._prepared[key] = _prepared(pub, self.snapshot)
         return self._prepared[key]
 
 
+class _Prepared(Protocol):
+    """A circuit that is ready to be run."""
+
+    def probabilities(self, rows: FloatArray) -> FloatArray:
+        """Exact distribution (rows, 2^n) of what is read, for parameters (rows, P) in rad."""
+
+
 @dataclass(frozen=True)
-class _Prepared:
+class _InAer:
     """A circuit ready for Aer, and its read-out."""
 
     simulator: AerSimulator
     circuit: QuantumCircuit
     confusion: FloatArray
 
-    @classmethod
-    def of(cls, pub: Pub, snapshot: DeviceSnapshot) -> _Prepared:
-        active = _active(pub)
-        noisy = NoisyCircuit.of(pub.circuit, snapshot, active, ASSUMED)
-        return cls(
-            density_simulator(noisy.noise),
-            saving_probabilities(noisy.circuit, [active.index(qubit) for qubit in pub.outputs]),
-            confusion_matrices(snapshot, pub.outputs),
-        )
+    def probabilities(self, rows: FloatArray) -> FloatArray:
+        """See `_Prepared`."""
+        return read_out(bound_probabilities(self.simulator, self.circuit, rows), self.confusion)
+
+
+def _prepared(pub: Pub, snapshot: DeviceSnapshot) -> _Prepared:
+    """The circuit compiled and checked on a few of its rows; by Aer alone where it cannot be.
+
+    Raises:
+        EngineMismatchError: If the compiled engine does not give Aer's numbers.
+    """
+    active = _active(pub)
+    noisy = NoisyCircuit.of(pub.circuit, snapshot, active, ASSUMED)
+    outputs = [active.index(qubit) for qubit in pub.outputs]
+    confusion = confusion_matrices(snapshot, pub.outputs)
+    aer = _InAer(
+        density_simulator(noisy.noise), saving_probabilities(noisy.circuit, outputs), confusion
+    )
+    try:
+        compiled = CompiledCircuit(noisy, outputs, confusion)
+    except CompileError:
+        return aer
+    rows = pub.parameters[:CHECKED_ROWS]
+    refuse_difference("a probability", compiled.probabilities(rows), aer.probabilities(rows))
+    return compiled
 
 
 def _operations(circuit: QuantumCircuit) -> Iterator[Operation]:

@@ -1,9 +1,9 @@
 """A fake device that takes jobs like a real one: kept on disk, sampled, billed as if.
 
-Circuits run as they are, folded ones too, as exact density matrices of the qubits they use under
-the snapshot's noise; read-out error is folded in and bit strings are drawn. A job is computed when
-it is first asked about, by whichever process asks, and gives the same answer ever after: its
-random numbers are seeded from its id.
+Circuits run as they are, folded ones too, exactly on the qubits they use under the snapshot's noise
+(compiled, and checked against Aer); read-out error is folded in and bit strings are drawn. A job
+is computed when it is first asked about, by whichever process asks, and gives the same answer ever
+after: its random numbers are seeded from its id.
 """
 
 from __future__ import annotations

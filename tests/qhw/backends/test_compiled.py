@@ -290,7 +290,7 @@ def test_noise_that_cannot_be_represented_is_refused() -> None:
     with pytest.raises(CompileError, match="bound to no qubits"):
         Transfer(everywhere)
     with pytest.raises(CompileError, match="not linear"):
-        linear(Parameter("x") ** 2, 0)
+        linear(Parameter("x") ** 2, {})
 
 
 def test_bad_arguments_are_refused() -> None:

@@ -81,7 +81,7 @@ def test_every_gate_of_a_device_is_its_channel(noise: NoiseModel) -> None:
     for name, qubits in noisy_gates(noise):
         if name in ("reset", "measure", "delay"):
             continue
-        (matrix,) = transfer.elements(gates[name], qubits, 0)
+        (matrix,) = transfer.elements(gates[name], qubits, {})
         error: QuantumError = noise._local_quantum_errors[name][qubits]
         expected = by_definition(error) @ by_definition(gates[name])
         assert isinstance(matrix, np.ndarray)
@@ -95,7 +95,7 @@ def test_noise_shrinks_what_a_gate_turns(noise: NoiseModel) -> None:
     transfer, gates = Transfer(noise), get_standard_gate_name_mapping()
     for name, qubits in noisy_gates(noise):
         if name == "cx":
-            (matrix,) = transfer.elements(gates[name], qubits, 0)
+            (matrix,) = transfer.elements(gates[name], qubits, {})
             ideal = transfer_matrix(gates[name])
             assert isinstance(matrix, np.ndarray)
             assert 0.9 < np.sum(matrix * ideal) / np.sum(ideal * ideal) < 1
@@ -104,7 +104,7 @@ def test_noise_shrinks_what_a_gate_turns(noise: NoiseModel) -> None:
 @pytest.mark.parametrize("name", ["h", "x", "sx", "s", "cx", "cz", "ecr", "swap"])
 def test_gates_without_noise_are_orthogonal(name: str) -> None:
     gate = get_standard_gate_name_mapping()[name]
-    (matrix,) = Transfer(None).elements(gate, tuple(range(gate.num_qubits)), 0)
+    (matrix,) = Transfer(None).elements(gate, tuple(range(gate.num_qubits)), {})
     assert isinstance(matrix, np.ndarray)
     assert np.abs(matrix - by_definition(gate)).max() < 1e-12
     assert np.abs(matrix @ matrix.T - np.eye(len(matrix))).max() < 1e-12
@@ -123,7 +123,7 @@ def test_the_first_qubit_of_a_gate_is_the_low_digit() -> None:
 def test_a_rotation_is_turned_about_its_own_axis(gate: type[Gate], theta: float) -> None:
     turned = gate(*[theta, 0.4, -1.1][: NUM_ANGLES.get(gate.__name__, 1)])
     matrix = np.eye(4)
-    for element in Transfer(None).elements(turned, (0,), 0):
+    for element in Transfer(None).elements(turned, (0,), {}):
         step = rotation_matrix(element.offset) if isinstance(element, Rotation) else element
         matrix = step @ matrix
     assert np.abs(matrix - by_definition(turned)).max() < 1e-12
@@ -143,18 +143,19 @@ def test_a_mixture_with_resets_is_its_channel() -> None:
 
 def test_an_angle_is_read_as_a_linear_function() -> None:
     angle, weight = ParameterVector("angle", 2), ParameterVector("weight", 3)
-    rotation = linear(2 * angle[1] - 0.5 * weight[2] + 0.25, num_angles=2)
+    columns = {parameter: k for k, parameter in enumerate([*angle, *weight])}
+    rotation = linear(2 * angle[1] - 0.5 * weight[2] + 0.25, columns)
     assert rotation.coefficients == {1: 2.0, 2 + 2: -0.5}
     assert rotation.offset == pytest.approx(0.25)
-    assert linear(1.5, 2) == Rotation({}, 1.5)
+    assert linear(1.5, {}) == Rotation({}, 1.5)
     with pytest.raises(CompileError, match="not linear"):
-        linear(angle[0] * angle[1], 2)
+        linear(angle[0] * angle[1], columns)
 
 
 def test_what_cannot_be_represented_is_refused(noise: NoiseModel) -> None:
     with pytest.raises(CompileError, match="'delay'"):
-        Transfer(noise).elements(QuantumCircuit(1).delay(10, 0)[0].operation, (0,), 0)
+        Transfer(noise).elements(QuantumCircuit(1).delay(10, 0)[0].operation, (0,), {})
     with pytest.raises(CompileError, match="not a rotation"):
         Transfer(None).elements(
-            get_standard_gate_name_mapping()["crx"].base_class(Parameter("x")), (0, 1), 0
+            get_standard_gate_name_mapping()["crx"].base_class(Parameter("x")), (0, 1), {}
         )
