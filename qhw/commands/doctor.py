@@ -72,7 +72,7 @@ def _table(checks: Sequence[Check]) -> Table:
 def all_checks() -> list[Check]:
     """Look at Python, packages, GPU, weights, credentials, the ledger and folders."""
     return [
-        Check("Python", (3, 11) <= sys.version_info < (3, 13), sys.version.split()[0]),
+        Check("Python", (3, 11) <= sys.version_info < (3, 14), sys.version.split()[0]),
         Check("dependencies", *packages()),
         Check("GPU", True, gpu()),
         *(_check_package(name) for name in PACKAGES),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from qhw.commands.evaluate import evaluate_run
 from qhw.commands.train import train_run
 from qhw.config import merge, parse_config
 from qhw.devices.backend import DeviceBackend
+from qhw.devices.configured import close_backend
 from qhw.devices.opening import spending_limits
 from qhw.errors import (
     BudgetReachedError,
@@ -58,6 +60,23 @@ def ledger() -> Any:
         yield opened
 
 
+OpenTrainer = Callable[[RunDirectory], Trainer]
+
+
+@pytest.fixture
+def open_trainer() -> Iterator[OpenTrainer]:
+    """Opens trainers on a device, and closes the device after the test."""
+    opened: list[Trainer] = []
+
+    def open_one(run: RunDirectory) -> Trainer:
+        opened.append(Trainer.of(run))
+        return opened[-1]
+
+    yield open_one
+    for trainer in opened:
+        close_backend(trainer.player.backend)
+
+
 def weights(run: RunDirectory) -> dict[str, torch.Tensor]:
     tensors = run.latest_checkpoint().tensors
     return {name: t for name, t in tensors.items() if name.startswith(("actor/", "critic/"))}
@@ -82,7 +101,11 @@ def kill_before_submission(monkeypatch: pytest.MonkeyPatch, number: int) -> None
 
 @pytest.mark.parametrize("rule", ["shift", "spsa"])
 def test_a_run_killed_before_every_third_job_equals_its_own_replay(
-    rule: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ledger: Ledger
+    rule: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    ledger: Ledger,
+    open_trainer: OpenTrainer,
 ) -> None:
     config = parse_config(merge(SMALL, {"gradient": {"rule": rule}}))
     run = create_run(tmp_path / "runs", config, "killed")
@@ -101,7 +124,7 @@ def test_a_run_killed_before_every_third_job_equals_its_own_replay(
     # From the first checkpoint on, everything comes out of the ledger: the same bit for bit.
     replayed = create_run(tmp_path / "runs", config, "replayed")
     (replayed.path / "id").write_text(run.id)
-    trainer = Trainer.of(replayed)
+    trainer = open_trainer(replayed)
     assert isinstance(trainer.player.backend, DeviceBackend)
     trainer.player.backend.prepare()
     records = [trainer.advance() for _ in range(2)]
@@ -142,10 +165,10 @@ def no_calibration() -> MitigationPlan:
 
 
 def test_a_frozen_circuit_trains_its_head_on_measured_features(
-    tmp_path: Path, ledger: Ledger
+    tmp_path: Path, ledger: Ledger, open_trainer: OpenTrainer
 ) -> None:
     config = parse_config(merge(SMALL, {"gradient": {"rule": "frozen"}}))
-    trainer = Trainer.of(create_run(tmp_path / "runs", config, "r"))
+    trainer = open_trainer(create_run(tmp_path / "runs", config, "r"))
     assert isinstance(trainer.actor, RingActor)
     circuit = trainer.actor.circuit_weights.detach().clone()
     head = [p.detach().clone() for p in trainer.actor.head.parameters()]
@@ -158,17 +181,19 @@ def test_a_frozen_circuit_trains_its_head_on_measured_features(
     assert set(record["cost"]) == {"forward"}
 
 
-def test_the_rollouts_features_serve_the_first_pass(tmp_path: Path, ledger: Ledger) -> None:
+def test_the_rollouts_features_serve_the_first_pass(
+    tmp_path: Path, ledger: Ledger, open_trainer: OpenTrainer
+) -> None:
     run = create_run(tmp_path / "runs", parse_config(merge(SMALL, {"ppo": {"epochs": 1}})), "r")
-    trainer = Trainer.of(run)
+    trainer = open_trainer(run)
     record = trainer.advance()
     assert record["cost"]["forward"]["jobs"] == 3  # the rollout's steps, nothing in the update
     assert record["first_ratio_spread"] == 0.0
     assert record["features_reused"] == "first pass"
 
 
-def test_every_record_says_what_made_it(tmp_path: Path) -> None:
-    trainer = Trainer.of(create_run(tmp_path / "runs", parse_config(SMALL), "r"))
+def test_every_record_says_what_made_it(tmp_path: Path, open_trainer: OpenTrainer) -> None:
+    trainer = open_trainer(create_run(tmp_path / "runs", parse_config(SMALL), "r"))
     first, second = trainer.advance(), trainer.advance()
     assert second["backend"] == "fake_nairobi"
     assert second["gradient_rule"] == "shift"
@@ -179,10 +204,12 @@ def test_every_record_says_what_made_it(tmp_path: Path) -> None:
     assert first["mu_noise"] == 0.0  # the head starts at zero: no noise reaches mu
 
 
-def test_few_shots_are_told_with_the_number_that_would_do(tmp_path: Path) -> None:
+def test_few_shots_are_told_with_the_number_that_would_do(
+    tmp_path: Path, open_trainer: OpenTrainer
+) -> None:
     # So far beyond the guidance range that all actions of a group would come to the same.
     alone = {"backend": {"shots": 4}, "ppo": {"group": 1}}
-    trainer = Trainer.of(create_run(tmp_path / "runs", parse_config(merge(SMALL, alone)), "r"))
+    trainer = open_trainer(create_run(tmp_path / "runs", parse_config(merge(SMALL, alone)), "r"))
     assert isinstance(trainer.actor, RingActor)
     last = trainer.actor.head[-1]
     assert isinstance(last, torch.nn.Linear)
@@ -235,10 +262,12 @@ def test_settings_that_do_not_fit_are_refused(changes: dict[str, Any], message: 
         parse_config(merge(SMALL, changes))
 
 
-def test_a_linear_encoding_sends_both_gradients_in_one_job(tmp_path: Path, ledger: Ledger) -> None:
+def test_a_linear_encoding_sends_both_gradients_in_one_job(
+    tmp_path: Path, ledger: Ledger, open_trainer: OpenTrainer
+) -> None:
     linear = {"actor": {"circuit": {"encoding": "linear"}}, "ppo": {"epochs": 1}}
     run = create_run(tmp_path / "runs", parse_config(merge(SMALL, linear)), "r")
-    trainer = Trainer.of(run)
+    trainer = open_trainer(run)
     trainer.advance()
     trainer.advance()
     gradients = [e for e in ledger.entries(run=run.id) if e.unit.phase == "gradient"]
