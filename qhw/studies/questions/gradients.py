@@ -43,11 +43,14 @@ class Quality:
 
     Attributes:
         cosine: (S, D) with the ideal gradient, mean over repetitions.
-        signal: (S, D) squared norm of the ideal gradient.
+        ideal: (S, D) squared norm of the ideal gradient.
+        signal: (S, D) squared norm of the one that the device measures without shot noise: what its
+            noise leaves of the ideal one is all that shots can find.
         scatter: (S, D) variance of the measured one over repetitions, summed over the weights.
     """
 
     cosine: FloatArray
+    ideal: FloatArray
     signal: FloatArray
     scatter: FloatArray
 
@@ -58,6 +61,13 @@ class Quality:
         square = self.signal.clip(min=tiny) / self.scatter.clip(min=tiny)
         ratio: FloatArray = np.log10(square) / 2
         return ratio
+
+    @property
+    def log_kept(self) -> FloatArray:
+        """Natural logarithm of the measured gradient's norm over the ideal one's, (S, D)."""
+        tiny = np.finfo(np.float64).tiny
+        kept: FloatArray = np.log(self.signal.clip(min=tiny) / self.ideal.clip(min=tiny)) / 2
+        return kept
 
 
 @dataclass(frozen=True)
@@ -70,6 +80,7 @@ class Qualities:
         table: A row per kind, a column per number of shots.
         cosine: (K, M).
         ratio: (K, M - 1) log10 of the signal-to-noise ratio, which exact values do not have.
+        kept: (K, 1) logarithm of the norm over the ideal one's, which shots do not change.
     """
 
     points: Sequence[Point]
@@ -77,6 +88,7 @@ class Qualities:
     table: Sequence[Sequence[Quality]]
     cosine: Bootstrap
     ratio: Bootstrap
+    kept: Bootstrap
 
     @classmethod
     def of(
@@ -88,7 +100,8 @@ class Qualities:
         """Bootstrap all cells together."""
         cosine = hierarchical_bootstrap([[cell.cosine for cell in row] for row in table])
         ratio = hierarchical_bootstrap([[cell.log_ratio for cell in row[:-1]] for row in table])
-        return cls(points, shots, table, cosine, ratio)
+        kept = hierarchical_bootstrap([[row[-1].log_kept] for row in table])
+        return cls(points, shots, table, cosine, ratio, kept)
 
     @property
     def middle(self) -> int:
@@ -103,6 +116,18 @@ class Qualities:
     def ratio_at(self, row: int, column: int) -> Estimate:
         """One signal-to-noise ratio."""
         return transformed(self.ratio.estimate(row, column), lambda k: 10**k, -math.inf)
+
+    def kept_at(self, row: int) -> Estimate:
+        """Norm of the gradient that the device measures over that of the ideal one."""
+        return transformed(self.kept.estimate(row, 0), math.exp, -math.inf)
+
+    def kept_per_layer(self) -> Estimate:
+        """What a layer leaves of the norm, q of q^L, at random weights; fitted to logarithms."""
+        rows = [k for k, point in enumerate(self.points) if not point.trained]
+        depths = np.array([self.points[k].depth for k in rows], dtype=np.float64)
+        weights = (depths - depths.mean()) / np.square(depths - depths.mean()).sum()
+        slopes = sum(w * self.table[k][-1].log_kept for w, k in zip(weights, rows, strict=True))
+        return transformed(hierarchical_bootstrap(slopes).estimate(), math.exp, -math.inf)
 
 
 class Gradients(Study):
@@ -127,8 +152,8 @@ class Gradients(Study):
                 f"{MOST_QUBITS} qubits."
             )
         points = points_of(scope)
-        table = [[quality_of(read_gradients(scope, point, n)) for n in shots] for point in points]
-        if not all(cell.signal.all() for row in table for cell in row):
+        table = [_row(scope, point) for point in points]
+        if not all(cell.ideal.all() for row in table for cell in row):
             return self.refused(NO_SIGNAL)
         qualities = Qualities.of(points, shots, table)
         cosine = qualities.cosine
@@ -138,6 +163,7 @@ class Gradients(Study):
             figures=(
                 _cosine_figure(scope.device, qualities),
                 _ratio_figure(scope.device, qualities),
+                _kept_figure(scope.device, qualities),
             ),
             tables=(_table(qualities),),
             notes=_notes(scope, cosine),
@@ -151,8 +177,20 @@ class Gradients(Study):
         )
 
 
-def quality_of(arrays: Arrays) -> Quality:
-    """Compare measured gradients (S, D, R, P) with ideal ones (S, D, P)."""
+def _row(scope: Scope, point: Point) -> list[Quality]:
+    """One kind of weights with every number of shots; the last is exact values."""
+    of_shots = [read_gradients(scope, point, shots) for shots in scope.sizes.shots]
+    exact = of_shots[-1]["measured"].mean(axis=2)
+    return [quality_of(arrays, exact) for arrays in of_shots]
+
+
+def quality_of(arrays: Arrays, exact: FloatArray) -> Quality:
+    """Compare measured gradients (S, D, R, P) with ideal ones (S, D, P).
+
+    Args:
+        arrays: Both.
+        exact: (S, D, P) measured on the same device without shot noise.
+    """
     measured, ideal = arrays["measured"], arrays["ideal"]
     lengths = np.linalg.norm(measured, axis=-1) * np.linalg.norm(ideal, axis=-1)[:, :, None]
     products = np.einsum("sdrp,sdp->sdr", measured, ideal)
@@ -160,17 +198,21 @@ def quality_of(arrays: Arrays) -> Quality:
     cosine = np.divide(products, lengths, out=np.zeros_like(products), where=lengths > 0)
     repeats = measured.shape[2]
     spread = measured.var(axis=2, ddof=1) if repeats > 1 else np.zeros_like(ideal)
-    return Quality(cosine.mean(axis=2), np.square(ideal).sum(axis=-1), spread.sum(axis=-1))
+    of_ideal, of_exact = (np.square(each).sum(axis=-1) for each in (ideal, exact))
+    return Quality(cosine.mean(axis=2), of_ideal, of_exact, spread.sum(axis=-1))
 
 
 def _sentence(device: str, qualities: Qualities) -> str:
     seeds = qualities.cosine.seeds
     sampled, exact = (qualities.cosine_at(0, k) for k in (qualities.middle, -1))
     whose = "its trained weights" if seeds == 1 else f"{seeds} trained weight sets"
+    kept, layer = qualities.kept_at(0), qualities.kept_per_layer()
     return (
         f"At {REFERENCE_SHOTS} shots on {device} the cosine between the measured and the ideal "
         f"gradient is {shown(sampled, '{:.3f}')} at {whose}, and {shown(exact, '{:.3f}')} "
-        f"with exact values: {_verdict(qualities)}. {_by_depth(qualities)}"
+        f"with exact values: {_verdict(qualities)}. {_by_depth(qualities)} Of its length the "
+        f"device leaves {shown(kept, '{:.2f}')}, and at random weights "
+        f"{shown(layer, '{:.3f}')} times as much with every further layer."
     )
 
 
@@ -236,10 +278,32 @@ def _ratio_figure(device: str, qualities: Qualities) -> Figure:
         y=Axis(label="|gradient| / standard deviation", log=True),
         series=series,
         reading=(
-            "Below 1 the gradient is mostly shot noise; each line doubles with four times the "
-            "shots. Bars are 95 % intervals."
+            "The gradient is the one that the device measures without shot noise. Below 1 it is "
+            "mostly shot noise; each line doubles with four times the shots. Bars are 95 % "
+            "intervals."
         ),
         alternative=f"Ratio on {device} from {shots[0]} to {shots[-1]} shots: {ends}.",
+    )
+
+
+def _kept_figure(device: str, qualities: Qualities) -> Figure:
+    rows = [k for k, point in enumerate(qualities.points) if not point.trained]
+    depths = [str(qualities.points[k].depth) for k in rows]
+    kept = Series.of("random weights", depths, [qualities.kept_at(k) for k in rows])
+    return Figure(
+        id=f"gradient_kept_{identifier(device)}",
+        title=f"What the device leaves of the gradient, {device}",
+        kind="lines",
+        x=Axis(label="depth", order=tuple(depths)),
+        y=Axis(label="norm, measured / ideal", log=True),
+        series=(kept,),
+        reading=(
+            f"Without shot noise. A straight line is q^L, {qualities.kept_per_layer().value:.3f} "
+            "per layer: what noise-induced plateaus look like (Wang et al., arXiv 2007.14384). "
+            "Bars are 95 % intervals."
+        ),
+        alternative=f"Norm on {device}, depth {depths[0]} to {depths[-1]}: {kept.y[0]:.2f} to "
+        f"{kept.y[-1]:.2f} of the ideal one.",
     )
 
 
@@ -265,16 +329,18 @@ def _table(qualities: Qualities) -> Table:
     middle = qualities.middle
     rows: list[tuple[Cell, ...]] = []
     for row, point in enumerate(qualities.points):
-        signal = root(hierarchical_bootstrap(qualities.table[row][middle].signal).estimate())
+        ideal = root(hierarchical_bootstrap(qualities.table[row][middle].ideal).estimate())
         cosines = (qualities.cosine_at(row, k) for k in (middle, -1))
         needed = _shots_for_one(qualities.ratio.estimate(row, middle))
-        rows.append((point.name, signal, *cosines, qualities.ratio_at(row, middle), needed))
+        ratio = qualities.ratio_at(row, middle)
+        rows.append((point.name, ideal, qualities.kept_at(row), *cosines, ratio, needed))
     return Table.of(
         "gradients_by_depth",
         "Gradients by weights and depth",
         [
             "weights",
             "ideal norm",
+            ("norm, measured / ideal", 3),
             (f"cosine, {REFERENCE_SHOTS} shots", 3),
             ("cosine, exact", 3),
             (f"signal-to-noise, {REFERENCE_SHOTS} shots", 2),
@@ -282,9 +348,9 @@ def _table(qualities: Qualities) -> Table:
         ],
         rows,
         (
-            "The cosine with exact values is what device noise alone does to the direction; the "
-            "signal-to-noise ratio is against shot noise, and the shots for a ratio of 1 are "
-            "scaled from it."
+            "The cosine with exact values is what device noise alone does to the direction, the "
+            "norm what it does to the length; the signal-to-noise ratio is what is left of the "
+            "gradient against shot noise, and the shots for a ratio of 1 are scaled from it."
         ),
     )
 

@@ -30,6 +30,7 @@ from qhw.studies.questions.gradients import (
     Qualities,
     Quality,
     _by_depth,
+    _row,
     _shots_for_one,
     _verdict,
     quality_of,
@@ -45,12 +46,38 @@ __all__ = ["acquired", "nothing_opens"]
 def test_known_facts_hold(acquired: Acquired) -> None:
     scope = acquired("gradients", 1)
     for point in points_of(scope):
-        found = [quality_of(read_gradients(scope, point, shots)) for shots in SHOTS]
+        found = _row(scope, point)
         cosine = [each.cosine.mean() for each in found]
         assert cosine[0] < cosine[1] < cosine[2] and cosine[3] > 0.95
         ratio = np.sqrt(found[0].scatter.mean() / found[2].scatter.mean())
         assert ratio == pytest.approx(16, rel=0.35)  # 256 times the shots
         assert found[3].scatter.max() == 0
+
+
+def test_cosine_and_signal_to_noise_agree(acquired: Acquired) -> None:
+    """Noise alike in all directions turns a gradient of ratio r by r / sqrt(1 + r^2)."""
+    scope = acquired("gradients", 1)
+    for point in points_of(scope):
+        *sampled, exact = _row(scope, point)
+        for each in sampled:
+            ratio = 10**each.log_ratio
+            expected = exact.cosine * ratio / np.sqrt(1 + ratio**2)
+            assert each.cosine.mean() == pytest.approx(expected.mean(), rel=0.15, abs=0.06)
+
+
+def test_what_a_layer_leaves_is_the_slope_by_depth() -> None:
+    """Norms that fall as .9^L give .9, whatever the trained weights do."""
+    points = [Point(2, True), *(Point(depth, False) for depth in (1, 2, 4, 8))]
+    rng = np.random.default_rng(1)
+
+    def cell(point: Point) -> Quality:
+        ideal = rng.uniform(0.5, 2, (3, 6))
+        share = 0.3 if point.trained else 0.9**point.depth
+        return Quality(np.ones((3, 6)), ideal, share**2 * ideal, np.ones((3, 6)))
+
+    found = Qualities.of(points, SHOTS, [[cell(point)] * len(SHOTS) for point in points])
+    assert found.kept_per_layer().value == pytest.approx(0.9)
+    assert found.kept_at(4).value == pytest.approx(0.9**8)
 
 
 def test_larger_circuits_get_fewer_draws_and_then_none(
@@ -70,10 +97,12 @@ def test_larger_circuits_get_fewer_draws_and_then_none(
 def test_quality_by_hand() -> None:
     ideal = np.array([[[3.0, 4.0]]])
     measured = np.array([[[[3.0, 4.0], [4.0, -3.0]]]])
-    found = quality_of({"ideal": ideal, "measured": measured})
-    assert found.cosine == pytest.approx(0.5) and found.signal == pytest.approx(25)
+    exact = 0.5 * ideal
+    found = quality_of({"ideal": ideal, "measured": measured}, exact)
+    assert found.cosine == pytest.approx(0.5) and found.ideal == pytest.approx(25)
+    assert found.signal == pytest.approx(25 / 4) and np.exp(found.log_kept) == pytest.approx(0.5)
     assert found.scatter == pytest.approx(0.5 + 24.5)
-    nothing = quality_of({"ideal": np.zeros((1, 1, 2)), "measured": measured})
+    nothing = quality_of({"ideal": np.zeros((1, 1, 2)), "measured": measured}, exact)
     assert nothing.cosine == 0
 
 
@@ -104,7 +133,7 @@ def test_the_finding_is_whole_and_comes_back(acquired: Acquired, tmp_path: Path)
     finding = Gradients().analyse(acquired("gradients", 1))
     assert finding.answer is None and "One training seed" in (finding.refusal or "")
     assert (finding.observed or "").startswith("At 1024 shots on ")
-    assert len(finding.figures) == 2 and len(finding.tables[0].rows) == 3
+    assert len(finding.figures) == 3 and len(finding.tables[0].rows) == 3
     assert any("random advantages" in note for note in finding.notes)
     assert read_finding(write_finding(tmp_path, finding)) == finding
 
@@ -121,9 +150,7 @@ def test_nothing_is_measured_twice_and_analysis_opens_nothing(
 def of_cosines(rows: Sequence[Sequence[NDArray[np.float64]]]) -> Qualities:
     """Qualities of weights that are trained, random, and random at depth 8."""
     points = [Point(1, True), Point(1, False), Point(8, False)][: len(rows)]
-    table = [
-        [Quality(each, np.ones_like(each), np.ones_like(each)) for each in row] for row in rows
-    ]
+    table = [[Quality(each, *[np.ones_like(each)] * 3) for each in row] for row in rows]
     return Qualities.of(points, SHOTS, table)
 
 
@@ -209,7 +236,11 @@ class TestNumbers:
                 np.sqrt((norms**2).mean())
             )
             noise = np.sqrt(measured.var(axis=2, ddof=1).sum(axis=-1))
-            ratio = 10 ** np.log10(norms / noise).mean()
+            left = np.linalg.norm(planted[row, 3]["measured"][:, :, 0], axis=-1)
+            kept = np.exp(np.log(left / norms).mean())
+            found = value_of(column(table, "norm, measured / ideal")[row])
+            assert found == pytest.approx(kept)
+            ratio = 10 ** np.log10(left / noise).mean()
             found = value_of(column(table, "signal-to-noise, 1024 shots")[row])
             assert found == pytest.approx(ratio)
             needed = value_of(column(table, "shots for signal = noise")[row])
@@ -234,13 +265,14 @@ class TestNumbers:
         scope = Scope(seeds, tmp_path, DEVICE, TINY_SIZES)
         planted = self.plant(scope, rng)
         finding = Gradients().analyse(scope)
-        cosine, ratio = finding.figures
+        cosine, ratio, kept = finding.figures
+        assert len(kept.series[0].y) == 2
         for row in range(3):
             wanted = [self.cosines(planted[row, k]).mean() for k in range(4)]
             assert cosine.series[row].y == pytest.approx(tuple(wanted))
             signals = [
                 np.log10(
-                    (planted[row, k]["ideal"] ** 2).sum(axis=-1)
+                    (planted[row, 3]["measured"][:, :, 0] ** 2).sum(axis=-1)
                     / planted[row, k]["measured"].var(axis=2, ddof=1).sum(axis=-1)
                 ).mean()
                 for k in range(3)
