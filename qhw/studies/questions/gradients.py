@@ -245,7 +245,7 @@ def _by_depth(qualities: Qualities) -> str:
     units = units_of(changes)
     if units.name == "latents":
         units = units._replace(name="draws")
-    return nothing_seen(depths, units, MATTERS)
+    return nothing_seen(depths, units, MATTERS, found=change)
 
 
 def _cosine_figure(device: str, qualities: Qualities) -> Figure:

@@ -248,8 +248,8 @@ def _training_note(subject: SeedRows, other: SeedRows, gains: Bootstrap) -> str:
     worth, units = MATTERS * abs(float(gains.value[0])), units_of(one - two)
     if excludes(difference) or not worth:
         return f"Controllers {change}, {paired}."
-    what = f"for controllers {change}, {paired}"
-    return nothing_seen(what, units, worth, form=WORTH)
+    what = f"for controllers {kinds}, {paired}"
+    return nothing_seen(what, units, worth, found=difference, form=WORTH)
 
 
 def _null_notes(rows: Sequence[SeedRows], gains: Sequence[Bootstrap]) -> list[str]:
@@ -259,8 +259,8 @@ def _null_notes(rows: Sequence[SeedRows], gains: Sequence[Bootstrap]) -> list[st
         loss, worth = _loss(row), MATTERS * abs(float(gained.value[0]))
         found, units = hierarchical_bootstrap(loss).estimate(), units_of(loss)
         if not excludes(found) and worth:
-            what = f"between noise and none ({row.group.name}: {shown(found, '{:+.4f}')})"
-            notes.append(nothing_seen(what, units, worth, form=WORTH))
+            what = f"between noise and none ({row.group.name})"
+            notes.append(nothing_seen(what, units, worth, found=found, form=WORTH))
     return notes
 
 

@@ -186,7 +186,7 @@ def _null_note(
     k = max(alike, key=lambda each: units_of(returns[each] - returns[1]).sd)
     units = units_of(returns[k] - returns[1])
     what = f"between {places.names[k]} and {places.home}"
-    return [nothing_seen(what, units, worth, form=WORTH)]
+    return [nothing_seen(what, units, worth, found=moved.estimate(k), form=WORTH)]
 
 
 def _figure(places: _Places, gains: Bootstrap, rule: float) -> Figure:

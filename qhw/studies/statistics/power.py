@@ -8,6 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from qhw.studies.finding import Estimate
+from qhw.studies.statistics.intervals import shown
+
 LARGEST_SAMPLE = 10_000_000
 
 
@@ -57,26 +60,41 @@ def sample_size(
 
 
 def nothing_seen(
-    what: str, units: Units, difference: float, *, alpha: float = 0.05, form: str = "{:.2g}"
+    what: str,
+    units: Units,
+    difference: float,
+    *,
+    found: Estimate | None = None,
+    alpha: float = 0.05,
+    form: str = "{:.2g}",
 ) -> str:
-    """A null result in words, with the sample that would have seen something.
+    """A null result in words.
+
+    Where the interval lies within the smallest difference that would matter, on both sides, it says
+    so: equivalence, by two one-sided tests at 2.5 %. Else it names the sample that would have seen
+    something.
 
     Args:
         what: Such as `between readout and none`.
         units: There were, and how the paired differences vary among them; see `units_of`.
-        difference: The smallest that would matter.
+        difference: The smallest that would matter, above 0.
+        found: What was measured, where its interval is known.
         alpha: Chance of a false alarm; of k tests after Holm, that of one by k.
         form: Shows the difference.
     """
     size, (sd, have, unit) = form.format(difference), units
+    if found is not None and -difference < found.low and found.high < difference:
+        within = size.rstrip(",")
+        return f"No difference {what} matters: {shown(found, '{:+.2g}')} lies within +-{within}."
+    seen = "" if found is None else f" ({shown(found, '{:+.2g}')})"
     needed = sample_size(sd, difference, alpha=alpha)
     if needed <= have:
         return (
-            f"No difference is seen {what}; one of {size} would have been (80 % power takes "
+            f"No difference is seen {what}{seen}; one of {size} would have been (80 % power takes "
             f"{needed} {unit}, and there were {have})."
         )
     return (
-        f"No difference is seen {what}; to see one of {size} with 80 % power takes {needed} "
+        f"No difference is seen {what}{seen}; to see one of {size} with 80 % power takes {needed} "
         f"{unit} (there were {have})."
     )
 

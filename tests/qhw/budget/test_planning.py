@@ -165,7 +165,7 @@ def test_a_quote_as_it_is_printed() -> None:
 
 
 def test_a_training_is_printed_with_its_bounds_in_80_columns() -> None:
-    told = plan("train", "--max-qpu-seconds", "1e6", "--queue", "20")
+    told = plan("train", "--updates", "60", "--max-qpu-seconds", "1e6", "--queue", "20")
     flat = " ".join(told.split())
     assert "338,448 - 8.25M" in told
     assert "No --backend is given: counted as for ibm_fez." in told

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from qhw.studies.finding import Estimate
 from qhw.studies.statistics.bootstrap import hierarchical_bootstrap
 from qhw.studies.statistics.power import LARGEST_SAMPLE, Units, nothing_seen, sample_size, units_of
 
@@ -27,6 +28,17 @@ def test_the_sample_size_has_its_power(rng: np.random.Generator) -> None:
     count = sample_size(1.0, 0.6)
     seen = hierarchical_bootstrap(rng.standard_normal((4000, 1, count)) + 0.6, resamples=10)
     assert (seen.p_value < 0.05).mean() == pytest.approx(0.8, abs=0.03)
+
+
+def test_an_interval_within_the_margin_is_told_as_equivalence() -> None:
+    units, form = Units(0.01, 5, "training seeds"), "{:.2g}, a tenth of the gain,"
+    found = Estimate(value=-0.0007, low=-0.0044, high=0.0026)
+    assert nothing_seen("between a and b", units, 0.0056, found=found, form=form) == (
+        "No difference between a and b matters: -0.0007 [-0.0044, +0.0026] lies within +-0.0056, "
+        "a tenth of the gain."
+    )
+    told = nothing_seen("between a and b", units, 0.004, found=found)
+    assert told.startswith("No difference is seen between a and b (-0.0007 [-0.0044, +0.0026]); to")
 
 
 def test_a_null_result_names_the_sample_it_would_take(rng: np.random.Generator) -> None:
