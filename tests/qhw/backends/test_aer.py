@@ -11,7 +11,7 @@ from qiskit_aer.noise import NoiseModel, ReadoutError
 from qiskit_aer.primitives import EstimatorV2
 from scipy.stats import binom
 
-from calibration import confusion_matrices
+from calibration import VENDOR, confusion_matrices
 from policy import RingCircuit
 from policy.backend import FloatArray
 from qhw.backends.aer import (
@@ -61,7 +61,9 @@ def test_the_reduced_simulation_equals_the_full_device(device: str, tmp_path: Pa
     circuit = RingCircuit(4, 2)
     snapshot = open_snapshot(device)
     transpiled = transpile_for(circuit, snapshot, QUICK, tmp_path)
-    backend = NoisyAerBackend(circuit, snapshot, transpiled, symmetric_readout=True)
+    backend = NoisyAerBackend(
+        circuit, snapshot, transpiled, symmetric_readout=True, assumptions=VENDOR
+    )
     angles, weights = draw(circuit, 2, 1)
     values = backend.evaluate(angles, weights).values[0]
     expected = full_device(device, transpiled.circuit, transpiled.output_qubits, angles, weights)
