@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.assumptions import Assumptions
+from calibration.assumptions import ASSUMED, Assumptions
 from calibration.snapshot import DeviceSnapshot, GateFacts, QubitFacts
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _caps(snapshot: DeviceSnapshot, scale: float, counted: Collection[int]) -> t
 
 
 def noise_model(
-    snapshot: DeviceSnapshot, active: Sequence[int], assumptions: Assumptions | None = None
+    snapshot: DeviceSnapshot, active: Sequence[int], assumptions: Assumptions = ASSUMED
 ) -> NoiseModel:
     """Noise of gates and delays on the active qubits, renumbered 0, 1, ...; without read-out error.
 
@@ -116,8 +116,7 @@ def noise_model(
             raise NotImplementedError("a snapshot only describes a device")
 
     model = NoiseModel.from_backend(_Part(name=snapshot.name), readout_error=False)
-    if assumptions is not None:
-        _add_coherent(model, target, assumptions)
+    _add_coherent(model, target, assumptions)
     return model
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from calibration import Assumptions, DeviceSnapshot, QubitFacts, noise_model, scale_noise
 from qhw.backends.transpilation import reduced
 from qhw.backends.waiting import with_waits
+from qhw.errors import ConfigError
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -50,7 +51,17 @@ class NoisyCircuit:
             active: Physical qubits that the circuit uses.
             assumptions: What the snapshot does not tell.
             scale: Multiplies the device's errors; 0 removes them.
+
+        Raises:
+            ConfigError: If one-qubit gates shall turn too far, and the device has neither sx nor x.
         """
+        names = {gate.name for gate in snapshot.gates}
+        if assumptions.over_rotation and names.isdisjoint(("sx", "x")):
+            raise ConfigError(
+                f"backend.over_rotation = {assumptions.over_rotation:g} turns sx and x too far; "
+                f"{snapshot.name} has neither ({', '.join(sorted(names))}).",
+                "Leave it out, or take a device with sx, such as fake_brisbane.",
+            )
         scaled = scale_noise(snapshot, scale, active)
         small = reduced(circuit, active)
         noise = None

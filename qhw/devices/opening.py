@@ -122,9 +122,15 @@ def _prepared(
     method, reason = choose_mitigation(backend, hardware, requester.mitigation)
     store = AffineStore(UserData.of_user().affine_maps)
     laid_out = circuit, transpiled, snapshot
-    simulated = ASSUMED if DeviceName(backend.name).stand_in else None
-    given = hardware.readout_errors, reason, simulated
-    mitigation = DeviceMitigation(method, *laid_out, store, cache.folded, *given)
+    mitigation = DeviceMitigation(
+        method,
+        *laid_out,
+        store,
+        cache.folded,
+        readout_errors=hardware.readout_errors,
+        reason=reason,
+        assumptions=ASSUMED if DeviceName(backend.name).stand_in else None,
+    )
     shots = backend.shots or DEFAULT_SHOTS
     drift = DriftWatch(
         snapshot,

@@ -9,7 +9,7 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure as Sheet
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from qhw.files import make_folder, replace_file
 from qhw.reports.canvas import FILE, NARROW, WIDE, Canvas, plain_figure
@@ -173,8 +173,12 @@ def _logarithmic(axes: Any, figure: Figure, which: str) -> None:
         return
     _scale_logarithmic(axes, which, min(values))
     axis = axes.xaxis if which == "x" else axes.yaxis
-    axis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
-    axis.set_minor_formatter(NullFormatter())
+    written = FuncFormatter(lambda value, _: number(value))
+    axis.set_major_formatter(written)
+    within_a_decade = 0 < max(values) < 10 * min(values)
+    if within_a_decade:
+        axis.set_minor_locator(LogLocator(subs=(2, 3, 5)))
+    axis.set_minor_formatter(written if within_a_decade else NullFormatter())
 
 
 def _scale_logarithmic(axes: Any, which: str, least: float) -> None:

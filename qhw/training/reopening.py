@@ -100,7 +100,7 @@ def require_fitting_weights(config: RunConfig) -> None:
 
 
 def _shaping(config: RunConfig) -> dict[str, object]:
-    """The settings that decide how large the networks are; a circuit's only where there is one."""
+    """The settings that decide what the networks are; a circuit's only where there is one."""
     shaping: dict[str, object] = {
         "actor.kind": config.actor.kind,
         "actor.sigma": config.actor.sigma,

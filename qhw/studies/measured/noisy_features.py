@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from qhw.backends.mitigation.method import Mitigation
 
 FORMAT = 2
-"""Rises when the columns change, so that older files are not taken for new ones."""
+"""Rises when the columns or the noise model change: older files are not taken for new ones."""
 STUDY = "features"
 COLUMNS = ("values", "mu", "sigma", "guidance")
 METHODS: tuple[MethodName, ...] = ("none", "readout", "affine", "zne")

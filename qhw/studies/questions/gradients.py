@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -121,12 +122,18 @@ class Qualities:
         """Norm of the gradient that the device measures over that of the ideal one."""
         return transformed(self.kept.estimate(row, 0), math.exp, -math.inf)
 
+    @property
+    def random(self) -> list[int]:
+        """Rows of random weights, by depth."""
+        return [k for k, point in enumerate(self.points) if not point.trained]
+
+    @cached_property
     def kept_per_layer(self) -> Estimate:
         """What a layer leaves of the norm, q of q^L, at random weights; fitted to logarithms."""
-        rows = [k for k, point in enumerate(self.points) if not point.trained]
-        depths = np.array([self.points[k].depth for k in rows], dtype=np.float64)
+        depths = np.array([self.points[k].depth for k in self.random], dtype=np.float64)
         weights = (depths - depths.mean()) / np.square(depths - depths.mean()).sum()
-        slopes = sum(w * self.table[k][-1].log_kept for w, k in zip(weights, rows, strict=True))
+        rows = zip(weights, self.random, strict=True)
+        slopes = sum(weight * self.table[k][-1].log_kept for weight, k in rows)
         return transformed(hierarchical_bootstrap(slopes).estimate(), math.exp, -math.inf)
 
 
@@ -206,7 +213,7 @@ def _sentence(device: str, qualities: Qualities) -> str:
     seeds = qualities.cosine.seeds
     sampled, exact = (qualities.cosine_at(0, k) for k in (qualities.middle, -1))
     whose = "its trained weights" if seeds == 1 else f"{seeds} trained weight sets"
-    kept, layer = qualities.kept_at(0), qualities.kept_per_layer()
+    kept, layer = qualities.kept_at(0), qualities.kept_per_layer
     return (
         f"At {REFERENCE_SHOTS} shots on {device} the cosine between the measured and the ideal "
         f"gradient is {shown(sampled, '{:.3f}')} at {whose}, and {shown(exact, '{:.3f}')} "
@@ -287,18 +294,17 @@ def _ratio_figure(device: str, qualities: Qualities) -> Figure:
 
 
 def _kept_figure(device: str, qualities: Qualities) -> Figure:
-    rows = [k for k, point in enumerate(qualities.points) if not point.trained]
-    depths = [str(qualities.points[k].depth) for k in rows]
-    kept = Series.of("random weights", depths, [qualities.kept_at(k) for k in rows])
+    depths = [qualities.points[k].depth for k in qualities.random]
+    kept = Series.of("random weights", depths, [qualities.kept_at(k) for k in qualities.random])
     return Figure(
         id=f"gradient_kept_{identifier(device)}",
         title=f"What the device leaves of the gradient, {device}",
         kind="lines",
-        x=Axis(label="depth", order=tuple(depths)),
+        x=Axis(label="depth", unit="layers"),
         y=Axis(label="norm, measured / ideal", log=True),
         series=(kept,),
         reading=(
-            f"Without shot noise. A straight line is q^L, {qualities.kept_per_layer().value:.3f} "
+            f"Without shot noise. A straight line is q^L, {qualities.kept_per_layer.value:.3f} "
             "per layer: what noise-induced plateaus look like (Wang et al., arXiv 2007.14384). "
             "Bars are 95 % intervals."
         ),

@@ -26,6 +26,7 @@ from qhw.backends.noisy import NoisyCircuit
 from qhw.backends.transpilation import TranspiledCircuit, TranspileOptions, reduced
 from qhw.backends.transpile_cache import transpile_for
 from qhw.backends.waiting import with_waits
+from qhw.errors import ConfigError
 from qhw.known import open_snapshot
 
 SHORT, LONG = 40e-9, 900e-9
@@ -163,6 +164,12 @@ def test_both_engines_make_the_same_coherent_errors(assumed: Assumptions, tmp_pa
     assert np.abs(compiled - aer).max() < 1e-9
     without = CompiledNoisyBackend(*parts).evaluate(angles, weights).values
     assert np.abs(compiled - without).max() > 1e-3
+
+
+def test_a_device_without_the_gates_is_given_no_over_rotation(tmp_path: Path) -> None:
+    parts = laid_out(RingCircuit(3, 1), "fake_london", tmp_path)
+    with pytest.raises(ConfigError, match=r"over_rotation = 0\.1 .* fake_london has neither"):
+        CompiledNoisyBackend(*parts, assumptions=Assumptions(over_rotation=0.1))
 
 
 def test_without_noise_nothing_waits(tmp_path: Path) -> None:

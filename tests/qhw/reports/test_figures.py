@@ -122,6 +122,14 @@ def test_a_reference_that_fits_no_category_is_refused() -> None:
         scale_of(lines(("a", "b"), (1, 2))).place(3.0)
 
 
+def test_a_logarithmic_axis_within_a_decade_has_values_written() -> None:
+    figure = lines((1, 2, 8), (0.88, 0.73, 0.19), y=Axis(label="y", log=True))
+    written = {
+        label.get_text() for label in sheet(figure, WIDE).axes[0].get_yticklabels(which="minor")
+    }
+    assert {"0.2", "0.3", "0.5"} <= written
+
+
 @pytest.mark.parametrize(
     "figure",
     [

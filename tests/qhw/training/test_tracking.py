@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from qhw.errors import InstallationError, UnknownNameError
 from qhw.training.tracking import TRACKERS, open_tracker, refuse_missing
 
 NUMBERS = {1: {"mean_return": -0.5}, 2: {"mean_return": -0.25}}
+WRITING_SECONDS = 30.0
 
 
 def track(name: str, folder: Path) -> None:
@@ -39,6 +41,10 @@ def test_weights_and_biases_gets_every_number(
     monkeypatch.setenv("WANDB_SILENT", "true")
     track("wandb", tmp_path / "run")
     (written,) = tmp_path.glob("wandb/offline-run-*/run-*.wandb")
+    # Its own process writes the file, and may still be at it when the run has finished.
+    last = time.monotonic() + WRITING_SECONDS
+    while b"-0.25" not in written.read_bytes() and time.monotonic() < last:
+        time.sleep(0.1)
     content = written.read_bytes()
     assert b"mean_return" in content and b"-0.25" in content
 

@@ -76,7 +76,7 @@ def test_what_a_layer_leaves_is_the_slope_by_depth() -> None:
         return Quality(np.ones((3, 6)), ideal, share**2 * ideal, np.ones((3, 6)))
 
     found = Qualities.of(points, SHOTS, [[cell(point)] * len(SHOTS) for point in points])
-    assert found.kept_per_layer().value == pytest.approx(0.9)
+    assert found.kept_per_layer.value == pytest.approx(0.9)
     assert found.kept_at(4).value == pytest.approx(0.9**8)
 
 
