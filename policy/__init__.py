@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from policy.actors import Actor, MlpActor, RingActor, count_parameters
+    from policy.agreement import Agreement, compare_gradients
     from policy.ansatz import Ansatz
     from policy.backend import (
         Cost,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
         Adjoint,
         Frozen,
         GradientRule,
+        ModelGradient,
         ParameterShift,
         PrunedShift,
         Spsa,
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Actor",
     "Adjoint",
+    "Agreement",
     "Ansatz",
     "Cost",
     "Critic",
@@ -54,6 +57,7 @@ __all__ = [
     "JointBackend",
     "MinibatchRecord",
     "MlpActor",
+    "ModelGradient",
     "OwnCircuit",
     "ParameterShift",
     "PpoConfig",
@@ -67,6 +71,7 @@ __all__ = [
     "StateScaler",
     "UpdateProgress",
     "advice",
+    "compare_gradients",
     "count_parameters",
     "expectations",
     "gae",
@@ -77,13 +82,15 @@ __all__ = [
 # A name that a module has, too, would be that module as soon as somebody had imported it.
 _NAMES = {
     "actors": "Actor MlpActor RingActor count_parameters",
+    "agreement": "Agreement compare_gradients",
     "ansatz": "Ansatz",
     "backend": "Cost DifferentiableBackend Estimate ExpectationBackend JointBackend",
     "circuit": "RingCircuit",
     "critic": "Critic",
     "diagnostics": "advice",
     "encoding": "Encoder StateScaler",
-    "gradients": "Adjoint Frozen GradientRule ParameterShift PrunedShift Spsa expectations",
+    "gradients": "Adjoint Frozen GradientRule ModelGradient ParameterShift PrunedShift Spsa "
+    "expectations",
     "measurement_noise": "ShotNoise shot_noise",
     "own_circuit": "OwnCircuit",
     "ppo": "MinibatchRecord PpoConfig PpoDiagnostics UpdateProgress update",

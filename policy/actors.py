@@ -19,7 +19,7 @@ from policy.ansatz import stands_for
 from policy.backend import ExpectationBackend
 from policy.circuit import RingCircuit
 from policy.encoding import DENSE_ORDER, Encoder, StateScaler
-from policy.gradients import GradientRule, Recorder, expectations
+from policy.gradients import GradientRule, ModelGradient, Recorder, expectations
 
 Sigma = Literal["state", "shared"]
 """Whether sigma depends on the state, as in the paper, or is one number for all states."""
@@ -106,6 +106,19 @@ class RingActor(Actor):
             self.recorder("forward", estimate.cost)
         features = torch.from_numpy(estimate.values[0]).to(self.circuit_weights)
         return features, torch.from_numpy(estimate.standard_errors[0]).to(self.circuit_weights)
+
+    @torch.no_grad()
+    def modelled(self, state: Tensor) -> Tensor:
+        """What the rule's model says of the features (N, n) under the present weights.
+
+        Raises:
+            ValueError: If the gradient rule has no model.
+        """
+        if not isinstance(self.rule, ModelGradient):
+            raise ValueError(f"the rule {self.rule.name!r} has no model: only 'model' has")
+        angles = self.encoder(state).cpu().double().numpy()
+        weights = self.circuit_weights.cpu().double().numpy()
+        return torch.from_numpy(self.rule.values(angles, weights)).to(self.circuit_weights)
 
     def distribution_of(self, features: Tensor) -> Normal:
         """Distribution of the unclipped actions (N,) for features (N, n)."""

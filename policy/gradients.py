@@ -7,6 +7,7 @@ Every rule returns the vector-Jacobian product sum_{b,i} upstream[b, i] d<Z_i>(b
 * pruned shift: a random fraction of the weights, scaled up so that its mean is the full gradient.
 * SPSA (Spall 1992): two evaluations along one random direction of signs.
 * adjoint: the backend's own derivative.
+* model: the derivative of a model of the backend; only values are measured.
 * frozen: none; the circuit stays as it is, and nothing is evaluated for it.
 """
 
@@ -237,6 +238,38 @@ class Adjoint:
         return Gradients(gradient, Cost(seconds=time.perf_counter() - started))
 
 
+@dataclass(frozen=True)
+class ModelGradient:
+    """The derivative of a model of the backend; nothing is measured for it.
+
+    It is as true as the model: what a calibration does not publish, such as coherent errors, is
+    missing in it. `policy.agreement` compares it with a measured one.
+
+    Attributes:
+        opened: Gives the model under the backend's present calibration, for the same circuit.
+    """
+
+    opened: Callable[[], DifferentiableBackend]
+    name: str = "model"
+
+    def weight_gradient(
+        self,
+        backend: ExpectationBackend,
+        angles: FloatArray,
+        weights: FloatArray,
+        upstream: FloatArray,
+    ) -> Gradients:
+        """See `GradientRule`; the backend is not asked."""
+        started = time.perf_counter()
+        gradient = self.opened().vjp(angles, weights, upstream)
+        return Gradients(gradient, Cost(seconds=time.perf_counter() - started))
+
+    def values(self, angles: FloatArray, weights: FloatArray) -> FloatArray:
+        """The model's <Z> (B, n) for angles (B, A) and weights (P,), both in rad."""
+        values: FloatArray = self.opened().evaluate(angles, weights[None]).values[0]
+        return values
+
+
 def angle_gradient(
     backend: ExpectationBackend, angles: FloatArray, weights: FloatArray, upstream: FloatArray
 ) -> tuple[FloatArray, Cost]:
@@ -351,7 +384,8 @@ def _measure(
         ctx.recorder("weights", gradients.cost)
         by_weights = gradients.weights
     if wants_angles:
-        by_angles, cost = angle_gradient(ctx.backend, angles, weights, upstream)
+        turned = ctx.rule.opened() if isinstance(ctx.rule, ModelGradient) else ctx.backend
+        by_angles, cost = angle_gradient(turned, angles, weights, upstream)
         ctx.recorder("angles", cost)
     return by_weights, by_angles
 

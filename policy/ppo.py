@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +12,7 @@ from torch.distributions import Normal
 from torch.optim import Optimizer
 
 from policy.actors import Actor, RingActor
+from policy.known_features import KnownFeatures, Reuse
 from policy.rollout import Rollout, gae
 
 
@@ -32,8 +32,7 @@ class PpoConfig:
         group: Neighbouring episodes that began with the same latent and label; 1 for none.
         entropy_into_circuit: Let the entropy bonus reach the circuit's weights. Off on paid
             backends, so that rows clipped by PPO have exactly zero gradient and cost nothing.
-        reuse_features: When the <Z_i> measured in the rollout serve instead of new ones: in the
-            first pass over the data (paid backends), always (a frozen circuit), or never.
+        reuse_features: When the <Z_i> measured in the rollout serve instead of new ones.
     """
 
     epochs: int = 4
@@ -46,7 +45,7 @@ class PpoConfig:
     max_gradient_norm: float = 0.5
     group: int = 1
     entropy_into_circuit: bool = True
-    reuse_features: Literal["never", "first pass", "always"] = "never"
+    reuse_features: Reuse = "never"
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.minibatches < 1:
@@ -165,12 +164,16 @@ def update(
 
     Raises:
         FloatingPointError: If a loss is not finite: the policy has run away.
-        ValueError: If there are more minibatches than transitions.
+        ValueError: If there are more minibatches than transitions, or features are to be carried
+            along from weights that have moved already.
     """
     if config.minibatches > rollout.size:
         raise ValueError(f"{config.minibatches} minibatches of {rollout.size} transitions: fewer")
     progress = UpdateProgress() if progress is None else progress
-    advantages, targets = _advantages(rollout, config)
+    if progress.records and config.reuse_features == "carried":
+        raise ValueError("carried features begin with the rollout's weights: begin the update anew")
+    known = KnownFeatures(actor, rollout, config.reuse_features)
+    advantages, targets = normalised_advantages(rollout, config)
     while len(progress.records) < config.epochs * config.minibatches:
         epoch, index = divmod(len(progress.records), config.minibatches)
         if progress.passes == epoch:
@@ -179,10 +182,7 @@ def update(
         if before_minibatch is not None:
             before_minibatch(progress)
         chosen = progress.order.tensor_split(config.minibatches)[index]
-        reuse = config.reuse_features == "always" or (
-            config.reuse_features == "first pass" and epoch == 0
-        )
-        part = _minibatch(rollout, advantages, targets, chosen, reuse)
+        part = take_transitions(rollout, advantages, targets, chosen, known.of(chosen, epoch))
         losses = minibatch_losses(actor, critic, part, config)
         norm = _descend(actor, critic, actor_optimizer, critic_optimizer, losses, config)
         progress.records.append(_record(epoch, losses, norm, config.clip))
@@ -199,15 +199,22 @@ def minibatch_losses(actor: Actor, critic: nn.Module, part: Minibatch, config: P
     entropy = mean log(sigma sqrt(2 pi e))
     """
     distribution, sigma = _distribution(actor, part, config)
-    ratio = (distribution.log_prob(part.actions) - part.log_probs).exp()
-    clipped = ratio.clamp(1 - config.clip, 1 + config.clip)
-    surrogate = torch.minimum(ratio * part.advantages, clipped * part.advantages)
+    policy, ratio = surrogate_loss(distribution, part, config.clip)
     return Losses(
-        policy=-surrogate.mean(),
+        policy=policy,
         value=(critic(part.states) - part.targets).square().mean(),
         entropy=(sigma.log() + 0.5 * math.log(2 * math.pi * math.e)).mean(),
         ratio=ratio.detach(),
     )
+
+
+def surrogate_loss(distribution: Normal, part: Minibatch, clip: float) -> tuple[Tensor, Tensor]:
+    """The policy's clipped loss, and the ratios (M,); see `minibatch_losses`."""
+    ratio = (distribution.log_prob(part.actions) - part.log_probs).exp()
+    surrogate = torch.minimum(
+        ratio * part.advantages, ratio.clamp(1 - clip, 1 + clip) * part.advantages
+    )
+    return -surrogate.mean(), ratio
 
 
 def _distribution(actor: Actor, part: Minibatch, config: PpoConfig) -> tuple[Normal, Tensor]:
@@ -247,7 +254,8 @@ def _descend(
     return norm
 
 
-def _advantages(rollout: Rollout, config: PpoConfig) -> tuple[Tensor, Tensor]:
+def normalised_advantages(rollout: Rollout, config: PpoConfig) -> tuple[Tensor, Tensor]:
+    """Advantages beside their groups, of mean 0 and spread 1, and value targets, both (T, N)."""
     nothing = torch.zeros_like(rollout.values[-1])
     advantages, targets = gae(
         rollout.rewards, rollout.values, nothing, rollout.dones, config.gamma, config.gae_lambda
@@ -282,18 +290,21 @@ def beside_its_group(advantages: Tensor, group: int) -> Tensor:
     return (centred * group / (group - 1)).reshape(steps, count)
 
 
-def _minibatch(
-    rollout: Rollout, advantages: Tensor, targets: Tensor, chosen: Tensor, reuse: bool
+def take_transitions(
+    rollout: Rollout,
+    advantages: Tensor,
+    targets: Tensor,
+    chosen: Tensor,
+    features: Tensor | None,
 ) -> Minibatch:
-    if reuse and rollout.features is None:
-        raise ValueError("the rollout holds no features to use again: collect them")
+    """The chosen transitions (M,), with their features (M, n) where those are known."""
     return Minibatch(
         rollout.states.flatten(0, 1)[chosen],
         rollout.actions.flatten()[chosen],
         rollout.log_probs.flatten()[chosen],
         advantages.flatten()[chosen],
         targets.flatten()[chosen],
-        rollout.features.flatten(0, 1)[chosen] if reuse and rollout.features is not None else None,
+        features,
     )
 
 

@@ -88,6 +88,12 @@ class DivergedError(QhwError):
     """A training has run away: its numbers mean nothing any more."""
 
 
+class CanaryError(QhwError):
+    """A model's gradient is not the one that is measured: what it trains is not the device."""
+
+    exit_code = 4
+
+
 class CacheError(QhwError):
     """The transpile cache cannot be read or written."""
 

@@ -17,7 +17,7 @@ from qhw.known import BACKEND_NAMES, DeviceName, open_snapshot, refuse_unknown
 
 if TYPE_CHECKING:
     from calibration import DeviceSnapshot
-    from qhw.backends.compiled import CompiledBackend
+    from qhw.backends.compiled import CompiledBackend, CompiledNoisyBackend
     from qhw.backends.transpilation import TranspiledCircuit
 
 
@@ -91,6 +91,29 @@ def open_backend(
     scaled = scale_noise(taken, noise_scale).snapshot
     simulation = Simulation(circuit, scaled, transpiled, noisy, shots, seed, cache.folded)
     return open_mitigated(mitigation, simulation)
+
+
+def open_published(
+    circuit: Ansatz, snapshot: DeviceSnapshot, transpiled: TranspiledCircuit, cache: Cache
+) -> CompiledNoisyBackend:
+    """A laid-out circuit under what a device publishes, exact, by the compiled engine.
+
+    Args:
+        circuit: The ansatz.
+        snapshot: The device.
+        transpiled: The circuit in its gates.
+        cache: Keeps the engine's verdicts.
+
+    Raises:
+        TooLargeError: If the engine cannot hold the circuit.
+        EngineMismatchError: If it does not agree with Aer.
+    """
+    from qhw.backends.compiled import CompiledNoisyBackend
+
+    laid_out = circuit, snapshot, 1.0, ASSUMED
+    opened = _open_noisy(*laid_out, "compiled", cache.verdicts, transpiled, None, 0)
+    assert isinstance(opened, CompiledNoisyBackend)
+    return opened
 
 
 def _laid_out(

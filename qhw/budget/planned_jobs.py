@@ -27,7 +27,7 @@ CALIBRATION_SHARE = 0.25
 StoredMap = Literal["none", "unknown", "earlier", "present"]
 """Which affine map is kept: none, one that may or may not fit this circuit and calibration, one of
 an earlier calibration, one of the present."""
-Rule = Literal["shift", "pruned", "spsa", "frozen", "adjoint"]
+Rule = Literal["shift", "pruned", "spsa", "model", "frozen", "adjoint"]
 
 
 @dataclass(frozen=True)
@@ -158,6 +158,8 @@ class TrainingShape:
         shots: Per circuit.
         latents: Latents of the paired evaluation after training.
         pruned_fraction: Share of the weights that `pruned` shifts.
+        canary_every: Updates from one canary of rule `model` to the next; 0 for none.
+        canary_transitions: Transitions that it differentiates by the shift rule.
         trained_encoding: Whether angles are trained too (encoding `linear`).
         fresh: Whether the head starts at zero, so that the first minibatch of all has no gradient.
 
@@ -176,6 +178,8 @@ class TrainingShape:
     shots: int
     latents: int
     pruned_fraction: float = 0.125
+    canary_every: int = 0
+    canary_transitions: int = 0
     trained_encoding: bool = False
     fresh: bool = True
 
@@ -189,7 +193,7 @@ class TrainingShape:
         if self.rule == "adjoint":
             raise ConfigError(
                 "--gradient adjoint needs a simulator that differentiates itself.",
-                "Take --gradient shift, pruned, spsa or frozen.",
+                "Take --gradient shift, pruned, spsa, model or frozen.",
             )
 
     def stretches(self, mitigation: MitigationPlan) -> tuple[Stretch, ...]:
@@ -208,10 +212,32 @@ class TrainingShape:
         evaluation = PlannedJob("evaluation", self.latents * scales, self.shots)
         return (
             Stretch(mitigation.jobs()),
-            Stretch(tuple(self._update(scales, first=True)), 1, 1),
-            Stretch(tuple(self._update(scales, first=False)), self.updates - 1, 2),
+            *self._updates(scales),
             Stretch((evaluation,) * self.steps),
         )
+
+    def _updates(self, scales: int) -> list[Stretch]:
+        """All updates; those with a canary stand by themselves."""
+        if self.rule != "model":
+            first = Stretch(tuple(self._update(scales, first=True)), 1, 1)
+            return [first, Stretch(tuple(self._update(scales, first=False)), self.updates - 1, 2)]
+        rollouts = (PlannedJob("rollout", self.environments * scales, self.shots),) * self.steps
+        rows = min(self.canary_transitions, self.environments * self.steps)
+        canary = PlannedJob("canary", 2 * self.weights * rows, self.shots)
+        stretches, done = [], 0
+        for update in self.canaries:
+            if update - 1 > done:
+                stretches.append(Stretch(rollouts, update - 1 - done, done + 1))
+            stretches.append(Stretch((*rollouts, canary), 1, update))
+            done = update
+        return [*stretches, Stretch(rollouts, self.updates - done, done + 1)]
+
+    @property
+    def canaries(self) -> range:
+        """Numbers of the updates in which rule `model` is compared with a measured gradient."""
+        if self.rule != "model" or not self.canary_every:
+            return range(0)
+        return range(2 if self.fresh else 1, self.updates + 1, self.canary_every)
 
     def _update(self, scales: int, *, first: bool) -> list[PlannedJob]:
         """A rollout; then, minibatch by minibatch, forward values and gradients.

@@ -113,6 +113,8 @@ def training_shape(config: RunConfig) -> TrainingShape:
         shots=_shots(config),
         latents=config.evaluation.latents,
         pruned_fraction=config.gradient.pruned_fraction,
+        canary_every=config.gradient.canary.every,
+        canary_transitions=config.gradient.canary.transitions,
         trained_encoding=circuit.encoding == "linear",
         fresh=config.start_from is None,
     )

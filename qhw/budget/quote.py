@@ -315,9 +315,28 @@ def _training_lines(shape: TrainingShape) -> tuple[str, ...]:
     if shape.rule == "frozen":
         reused = "The circuit is frozen: the rollout's values serve every pass."
         return reused, evaluation
+    if shape.rule == "model":
+        return (*_model_lines(shape), evaluation)
     lines = ("The rollout's values serve the first pass over the data.", evaluation)
     first = "The first minibatch of all has no gradient: the head starts at zero."
     return (first, *lines) if shape.fresh else lines
+
+
+def _model_lines(shape: TrainingShape) -> tuple[str, ...]:
+    """What is measured for a gradient that is computed."""
+    computed = (
+        "Gradients are computed from the device's calibration, and the rollout's values are "
+        "carried along: beyond rollouts nothing is measured."
+    )
+    watched = shape.canaries
+    if not watched:
+        return (computed, "No canary measures a gradient.")
+    return (
+        computed,
+        f"In {len(watched)} updates, the first is {watched[0]}, a canary measures the gradient of "
+        f"{shape.canary_transitions} transitions; what would follow from one that fails is not "
+        "counted.",
+    )
 
 
 def _mitigation_lines(mitigation: MitigationPlan) -> tuple[str, ...]:

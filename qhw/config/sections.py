@@ -187,19 +187,35 @@ class HardwareConfig(Section):
     """When the device is recalibrated; warn probes an affine map by 8 circuits."""
 
 
+class CanaryConfig(Section):
+    """How rule `model` is watched: a few transitions are differentiated by measuring, too."""
+
+    every: Annotated[int, Field(ge=0)] = 10
+    """Updates from one canary to the next, 0 for none; the first is at the first gradient."""
+    transitions: Count = 4
+    """Transitions that a canary measures, each with 2 circuits for every weight."""
+    cosine: Annotated[float, Field(gt=0, le=1)] = 0.8
+    """Least cosine of modelled and measured gradient; the interval must not lie below it whole."""
+    below: Literal["stop", "shift", "tell"] = "stop"
+    """What is done below it: stop, go on with rule `shift`, or tell it alone."""
+
+
 class GradientConfig(Section):
     """How the circuit's gradient is measured."""
 
-    rule: Literal["shift", "adjoint", "pruned", "spsa", "frozen"] = "shift"
+    rule: Literal["shift", "adjoint", "pruned", "spsa", "model", "frozen"] = "shift"
     """How the circuit's gradient is measured."""
     pruned_fraction: Share = 0.125
     """Share of the weights that rule `pruned` measures, drawn anew each time."""
     spsa_step: Positive = 0.1
     """Step of rule `spsa` along its random signs, in rad; at 0.1, 32 weights come 6 % short."""
+    canary: CanaryConfig = Field(default_factory=CanaryConfig)
+    """How rule `model` is watched."""
 
     @model_validator(mode="after")
     def _options_are_used(self) -> Self:
-        for option, rule in (("pruned_fraction", "pruned"), ("spsa_step", "spsa")):
+        of = (("pruned_fraction", "pruned"), ("spsa_step", "spsa"), ("canary", "model"))
+        for option, rule in of:
             if option in self.model_fields_set and self.rule != rule:
                 raise ValueError(
                     f"gradient.{option} applies to rule {rule!r} only, not to {self.rule!r}"
@@ -420,7 +436,12 @@ class RunConfig(Section):
         if self.backend.takes_jobs and self.gradient.rule == "adjoint":
             raise ValueError(
                 "gradient.rule = 'adjoint' needs a simulator that differentiates itself; on a "
-                "device take 'shift', 'pruned', 'spsa' or 'frozen'"
+                "device take 'shift', 'pruned', 'spsa', 'model' or 'frozen'"
+            )
+        if self.gradient.rule == "model" and self.backend.name == "aer":
+            raise ValueError(
+                "gradient.rule = 'model' computes the gradient of a device's noise model, and "
+                "'aer' has no noise: take 'adjoint', which is exact there"
             )
         if self.hardware.readout_errors == "measured" and self.backend.mitigation not in (
             "readout",

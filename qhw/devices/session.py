@@ -62,7 +62,8 @@ class Display:
 def describe(progress: Progress) -> str:
     """One line, such as `images 3: d1abc queued, 4 ahead | 23.1 QPU s, 276.9 left`."""
     unit = progress.unit
-    place = f"update {unit.update}, step " if unit.phase in ("rollout", "gradient") else ""
+    learning = unit.phase in ("rollout", "gradient", "canary")
+    place = f"update {unit.update}, step " if learning else ""
     job = f"{progress.job_id} " if progress.job_id else ""
     ahead = "" if progress.queue_position is None else f", {progress.queue_position} ahead"
     left = "" if progress.left_seconds is None else f", {progress.left_seconds:.1f} left"

@@ -20,6 +20,13 @@ from qhw.training.player import Player
 from qhw.training.state_statistics import LATENTS
 
 
+_BELOW = {
+    "stop": "the training stops",
+    "shift": "it goes on with measured gradients",
+    "tell": "that is told",
+}
+
+
 def refuse_idle(config: RunConfig) -> None:
     """Refuse what shapes a term of the reward whose weight is 0, for a run that is to begin.
 
@@ -78,7 +85,21 @@ def _of_circuit(player: Player) -> list[str]:
             f"--gradient adjoint is exact: of the {player.shots} shots only actions are drawn. "
             "--gradient shift measures gradients with them too, as a device would."
         )
+    if config.gradient.rule == "model":
+        lines.append(_of_model(config))
     return lines
+
+
+def _of_model(config: RunConfig) -> str:
+    canary = config.gradient.canary
+    computed = "--gradient model: gradients are computed from what the device publishes"
+    if not canary.every:
+        return f"{computed}; nothing compares them with measured ones (gradient.canary.every = 0)."
+    return (
+        f"{computed}; every {canary.every} updates the gradient of {canary.transitions} "
+        f"transitions is measured, too, and below a cosine of {canary.cosine:g} "
+        f"{_BELOW[canary.below]}."
+    )
 
 
 def _of_state(player: Player) -> list[str]:

@@ -24,6 +24,7 @@ from policy import (
     Frozen,
     GradientRule,
     MlpActor,
+    ModelGradient,
     ParameterShift,
     PpoConfig,
     PrunedShift,
@@ -37,12 +38,12 @@ from qhw.backends.backend import Adopted, Backend
 from qhw.config import (
     CircuitConfig,
     EnvironmentConfig,
-    GradientConfig,
     PpoSection,
     RewardSection,
     RunConfig,
 )
 from qhw.devices.configured import open_configured
+from qhw.devices.gradient_model import gradient_model
 from qhw.devices.opening import Requester
 from qhw.errors import BundleError, ConfigError, UnknownNameError
 from qhw.training.streams import stream_seed
@@ -170,15 +171,24 @@ def adopt(backend: ExpectationBackend, circuit: RingCircuit) -> Backend:
     return Adopted(backend)
 
 
-def make_rule(config: GradientConfig, generator: np.random.Generator) -> GradientRule:
-    """The gradient rule; random ones draw from `generator`."""
-    if config.rule == "pruned":
-        return PrunedShift(config.pruned_fraction, generator)
-    if config.rule == "spsa":
-        return Spsa(generator, config.spsa_step)
-    if config.rule == "adjoint":
+def make_rule(
+    config: RunConfig, generator: np.random.Generator, backend: Backend | None
+) -> GradientRule:
+    """The gradient rule; random ones draw from `generator`, and `model` asks what is published.
+
+    Raises:
+        ConfigError: If the rule is `model` and there is no model of the backend.
+    """
+    gradient = config.gradient
+    if gradient.rule == "pruned":
+        return PrunedShift(gradient.pruned_fraction, generator)
+    if gradient.rule == "spsa":
+        return Spsa(generator, gradient.spsa_step)
+    if gradient.rule == "model" and backend is not None:
+        return ModelGradient(gradient_model(backend, config.backend, backend.circuit))
+    if gradient.rule == "adjoint":
         return Adjoint()
-    if config.rule == "frozen":
+    if gradient.rule == "frozen":
         return Frozen()
     return ParameterShift()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -25,7 +26,8 @@ class Player:
         config: The run's settings, or those to play it under.
         backend: Taken instead of the configured one.
         requester: Who asks for paid work; a fresh identity by default.
-        rule: Differentiates the circuit, for whoever trains the policy.
+        make_rule: Makes what differentiates the circuit on the opened backend, for whoever trains
+            the policy.
 
     Attributes:
         device: The torch device of pictures.
@@ -42,7 +44,7 @@ class Player:
         config: RunConfig,
         backend: ExpectationBackend | None = None,
         requester: Requester | None = None,
-        rule: GradientRule | None = None,
+        make_rule: Callable[[Backend | None], GradientRule] | None = None,
     ) -> None:
         self.config = config
         self.device = parts.choose_torch_device(config.torch_device)
@@ -55,7 +57,8 @@ class Player:
         self.updates = 0
         self.backend = _backend(config, backend, requester)
         scaler = self.statistics.scaler()
-        self.actor: Actor = parts.make_actor(config, scaler, self.backend, rule or Frozen())
+        rule = make_rule(self.backend) if make_rule else Frozen()
+        self.actor: Actor = parts.make_actor(config, scaler, self.backend, rule)
         if isinstance(self.actor, RingActor):
             self.actor.recorder = self.cost_meter.record
 

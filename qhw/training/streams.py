@@ -28,7 +28,7 @@ class Streams:
     Attributes:
         actions: Draws the actions of rollouts.
         minibatches: Permutes the transitions of an update.
-        gradients: Used by the gradient rules that draw (pruned shift, SPSA).
+        gradients: Used by the gradient rules that draw (pruned shift, SPSA), and by canaries.
     """
 
     actions: torch.Generator

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,15 +18,18 @@ from policy import (
     Actor,
     Critic,
     ExpectationBackend,
+    ParameterShift,
     PpoConfig,
     PpoDiagnostics,
     RingActor,
     Rollout,
     ShotNoise,
     advice,
+    compare_gradients,
     shot_noise,
     update,
 )
+from policy.known_features import Reuse
 from policy.measurement_noise import TOLERABLE
 from qhw.config import PpoSection, RunConfig
 from qhw.devices.backend import Position
@@ -43,6 +47,7 @@ from qhw.runs.checkpoint import (
 )
 from qhw.runs.directory import RunDirectory
 from qhw.threads import for_pictures
+from qhw.training.canary import Canary, is_due
 from qhw.training.in_progress import Updating, restore_rollout, rollout_of, rollout_tensors
 from qhw.training.parts import make_rule, ppo_config
 from qhw.training.player import Player
@@ -77,7 +82,7 @@ class Trainer:
     ) -> None:
         self.config = config
         self.streams = Streams.from_seed(config.seed)
-        rule = make_rule(config.gradient, self.streams.gradients)
+        rule = partial(make_rule, config, self.streams.gradients)
         self.player = Player(config, backend, requester, rule)
         if isinstance(self.actor, RingActor) and config.gradient.rule == "frozen":
             self.actor.freeze_circuit()
@@ -143,6 +148,7 @@ class Trainer:
             self._updating = Updating(rollout, before, noise)
         updating = self._updating
         collected = time.perf_counter()
+        canary = self._watch_gradient(updating.rollout)
         diagnostics = self._update(updating)
         self._require_numbers()
         self._require_movement(updating.before)
@@ -150,7 +156,39 @@ class Trainer:
         self._updating = None
         values = {**dataclasses.asdict(diagnostics), **action_statistics(updating.rollout)}
         seconds = {"rollout": collected - started, "update": time.perf_counter() - collected}
-        return self._record(updating.rollout, values, updating.noise, seconds)
+        record = self._record(updating.rollout, values, updating.noise, seconds)
+        if canary is not None:
+            record["canary"] = dataclasses.asdict(canary.agreement)
+            record["advice"].append(canary.told)
+        return record
+
+    def _watch_gradient(self, rollout: Rollout) -> Canary | None:
+        """Measure a few transitions' gradient where one is due, and do what is asked below the bar.
+
+        Raises:
+            CanaryError: If training is to stop there.
+        """
+        number, gradient = self.player.updates + 1, self.config.gradient
+        fresh = self.config.start_from is None
+        if self.rule_name != "model" or not is_due(gradient.canary, number, fresh):
+            return None
+        assert isinstance(self.actor, RingActor)
+        self._stand_at("canary", 0)
+        transitions, generator = gradient.canary.transitions, self.streams.gradients
+        found = compare_gradients(self.actor, rollout, self.ppo_config, transitions, generator)
+        if found is None:
+            return None
+        canary = Canary(found, gradient.canary)
+        if canary.stops:
+            raise canary.error(number)
+        if canary.falls_back:
+            self._measure_gradients()
+        return canary
+
+    def _measure_gradients(self) -> None:
+        """Leave the model: gradients are measured from here on."""
+        assert isinstance(self.actor, RingActor)
+        self.actor.rule = ParameterShift()
 
     def _update(self, updating: Updating) -> PpoDiagnostics:
         try:
@@ -216,11 +254,11 @@ class Trainer:
     def ppo_config(self) -> PpoConfig:
         """The update's settings, with what paid work asks for."""
         paid = self.player.paid_backend is not None
-        reuse: Literal["never", "first pass", "always"] = "first pass" if paid else "never"
-        if self.config.gradient.rule == "frozen":
-            reuse = "always"
+        by_rule: dict[str, Reuse] = {"frozen": "always", "model": "carried"}
+        reuse = by_rule.get(self.rule_name, "first pass" if paid else "never")
+        free = not paid or self.rule_name == "model"
         base = ppo_config(self.config.ppo)
-        return dataclasses.replace(base, reuse_features=reuse, entropy_into_circuit=not paid)
+        return dataclasses.replace(base, reuse_features=reuse, entropy_into_circuit=free)
 
     def _stand_at(self, phase: str, step: int) -> None:
         """Tell where the run stands; a paid backend, how to come back there too."""
@@ -285,6 +323,7 @@ class Trainer:
         state: dict[str, Any] = {
             "stage": TRAINING,
             "streams": self.streams.state(),
+            "gradient_rule": self.rule_name,
             **self.player.state(),
         }
         if self._playing is not None:
@@ -306,6 +345,8 @@ class Trainer:
         self.streams.restore(checkpoint.state["streams"])
         self.player.restore_state(checkpoint.state)
         self.player.updates = checkpoint.update
+        if self.rule_name == "model" and checkpoint.state.get("gradient_rule") == "shift":
+            self._measure_gradients()
         player, tensors = self.player, checkpoint.tensors
         self._playing = restore_rollout(player.environment, tensors, player.device)
         updating = section(tensors, "updating")

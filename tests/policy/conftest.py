@@ -122,6 +122,7 @@ class StateVectorBackend:
 class DifferentiableStateVector(StateVectorBackend):
     """The same with torch's derivative."""
 
+    @torch.enable_grad()
     def vjp(self, angles: FloatArray, weights: FloatArray, upstream: FloatArray) -> FloatArray:
         w = torch.from_numpy(weights).requires_grad_()
         x = torch.from_numpy(angles)

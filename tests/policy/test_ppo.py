@@ -21,7 +21,7 @@ from policy import (
     StateScaler,
     update,
 )
-from policy.ppo import Minibatch, _advantages, beside_its_group, minibatch_losses
+from policy.ppo import Minibatch, beside_its_group, minibatch_losses, normalised_advantages
 from tests.policy.conftest import StateVectorBackend, gradient_of, last_layer
 
 Parts = tuple[RingActor, Critic]
@@ -223,6 +223,6 @@ def test_what_the_latents_bring_is_not_learned_from(parts: Parts) -> None:
     values = torch.zeros_like(rollout.values)
     rewards = torch.tensor([5.0, 5, 5, -5, -5, -5]).expand(4, 6)
     rollout = dataclasses.replace(rollout, rewards=rewards, values=values)
-    part = _advantages(rollout, PpoConfig(group=3))[0]
+    part = normalised_advantages(rollout, PpoConfig(group=3))[0]
     assert part.abs().max() == 0
-    assert _advantages(rollout, PpoConfig())[0].abs().min() > 0.3
+    assert normalised_advantages(rollout, PpoConfig())[0].abs().min() > 0.3

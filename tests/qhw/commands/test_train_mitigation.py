@@ -9,7 +9,7 @@ from qhw.config import parse_config
 from qhw.errors import ConfigError, MitigationError
 
 
-@pytest.mark.parametrize("rule", ["shift", "pruned", "spsa", "adjoint"])
+@pytest.mark.parametrize("rule", ["shift", "pruned", "spsa", "model", "adjoint"])
 def test_gradients_through_extrapolation_are_refused(rule: str) -> None:
     config = parse_config({"backend": {"mitigation": "zne"}, "gradient": {"rule": rule}})
     with pytest.raises(MitigationError, match=r"'" + rule + r"'.*\.925") as caught:

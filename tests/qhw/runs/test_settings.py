@@ -21,6 +21,13 @@ SMALL: dict[str, Any] = {
 NOISY: dict[str, Any] = merge(SMALL, {"backend": {"name": "aer_noisy"}})
 COHERENT: dict[str, Any] = merge(NOISY, {"backend": {"zz_angle": 0.3}})
 PRUNED: dict[str, Any] = merge(SMALL, {"gradient": {"rule": "pruned"}})
+MODEL: dict[str, Any] = merge(
+    NOISY,
+    {
+        "backend": {"zz_angle": 2.0},
+        "gradient": {"rule": "model", "canary": {"cosine": 1.0, "below": "tell"}},
+    },
+)
 SPSA: dict[str, Any] = merge(SMALL, {"gradient": {"rule": "spsa"}})
 BASED: dict[str, Any] = merge(SMALL, {"environment": {"cfg_base": 2.5}})
 LOW: dict[str, Any] = merge(SMALL, {"environment": {"cfg_base": 1.2}})
@@ -49,6 +56,10 @@ CHANGES: list[tuple[str, Any, dict[str, Any]]] = [
     ("gradient.rule", ("pruned", "frozen"), SMALL),
     ("gradient.pruned_fraction", 0.5, PRUNED),
     ("gradient.spsa_step", 0.3, SPSA),
+    ("gradient.canary.every", 0, MODEL),
+    ("gradient.canary.transitions", 2, MODEL),
+    ("gradient.canary.cosine", 0.01, MODEL),
+    ("gradient.canary.below", "shift", MODEL),
     ("environment.steps", 4, SMALL),
     ("environment.solver", "ddim", SMALL),
     ("environment.cfg_base", 4.0, SMALL),

@@ -96,7 +96,7 @@ def test_a_rollout_holds_what_the_environment_gave() -> None:
     assert torch.allclose(rollout.states[1:, :, 4], played[:-1])
 
 
-@pytest.mark.parametrize("rule", ["shift", "pruned", "spsa"])
+@pytest.mark.parametrize("rule", ["shift", "pruned", "spsa", "model"])
 def test_a_resumed_run_equals_an_undisturbed_one_bit_for_bit(rule: str, tmp_path: Path) -> None:
     config = parse_config({**SMALL, "gradient": {"rule": rule}})
     whole = Trainer(config)
