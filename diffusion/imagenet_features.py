@@ -27,7 +27,7 @@ class ImageNetFeatures:
     """
 
     def __init__(self, device: torch.device | str = "cpu") -> None:
-        network = lpips_network().to(device)
+        network = lpips_network(str(device))
         self._scale, self._layers = (
             network.get_submodule("scaling_layer"),
             network.get_submodule("net"),

@@ -7,6 +7,7 @@ distance unchanged. ``pretrained/make_alexnet_features.py`` made the file.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import warnings
 from pathlib import Path
@@ -33,7 +34,7 @@ class LpipsDistance:
     """
 
     def __init__(self, device: torch.device | str = "cpu") -> None:
-        self._network = lpips_network().to(device)
+        self._network = lpips_network(str(device))
 
     @torch.no_grad()
     def __call__(self, images: Tensor, references: Tensor) -> Tensor:
@@ -66,10 +67,12 @@ def prepare_pictures(images: Tensor) -> Tensor:
     return interpolate(images, size=size, mode="bilinear", align_corners=False)
 
 
-def lpips_network() -> nn.Module:
+@functools.cache
+def lpips_network(device: str) -> nn.Module:
     """Build LPIPS without a download, then put AlexNet's weights into its slices.
 
-    The file names them ``<index of the layer>.weight`` and ``.bias``, whichever slice holds it.
+    It is frozen, so that all who ask for a torch device share it. The file names them ``<index of
+    the layer>.weight`` and ``.bias``, whichever slice holds it.
     """
     import lpips
 
@@ -83,7 +86,7 @@ def lpips_network() -> nn.Module:
     if len(layers) != len(weights):
         raise ValueError(f"lpips has {len(layers)} AlexNet tensors, the file {len(weights)}")
     network.net.load_state_dict(layers)
-    frozen: nn.Module = network.eval().requires_grad_(False)
+    frozen: nn.Module = network.eval().requires_grad_(False).to(device)
     return frozen
 
 

@@ -19,7 +19,6 @@ from qhw.training.parts import open_card, reward_config, ring_circuit, set_in
 from qhw.training.player import Player
 from qhw.training.state_statistics import LATENTS
 
-
 _BELOW = {
     "stop": "the training stops",
     "shift": "it goes on with measured gradients",

@@ -59,6 +59,7 @@ def test_unlike_pictures_and_damaged_weights_are_refused(
         distance(torch.zeros(1, 2, 28, 28), torch.zeros(1, 2, 28, 28))
     damaged = tmp_path / "alexnet_features.safetensors"
     damaged.write_bytes(lpips_distance.WEIGHTS.read_bytes()[:-10])
+    lpips_distance.lpips_network.cache_clear()
     monkeypatch.setattr(lpips_distance, "WEIGHTS", damaged)
     with pytest.raises(ValueError, match="install the package again"):
         LpipsDistance()

@@ -13,7 +13,6 @@ from policy.backend import FloatArray
 from qhw.config import BackendConfig, HardwareConfig
 from qhw.devices.backend import DeviceBackend, Position
 from qhw.devices.opening import Requester, open_device
-from qhw.files import Cache
 
 CIRCUIT = RingCircuit(3, 1)
 OpenNairobi = Callable[..., DeviceBackend]
@@ -32,7 +31,6 @@ def open_nairobi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Op
             HardwareConfig.model_validate({"max_jobs": 50, **hardware}),
             CIRCUIT,
             requester,
-            Cache(tmp_path / "cache"),
         )
         opened.append(backend)
         return backend
