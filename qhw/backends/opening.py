@@ -85,10 +85,11 @@ def open_backend(
     noisy = partial(_open_noisy, circuit, taken, noise_scale, assumptions, engine, cache.verdicts)
     if mitigation == "none":
         return noisy(transpiled, shots, seed)
-    from calibration import scale_noise
+    from calibration import misread, scale_noise
     from qhw.backends.mitigation.simulated import Simulation, open_mitigated
 
     scaled = scale_noise(taken, noise_scale).snapshot
+    scaled = misread(scaled, assumptions.severity.readout)
     simulation = Simulation(circuit, scaled, transpiled, noisy, shots, seed, cache.folded)
     return open_mitigated(mitigation, simulation)
 
