@@ -52,8 +52,11 @@ class Severity:
 
     @property
     def words(self) -> str:
-        """Kinds that are not as published, for people, such as `decay x 0`; empty without any."""
-        times = {kind: getattr(self, kind) for kind in KINDS}
+        """For people, such as `decay x 0`, or `decay x 8 alone`; empty where all is published."""
+        times = {kind: float(getattr(self, kind)) for kind in KINDS}
+        there = [f"{kind} x {value:g}" for kind, value in times.items() if value]
+        if len(there) < 2:
+            return f"{there[0]} alone" if there else "nothing that is published"
         return ", ".join(f"{kind} x {value:g}" for kind, value in times.items() if value != 1)
 
 

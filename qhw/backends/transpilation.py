@@ -120,6 +120,30 @@ def ranked_layouts(
     return list(best.values())
 
 
+def layouts_apart(
+    circuit: Ansatz,
+    snapshot: DeviceSnapshot,
+    first: TranspiledCircuit,
+    count: int,
+    options: TranspileOptions,
+) -> list[TranspiledCircuit]:
+    """A layout, then the best one on two-qubit gates between qubits that it leaves free, and so on.
+
+    Seeds of the transpiler agree on the best few qubits; these say what the rest of a device is
+    worth. There are fewer than `count` where there is no place for more.
+    """
+    found = [first]
+    while len(found) < count:
+        used = {qubit for layout in found for qubit in layout.active_qubits}
+        free = tuple(g for g in snapshot.gates if len(g.qubits) == 1 or used.isdisjoint(g.qubits))
+        try:
+            offered = replace(snapshot, gates=free)
+            found.append(_by_rank(circuit.quantum_circuit(), offered, snapshot, options)[0])
+        except BackendUnavailableError:  # what is left is too small, or in pieces
+            break
+    return found
+
+
 def operations(circuit: QuantumCircuit) -> list[Operation]:
     """Every gate's name and the qubits it acts on, in order."""
     return [

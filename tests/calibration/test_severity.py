@@ -110,6 +110,8 @@ def test_read_out_stops_at_one_half(brisbane: DeviceSnapshot) -> None:
 def test_kinds_in_words_and_refused() -> None:
     assert PUBLISHED.words == ""
     assert Severity.without("decay").words == "decay x 0"
+    assert Severity.alone("decay", 8.0).words == "decay x 8 alone"
+    assert Severity(0, 0, 0, 0, 0).words == "nothing that is published"
     assert Severity.alone("readout", 4.0).readout == 4.0
     assert sum(getattr(Severity.alone("readout", 4.0), kind) for kind in KINDS) == 4.0
     with pytest.raises(ValueError, match="severity waiting is -1"):

@@ -5,35 +5,69 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from qhw.errors import DataError
+from qhw.studies.measured import layouts
 from qhw.studies.measured.conditions import Setting
 from qhw.studies.questions.transfer import Transfer, _devices, _Places
 from qhw.studies.sizes import Sizes
 from qhw.studies.study import Scope
-from tests.qhw.studies.by_hand import assert_mean, column, holm_by_hand, mean_of, value_of
+from tests.qhw.studies.by_hand import (
+    assert_mean,
+    column,
+    holm_by_hand,
+    mean_of,
+    table_of,
+    value_of,
+)
 from tests.qhw.studies.conftest import FEW_LATENTS, made_up_run
 from tests.qhw.studies.made_up import DEVICE, NOISY, level, said, world
+
+SQUARES = (4e-4, 9e-4, 1e-4)
+
+
+def write(places: _Places, scope: Scope) -> None:
+    """As if the places were acquired, with three layouts on each."""
+    places.write(scope)
+    squares = np.array(SQUARES)[:, None, None] * np.ones((3, len(scope.runs), 4))
+    arrays = {"squares": squares, "gates": np.array([17, 26, 8]), "scores": np.full(3, 0.2)}
+    for device in places.laid_out(scope):
+        scope.store("layouts").keep(layouts._file(scope, device), arrays)
 
 
 class TestTransfer:
     def places(self, scope: Scope) -> _Places:
         places = _Places(DEVICE, tuple(_devices(scope)), (f"{DEVICE}@2024-01-01",))
-        places.write(scope)
+        write(places, scope)
         return places
+
+    def test_layouts_scatter(self, seeds: Any, tmp_path: Path, rng: Any) -> None:
+        made = world(seeds, tmp_path, rng)
+        places = self.places(made.scope)
+        made.play(places.settings, level)
+        finding = Transfer().analyse(made.scope)
+        assert "Over 3 layouts on" in said(finding)
+        assert "0.0200 in the median, from 0.0100 to 0.0300; the one that is played has 0.0200" in (
+            said(finding)
+        )
+        table = table_of(finding, "layouts")
+        assert column(table, "snapshot") == list(places.laid_out(made.scope))
+        assert column(table, "two-qubit gates, fewest") == [8.0] * 3
+        assert places.laid_out(made.scope)[:2] == (DEVICE, "fake_miami")
 
     def test_devices_that_differ_are_named(self, seeds: Any, tmp_path: Path, rng: Any) -> None:
         made = world(seeds, tmp_path, rng)
         places = self.places(made.scope)
         made.play(places.settings, lambda each: -0.1 if each.device == "fake_fez" else 0.2)
         finding = Transfer().analyse(made.scope)
-        assert f"On 6 of {len(places.settings) - 2} snapshots" in said(finding)
+        assert f"On 7 of {len(places.settings) - 2} snapshots" in said(finding)
         assert "the return differs on: fake_fez -0." in said(finding)
         assert "the least gain is -0.1" in said(finding)
         nulls = ("No difference is seen between", "No difference between")
         assert any(note.startswith(nulls) for note in finding.notes)
-        assert len(finding.figures[0].series) == 5
+        assert len(finding.figures[0].series) == 6
 
     def test_devices_that_are_all_alike(self, seeds: Any, tmp_path: Path, rng: Any) -> None:
         made = world(seeds, tmp_path, rng)
@@ -71,10 +105,10 @@ class TestNumbers:
     def test_the_table_holds_what_was_played(self, seeds: Any, tmp_path: Path, rng: Any) -> None:
         made = world(seeds, tmp_path, rng)
         places = _Places(DEVICE, ("fake_fez", "fake_kyiv"), (f"{DEVICE}@2024-01-01",))
-        places.write(made.scope)
+        write(places, made.scope)
         made.play(places.settings, lambda each: -0.1 if each.device == "fake_fez" else 0.2, 0.3)
         finding = Transfer().analyse(made.scope)
-        [table] = finding.tables
+        table = table_of(finding, "transfer")
         home = made.returns(Setting(DEVICE))
         for k, setting in enumerate(places.settings):
             returns = made.returns(setting)
@@ -102,7 +136,7 @@ class TestNumbers:
         devices = ("fake_fez", "fake_kyiv", "fake_torino", "fake_osaka")
         effects = dict(zip(devices, (0.25, 0.1, 0.19, 0.05), strict=True))
         places = _Places(DEVICE, devices, ())
-        places.write(made.scope)
+        write(places, made.scope)
         made.play(places.settings, lambda each: effects.get(each.device, 0.2), spread)
         answer = said(Transfer().analyse(made.scope))
         returns = [made.returns(Setting(device)) for device in devices]
