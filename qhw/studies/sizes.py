@@ -33,6 +33,7 @@ class Sizes:
         plateau_width: Qubits of the comparison by depth.
         plateau_layers: Depths of the comparison by qubits.
         plateau_draws: Random weight sets of every size.
+        plateau_all_draws: Likewise, where every output and weight is looked at.
         devices_per_family: That a controller is carried over to; None for all.
         layouts: Places on a device that are compared, at most.
         layout_devices: On which they are, the report's first; None for all.
@@ -56,6 +57,7 @@ class Sizes:
     plateau_width: int = 4
     plateau_layers: tuple[int, ...] = (2, 6)
     plateau_draws: int = 400
+    plateau_all_draws: int = 100
     devices_per_family: int | None = 3
     layouts: int = 10
     layout_devices: int | None = 3
@@ -81,6 +83,7 @@ class Sizes:
             gradient_repeats=8,
             plateau_qubits=tuple(range(2, 11)),
             plateau_draws=4000,
+            plateau_all_draws=400,
             devices_per_family=None,
             layout_devices=None,
             dates=None,
