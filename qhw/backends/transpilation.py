@@ -115,9 +115,16 @@ def ranked_layouts(
 ) -> list[TranspiledCircuit]:
     """What the transpiler's seeds come to, best first; each choice of qubits once."""
     best: dict[tuple[int, ...], TranspiledCircuit] = {}
-    for layout in _by_rank(circuit.quantum_circuit(), snapshot, snapshot, options):
+    for layout in ranked_seeds(circuit, snapshot, options):
         best.setdefault(layout.active_qubits, layout)
     return list(best.values())
+
+
+def ranked_seeds(
+    circuit: Ansatz, snapshot: DeviceSnapshot, options: TranspileOptions
+) -> list[TranspiledCircuit]:
+    """What each of the transpiler's seeds comes to, best first."""
+    return _by_rank(circuit.quantum_circuit(), snapshot, snapshot, options)
 
 
 def layouts_apart(

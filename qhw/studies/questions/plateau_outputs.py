@@ -190,10 +190,10 @@ def outputs_note(outputs: Outputs) -> str:
         for shape, each in lengths.items()
     )
     return (
-        f"An output of one qubit is not a local cost by that: before a layer's CNOTs, Z of a target "
-        f"is the product of Z of both qubits. So many of {qubits} qubits does an output act "
-        f"on before one layer's CNOTs: {told}. Along a line Z_0 stays alone; the CNOT that closes a "
-        "ring makes it a product of all others."
+        "An output of one qubit is not a local cost by that: before a layer's CNOTs, Z of a target "
+        f"is the product of Z of both qubits. So many of {qubits} qubits does an output act on "
+        f"there: {told}. Along a line Z_0 stays alone; the CNOT that closes a ring makes it a "
+        "product of all others."
     )
 
 
