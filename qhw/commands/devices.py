@@ -10,8 +10,8 @@ from qhw.known import CREDENTIALS, LIVE_DEVICES, has_credentials, stand_in_names
 
 RECOMMENDED = (
     "For the default circuit take ibm_miami with `--mitigation affine` or `readout`: on its square "
-    "lattice the ring of four takes 8 two-qubit gates, elsewhere 17 or more; its read-out errs more, "
-    "which these correct. Without mitigation take ibm_boston."
+    "lattice the ring of four takes 8 two-qubit gates, elsewhere 17 or more; its read-out errs "
+    "more, which these correct. Without mitigation take ibm_boston."
 )
 """Measured on snapshots of April 2026: `benchmarks/lattice.py`."""
 

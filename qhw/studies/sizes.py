@@ -26,6 +26,7 @@ class Sizes:
         severities: That every kind of noise is multiplied by, alone; the first is 1.
         severe_returns: Whether severities above 1 are played, and not only seen in the features.
         gradient_depths: Of circuits with random weights.
+        gradient_qubits: Of circuits with random weights, as deep as the trained one.
         gradient_draws: Minibatches, advantages and random weights of every depth.
         gradient_repeats: Measurements of every draw's gradient, where there are shots.
         plateau_qubits: Whose gradients' variances are compared.
@@ -50,6 +51,7 @@ class Sizes:
     severities: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0)
     severe_returns: bool = False
     gradient_depths: tuple[int, ...] = (1, 2, 4, 8)
+    gradient_qubits: tuple[int, ...] = (2, 3, 4, 5, 6)
     gradient_draws: int = 24
     gradient_repeats: int = 4
     plateau_qubits: tuple[int, ...] = (2, 4, 6, 8, 10)
