@@ -38,6 +38,8 @@ class Sizes:
         devices_per_family: That a controller is carried over to; None for all.
         layouts: Places on a device that are compared, at most.
         layout_devices: On which they are, the report's first; None for all.
+        layout_returns: Whether those of the report's device are played, too, and not only seen in
+            the features.
         dates: Kept snapshots of the report's device, the newest; None for all.
     """
 
@@ -63,6 +65,7 @@ class Sizes:
     devices_per_family: int | None = 3
     layouts: int = 10
     layout_devices: int | None = 3
+    layout_returns: bool = False
     dates: int | None = 3
 
     @classmethod
@@ -88,5 +91,6 @@ class Sizes:
             plateau_all_draws=400,
             devices_per_family=None,
             layout_devices=None,
+            layout_returns=True,
             dates=None,
         )

@@ -48,6 +48,8 @@ class Setting:
         idle: Whether qubits that wait decay.
         severity: How strongly each kind of the device's noise is taken.
         zz_angle: Coherent error assumed after each two-qubit gate, in rad.
+        layout: Which of `qhw.backends.transpilation.layouts_apart` carries the circuit; 0 is the
+            best, as everywhere else.
         jitter: Standard deviations of Gaussian noise on what the head reads, column by column: a
             ring's <Z_i>, the standardised state of a classical actor. Empty for none.
         held: What the head reads in place of that, whatever the state is. Empty for nothing.
@@ -60,6 +62,7 @@ class Setting:
     idle: Idle = "alap"
     severity: Severity = PUBLISHED
     zz_angle: float = 0.0
+    layout: int = 0
     jitter: tuple[float, ...] = ()
     held: tuple[float, ...] = ()
 
@@ -77,6 +80,7 @@ class Setting:
         others = {
             self.severity.words: self.severity != PUBLISHED,
             f"ZZ {self.zz_angle:.3g} rad": self.zz_angle != 0,
+            f"layout {self.layout + 1}": self.layout != 0,
             "Gaussian noise on what the head reads": bool(self.jitter),
             "what the head reads held still": bool(self.held),
         }

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from policy import Ansatz
 from qhw.studies.finding import Estimate
 from qhw.studies.measured.exact_features import ideal_values
 from qhw.studies.measured.noisy_features import open_noisy, snapshot_of
@@ -23,6 +25,9 @@ from qhw.studies.measured.visited_states import (
 from qhw.studies.names import identifier
 from qhw.studies.store import Arrays, FloatArray
 from qhw.studies.study import Scope
+
+if TYPE_CHECKING:
+    from qhw.backends.transpilation import TranspiledCircuit
 
 STUDY = "layouts"
 FORMAT = 1
@@ -76,15 +81,20 @@ def read_layouts(scope: Scope, device: str) -> Layouts:
     return Layouts(rmse, arrays["gates"], arrays["scores"])
 
 
-def _measure(scope: Scope, device: str) -> Arrays:
+def layouts_of(circuit: Ansatz, device: str, count: int) -> list[TranspiledCircuit]:
+    """As many layouts at most, on other qubits each; the one that is played everywhere is first."""
     from qhw.backends.transpilation import TranspileOptions, layouts_apart
     from qhw.backends.transpile_cache import kept_layout
     from qhw.files import Cache
 
-    circuit, visits, snapshot = subject_circuit(scope), read_states(scope), snapshot_of(device)
+    snapshot = snapshot_of(device)
     played = kept_layout(circuit, snapshot, TranspileOptions(), Cache.of_user().transpiled)
-    few = TranspileOptions(seeds=SEEDS)
-    layouts = layouts_apart(circuit, snapshot, played, scope.sizes.layouts, few)
+    return layouts_apart(circuit, snapshot, played, count, TranspileOptions(seeds=SEEDS))
+
+
+def _measure(scope: Scope, device: str) -> Arrays:
+    circuit, visits = subject_circuit(scope), read_states(scope)
+    layouts = layouts_of(circuit, device, scope.sizes.layouts)
     squares = []
     for layout in layouts:
         backend = open_noisy(circuit, device, None, transpiled=layout)

@@ -39,6 +39,7 @@ from qhw.studies.measured.conditions import (
     path_of,
     pictures_path,
 )
+from qhw.studies.measured.layouts import layouts_of
 from qhw.studies.store import Arrays, FloatArray, read_arrays, write_arrays
 from qhw.studies.study import Scope
 from qhw.threads import for_pictures, one_thread
@@ -114,11 +115,14 @@ def _opened(config: RunConfig, setting: Setting) -> Backend | None:
         return None
     circuit = ring_circuit(config.actor.circuit)
     dated = "@" in setting.device
-    if not dated and setting.severity == PUBLISHED:
+    if not dated and setting.severity == PUBLISHED and not setting.layout:
         return make_backend(config, circuit)
     place: dict[str, Any] = {"device": setting.device}
     if dated:
         place = {"snapshot": find_snapshot(setting.device)}
+    if setting.layout:
+        found = layouts_of(circuit, setting.device, setting.layout + 1)
+        place["transpiled"] = found[setting.layout]
     return open_backend(
         "aer_noisy",
         circuit,

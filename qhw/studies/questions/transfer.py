@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
+
+import numpy as np
 
 from qhw.backends.facts import BackendFacts
 from qhw.known import DeviceName
@@ -47,10 +49,14 @@ class Transfer(Study):
 
     def acquire(self, scope: Scope) -> None:
         """Play the report's device, those of the families, and kept snapshots of the first."""
+        from qhw.studies.measured.playing import acquire_conditions
+
         places = _Places(scope.device, tuple(_devices(scope)), tuple(_dates(scope)))
         places.write(scope)
         SeedRows.of_subject(scope).acquire(places.settings)
         acquire_layouts(scope, places.laid_out(scope))
+        few = _few_latents(scope)
+        acquire_conditions(scope, few.conditions(_layout_settings(scope)))
 
     def analyse(self, scope: Scope) -> Finding:
         """Gain over the best constant by device, against that on the report's device."""
@@ -69,13 +75,22 @@ class Transfer(Study):
                 _figure(places, gains, float((rule.returns - constant.returns).mean())),
                 _layout_figure(layouts),
             ),
-            tables=(_table(facts, places, gains, moved), _layout_table(layouts)),
+            tables=(
+                _table(facts, places, gains, moved),
+                _layout_table(layouts),
+                *_layout_returns(scope, layouts[places.home]),
+            ),
             notes=(
                 f"{controllers.note} Nothing is fitted anew on the other devices; the circuit is "
                 "laid out on the best qubits of each.",
                 gains.flag,
                 f"{scope.sizes.layouts} layouts at most: the one that is played, and each next on "
-                " qubits that are left free; these are seen in the features alone.",
+                "qubits that are left free. "
+                + (
+                    "Those at home are played, too."
+                    if scope.sizes.layout_returns
+                    else "They are seen in the features alone; `--full` plays those at home."
+                ),
                 "Simulated from published calibrations: no crosstalk, no coherent errors.",
                 *_null_note(places, returns, gains, moved),
                 _dates_note(places),
@@ -321,6 +336,46 @@ def _layout_table(layouts: Mapping[str, Layouts]) -> Table:
         },
         "RMSE of the features under exact noise, over the states that all training seeds visit.",
     )
+
+
+def _few_latents(scope: Scope) -> SeedRows:
+    few = replace(scope.sizes, latents=scope.sizes.part_latents)
+    return SeedRows.of_subject(replace(scope, sizes=few))
+
+
+def _layout_settings(scope: Scope) -> list[Setting]:
+    """The layouts of the report's device, where they are played."""
+    if not scope.sizes.layout_returns:
+        return []
+    count = len(read_layouts(scope, scope.device).rmse)
+    return [Setting(scope.device, layout=k) for k in range(count)]
+
+
+def _layout_returns(scope: Scope, found: Layouts) -> list[Table]:
+    """Return by layout at home, where they were played."""
+    settings = _layout_settings(scope)
+    if len(settings) < 2:
+        return []
+    returns = _few_latents(scope).returns(settings)
+    moved = hierarchical_bootstrap(returns - returns[0]).estimates()
+    changes = returns.mean(axis=(1, 2)) - returns[0].mean()
+    return [
+        Table.of_columns(
+            "return_by_layout",
+            f"Return by layout on {scope.device}",
+            {
+                ("layout", 0): [float(k + 1) for k in range(len(settings))],
+                ("RMSE", 4): list(map(float, found.rmse)),
+                ("expected error", 3): list(map(float, found.scores)),
+                ("return minus the first's", 4): [None, *moved[1:]],
+            },
+            (
+                f"The first is the one that is played everywhere else. Median "
+                f"{float(np.median(changes)):+.4f}, from {changes.min():+.4f} to "
+                f"{changes.max():+.4f}; paired over {returns.shape[2]} latents, intervals 95 %."
+            ),
+        )
+    ]
 
 
 def _dates_note(places: _Places) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,8 @@ from tests.qhw.studies.by_hand import (
     table_of,
     value_of,
 )
-from tests.qhw.studies.conftest import FEW_LATENTS, made_up_run
-from tests.qhw.studies.made_up import DEVICE, NOISY, level, said, world
+from tests.qhw.studies.conftest import FEW_LATENTS, LATENTS, made_up_run
+from tests.qhw.studies.made_up import DEVICE, NOISY, World, level, said, world
 
 SQUARES = (4e-4, 9e-4, 1e-4)
 
@@ -56,6 +57,19 @@ class TestTransfer:
         assert column(table, "snapshot") == list(places.laid_out(made.scope))
         assert column(table, "two-qubit gates, fewest") == [8.0] * 3
         assert places.laid_out(made.scope)[:2] == (DEVICE, "fake_miami")
+
+    def test_layouts_at_home_are_played_in_full(self, seeds: Any, tmp_path: Path, rng: Any) -> None:
+        sizes = dataclasses.replace(FEW_LATENTS, layout_returns=True, part_latents=LATENTS)
+        made = World(Scope(seeds, tmp_path, DEVICE, sizes), rng)
+        places = self.places(made.scope)
+        apart = [Setting(DEVICE, layout=k) for k in range(3)]
+        made.play([*places.settings, *apart], lambda each: 0.2 - 0.1 * each.layout)
+        table = table_of(Transfer().analyse(made.scope), "return_by_layout")
+        first, *others = column(table, "return minus the first's")
+        assert first is None and column(table, "RMSE") == pytest.approx([0.02, 0.03, 0.01])
+        for cell, setting in zip(others, apart[1:], strict=True):
+            assert_mean(cell, made.returns(setting) - made.returns(apart[0]))
+        assert "Median -0.1" in table.reading
 
     def test_devices_that_differ_are_named(self, seeds: Any, tmp_path: Path, rng: Any) -> None:
         made = world(seeds, tmp_path, rng)
