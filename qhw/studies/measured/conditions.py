@@ -136,6 +136,7 @@ class Condition:
             "update": newest_update(self.run),
             "seed": self.run.config.seed,
             "setting": self.setting.name,
+            "layout": self.setting.layout,
             "latents": self.latents,
         }
 

@@ -86,7 +86,12 @@ def _is_beside(run: RunDirectory, first: RunDirectory) -> bool:
         return False
     if run.config.actor.kind != "ring":
         return True
-    return run.config.gradient.rule == "frozen" != first.config.gradient.rule
+    return _is_untrained(run) and not _is_untrained(first)
+
+
+def _is_untrained(run: RunDirectory) -> bool:
+    """Whether the circuit is as it was drawn: a head trained on another run's is not."""
+    return run.config.gradient.rule == "frozen" and run.config.start_from is None
 
 
 def refuse_unfit(runs: Sequence[RunDirectory]) -> None:

@@ -356,7 +356,10 @@ def _severity_table(scope: Scope, errors: _Errors) -> Table:
         "RMSE of the features, one kind at a time, by severity",
         ["kind", *((f"x {times:g}", 4) for times in severities)],
         rows,
-        "Severity 1 is what the device publishes, or what is assumed; intervals are 95 %.",
+        (
+            "Severity 1 is what the device publishes, or what is assumed; mean and worst take the "
+            "assumed one in. Intervals are 95 %."
+        ),
     )
 
 

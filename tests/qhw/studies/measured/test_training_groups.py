@@ -104,6 +104,8 @@ def test_what_a_report_compares_with(copies: Copy) -> None:
         "a circuit left as it was drawn",
     ]
     assert len(group_runs(subjects)) == 1
+    begun = copies("begun", gradient={"rule": "frozen"}, start_from="/runs/a")
+    assert apart_from_companions([rings[0], begun]) == ((rings[0], begun), ())
     # The first run is what the report is about, whatever it is.
     assert apart_from_companions([network, rings[0]]) == ((network, rings[0]), ())
     assert (
