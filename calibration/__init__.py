@@ -12,12 +12,21 @@ if TYPE_CHECKING:
     from calibration.assumptions import ASSUMED, VENDOR, Assumptions, Idle, Twirl
     from calibration.drift import Change, Drift, Thresholds, compare
     from calibration.layout import expected_error, quiet_region, uncalibrated
-    from calibration.noise import ScaledSnapshot, confusion_matrices, noise_model, scale_noise
+    from calibration.noise import (
+        ScaledSnapshot,
+        confusion_matrices,
+        misread,
+        noise_model,
+        scale_noise,
+    )
     from calibration.properties import republished
+    from calibration.severity import KINDS, PUBLISHED, Severity
     from calibration.snapshot import DeviceSnapshot, GateFacts, QubitFacts
 
 __all__ = [
     "ASSUMED",
+    "KINDS",
+    "PUBLISHED",
     "VENDOR",
     "Assumptions",
     "Change",
@@ -27,11 +36,13 @@ __all__ = [
     "Idle",
     "QubitFacts",
     "ScaledSnapshot",
+    "Severity",
     "Thresholds",
     "Twirl",
     "compare",
     "confusion_matrices",
     "expected_error",
+    "misread",
     "noise_model",
     "quiet_region",
     "republished",
@@ -44,8 +55,9 @@ _NAMES = {
     "assumptions": "ASSUMED VENDOR Assumptions Idle Twirl",
     "drift": "Change Drift Thresholds compare",
     "layout": "expected_error quiet_region uncalibrated",
-    "noise": "ScaledSnapshot confusion_matrices noise_model scale_noise",
+    "noise": "ScaledSnapshot confusion_matrices misread noise_model scale_noise",
     "properties": "republished",
+    "severity": "KINDS PUBLISHED Severity",
     "snapshot": "DeviceSnapshot GateFacts QubitFacts",
 }
 

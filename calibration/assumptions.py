@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from calibration.severity import PUBLISHED, Severity
+
 Idle = Literal["alap", "off"]
 """Whether waiting qubits decay: as circuits are scheduled as late as possible, or not at all."""
 Twirl = Literal["pauli", "off"]
@@ -24,12 +26,14 @@ class Assumptions:
         over_rotation: Coherent error of one-qubit gates: a further rotation about x after each sx,
             in rad; twice as much after an x.
         twirl: Averaged over Paulis, a coherent error is a Pauli with probability sin^2(angle / 2).
+        severity: How strongly each kind of published noise is taken; as published by default.
     """
 
     idle: Idle = "alap"
     zz_angle: float = 0.0
     over_rotation: float = 0.0
     twirl: Twirl = "off"
+    severity: Severity = PUBLISHED
 
     def scaled(self, scale: float) -> Assumptions:
         """With the coherent errors' infidelity multiplied; waits follow T1 and T2 by themselves."""

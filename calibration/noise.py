@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.assumptions import ASSUMED, Assumptions
+from calibration.gate_errors import gate_errors
 from calibration.snapshot import DeviceSnapshot, GateFacts, QubitFacts
 
 if TYPE_CHECKING:
@@ -90,19 +91,23 @@ def noise_model(
     Args:
         snapshot: The device.
         active: Physical qubits.
-        assumptions: Coherent errors beside what is published; none by default.
+        assumptions: Coherent errors beside what is published, none by default, and how strongly
+            each kind of gate error is taken.
     """
     from qiskit.providers import BackendV2, Options
     from qiskit_aer.noise import NoiseModel
 
     target = snapshot.target(active)
+    apart = assumptions.severity.of_gates
+    # Where gates err otherwise than is published, the vendor's builder is left with delays alone.
+    published = _perfect(snapshot).target(active) if apart else target
 
     class _Part(BackendV2):  # type: ignore[misc]
         """The used part of the device, as the noise builder wants to see it."""
 
         @property
         def target(self) -> Any:
-            return target
+            return published
 
         @property
         def max_circuits(self) -> None:
@@ -116,8 +121,16 @@ def noise_model(
             raise NotImplementedError("a snapshot only describes a device")
 
     model = NoiseModel.from_backend(_Part(name=snapshot.name), readout_error=False)
+    for name, qubits, error in gate_errors(target, assumptions.severity) if apart else ():
+        model.add_quantum_error(error, name, qubits, warnings=False)
     _add_coherent(model, target, assumptions)
     return model
+
+
+def _perfect(snapshot: DeviceSnapshot) -> DeviceSnapshot:
+    """The device with gates that do not err and take no time; its qubits decay while they wait."""
+    gates = tuple(replace(gate, error=None, seconds=None) for gate in snapshot.gates)
+    return replace(snapshot, gates=gates)
 
 
 def _add_coherent(model: NoiseModel, target: Target, assumptions: Assumptions) -> None:
@@ -166,6 +179,16 @@ def confusion_matrices(
         p01, p10 = (mean, mean) if symmetric else (facts.p01, facts.p10)
         matrices.append([[1 - p01, p10], [p01, 1 - p10]])
     return np.array(matrices)
+
+
+def misread(snapshot: DeviceSnapshot, times: float) -> DeviceSnapshot:
+    """The device with its read-out errors multiplied, up to 1/2; those beyond stay as they are."""
+
+    def of(error: float) -> float:
+        return min(times * error, max(error, MAX_READOUT_ERROR))
+
+    qubits = tuple(replace(q, p01=of(q.p01), p10=of(q.p10)) for q in snapshot.qubits)
+    return snapshot if times == 1 else replace(snapshot, qubits=qubits)
 
 
 def _scaled_gate(gate: GateFacts, scale: float) -> GateFacts:

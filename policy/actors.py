@@ -31,7 +31,13 @@ MATCHED_PARAMETERS, MATCHED_HIDDEN = 2498, 53
 
 
 class Actor(nn.Module, ABC):
-    """A stochastic controller a ~ N(mu, sigma^2)."""
+    """A stochastic controller a ~ N(mu, sigma^2).
+
+    Attributes:
+        head: Gives mu and log sigma (N, 2) of what it reads (N, n): features, or the state.
+    """
+
+    head: nn.Sequential
 
     @abstractmethod
     def parameters_of(self, state: Tensor) -> Tensor:

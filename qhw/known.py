@@ -23,7 +23,9 @@ VENDOR = "qiskit_ibm_runtime"
 BACKEND_NAMES = ("aer", "aer_noisy")
 LIVE_PREFIX, STAND_IN_PREFIX = "ibm_", "fake_"
 RETIRED_DEVICES = ("brisbane", "sherbrooke", "kyiv", "kyoto", "osaka", "nazca", "cusco", "quebec")
-LIVE_DEVICES = ("ibm_fez", "ibm_marrakesh", "ibm_kingston", "ibm_boston", "ibm_pittsburgh")
+LIVE_DEVICES = (
+    "ibm_fez", "ibm_marrakesh", "ibm_kingston", "ibm_boston", "ibm_pittsburgh", "ibm_miami",
+)  # fmt: skip
 CREDENTIALS = (
     "Credentials are read from QISKIT_IBM_TOKEN and QISKIT_IBM_INSTANCE, or from the account file "
     "that QiskitRuntimeService.save_account writes."

@@ -31,9 +31,9 @@ FACES = {
         play_schedule psnr ssim
     """,
     "calibration": """
-        ASSUMED Assumptions Change DeviceSnapshot Drift GateFacts Idle QubitFacts ScaledSnapshot
-        Thresholds Twirl VENDOR compare confusion_matrices expected_error noise_model quiet_region
-        republished scale_noise uncalibrated
+        ASSUMED Assumptions Change DeviceSnapshot Drift GateFacts Idle KINDS PUBLISHED QubitFacts
+        ScaledSnapshot Severity Thresholds Twirl VENDOR compare confusion_matrices expected_error
+        misread noise_model quiet_region republished scale_noise uncalibrated
     """,
 }
 

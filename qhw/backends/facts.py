@@ -23,7 +23,7 @@ _NOISELESS = "none (noiseless)"
 _NONE = "none"
 _CACHED, _MADE = "from cache", "now"
 _LATEST = ", the last: "
-_IN_PHRASE = ("device", "noise scale", "coherent errors", "shots")
+_IN_PHRASE = ("device", "noise scale", "noise by kind", "coherent errors", "shots")
 _WAITING: dict[Idle, str] = {
     "alap": "decay, scheduled as late as possible",
     "off": "do not decay, as in the vendor's model",
@@ -105,6 +105,7 @@ class BackendFacts:
         from_cache: Whether that circuit was read from the disk.
         noise_scale: Multiplies the device's errors.
         idle: Whether qubits that wait decay in a simulation.
+        severity: Kinds of noise that are not taken as published, for people.
         coherent: Coherent errors that a simulation assumes, for people.
         noise_caps: Errors that met their physical limit by that, for people.
         engine: What computes, and how it was checked, for people.
@@ -126,6 +127,7 @@ class BackendFacts:
     from_cache: bool = False
     noise_scale: float | None = None
     idle: Idle | None = None
+    severity: str = ""
     coherent: str = ""
     noise_caps: tuple[str, ...] = ()
     engine: str = ""
@@ -152,6 +154,7 @@ class BackendFacts:
         return cls(
             name,
             idle=None if assumptions is None else assumptions.idle,
+            severity=assumptions.severity.words if assumptions else "",
             coherent=assumptions.coherent if assumptions else "",
             calibrated=snapshot.taken_at,
             calibration=snapshot.calibration_digest,
@@ -182,6 +185,7 @@ class BackendFacts:
             words |= {"noise scale": self.noise_scale, "noise caps": caps}
         if self.idle is not None:
             words |= {"waiting qubits": _WAITING[self.idle]}
+        words |= {"noise by kind": self.severity or None}
         words |= {"coherent errors": self.coherent or None}
         words |= {"engine": self.engine or None, "shots": self.shots}
         parts = [part.words() for part in (self.mitigation, self.drift) if part is not None]
@@ -209,6 +213,7 @@ class BackendFacts:
             from_cache=rest.pop("transpiled", _MADE) == _CACHED,
             noise_scale=rest.pop("noise scale", None),
             idle=_IDLE.get(rest.pop("waiting qubits", "")),
+            severity=rest.pop("noise by kind", ""),
             coherent=rest.pop("coherent errors", ""),
             noise_caps=() if caps == _NONE else tuple(caps.split("; ")),
             engine=rest.pop("engine", ""),

@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from calibration import Assumptions, DeviceSnapshot, QubitFacts, noise_model, scale_noise
+from calibration import (
+    Assumptions,
+    DeviceSnapshot,
+    QubitFacts,
+    misread,
+    noise_model,
+    scale_noise,
+)
 from qhw.backends.transpilation import reduced
 from qhw.backends.waiting import with_waits
 from qhw.errors import ConfigError
@@ -23,7 +30,7 @@ class NoisyCircuit:
     Attributes:
         circuit: On the active qubits alone; with a delay wherever a qubit waits and decays.
         noise: Of its gates and delays; None where there is none.
-        snapshot: The device, its errors scaled.
+        snapshot: The device, its errors scaled; read-out errors as severely as they are taken.
         qubits: Facts of the active qubits, scaled.
         caps: Errors that met their physical limit, for people.
     """
@@ -62,12 +69,14 @@ class NoisyCircuit:
                 f"{snapshot.name} has neither ({', '.join(sorted(names))}).",
                 "Leave it out, or take a device with sx, such as fake_brisbane.",
             )
+        severity = assumptions.severity
         scaled = scale_noise(snapshot, scale, active)
+        taken = misread(scaled.snapshot, severity.readout)
         small = reduced(circuit, active)
         noise = None
         if scale > 0:
-            noise = noise_model(scaled.snapshot, active, assumptions.scaled(scale))
+            noise = noise_model(taken, active, assumptions.scaled(scale))
             if assumptions.idle == "alap":
-                small = with_waits(small, snapshot, active)
-        qubits = tuple(scaled.snapshot.qubits[qubit] for qubit in active)
-        return cls(small, noise, scaled.snapshot, qubits, scaled.caps)
+                small = with_waits(small, snapshot, active, severity.waiting)
+        qubits = tuple(taken.qubits[qubit] for qubit in active)
+        return cls(small, noise, taken, qubits, scaled.caps)

@@ -34,6 +34,7 @@ def open_backend(
     mitigation: MethodName = "none",
     cache: Cache | None = None,
     snapshot: DeviceSnapshot | None = None,
+    transpiled: TranspiledCircuit | None = None,
 ) -> Backend:
     """Open a backend for one circuit.
 
@@ -51,6 +52,7 @@ def open_backend(
         cache: Cache of transpiled circuits and verdicts; the user's by default.
         snapshot: A calibration that `aer_noisy` takes instead of the named device's, such as an
             older one; the circuit stays where it is laid out on that device.
+        transpiled: A layout that `aer_noisy` takes instead of the kept one.
 
     Raises:
         UnknownNameError: If there is no such backend or device.
@@ -81,14 +83,18 @@ def open_backend(
         return _choose(*engines, shots, seed, engine, cache.verdicts)
     assert name == "aer_noisy", f"nothing opens the backend {name!r}"
     aer.refuse_above(circuit.num_qubits, aer.MAX_QUBITS_NOISY, 16 * 4**circuit.num_qubits)
-    taken, transpiled = _laid_out(circuit, device, snapshot, cache)
+    if transpiled is not None:
+        taken = snapshot or open_snapshot(device)
+    else:
+        taken, transpiled = _laid_out(circuit, device, snapshot, cache)
     noisy = partial(_open_noisy, circuit, taken, noise_scale, assumptions, engine, cache.verdicts)
     if mitigation == "none":
         return noisy(transpiled, shots, seed)
-    from calibration import scale_noise
+    from calibration import misread, scale_noise
     from qhw.backends.mitigation.simulated import Simulation, open_mitigated
 
     scaled = scale_noise(taken, noise_scale).snapshot
+    scaled = misread(scaled, assumptions.severity.readout)
     simulation = Simulation(circuit, scaled, transpiled, noisy, shots, seed, cache.folded)
     return open_mitigated(mitigation, simulation)
 

@@ -115,9 +115,40 @@ def ranked_layouts(
 ) -> list[TranspiledCircuit]:
     """What the transpiler's seeds come to, best first; each choice of qubits once."""
     best: dict[tuple[int, ...], TranspiledCircuit] = {}
-    for layout in _by_rank(circuit.quantum_circuit(), snapshot, snapshot, options):
+    for layout in ranked_seeds(circuit, snapshot, options):
         best.setdefault(layout.active_qubits, layout)
     return list(best.values())
+
+
+def ranked_seeds(
+    circuit: Ansatz, snapshot: DeviceSnapshot, options: TranspileOptions
+) -> list[TranspiledCircuit]:
+    """What each of the transpiler's seeds comes to, best first."""
+    return _by_rank(circuit.quantum_circuit(), snapshot, snapshot, options)
+
+
+def layouts_apart(
+    circuit: Ansatz,
+    snapshot: DeviceSnapshot,
+    first: TranspiledCircuit,
+    count: int,
+    options: TranspileOptions,
+) -> list[TranspiledCircuit]:
+    """A layout, then the best one on two-qubit gates between qubits that it leaves free, and so on.
+
+    Seeds of the transpiler agree on the best few qubits; these say what the rest of a device is
+    worth. There are fewer than `count` where there is no place for more.
+    """
+    found = [first]
+    while len(found) < count:
+        used = {qubit for layout in found for qubit in layout.active_qubits}
+        free = tuple(g for g in snapshot.gates if len(g.qubits) == 1 or used.isdisjoint(g.qubits))
+        try:
+            offered = replace(snapshot, gates=free)
+            found.append(_by_rank(circuit.quantum_circuit(), offered, snapshot, options)[0])
+        except BackendUnavailableError:  # what is left is too small, or in pieces
+            break
+    return found
 
 
 def operations(circuit: QuantumCircuit) -> list[Operation]:

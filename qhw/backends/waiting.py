@@ -21,7 +21,7 @@ SHORTEST = 1e-12
 
 
 def with_waits(
-    circuit: QuantumCircuit, snapshot: DeviceSnapshot, active: Sequence[int]
+    circuit: QuantumCircuit, snapshot: DeviceSnapshot, active: Sequence[int], times: float = 1.0
 ) -> QuantumCircuit:
     """The same circuit with a `delay`, in seconds, wherever a qubit waits.
 
@@ -29,6 +29,7 @@ def with_waits(
         circuit: On the active qubits alone; see `qhw.backends.transpilation.reduced`.
         snapshot: The device; gates take as long as it says.
         active: Physical qubits that carry the circuit.
+        times: Multiplies the waits once they are known; 0 leaves them out.
     """
     from qiskit.circuit import Delay, Parameter
     from qiskit.transpiler import PassManager
@@ -39,13 +40,17 @@ def with_waits(
     everywhere = {(qubit,): None for qubit in range(len(active))}
     target.add_instruction(Delay(Parameter("seconds"), unit="s"), everywhere)
     passes = [step(target=target) for step in (TimeUnitConversion, ALAPScheduleAnalysis, PadDelay)]
-    return _without_rounding(PassManager(passes).run(circuit))
+    return _stretched(PassManager(passes).run(circuit), times)
 
 
-def _without_rounding(scheduled: QuantumCircuit) -> QuantumCircuit:
-    """Drop waits that are only sums of seconds in another order."""
+def _stretched(scheduled: QuantumCircuit, times: float) -> QuantumCircuit:
+    """Multiply waits, and drop those that are only sums of seconds in another order."""
+    from qiskit.circuit import Delay
+
     kept: QuantumCircuit = scheduled.copy_empty_like()
     for item in scheduled.data:
-        if item.operation.name != "delay" or item.operation.duration > SHORTEST:
+        if item.operation.name != "delay":
             kept.append(item)
+        elif times * item.operation.duration > SHORTEST:
+            kept.append(Delay(times * item.operation.duration, unit="s"), item.qubits)
     return kept

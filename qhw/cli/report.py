@@ -23,7 +23,9 @@ def _reports() -> None:
 def noise(
     run_paths: Annotated[
         list[Path],
-        typer.Argument(metavar="RUN", help="Runs: the subject, then other seeds or backends."),
+        typer.Argument(
+            metavar="RUN", help="Runs: the subject, then other seeds, backends or kinds of actor."
+        ),
     ],
     device: Annotated[
         str | None,

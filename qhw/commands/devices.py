@@ -8,6 +8,13 @@ from policy import RingCircuit
 from qhw.console.output import show, terminal
 from qhw.known import CREDENTIALS, LIVE_DEVICES, has_credentials, stand_in_names
 
+RECOMMENDED = (
+    "For the default circuit take ibm_miami with `--mitigation affine` or `readout`: on its square "
+    "lattice the ring of four takes 8 two-qubit gates, elsewhere 17 or more; its read-out errs "
+    "more, which these correct. Without mitigation take ibm_boston."
+)
+"""Measured on snapshots of April 2026: `benchmarks/lattice.py`."""
+
 
 def print_devices(circuit: RingCircuit | None = None) -> None:
     """Print the account's devices if there is an account, then the snapshots.
@@ -46,3 +53,4 @@ def _print_snapshots(console: Console) -> None:
         "of jobs, `--backend aer_noisy --device NAME` simulates their noise quickly."
     )
     console.print(", ".join(stand_in_names()))
+    console.print(RECOMMENDED)

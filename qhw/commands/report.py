@@ -21,7 +21,11 @@ from qhw.runs.lock import sole_use
 from qhw.studies.catalogue import STUDIES
 from qhw.studies.finding import ADVICE, write_finding
 from qhw.studies.measured.conditions import newest_update
-from qhw.studies.measured.training_groups import group_runs
+from qhw.studies.measured.training_groups import (
+    apart_from_companions,
+    companion_kind,
+    group_runs,
+)
 from qhw.studies.sizes import Sizes
 from qhw.studies.study import Scope
 
@@ -50,7 +54,8 @@ def report_noise(
     where it was stopped.
 
     Args:
-        runs: The first is the subject, further ones are other seeds or training backends.
+        runs: The first is the subject, further ones are other seeds or training backends, or
+            what it is compared with: classical actors, and circuits left as they were drawn.
         folder: Where the report goes.
         device: Snapshot whose noise is studied; by default the one the first run was trained on,
             `DEFAULT_DEVICE` if it was none.
@@ -68,9 +73,12 @@ def report_noise(
         refuse_unknown("aer_noisy", device)
     studied = device or trained_on(runs[0])
     progress = _Progress(terminal())
-    _announce(progress, runs, studied)
+    subjects, companions = apart_from_companions(runs)
+    _announce(progress, subjects, studied)
+    for run in companions:
+        progress.tell(f"compared with {run.name} ({companion_kind(run)})")
     sizes = Sizes.full() if full else Sizes.quick()
-    scope = Scope(tuple(runs), folder, studied, sizes, progress.tell)
+    scope = Scope(subjects, folder, studied, sizes, progress.tell, companions)
     make_folder(folder)
     try:
         with sole_use(folder):
@@ -216,5 +224,5 @@ def _refuse_other(scope: Scope) -> None:
 
 def _identity(scope: Scope) -> dict[str, Any]:
     """What a report's findings depend on."""
-    runs = [[run.id, newest_update(run)] for run in scope.runs]
+    runs = [[run.id, newest_update(run)] for run in (*scope.runs, *scope.companions)]
     return {"runs": runs, "devices": scope.device, "lengths (--full)": scope.full}

@@ -39,6 +39,8 @@ STUDIES = (
     Entry("control", "Control", "Control", "How far do the controller's decisions move?"),
     Entry("task", "Task", "Task", "What does noise cost in return and in pictures?"),
     Entry("noise_scale", "NoiseScale", "Noise scale", "How much noise can the controller bear?"),
+    Entry("parts", "Parts", "Parts of the noise", "Which part of the noise matters?"),
+    Entry("baselines", "Baselines", "Baselines", "Is the robustness the circuit's or the head's?"),
     Entry("shots", "Shots", "Shots", "How many shots are enough?"),
     Entry("gradients", "Gradients", "Gradients", "Can the circuit's gradients still be measured?"),
     Entry("plateaus", "Plateaus", "Barren plateaus", "Do gradients vanish with depth and qubits?"),

@@ -24,6 +24,8 @@ class Scope:
         device: Snapshot whose noise is studied, such as `fake_brisbane`.
         sizes: How much is measured.
         tell: Shown what is being acquired.
+        companions: Runs that the subject is compared with: of classical actors, or of circuits that
+            were left as they were drawn.
     """
 
     runs: tuple[RunDirectory, ...]
@@ -31,6 +33,7 @@ class Scope:
     device: str
     sizes: Sizes = field(default_factory=Sizes)
     tell: Callable[[str], None] = lambda _: None
+    companions: tuple[RunDirectory, ...] = ()
 
     @property
     def full(self) -> bool:

@@ -18,7 +18,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from calibration import Idle
+from calibration import PUBLISHED, Assumptions, Idle, Severity
 from qhw.config import MethodName
 from qhw.errors import CheckpointError, DataError
 from qhw.evaluation.eyes import EYES
@@ -46,6 +46,13 @@ class Setting:
         shots: Per circuit; None for exact values.
         mitigation: What is done to the values.
         idle: Whether qubits that wait decay.
+        severity: How strongly each kind of the device's noise is taken.
+        zz_angle: Coherent error assumed after each two-qubit gate, in rad.
+        layout: Which of `qhw.backends.transpilation.layouts_apart` carries the circuit; 0 is the
+            best, as everywhere else.
+        jitter: Standard deviations of Gaussian noise on what the head reads, column by column: a
+            ring's <Z_i>, the standardised state of a classical actor. Empty for none.
+        held: What the head reads in place of that, whatever the state is. Empty for nothing.
     """
 
     device: str = ""
@@ -53,6 +60,16 @@ class Setting:
     shots: int | None = None
     mitigation: MethodName = "none"
     idle: Idle = "alap"
+    severity: Severity = PUBLISHED
+    zz_angle: float = 0.0
+    layout: int = 0
+    jitter: tuple[float, ...] = ()
+    held: tuple[float, ...] = ()
+
+    @property
+    def assumptions(self) -> Assumptions:
+        """What the device's snapshot does not tell, and what is made of what it tells."""
+        return Assumptions(self.idle, self.zz_angle, severity=self.severity)
 
     @property
     def name(self) -> str:
@@ -60,7 +77,15 @@ class Setting:
         scale = "" if self.noise_scale == 1 else f" x {self.noise_scale:g}"
         shots = "" if self.shots is None else f", {self.shots} shots"
         mitigation = "" if self.mitigation == "none" else f", {self.mitigation}"
-        return f"{self.device or 'noiseless'}{scale}{shots}{mitigation}"
+        others = {
+            self.severity.words: self.severity != PUBLISHED,
+            f"ZZ {self.zz_angle:.3g} rad": self.zz_angle != 0,
+            f"layout {self.layout + 1}": self.layout != 0,
+            "Gaussian noise on what the head reads": bool(self.jitter),
+            "what the head reads held still": bool(self.held),
+        }
+        more = "".join(f", {words}" for words, there in others.items() if there)
+        return f"{self.device or 'noiseless'}{scale}{shots}{mitigation}{more}"
 
     @property
     def backend(self) -> dict[str, Any]:
@@ -74,6 +99,7 @@ class Setting:
             "noise_scale": self.noise_scale,
             "mitigation": self.mitigation,
             "idle": self.idle,
+            "zz_angle": self.zz_angle,
             **sampled,
         }
 
@@ -110,6 +136,7 @@ class Condition:
             "update": newest_update(self.run),
             "seed": self.run.config.seed,
             "setting": self.setting.name,
+            "layout": self.setting.layout,
             "latents": self.latents,
         }
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from calibration import ASSUMED, Assumptions
 from policy.circuit import RingCircuit
 from qhw.config import MethodName
 from qhw.errors import MitigationError
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from calibration import DeviceSnapshot
     from qhw.backends.backend import Backend
     from qhw.backends.mitigation.method import Mitigation
+    from qhw.backends.transpilation import TranspiledCircuit
 
 FORMAT = 2
 """Rises when the columns or the noise model change: older files are not taken for new ones."""
@@ -119,6 +121,8 @@ def open_noisy(
     *,
     seed: int = 0,
     mitigation: MethodName = "none",
+    assumptions: Assumptions = ASSUMED,
+    transpiled: TranspiledCircuit | None = None,
 ) -> Backend:
     """Open the noise of a device.
 
@@ -133,7 +137,9 @@ def open_noisy(
         shots=shots,
         seed=seed,
         mitigation=mitigation,
+        assumptions=assumptions,
         snapshot=snapshot_of(device),
+        transpiled=transpiled,
     )
 
 

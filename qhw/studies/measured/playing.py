@@ -12,12 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from calibration import Assumptions
+from calibration import PUBLISHED
 from diffusion.episodes import Episode
 from diffusion.headroom import play_candidate
 from diffusion.lpips_distance import LpipsDistance
 from diffusion.metrics import psnr, ssim
 from qhw.backends.backend import Backend
+from qhw.backends.facts import NO_BACKEND
 from qhw.backends.opening import open_backend
 from qhw.config import RunConfig, parse_config
 from qhw.devices.snapshots import find_snapshot
@@ -38,6 +39,7 @@ from qhw.studies.measured.conditions import (
     path_of,
     pictures_path,
 )
+from qhw.studies.measured.layouts import layouts_of
 from qhw.studies.store import Arrays, FloatArray, read_arrays, write_arrays
 from qhw.studies.study import Scope
 from qhw.threads import for_pictures, one_thread
@@ -76,6 +78,7 @@ def _play(scope: Scope, condition: Condition) -> None:
         write_json(facts_path(scope, condition), {**condition.facts, "refused": error.message})
         return
     player = Player.of(condition.run, config, backend=backend)
+    _disturb(player, condition.setting)
     paired = evaluation_latents(player.bundle, condition.latents)
     with for_pictures():
         episode = play_policy(player, paired, "report")
@@ -85,8 +88,8 @@ def _play(scope: Scope, condition: Condition) -> None:
             "pictures": _array(episode.images[:SHOWN_LATENTS]),
         }
     played = {
-        "backend": backend.facts().words(),
-        "note": backend.warning,
+        "backend": backend.facts().words() if backend else NO_BACKEND,
+        "note": backend.warning if backend else "",
         "cost": player.cost_meter.take(),
     }
     facts = {**condition.facts, **played, "seconds": _since(started)}
@@ -94,32 +97,61 @@ def _play(scope: Scope, condition: Condition) -> None:
 
 
 def played_config(config: RunConfig, setting: Setting) -> RunConfig:
-    """A run's settings with the backend of a condition in place of its own."""
+    """A run's settings with a condition's backend in place of its own, if it runs a circuit."""
     values = config.model_dump(exclude_unset=True, exclude_none=True)
     for section in ("backend", "hardware", "gradient"):
         values.pop(section, None)
-    return parse_config({**values, "backend": setting.backend})
+    backend = {"backend": setting.backend} if config.actor.kind == "ring" else {}
+    return parse_config({**values, **backend})
 
 
-def _opened(config: RunConfig, setting: Setting) -> Backend:
-    """The condition's backend.
+def _opened(config: RunConfig, setting: Setting) -> Backend | None:
+    """The condition's backend; None for a classical actor.
 
     Raises:
         MitigationError: If the mitigation does not fit the device.
     """
+    if config.actor.kind != "ring":
+        return None
     circuit = ring_circuit(config.actor.circuit)
-    if "@" not in setting.device:
+    dated = "@" in setting.device
+    if not dated and setting.severity == PUBLISHED and not setting.layout:
         return make_backend(config, circuit)
+    place: dict[str, Any] = {"device": setting.device}
+    if dated:
+        place = {"snapshot": find_snapshot(setting.device)}
+    if setting.layout:
+        found = layouts_of(circuit, setting.device, setting.layout + 1)
+        place["transpiled"] = found[setting.layout]
     return open_backend(
         "aer_noisy",
         circuit,
         shots=setting.shots,
         noise_scale=setting.noise_scale,
-        assumptions=Assumptions(setting.idle),
+        assumptions=setting.assumptions,
         seed=stream_seed(config.seed, "shots"),
         mitigation=setting.mitigation,
-        snapshot=find_snapshot(setting.device),
+        **place,
     )
+
+
+def _disturb(player: Player, setting: Setting) -> None:
+    """Let the head read other numbers than it is given, drawn anew at every step."""
+    head = player.actor.head
+    generator = torch.Generator().manual_seed(stream_seed(player.config.seed, "jitter"))
+    jitter, still = torch.tensor(setting.jitter), torch.tensor(setting.held)
+
+    def read(_head: torch.nn.Module, inputs: tuple[Tensor]) -> Tensor:
+        (given,) = inputs
+        if setting.held:
+            given = still.to(given).expand_as(given)
+        if setting.jitter:
+            drawn = torch.randn(given.shape, generator=generator)
+            given = given + jitter.to(given) * drawn.to(given)
+        return given
+
+    if setting.held or setting.jitter:
+        head.register_forward_pre_hook(read)
 
 
 def _likeness(scope: Scope, condition: Condition, episode: Episode) -> dict[str, NDArray[Any]]:

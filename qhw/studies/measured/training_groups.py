@@ -52,6 +52,48 @@ def subject(runs: Sequence[RunDirectory]) -> TrainingGroup:
     return group_runs(runs)[0]
 
 
+def apart_from_companions(
+    runs: Sequence[RunDirectory],
+) -> tuple[tuple[RunDirectory, ...], tuple[RunDirectory, ...]]:
+    """The runs that a report is about, and those it compares them with.
+
+    A classical actor is compared with circuits, and a circuit that was left as it was drawn
+    (`--gradient frozen`) with trained ones; the first run is always what the report is about.
+
+    Raises:
+        ConfigError: If one of the others was trained with another model or reward.
+        CheckpointError: If one of the others was never trained.
+    """
+    if not runs:
+        return (), ()
+    first = runs[0]
+    others = [run for run in runs if _is_beside(run, first)]
+    for run in others:
+        _refuse_untrained(run)
+        _refuse_unlike(first, run, ("environment",))
+    return tuple(run for run in runs if run not in others), tuple(others)
+
+
+def companion_kind(run: RunDirectory) -> str:
+    """What a run is that is compared with, in short."""
+    kind = run.config.actor.kind
+    return "a circuit left as it was drawn" if kind == "ring" else f"a classical actor, {kind}"
+
+
+def _is_beside(run: RunDirectory, first: RunDirectory) -> bool:
+    """Whether a run is another kind of controller than a trained circuit, which the first is."""
+    if first.config.actor.kind != "ring":
+        return False
+    if run.config.actor.kind != "ring":
+        return True
+    return _is_untrained(run) and not _is_untrained(first)
+
+
+def _is_untrained(run: RunDirectory) -> bool:
+    """Whether the circuit is as it was drawn: a head trained on another run's is not."""
+    return run.config.gradient.rule == "frozen" and run.config.start_from is None
+
+
 def refuse_unfit(runs: Sequence[RunDirectory]) -> None:
     """Refuse runs that a report cannot be about, or not together.
 
@@ -82,13 +124,17 @@ def training_name(run: RunDirectory) -> str:
     return f"trained {named}{begun}".replace("on noiseless", "noiseless")
 
 
-def _refuse_unreportable(run: RunDirectory) -> None:
-    """Without a training or a circuit there is nothing to say of noise."""
+def _refuse_untrained(run: RunDirectory) -> None:
     if newest_update(run) == 0:
         raise CheckpointError(
             f"{run.path} was never trained: it holds its first checkpoint alone.",
             f"Go on with it: `qhw train --resume {run.path}` ({run.config.ppo.updates} updates).",
         )
+
+
+def _refuse_unreportable(run: RunDirectory) -> None:
+    """Without a training or a circuit there is nothing to say of noise."""
+    _refuse_untrained(run)
     kind = run.config.actor.kind
     if kind != "ring":
         raise ConfigError(
@@ -98,7 +144,11 @@ def _refuse_unreportable(run: RunDirectory) -> None:
         )
 
 
-def _refuse_unlike(first: RunDirectory, other: RunDirectory) -> None:
+def _refuse_unlike(
+    first: RunDirectory,
+    other: RunDirectory,
+    sections: Sequence[str] = ("environment", "actor"),
+) -> None:
     """The same latents, judges and reward are what makes runs comparable."""
     if bundle_digest(first) != bundle_digest(other):
         raise ConfigError(
@@ -107,7 +157,7 @@ def _refuse_unlike(first: RunDirectory, other: RunDirectory) -> None:
             "compare.",
             "Report on each by itself.",
         )
-    for section in ("environment", "actor"):
+    for section in sections:
         changed = _differences(first.config, other.config, section)
         if changed:
             raise ConfigError(

@@ -136,6 +136,25 @@ class Policy:
         return _array(slopes)
 
 
+def spread_of_inputs(run: RunDirectory, count: int) -> FloatArray:
+    """Standard deviations (F,) of what a classical actor's head reads in its own episodes."""
+    import torch
+
+    from policy import MlpActor
+    from qhw.evaluation.judges import evaluation_latents
+    from qhw.evaluation.playing import play_policy
+    from qhw.studies.measured.playing import played_config
+    from qhw.threads import for_pictures, one_thread
+    from qhw.training.player import Player
+
+    player = Player.of(run, played_config(run.config, NOISELESS))
+    assert isinstance(player.actor, MlpActor)
+    with one_thread(), for_pictures(), torch.no_grad():
+        episode = play_policy(player, evaluation_latents(player.bundle, count), "visits")
+        inputs = player.actor.scaler(episode.states.flatten(0, 1))
+    return _array(inputs.std(dim=0))
+
+
 def subject_circuit(scope: Scope) -> RingCircuit:
     """The circuit that the report is about."""
     config = scope.runs[0].config.actor.circuit

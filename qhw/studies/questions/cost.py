@@ -223,8 +223,9 @@ def _runs_table(runs: Sequence[RunDirectory]) -> Table:
 
 
 def _snapshots_table(scope: Scope) -> Table:
-    """Devices that conditions were played on; a device once, however often it was played."""
-    everything = (BackendFacts.read(facts.get("backend", {})) for facts in all_facts(scope))
+    """Devices that conditions were played on; a device once, on the layout that is its best."""
+    usual = (facts for facts in all_facts(scope) if not facts.get("layout"))
+    everything = (BackendFacts.read(facts.get("backend", {})) for facts in usual)
     known = {f"{each.device}{each.calibration_phrase}": each for each in everything}
     played = [known[key] for key in sorted(known) if known[key].calibration]
     return Table.of_columns(

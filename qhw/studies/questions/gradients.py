@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from qhw.studies.finding import Axis, Cell, Estimate, Figure, Finding, Series, Table
+from qhw.studies.measured.kept_by_qubits import KeptByQubits, acquire_kept, read_kept
 from qhw.studies.measured.noisy_gradients import (
     MINIBATCH,
     MOST_QUBITS,
@@ -148,6 +149,7 @@ class Gradients(Study):
         """Measure every depth and number of shots that is not there yet."""
         if subject_circuit(scope).num_qubits <= MOST_QUBITS:
             acquire_gradients(scope)
+            acquire_kept(scope)
 
     def analyse(self, scope: Scope) -> Finding:
         """Cosines and signal-to-noise ratios with their intervals."""
@@ -163,17 +165,25 @@ class Gradients(Study):
         if not all(cell.ideal.all() for row in table for cell in row):
             return self.refused(NO_SIGNAL)
         qualities = Qualities.of(points, shots, table)
-        cosine = qualities.cosine
+        cosine, kept = qualities.cosine, read_kept(scope)
+        per_qubit = kept_per_qubit(kept)
         return self.finding(
-            _sentence(scope.device, qualities),
+            f"{_sentence(scope.device, qualities)} With every qubit it leaves "
+            f"{shown(per_qubit, '{:.3f}')} times as much.",
             cosine.seeds,
             figures=(
                 _cosine_figure(scope.device, qualities),
                 _ratio_figure(scope.device, qualities),
                 _kept_figure(scope.device, qualities),
+                _kept_by_qubits_figure(scope.device, kept, per_qubit),
             ),
-            tables=(_table(qualities),),
-            notes=_notes(scope, cosine),
+            tables=(_table(qualities), _kept_table(kept)),
+            notes=(
+                *_notes(scope, cosine),
+                "By qubits: random weights, inputs and upstream gradients, and the best layout of "
+                "each circuit; a ring that has to be routed takes more gates than qubits alone "
+                "say.",
+            ),
             provenance={
                 **{name: fact for name, fact in cosine.facts.items() if "latents" not in name},
                 "device": scope.device,
@@ -310,6 +320,49 @@ def _kept_figure(device: str, qualities: Qualities) -> Figure:
         ),
         alternative=f"Norm on {device}, depth {depths[0]} to {depths[-1]}: {kept.y[0]:.2f} to "
         f"{kept.y[-1]:.2f} of the ideal one.",
+    )
+
+
+def kept_per_qubit(kept: KeptByQubits) -> Estimate:
+    """What a further qubit leaves of the norm, q of q^n; fitted to logarithms."""
+    away = np.array(kept.qubits) - np.mean(kept.qubits)
+    slopes = (away / (away @ away)) @ kept.log_kept
+    return transformed(hierarchical_bootstrap(slopes[None]).estimate(), math.exp, -math.inf)
+
+
+def _kept_at(kept: KeptByQubits) -> list[Estimate]:
+    found = hierarchical_bootstrap(kept.log_kept[:, None])
+    return [transformed(each, math.exp, -math.inf) for each in found.estimates()]
+
+
+def _kept_by_qubits_figure(device: str, kept: KeptByQubits, per_qubit: Estimate) -> Figure:
+    qubits = list(map(float, kept.qubits))
+    series = Series.of("random weights", qubits, _kept_at(kept))
+    return Figure(
+        id=f"gradient_kept_by_qubits_{identifier(device)}",
+        title=f"What the device leaves of the gradient by qubits, {device}",
+        kind="lines",
+        x=Axis(label="qubits"),
+        y=Axis(label="norm, measured / ideal", log=True),
+        series=(series,),
+        reading=(
+            f"Without shot noise. A straight line is q^n, {per_qubit.value:.3f} per qubit; it "
+            "comes on top of the fall of the ideal gradient. Bars are 95 % intervals."
+        ),
+        alternative=f"Norm on {device}, {kept.qubits[0]} to {kept.qubits[-1]} qubits: "
+        f"{series.y[0]:.2f} to {series.y[-1]:.2f} of the ideal one.",
+    )
+
+
+def _kept_table(kept: KeptByQubits) -> Table:
+    return Table.of_columns(
+        "gradients_by_qubits",
+        "What is left of the gradient's norm by qubits",
+        {
+            ("qubits", 0): list(map(float, kept.qubits)),
+            ("norm, measured / ideal", 3): _kept_at(kept),
+        },
+        "Geometric means over random weights and inputs, without shots; intervals are 95 %.",
     )
 
 

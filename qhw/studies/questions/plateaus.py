@@ -2,7 +2,8 @@
 
 McClean et al. (arXiv 1803.11173): over random weights the gradient of a sufficiently deep circuit
 has mean 0 and a variance that falls exponentially with the qubits. Here it is that of <Z_0> by the
-RY weight of qubit 0 in the first layer, at the mean state, without noise. The encoding is `linear`,
+RY weight of qubit 0 in the first layer, at the mean state, without noise; of every output by every
+weight, in `plateau_outputs`. The encoding is `linear`,
 so that every number of qubits is allowed.
 
 data/plateaus/nQUBITS-dDEPTH-ENTANGLEMENT-DRAWS.npz
@@ -18,6 +19,14 @@ import numpy as np
 
 from policy.circuit import RingCircuit
 from qhw.studies.finding import Axis, Estimate, Figure, Finding, Series, Table
+from qhw.studies.questions.plateau_outputs import (
+    Outputs,
+    acquire_outputs,
+    outputs_figure,
+    outputs_in_words,
+    outputs_note,
+    outputs_table,
+)
 from qhw.studies.statistics.bootstrap import TAIL, Bootstrap, hierarchical_bootstrap
 from qhw.studies.statistics.holm import holm
 from qhw.studies.statistics.intervals import of_positive, shown
@@ -58,6 +67,7 @@ class Plateaus(Study):
             what = f"gradients of {size.qubits} qubits, depth {size.depth}"
             draw = partial(_draw, _circuit(scope, size), scope.sizes.plateau_draws)
             scope.store(self.name).acquire(_file(scope, size), what, draw)
+        acquire_outputs(scope)
 
     def analyse(self, scope: Scope) -> Finding:
         """Variances with their intervals, and the slope per qubit."""
@@ -66,18 +76,21 @@ class Plateaus(Study):
         variances = Variances.of(gradients)
         if not (variances.bootstrap.replicates > 0).all():
             return self.refused(NO_GRADIENT)
+        outputs = Outputs(scope)
         qubits, depths = scope.sizes.plateau_qubits, scope.sizes.plateau_depths
         by_depth = [Size(scope.sizes.plateau_width, depth) for depth in depths]
         slopes = {depth: variances.slope(qubits, depth) for depth in scope.sizes.plateau_layers}
         return self.finding(
             f"{' '.join(map(_slope_in_words, slopes, slopes.values()))} "
-            f"{_depth_in_words(variances, by_depth)}",
+            f"{_depth_in_words(variances, by_depth)} {outputs_in_words(outputs)}",
             figures=(
                 _figure_by_qubits(variances, qubits, slopes),
                 _figure_by_depth(variances, by_depth),
+                outputs_figure(outputs),
             ),
-            tables=(_slope_table(slopes), _table(variances)),
+            tables=(_slope_table(slopes), _table(variances), outputs_table(outputs)),
             notes=(
+                outputs_note(outputs),
                 f"{draws} random weight sets of every size, uniform in [-pi, pi]; one "
                 "input, the mean state; no training seed is involved. Intervals: 95 %, over the "
                 "weight sets.",

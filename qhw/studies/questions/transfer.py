@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import zip_longest
+
+import numpy as np
 
 from qhw.backends.facts import BackendFacts
 from qhw.known import DeviceName
 from qhw.studies.finding import Axis, Figure, Finding, Reference, Series, Table
 from qhw.studies.measured.conditions import NOISELESS, Setting
+from qhw.studies.measured.layouts import Layouts, acquire_layouts, read_layouts
 from qhw.studies.measured.seed_rows import SeedRows, backend_facts, constant_and_rule
 from qhw.studies.statistics.bootstrap import Bootstrap, hierarchical_bootstrap
 from qhw.studies.statistics.holm import holm
@@ -23,8 +27,10 @@ FAMILIES = {
         "fake_cusco",
     ),
     "Heron (CZ)": (
-        "fake_torino", "fake_fez", "fake_marrakesh", "fake_kingston", "fake_aachen", "fake_boston",
+        "fake_torino", "fake_fez", "fake_kingston", "fake_marrakesh", "fake_boston",
+        "fake_pittsburgh", "fake_aachen",
     ),
+    "Nighthawk (CZ, square lattice)": ("fake_miami",),
 }  # fmt: skip
 """Snapshots by the generation of the chip and its two-qubit gate; they ship with the client."""
 PLACES = "places.json"
@@ -42,10 +48,15 @@ class Transfer(Study):
     about = "how such controllers transfer"
 
     def acquire(self, scope: Scope) -> None:
-        """Play the report's device, those of both families, and kept snapshots of the first."""
+        """Play the report's device, those of the families, and kept snapshots of the first."""
+        from qhw.studies.measured.playing import acquire_conditions
+
         places = _Places(scope.device, tuple(_devices(scope)), tuple(_dates(scope)))
         places.write(scope)
         SeedRows.of_subject(scope).acquire(places.settings)
+        acquire_layouts(scope, places.laid_out(scope))
+        few = _few_latents(scope)
+        acquire_conditions(scope, few.conditions(_layout_settings(scope)))
 
     def analyse(self, scope: Scope) -> Finding:
         """Gain over the best constant by device, against that on the report's device."""
@@ -56,15 +67,30 @@ class Transfer(Study):
         gains = hierarchical_bootstrap(returns - constant.returns)
         moved = hierarchical_bootstrap(returns - returns[1])
         facts = [backend_facts(controllers.first(each)) for each in places.settings]
+        layouts = {name: read_layouts(scope, name) for name in places.laid_out(scope)}
         return self.finding(
-            _sentence(places, gains, moved),
+            f"{_sentence(places, gains, moved)} {_layouts_in_words(places.home, layouts)}",
             controllers.seeds,
-            figures=(_figure(places, gains, float((rule.returns - constant.returns).mean())),),
-            tables=(_table(facts, places, gains, moved),),
+            figures=(
+                _figure(places, gains, float((rule.returns - constant.returns).mean())),
+                _layout_figure(layouts),
+            ),
+            tables=(
+                _table(facts, places, gains, moved),
+                _layout_table(layouts),
+                *_layout_returns(scope, layouts[places.home]),
+            ),
             notes=(
                 f"{controllers.note} Nothing is fitted anew on the other devices; the circuit is "
                 "laid out on the best qubits of each.",
                 gains.flag,
+                f"{scope.sizes.layouts} layouts at most: the one that is played, and each next on "
+                "qubits that are left free. "
+                + (
+                    "Those at home are played, too."
+                    if scope.sizes.layout_returns
+                    else "They are seen in the features alone; `--full` plays those at home."
+                ),
                 "Simulated from published calibrations: no crosstalk, no coherent errors.",
                 *_null_note(places, returns, gains, moved),
                 _dates_note(places),
@@ -104,6 +130,12 @@ class _Places:
         """Names of the settings, in order."""
         return tuple(setting.name for setting in self.settings)
 
+    def laid_out(self, scope: Scope) -> tuple[str, ...]:
+        """Where layouts are compared: at home, and on the first devices of each family in turn."""
+        families = [[d for d in self.devices if _family(d) == each] for each in FAMILIES]
+        turns = [device for turn in zip_longest(*reversed(families)) for device in turn if device]
+        return (self.home, *turns)[: scope.sizes.layout_devices]
+
     def write(self, scope: Scope) -> None:
         """Keep what is played: the store of snapshots may grow before it is analysed."""
         scope.store(Transfer.name).keep_json(PLACES, [self.home, self.devices, self.dates])
@@ -123,7 +155,7 @@ class _Places:
 
 
 def _devices(scope: Scope) -> list[str]:
-    """Devices of both families on which no run of the report was trained."""
+    """Devices of the families on which no run of the report was trained."""
     backends = [run.config.backend for run in scope.runs]
     names = (each.device if each.name == "aer_noisy" else each.name for each in backends)
     seen: set[str] = {DeviceName(name).local for name in names}
@@ -247,6 +279,103 @@ def _table(
             "are 95 %."
         ),
     )
+
+
+def _layouts_in_words(home: str, layouts: Mapping[str, Layouts]) -> str:
+    """How much the choice of qubits matters at home, in the features."""
+    found = layouts[home]
+    if len(found.rmse) == 1:
+        return f"{home} has place for one layout of the circuit alone."
+    return (
+        f"Over {len(found.rmse)} layouts on {home} the features' RMSE is {found.median:.4f} in the "
+        f"median, from {found.rmse.min():.4f} to {found.rmse.max():.4f}; the one that is played "
+        f"has {found.rmse[0]:.4f}."
+    )
+
+
+def _layout_figure(layouts: Mapping[str, Layouts]) -> Figure:
+    names, found = list(layouts), list(layouts.values())
+    return Figure(
+        id="error_by_layout",
+        title="Error of the features over layouts of the circuit",
+        kind="bars",
+        x=Axis(label="snapshot", order=tuple(names)),
+        y=Axis(label="RMSE of <Z_i>"),
+        series=(
+            Series.of("layouts, median and range", names, [each.range for each in found]),
+            Series(name="the one played", x=tuple(names), y=tuple(float(e.rmse[0]) for e in found)),
+        ),
+        reading=(
+            "Bars reach from the best to the worst layout; they are no intervals. Where they are "
+            "long, it matters which qubits a circuit is on, and a device's name says little."
+        ),
+        alternative="RMSE over layouts: "
+        + "; ".join(
+            f"{name} {each.median:.4f}, from {each.rmse.min():.4f} to {each.rmse.max():.4f}"
+            for name, each in layouts.items()
+        )
+        + ".",
+    )
+
+
+def _layout_table(layouts: Mapping[str, Layouts]) -> Table:
+    found = list(layouts.values())
+    return Table.of_columns(
+        "layouts",
+        "Layouts of the circuit by snapshot",
+        {
+            "snapshot": list(layouts),
+            ("layouts", 0): [float(len(each.rmse)) for each in found],
+            ("two-qubit gates, fewest", 0): [float(each.gates.min()) for each in found],
+            ("most", 0): [float(each.gates.max()) for each in found],
+            ("RMSE of the one played", 4): [float(each.rmse[0]) for each in found],
+            ("RMSE, median", 4): [each.median for each in found],
+            ("least", 4): [float(each.rmse.min()) for each in found],
+            ("largest", 4): [float(each.rmse.max()) for each in found],
+            ("expected error of the one played", 3): [float(each.scores[0]) for each in found],
+        },
+        "RMSE of the features under exact noise, over the states that all training seeds visit.",
+    )
+
+
+def _few_latents(scope: Scope) -> SeedRows:
+    few = replace(scope.sizes, latents=scope.sizes.part_latents)
+    return SeedRows.of_subject(replace(scope, sizes=few))
+
+
+def _layout_settings(scope: Scope) -> list[Setting]:
+    """The layouts of the report's device, where they are played."""
+    if not scope.sizes.layout_returns:
+        return []
+    count = len(read_layouts(scope, scope.device).rmse)
+    return [Setting(scope.device, layout=k) for k in range(count)]
+
+
+def _layout_returns(scope: Scope, found: Layouts) -> list[Table]:
+    """Return by layout at home, where they were played."""
+    settings = _layout_settings(scope)
+    if len(settings) < 2:
+        return []
+    returns = _few_latents(scope).returns(settings)
+    moved = hierarchical_bootstrap(returns - returns[0]).estimates()
+    changes = returns.mean(axis=(1, 2)) - returns[0].mean()
+    return [
+        Table.of_columns(
+            "return_by_layout",
+            f"Return by layout on {scope.device}",
+            {
+                ("layout", 0): [float(k + 1) for k in range(len(settings))],
+                ("RMSE", 4): list(map(float, found.rmse)),
+                ("expected error", 3): list(map(float, found.scores)),
+                ("return minus the first's", 4): [None, *moved[1:]],
+            },
+            (
+                f"The first is the one that is played everywhere else. Median "
+                f"{float(np.median(changes)):+.4f}, from {changes.min():+.4f} to "
+                f"{changes.max():+.4f}; paired over {returns.shape[2]} latents, intervals 95 %."
+            ),
+        )
+    ]
 
 
 def _dates_note(places: _Places) -> str:

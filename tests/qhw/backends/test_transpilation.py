@@ -15,6 +15,7 @@ from qhw.backends.transpilation import (
     TranspiledCircuit,
     TranspileOptions,
     fresh_layout,
+    layouts_apart,
     operations,
     ranked_layouts,
     reduced,
@@ -121,3 +122,18 @@ def test_the_reduced_circuit_is_the_ansatz(layouts: list[TranspiledCircuit]) -> 
             place = layout.active_qubits.index(output)
             z = SparsePauliOp.from_sparse_list([("Z", [place], 1)], small.num_qubits)
             assert state.expectation_value(z).real == pytest.approx(expected[index], abs=1e-12)
+
+
+def test_layouts_apart_share_no_qubits(
+    snapshot: DeviceSnapshot, layouts: list[TranspiledCircuit]
+) -> None:
+    found = layouts_apart(CIRCUIT, snapshot, layouts[0], 4, TranspileOptions(seeds=1))
+    assert found[0] is layouts[0] and len(found) == 4
+    qubits = [qubit for layout in found for qubit in layout.active_qubits]
+    assert len(qubits) == len(set(qubits))
+
+
+def test_a_small_device_has_place_for_one_layout() -> None:
+    nairobi = open_snapshot("fake_nairobi")
+    first = fresh_layout(CIRCUIT, nairobi, TranspileOptions(seeds=1))
+    assert layouts_apart(CIRCUIT, nairobi, first, 3, TranspileOptions(seeds=1)) == [first]

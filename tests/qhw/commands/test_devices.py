@@ -44,6 +44,7 @@ def test_without_an_account(
     assert "fake_brisbane" in output
     assert "ibm_brisbane" not in output
     assert "Live devices (ibm_fez," in output
+    assert "take ibm_miami with `--mitigation affine` or `readout`" in output
     assert "Credentials are read from QISKIT_IBM_TOKEN" in output
 
 

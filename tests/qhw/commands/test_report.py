@@ -50,6 +50,20 @@ class TestSteps:
         assert "This one controller:" in told
         assert read_finding(tmp_path / "analysis" / "noise_scale.json").answer is None
 
+    def test_what_it_is_compared_with_is_told(
+        self, tiny: RunDirectory, tmp_path: Path, capsys: Any
+    ) -> None:
+        network = made_up_run(tmp_path, "network", actor={"kind": "mlp_matched"})
+        facts = {
+            **network.read_json("provenance.json"),
+            "bundle": tiny.read_json("provenance.json")["bundle"],
+        }
+        network.write_provenance(facts)
+        report_noise([tiny, network], tmp_path / "report", DEVICE, steps=["acquire", "analyse"])
+        assert "compared with network (a classical actor, mlp_matched)" in capsys.readouterr().out
+        with pytest.raises(DataError, match="analysis of other runs"):
+            report_noise([tiny], tmp_path / "report", DEVICE, steps=["render"])
+
     def test_findings_that_were_half_written_are_not_rendered(
         self, tiny: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

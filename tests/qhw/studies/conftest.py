@@ -35,6 +35,16 @@ TINY: dict[str, Any] = {
     "evaluation": {"latents": 20},
 }
 LATENTS = 40
+
+
+def tiny_settings(changes: dict[str, Any]) -> dict[str, Any]:
+    """`TINY` with settings laid over it; without a circuit for a classical actor."""
+    if changes.get("actor", {}).get("kind", "ring") == "ring":
+        return merge(TINY, changes)
+    plain = {name: table for name, table in TINY.items() if name not in ("actor", "backend")}
+    return merge(plain, changes)
+
+
 FEW_LATENTS = Sizes(latents=LATENTS)
 
 Train = Callable[..., RunDirectory]
@@ -50,7 +60,7 @@ def trained_tiny(tmp_path_factory: pytest.TempPathFactory) -> Train:
 
     def train(name: str, **changes: Any) -> RunDirectory:
         if name not in made:
-            made[name] = create_run(root, parse_config(merge(TINY, changes)), name)
+            made[name] = create_run(root, parse_config(tiny_settings(changes)), name)
             train_run(made[name])
         return made[name]
 
@@ -64,7 +74,7 @@ def tiny(trained_tiny: Train) -> RunDirectory:
 
 def made_up_run(root: Path, name: str, **changes: Any) -> RunDirectory:
     """A run that says it was trained: enough for whatever reads files alone."""
-    config = parse_config(merge(TINY, changes))
+    config = parse_config(tiny_settings(changes))
     run = create_run(root, config, name)
     for update in (0, 1):
         (run.path / "checkpoints" / f"{update:05d}").mkdir(parents=True)

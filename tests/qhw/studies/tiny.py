@@ -22,6 +22,7 @@ TINY_SIZES = Sizes(
     shots=SHOTS,
     other_devices=(OTHER, "fake_brisbane"),
     gradient_depths=(1, 3),
+    gradient_qubits=(2, 3),
     gradient_draws=6,
     plateau_qubits=(2, 3, 4, 5),
     plateau_depths=(1, 2, 3),

@@ -13,7 +13,12 @@ import pytest
 from qhw.config import parse_config
 from qhw.errors import CheckpointError, ConfigError
 from qhw.runs.directory import RunDirectory, create_run
-from qhw.studies.measured.training_groups import group_runs, training_name
+from qhw.studies.measured.training_groups import (
+    apart_from_companions,
+    companion_kind,
+    group_runs,
+    training_name,
+)
 from tests.qhw.studies.conftest import TINY, made_up_run
 
 OTHER_BACKEND = {"name": "aer_noisy", "device": "fake_nairobi"}
@@ -86,6 +91,38 @@ def test_a_classical_actor(copies: Copy) -> None:
     classical.rewrite_config(parse_config({**values, "actor": {"kind": "mlp"}}))
     with pytest.raises(ConfigError, match="classical actor 'mlp'"):
         group_runs([classical])
+
+
+def test_what_a_report_compares_with(copies: Copy) -> None:
+    rings = [copies("a"), copies("b", seed=1)]
+    network = copies("network", actor={"kind": "mlp_matched"})
+    frozen = copies("frozen", gradient={"rule": "frozen"})
+    subjects, beside = apart_from_companions([rings[0], network, rings[1], frozen])
+    assert subjects == tuple(rings) and beside == (network, frozen)
+    assert [companion_kind(run) for run in beside] == [
+        "a classical actor, mlp_matched",
+        "a circuit left as it was drawn",
+    ]
+    assert len(group_runs(subjects)) == 1
+    begun = copies("begun", gradient={"rule": "frozen"}, start_from="/runs/a")
+    assert apart_from_companions([rings[0], begun]) == ((rings[0], begun), ())
+    # The first run is what the report is about, whatever it is.
+    assert apart_from_companions([network, rings[0]]) == ((network, rings[0]), ())
+    assert (
+        apart_from_companions([frozen, copies("other", gradient={"rule": "frozen"}, seed=2)])[1]
+        == ()
+    )
+    assert apart_from_companions([]) == ((), ())
+
+
+def test_what_is_compared_with_must_be_comparable(copies: Copy) -> None:
+    ring, network = copies("ring"), copies("network", actor={"kind": "mlp_matched"})
+    shutil.rmtree(network.path / "checkpoints" / "00001")
+    with pytest.raises(CheckpointError, match="never trained"):
+        apart_from_companions([ring, network])
+    steps = {"environment": {"steps": 4}, "actor": {"kind": "mlp_matched"}}
+    with pytest.raises(ConfigError, match=r"environment\.steps"):
+        apart_from_companions([ring, copies("longer", **steps)])
 
 
 def test_different_models(copies: Copy) -> None:

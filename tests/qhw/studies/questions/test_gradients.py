@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from policy import ParameterShift, RingCircuit
 from qhw.backends.opening import open_backend
 from qhw.studies.finding import Estimate, read_finding, write_finding
+from qhw.studies.measured import kept_by_qubits
 from qhw.studies.measured.noisy_gradients import (
     GradientTask,
     Point,
@@ -133,7 +134,7 @@ def test_the_finding_is_whole_and_comes_back(acquired: Acquired, tmp_path: Path)
     finding = Gradients().analyse(acquired("gradients", 1))
     assert finding.answer is None and "One training seed" in (finding.refusal or "")
     assert (finding.observed or "").startswith("At 1024 shots on ")
-    assert len(finding.figures) == 3 and len(finding.tables[0].rows) == 3
+    assert len(finding.figures) == 4 and len(finding.tables[0].rows) == 3
     assert any("random advantages" in note for note in finding.notes)
     assert read_finding(write_finding(tmp_path, finding)) == finding
 
@@ -219,6 +220,10 @@ class TestNumbers:
                 arrays = {"ideal": ideal, "measured": 0.9 * ideal[:, :, None] + 0.1 + scatter}
                 scope.store("gradients").keep(_file(scope, point, shots), arrays)
                 planted[row, k] = arrays
+        for qubits in TINY_SIZES.gradient_qubits:
+            ideal = rng.standard_normal((TINY_SIZES.gradient_draws, 5))
+            kept = {"ideal": ideal, "noisy": ideal * 0.9**qubits}
+            scope.store("gradients").keep(kept_by_qubits._file(scope, qubits), kept)
         return planted
 
     def test_the_table_is_that_of_the_arrays(self, seeds: Any, tmp_path: Path, rng: Any) -> None:
@@ -259,13 +264,24 @@ class TestNumbers:
         cosines: NDArray[np.float64] = (units[0][:, :, None] * units[1]).sum(axis=-1).mean(axis=2)
         return cosines
 
+    def test_what_is_left_by_qubits(self, seeds: Any, tmp_path: Path, rng: Any) -> None:
+        scope = Scope(seeds, tmp_path, DEVICE, TINY_SIZES)
+        self.plant(scope, rng)
+        finding = Gradients().analyse(scope)
+        table = table_of(finding, "gradients_by_qubits")
+        left = [value_of(cell) for cell in column(table, "norm, measured / ideal")]
+        assert left == pytest.approx([0.9**2, 0.9**3])
+        assert "With every qubit it leaves 0.900 [0.900, 0.900] times as much" in str(
+            finding.answer
+        )
+
     def test_figures_draw_every_cosine_and_ratio(
         self, seeds: Any, tmp_path: Path, rng: Any
     ) -> None:
         scope = Scope(seeds, tmp_path, DEVICE, TINY_SIZES)
         planted = self.plant(scope, rng)
         finding = Gradients().analyse(scope)
-        cosine, ratio, kept = finding.figures
+        cosine, ratio, kept, _ = finding.figures
         assert len(kept.series[0].y) == 2
         for row in range(3):
             wanted = [self.cosines(planted[row, k]).mean() for k in range(4)]

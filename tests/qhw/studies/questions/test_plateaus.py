@@ -15,6 +15,7 @@ from scipy.stats import binom
 from policy import ParameterShift, RingCircuit
 from qhw.backends.opening import open_backend
 from qhw.studies.finding import Estimate, read_finding, write_finding
+from qhw.studies.questions.plateau_outputs import OUTPUTS, Outputs, acquire_outputs, fit_both
 from qhw.studies.questions.plateaus import (
     SEED,
     WEIGHT,
@@ -119,7 +120,11 @@ def test_a_gradient_of_nothing_is_refused(acquired: Acquired, tmp_path: Path) ->
 
 def test_the_finding_is_whole_and_comes_back(acquired: Acquired, tmp_path: Path) -> None:
     finding = Plateaus().analyse(acquired("plateaus", 1))
-    assert [figure.id for figure in finding.figures] == ["variance_by_qubits", "variance_by_depth"]
+    assert [figure.id for figure in finding.figures] == [
+        "variance_by_qubits",
+        "variance_by_depth",
+        "variance_by_output",
+    ]
     assert all(figure.y.log for figure in finding.figures)
     assert any("200 random weight sets" in note for note in finding.notes)
     assert read_finding(write_finding(tmp_path, finding)) == finding
@@ -152,6 +157,7 @@ class TestNumbers:
             spread = 2.0 ** (-size.qubits / 2) * (0.5**0.5 if size.depth == 3 else 1)
             planted[size] = spread * rng.standard_normal(200)
             scope.store("plateaus").keep(_file(scope, size), {"gradient": planted[size]})
+        acquire_outputs(scope)
         return planted
 
     def test_variances_and_the_shots_that_reach_them(
@@ -190,7 +196,7 @@ class TestNumbers:
         assert f"every qubit divides the gradient's variance by {2**-slope:.2f}" in (
             finding.answer or ""
         )
-        by_qubits, by_depth = finding.figures
+        by_qubits, by_depth, _ = finding.figures
         assert by_qubits.series[0].y == pytest.approx(tuple(variances))
         wanted = [(planted[Size(3, depth)] ** 2).mean() for depth in (1, 2, 3)]
         assert by_depth.series[0].y == pytest.approx(tuple(wanted))
@@ -209,3 +215,42 @@ class TestNumbers:
         assert differing, "planted so"
         ratio = squares[differing[-1] - 1].mean() / squares[2].mean()
         assert f"falls by a factor of {ratio:.1f} from depth {differing[-1]} to 3" in answer
+
+
+class TestOutputs:
+    """Every output and weight, on ring and line."""
+
+    def test_which_law_fits_is_told(self) -> None:
+        rng = np.random.default_rng(5)
+        qubits = np.array([2.0, 4.0, 6.0, 8.0])
+        squares = rng.chisquare(1, (4, 2000))
+        exponential = fit_both(qubits, 2.0 ** -qubits[:, None] * squares)
+        assert exponential.words == "exponential" and exponential.share > 0.99
+        assert exponential.slope.low < -1 < exponential.slope.high
+        power = fit_both(qubits, qubits[:, None] ** -2.0 * squares)
+        assert power.words == "power law" and power.share < 0.01
+        assert power.exponent == pytest.approx(-2, abs=0.15)
+        assert fit_both(qubits[:2], squares[:2]).words == "neither"
+
+    def test_a_line_keeps_its_first_output(self, acquired: Acquired) -> None:
+        scope = acquired("plateaus", 1)
+        outputs = Outputs(scope)
+        line = outputs.fits("line", 2, OUTPUTS["<Z_0>"]).slope
+        ring = outputs.fits("ring", 2, OUTPUTS["<Z_0>"]).slope
+        assert line.value > -0.3 > -0.5 > ring.value
+        last = outputs.fits("line", 2, OUTPUTS["<Z_last>"]).slope
+        assert last.value < -0.7
+
+    def test_the_table_holds_median_and_range(self, acquired: Acquired) -> None:
+        scope = acquired("plateaus", 1)
+        finding = Plateaus().analyse(scope)
+        table = table_of(finding, "variances_by_output")
+        assert column(table, "entanglement") == ["ring"] * 4 + ["line"] * 4
+        outputs = Outputs(scope)
+        for row in table.rows:
+            rows = OUTPUTS[str(row[2])]
+            found = outputs.range("ring" if row[0] == "ring" else "line", 2, 5, rows)
+            assert found is not None and found.low <= found.value <= found.high
+            assert row[3:6] == tuple(f"{v:.2e}" for v in (found.value, found.low, found.high))
+        assert any("Along a line Z_0 stays alone" in note for note in finding.notes)
+        assert "on the line" in (finding.answer or "")

@@ -2,38 +2,86 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from qhw.errors import DataError
+from qhw.studies.measured import layouts
 from qhw.studies.measured.conditions import Setting
 from qhw.studies.questions.transfer import Transfer, _devices, _Places
 from qhw.studies.sizes import Sizes
 from qhw.studies.study import Scope
-from tests.qhw.studies.by_hand import assert_mean, column, holm_by_hand, mean_of, value_of
-from tests.qhw.studies.conftest import FEW_LATENTS, made_up_run
-from tests.qhw.studies.made_up import DEVICE, NOISY, level, said, world
+from tests.qhw.studies.by_hand import (
+    assert_mean,
+    column,
+    holm_by_hand,
+    mean_of,
+    table_of,
+    value_of,
+)
+from tests.qhw.studies.conftest import FEW_LATENTS, LATENTS, made_up_run
+from tests.qhw.studies.made_up import DEVICE, NOISY, World, level, said, world
+
+SQUARES = (4e-4, 9e-4, 1e-4)
+
+
+def write(places: _Places, scope: Scope) -> None:
+    """As if the places were acquired, with three layouts on each."""
+    places.write(scope)
+    squares = np.array(SQUARES)[:, None, None] * np.ones((3, len(scope.runs), 4))
+    arrays = {"squares": squares, "gates": np.array([17, 26, 8]), "scores": np.full(3, 0.2)}
+    for device in places.laid_out(scope):
+        scope.store("layouts").keep(layouts._file(scope, device), arrays)
 
 
 class TestTransfer:
     def places(self, scope: Scope) -> _Places:
         places = _Places(DEVICE, tuple(_devices(scope)), (f"{DEVICE}@2024-01-01",))
-        places.write(scope)
+        write(places, scope)
         return places
+
+    def test_layouts_scatter(self, seeds: Any, tmp_path: Path, rng: Any) -> None:
+        made = world(seeds, tmp_path, rng)
+        places = self.places(made.scope)
+        made.play(places.settings, level)
+        finding = Transfer().analyse(made.scope)
+        assert "Over 3 layouts on" in said(finding)
+        assert "0.0200 in the median, from 0.0100 to 0.0300; the one that is played has 0.0200" in (
+            said(finding)
+        )
+        table = table_of(finding, "layouts")
+        assert column(table, "snapshot") == list(places.laid_out(made.scope))
+        assert column(table, "two-qubit gates, fewest") == [8.0] * 3
+        assert places.laid_out(made.scope)[:2] == (DEVICE, "fake_miami")
+
+    def test_layouts_at_home_are_played_in_full(self, seeds: Any, tmp_path: Path, rng: Any) -> None:
+        sizes = dataclasses.replace(FEW_LATENTS, layout_returns=True, part_latents=LATENTS)
+        made = World(Scope(seeds, tmp_path, DEVICE, sizes), rng)
+        places = self.places(made.scope)
+        apart = [Setting(DEVICE, layout=k) for k in range(3)]
+        made.play([*places.settings, *apart], lambda each: 0.2 - 0.1 * each.layout)
+        table = table_of(Transfer().analyse(made.scope), "return_by_layout")
+        first, *others = column(table, "return minus the first's")
+        assert first is None and column(table, "RMSE") == pytest.approx([0.02, 0.03, 0.01])
+        for cell, setting in zip(others, apart[1:], strict=True):
+            assert_mean(cell, made.returns(setting) - made.returns(apart[0]))
+        assert "Median -0.1" in table.reading
 
     def test_devices_that_differ_are_named(self, seeds: Any, tmp_path: Path, rng: Any) -> None:
         made = world(seeds, tmp_path, rng)
         places = self.places(made.scope)
         made.play(places.settings, lambda each: -0.1 if each.device == "fake_fez" else 0.2)
         finding = Transfer().analyse(made.scope)
-        assert f"On 6 of {len(places.settings) - 2} snapshots" in said(finding)
+        assert f"On 7 of {len(places.settings) - 2} snapshots" in said(finding)
         assert "the return differs on: fake_fez -0." in said(finding)
         assert "the least gain is -0.1" in said(finding)
         nulls = ("No difference is seen between", "No difference between")
         assert any(note.startswith(nulls) for note in finding.notes)
-        assert len(finding.figures[0].series) == 5
+        assert len(finding.figures[0].series) == 6
 
     def test_devices_that_are_all_alike(self, seeds: Any, tmp_path: Path, rng: Any) -> None:
         made = world(seeds, tmp_path, rng)
@@ -71,10 +119,10 @@ class TestNumbers:
     def test_the_table_holds_what_was_played(self, seeds: Any, tmp_path: Path, rng: Any) -> None:
         made = world(seeds, tmp_path, rng)
         places = _Places(DEVICE, ("fake_fez", "fake_kyiv"), (f"{DEVICE}@2024-01-01",))
-        places.write(made.scope)
+        write(places, made.scope)
         made.play(places.settings, lambda each: -0.1 if each.device == "fake_fez" else 0.2, 0.3)
         finding = Transfer().analyse(made.scope)
-        [table] = finding.tables
+        table = table_of(finding, "transfer")
         home = made.returns(Setting(DEVICE))
         for k, setting in enumerate(places.settings):
             returns = made.returns(setting)
@@ -102,7 +150,7 @@ class TestNumbers:
         devices = ("fake_fez", "fake_kyiv", "fake_torino", "fake_osaka")
         effects = dict(zip(devices, (0.25, 0.1, 0.19, 0.05), strict=True))
         places = _Places(DEVICE, devices, ())
-        places.write(made.scope)
+        write(places, made.scope)
         made.play(places.settings, lambda each: effects.get(each.device, 0.2), spread)
         answer = said(Transfer().analyse(made.scope))
         returns = [made.returns(Setting(device)) for device in devices]
