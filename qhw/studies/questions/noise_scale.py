@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qhw.studies.finding import Axis, Figure, Finding, Reference, Series, Table
-from qhw.studies.measured.conditions import NOISELESS, Setting
+from qhw.studies.finding import Axis, Figure, Finding, Gallery, Reference, Series, Table, Verdict
+from qhw.studies.measured.conditions import NOISELESS, Played, Setting
 from qhw.studies.measured.seed_rows import SeedRows, backend_facts, constant_and_rule
+from qhw.studies.questions.pictures import gallery_row
 from qhw.studies.statistics.bootstrap import Bootstrap, hierarchical_bootstrap
 from qhw.studies.statistics.break_point import BreakPoint, break_point
 from qhw.studies.statistics.intervals import shown
@@ -39,8 +40,10 @@ class NoiseScale(Study):
         return self.finding(
             _sentence(scope.device, gains, lost),
             controllers.seeds,
+            verdict=(_verdict(scope.device, gains, lost),),
             figures=(_figure(scope.device, gains, float(rule_gain.value), lost),),
             tables=(_table(controllers, settings, gains, over_rule),),
+            galleries=(_gallery(controllers, constant, settings, lost),),
             notes=(
                 controllers.note,
                 gains.flag,
@@ -78,6 +81,49 @@ def _sentence(device: str, gains: Bootstrap, lost: BreakPoint | None) -> str:
     )
 
 
+def _verdict(device: str, gains: Bootstrap, lost: BreakPoint | None) -> Verdict:
+    if lost is None:
+        noiseless = shown(gains.estimate(0), "{:+.3f}")
+        return Verdict(
+            line="bearable_noise",
+            number="no advantage to lose",
+            words=f"Without noise the return is {noiseless} against the best constant's.",
+        )
+    return Verdict(
+        line="bearable_noise",
+        number=lost.words().removeprefix("at "),
+        unit=f"times {device}'s errors",
+        words="There the advantage over the best constant is gone.",
+        estimate=lost.at,
+    )
+
+
+def _gallery(
+    controllers: SeedRows, constant: Played, settings: Sequence[Setting], lost: BreakPoint | None
+) -> Gallery:
+    """Noiseless pictures, those at the played scale nearest to the break point, and the change."""
+    place = SCALES[-1] if lost is None or lost.at is None else lost.at.value
+    scale, setting = min(zip(SCALES, settings, strict=True), key=lambda pair: abs(pair[0] - place))
+    before, after = (controllers.first(each).pictures for each in (NOISELESS, setting))
+    told = "" if lost is None or lost.at is None else ", next to the break point"
+    return Gallery(
+        id="at_the_break_point",
+        title=f"The same latents at {scale:g} times the errors{told}",
+        columns=tuple(constant.facts["shown"]),
+        rows=(
+            gallery_row("noiseless", before),
+            gallery_row(f"{scale:g} times the errors", after),
+            gallery_row("difference", 0.5 + (after - before) / 2),
+        ),
+        reading=(
+            "A column is one latent and the class that was asked for. In the last row grey is no "
+            "change, lighter and darker is what noise made lighter and darker. Controller: "
+            f"{controllers.group.runs[0].name}."
+        ),
+        alternative=f"Pictures of {len(before)} latents without noise, with it, and what changed.",
+    )
+
+
 def _rule_note(over_rule: Bootstrap) -> str:
     if not float(over_rule.low[0]) > 0:
         noiseless = shown(over_rule.estimate(0), "{:+.3f}")
@@ -92,7 +138,7 @@ def _figure(device: str, gains: Bootstrap, rule: float, lost: BreakPoint | None)
         id="gain_by_noise_scale",
         title="The controller's advantage as noise grows",
         kind="lines",
-        x=Axis(label=f"errors of {device}, times"),
+        x=Axis(label=f"errors of {device}, times", log=True, ticks=SCALES),
         y=Axis(label="return minus the best constant's"),
         series=(Series.of("controller", SCALES, gains.estimates()),),
         references=(

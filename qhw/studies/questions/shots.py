@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from qhw.config import RunConfig
-from qhw.studies.finding import Axis, Figure, Finding, Reference, Series, Table
+from qhw.studies.finding import Axis, Figure, Finding, Reference, Series, Table, Verdict
 from qhw.studies.measured.conditions import Setting
 from qhw.studies.measured.seed_rows import SeedRows, constant_and_rule
 from qhw.studies.questions.prices import ASSUMED, dollars, picture_seconds, quoted
@@ -52,9 +52,10 @@ class Shots(Study):
         return self.finding(
             _sentence(config, shots, gains, enough),
             controllers.seeds,
+            verdict=(_verdict(config, shots, gains, enough),),
             figures=(
-                _figure(scope.device, shots, gains),
                 _loss_figure(scope.device, shots, losses, margin, enough),
+                _figure(scope.device, shots, gains),
             ),
             tables=(_table(config, shots, gains, losses),),
             notes=(
@@ -96,15 +97,48 @@ def _sentence(
             f"With exact values the controller gains {exact} over the best constant; that "
             f"{shots[-1]} shots per circuit lose less than a tenth of it could not be shown."
         )
-    # A quote is straight in the shots: fixed seconds of the jobs, and some for every shot.
+    return (
+        f"With exact values the controller gains {exact} over the best constant. Beyond "
+        f"{enough.interval('{:.0f}')} shots per circuit less than a tenth of that is left to gain; "
+        f"there a picture takes {_price_words(config, enough)}."
+    )
+
+
+def _price_words(config: RunConfig, enough: BreakPoint) -> str:
+    """QPU seconds and dollars of a picture, straight in the shots: some per job, some per shot."""
     one, two = (picture_seconds(quoted(config, shots)) for shots in (1, 2))
     fixed, per_shot = 2 * one - two, two - one
     seconds = enough.rescaled(lambda n: fixed + per_shot * n).interval("{:.1f}")
     price = enough.rescaled(lambda n: dollars(fixed) + dollars(per_shot) * n).interval("${:.2f}")
-    return (
-        f"With exact values the controller gains {exact} over the best constant. Beyond "
-        f"{enough.interval('{:.0f}')} shots per circuit less than a tenth of that is left to gain; "
-        f"there a picture takes {seconds} QPU seconds, {price}."
+    return f"{seconds} QPU seconds, {price}"
+
+
+def _verdict(
+    config: RunConfig, shots: Sequence[int], gains: Bootstrap, enough: BreakPoint | None
+) -> Verdict:
+    exact = shown(gains.estimate(0), "{:+.3f}")
+    if enough is None:
+        return Verdict(
+            line="enough_shots",
+            number="no advantage to buy",
+            words=f"With exact values the return is {exact} against the best constant's.",
+        )
+    if enough.at is None:
+        return Verdict(
+            line="enough_shots",
+            number=f"more than {shots[-1]}",
+            unit="shots per circuit",
+            words="That fewer keep nine tenths of the advantage could not be shown.",
+        )
+    return Verdict(
+        line="enough_shots",
+        number=enough.interval("{:.0f}"),
+        unit="shots per circuit",
+        words=(
+            "They keep nine tenths of the advantage over the best constant. A picture then takes "
+            f"{_price_words(config, enough)}."
+        ),
+        estimate=enough.at,
     )
 
 

@@ -7,19 +7,24 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from qhw.files import write_json
 from qhw.studies.finding import Estimate
 from qhw.studies.measured.conditions import (
     Condition,
+    Setting,
     facts_path,
+    path_of,
 )
 from qhw.studies.questions.noise_scale import SCALES, NoiseScale
 from qhw.studies.questions.noise_scale import _settings as scales_of
+from qhw.studies.questions.pictures import png_text
+from qhw.studies.store import read_arrays, write_arrays
 from tests.qhw.studies.by_hand import assert_mean, column
 from tests.qhw.studies.conftest import LATENTS
-from tests.qhw.studies.made_up import falling, level, nothing, said, world
+from tests.qhw.studies.made_up import DEVICE, falling, level, nothing, said, world
 
 
 class TestNoiseScale:
@@ -30,6 +35,28 @@ class TestNoiseScale:
         assert "The break point, where that is gone, lies at " in said(finding)
         [place] = [r.value for r in finding.figures[0].references if r.axis == "x"]
         assert place == pytest.approx(3, abs=0.3)
+
+    def test_the_verdict_and_the_pictures_are_of_the_break_point(
+        self, seeds: Any, tmp_path: Path, rng: Any
+    ) -> None:
+        made = world(seeds, tmp_path, rng)
+        made.play_scales(falling)
+        near = Condition(seeds[0], Setting(DEVICE, 2.0), LATENTS)
+        arrays = read_arrays(path_of(made.scope, near))
+        arrays["pictures"] = np.ones((8, 1, 16, 16))
+        write_arrays(path_of(made.scope, near), arrays)
+        finding = NoiseScale().analyse(made.scope)
+        [verdict] = finding.verdict
+        assert verdict.estimate is not None
+        assert verdict.estimate.value == pytest.approx(3, abs=0.3)
+        assert verdict.number.startswith(f"{verdict.estimate.value:.2g} [")
+        [gallery] = finding.galleries
+        told = [row.name for row in gallery.rows]
+        assert told[0] == "noiseless" and told[2] == "difference"
+        if verdict.estimate.value < 3:
+            # From black to white: the difference is as light as it can be, no change is grey.
+            assert told[1] == "2 times the errors"
+            assert gallery.rows[2].pictures[0] == png_text(np.ones((1, 16, 16)))
 
     def test_errors_at_their_limit_are_told(self, seeds: Any, tmp_path: Path, rng: Any) -> None:
         made = world(seeds, tmp_path, rng)

@@ -38,7 +38,7 @@ class TestShots:
         for seconds, shots in zip(priced.groups(), (value, low, high), strict=True):
             expected = picture_seconds(quoted(seeds[0].config, shots))
             assert float(seconds) == pytest.approx(expected, abs=0.06)
-        [place] = [r.value for r in finding.figures[1].references if r.axis == "x"]
+        [place] = [r.value for r in finding.figures[0].references if r.axis == "x"]
         assert place == pytest.approx(value, abs=1)
         rows = finding.tables[0].rows
         prices = [row[4] for row in rows[:-1]]
@@ -96,7 +96,7 @@ class TestNumbers:
             assert column(table, "price per picture", "$")[k] == pytest.approx(1.6 * seconds)
         assert_mean(column(table, "minus the constant's")[-1], exact - made.constant)
         assert table.rows[-1][2:] == (None, None, None)
-        gains, losses = finding.figures
+        losses, gains = finding.figures
         assert gains.series[0].y == tuple(map(value_of, column(table, "minus the constant's")[:-1]))
         assert losses.series[0].y == tuple(map(value_of, column(table, "minus exact values'")[:-1]))
         margin = finding.provenance["margin"]
@@ -112,11 +112,14 @@ class TestNumbers:
         finding = Shots().analyse(made.scope)
         above, below = 6.4 / 256 - 0.02, 6.4 / 1024 - 0.02
         shots = 2 ** (8 + 2 * above / (above - below))
-        [place] = [r for r in finding.figures[1].references if r.axis == "x"]
+        [place] = [r for r in finding.figures[0].references if r.axis == "x"]
         assert place.value == pytest.approx(shots)
         seconds = seconds_by_hand(shots)
         assert f"Beyond {shots:.0f} [{shots:.0f}, {shots:.0f}] shots" in said(finding)
         assert f"a picture takes {seconds:.1f} [" in said(finding)
+        [verdict] = finding.verdict
+        assert verdict.number == f"{shots:.0f} [{shots:.0f}, {shots:.0f}]"
+        assert f"A picture then takes {seconds:.1f} [" in verdict.words
         assert f"QPU seconds, ${1.6 * seconds:.2f} [" in said(finding)
 
     def test_the_sample_that_would_have_seen_the_loss(
