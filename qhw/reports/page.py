@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -22,6 +23,7 @@ from qhw.reports.style import DARK, LIGHT
 from qhw.reports.tables import ShownTable, numbers_of, save_tables, shown
 from qhw.studies.catalogue import in_order, sections_without_findings, title_of
 from qhw.studies.finding import ADVICE, Figure, Finding, Gallery, read_finding
+from qhw.studies.statistics.coverage import coverage_in_words
 from qhw.studies.verdict import verdict_of
 
 _LIGHT, _DARK = (
@@ -154,12 +156,20 @@ def _page(findings: list[Finding]) -> str:
     return environment.get_template("noise.html.j2").render(
         sections=[_section(finding) for finding in findings],
         verdict=verdict_of(findings),
+        coverage=_coverage(findings),
         missing=sections_without_findings(findings),
         advice=ADVICE if any(finding.observed for finding in findings) else None,
         style=Markup(COLOURS + _resource("noise.css")),  # noqa: S704 - our own
         script=Markup(script),  # noqa: S704 - our own
         script_hash=f"sha256-{base64.b64encode(digest).decode()}",
     )
+
+
+def _coverage(findings: Sequence[Finding]) -> str | None:
+    """What the intervals cover, of the fewest training seeds that one rests on; None of one."""
+    counts = (finding.provenance.get("training seeds") for finding in findings)
+    seeds = [count for count in counts if isinstance(count, int) and count > 1]
+    return coverage_in_words(min(seeds)) if seeds else None
 
 
 def _prose(text: str) -> Markup:

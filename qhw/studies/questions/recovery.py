@@ -225,8 +225,10 @@ def _null(row: SeedRows, recovered: Recovered) -> list[str]:
     name = max(spreads, key=lambda each: spreads[each].sd)
     what = f"between {name} and no mitigation ({row.group.name})"
     worth = MATTERS * abs(recovered.gain)
-    found = recovered.found.estimate(list(recovered.settings).index(name))
-    return [nothing_seen(what, spreads[name], worth, found=found, form=WORTH)]
+    found = recovered.found.estimate_at(recovered.alpha, list(recovered.settings).index(name))
+    return [
+        nothing_seen(what, spreads[name], worth, found=found, alpha=recovered.alpha, form=WORTH)
+    ]
 
 
 def _at_equal_price(row: SeedRows) -> list[str]:

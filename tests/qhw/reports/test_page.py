@@ -132,6 +132,18 @@ def test_the_first_figure_is_open_and_the_rest_is_folded_away(html: str) -> None
     assert "<table" in cost.partition('<details class="more">')[0], "no figure: the first table"
 
 
+def test_what_intervals_over_few_seeds_cover_is_said(tmp_path: Path) -> None:
+    def told(*seeds: int) -> str:
+        findings = [
+            Finding(study=f"s{k}", question="q", answer="a", provenance={"training seeds": count})
+            for k, count in enumerate(seeds)
+        ]
+        return render(write_report(tmp_path, findings)).read_text(encoding="utf-8")
+
+    assert "Intervals rest on 5 training seeds. Those called" in told(10, 5)
+    assert "Intervals rest on" not in told(1, 1)
+
+
 def test_markup_in_any_text_stays_text(page: Outline, html: str) -> None:
     assert len(page.all("script")) == 1
     assert "<script>alert" not in html
