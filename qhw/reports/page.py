@@ -19,6 +19,7 @@ from qhw.reports.figures import figure_markup, save_figures
 from qhw.reports.inline import data_uri
 from qhw.reports.marks import shows_dashes
 from qhw.reports.numbers import number, typeset
+from qhw.reports.results import save_results
 from qhw.reports.style import DARK, LIGHT
 from qhw.reports.tables import ShownTable, numbers_of, save_tables, shown
 from qhw.studies.catalogue import in_order, sections_without_findings, title_of
@@ -109,7 +110,7 @@ def _counted(count: int, name: str) -> str:
 
 
 def render(folder: Path) -> Path:
-    """Write `index.html`, `figures/` and `tables/` of a report out of `analysis/*.json`.
+    """Write `index.html`, `results.json`, `figures/` and `tables/` out of `analysis/*.json`.
 
     Args:
         folder: The report's.
@@ -129,6 +130,7 @@ def render(folder: Path) -> Path:
     for finding in findings:
         _keep_only(finding.study, folder / "figures", save_figures(folder / "figures", finding))
         _keep_only(finding.study, folder / "tables", save_tables(folder / "tables", finding))
+    save_results(folder, findings)
     path = folder / "index.html"
     replace_file(path, _page(findings).encode())
     return path
