@@ -31,9 +31,14 @@ GROUP = 0.8
 
 def draw_lines(axes: Any, figure: Figure, scale: Scale) -> None:
     """Draw a line per series; intervals are bands over numbers, error bars over categories."""
-    count = len(figure.series)
+    names = [series.name for series in figure.named]
+    for part in figure.series[len(names) :]:
+        x, y, *_ = columns(part, scale)
+        order, shade = np.argsort(x, kind="stable"), colour(names.index(part.part_of))
+        axes.plot(x[order], y[order], color=shade, linewidth=0.7, alpha=0.55)
+    count = len(names)
     dodge = min(DODGE, 0.6 / count) if scale.categories else 0.0
-    for index, series in enumerate(figure.series):
+    for index, series in enumerate(figure.named):
         shift = (index - (count - 1) / 2) * dodge
         x, y, low, high = columns(series, scale)
         order = np.argsort(x, kind="stable")

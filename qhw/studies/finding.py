@@ -80,9 +80,14 @@ class Axis(Part):
 
 
 class Series(Part):
-    """One line or group of bars; `low` and `high` are the ends of 95 % intervals."""
+    """One line or group of bars; `low` and `high` are the ends of 95 % intervals.
+
+    One that is a part of another, such as a seed of a mean, names it in `part_of`: it is drawn
+    thin, in the other's colour, and has no name in the figure.
+    """
 
     name: Text
+    part_of: str = ""
     x: tuple[float | str, ...]
     y: tuple[float | None, ...]
     low: tuple[float | None, ...] = ()
@@ -126,9 +131,25 @@ class Figure(Part):
     x: Axis
     y: Axis
     series: Annotated[tuple[Series, ...], Field(min_length=1)]
+    """Parts of others come after all others."""
     references: tuple[Reference, ...] = ()
     reading: Text
     alternative: Text
+
+    @property
+    def named(self) -> tuple[Series, ...]:
+        """Series that are no parts of others."""
+        return tuple(each for each in self.series if not each.part_of)
+
+    @model_validator(mode="after")
+    def _parts_have_a_whole(self) -> Self:
+        names = {each.name for each in self.named}
+        for each in self.series[len(self.named) :]:
+            if each.part_of not in names:
+                raise ValueError(f"{each.name!r} is a part of {each.part_of!r}, which is not there")
+        if self.named != self.series[: len(self.named)]:
+            raise ValueError(f"figure {self.id!r}: parts of series come after all series")
+        return self
 
 
 class Column(Part):

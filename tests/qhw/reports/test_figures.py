@@ -318,3 +318,21 @@ def test_a_logarithmic_axis_may_be_marked_at_some_places_alone() -> None:
     at = (0.0, 1.0, 4.0, 4.8, 5.1, 8.0)
     told = words(rendered(lines(at, at, Axis(label="x", log=True, ticks=(0, 1, 8))), WIDE, "svg"))
     assert "4.8" not in told and "8" in told.split()
+
+
+def test_seeds_of_a_line_are_thin_nameless_and_of_its_colour() -> None:
+    def line(name: str, y: tuple[float, ...], part_of: str = "") -> Series:
+        return Series(name=name, part_of=part_of, x=(1.0, 2.0), y=y)
+
+    whole = lines((1.0, 2.0), (1.0, 2.0)).model_copy(
+        update={"series": (line("a", (1, 2)), line("b", (3, 4)), line("b, seed 1", (3, 5), "b"))}
+    )
+    with rc_context(settings(9.5, "test")):
+        [axes] = drawing.draw(whole, WIDE).axes
+    thin = [each for each in axes.lines if each.get_linewidth() < 1 and each.get_alpha()]
+    assert [each.get_color() for each in thin] == [LIGHT.series[1]]
+    assert "seed 1" not in words(rendered(whole, WIDE, "svg"))
+    with pytest.raises(ValueError, match="which is not there"):
+        lines((1.0,), (1.0,)).model_validate(
+            {**whole.model_dump(), "series": [line("x", (1, 2), "y").model_dump()]}
+        )
