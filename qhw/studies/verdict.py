@@ -11,6 +11,11 @@ from qhw.studies.finding import Estimate, Finding, Verdict, VerdictLine
 
 UNKNOWN = "not known"
 ALL_TRIED = "nothing"
+EVERYTHING = (
+    "Every question was measured. Whether a device was asked, or noise models alone, its own "
+    "section tells."
+)
+DEVICE_SECTION = "model_vs_device"
 
 
 class _Asked(NamedTuple):
@@ -94,8 +99,8 @@ def _not_tried(findings: Sequence[Finding]) -> Told:
     count = len(missing) + len(refused)
     asked = len(missing) + len(findings)
     unanswered = [*(each.question for each in missing), *(each.question for each in refused)]
-    words = " ".join(unanswered) or "Every question of the report was asked and measured."
+    words = " ".join(unanswered) or EVERYTHING
     number = f"{count} of {asked}" if count else ALL_TRIED
-    section = "not-acquired" if missing else refused[0].study if refused else ""
+    section = "not-acquired" if missing else refused[0].study if refused else DEVICE_SECTION
     unit = "questions" if count else ""
     return Told("not_tried", "What was not tried", number, unit, words, section)

@@ -110,7 +110,7 @@ def forest(rows: Sequence[SeedRows], constant: Played, rule: Played, margin: flo
         axis=Axis(label="difference of return"),
         references=tuple(
             Reference(name=name, value=value)
-            for name, value in (("a tenth of the gain, lost", -margin), ("won", margin))
+            for name, value in (("a tenth of the gain lost", -margin), ("a tenth won", margin))
             if margin
         ),
         reading=(

@@ -195,7 +195,7 @@ def _gallery(
         rows=(
             gallery_row("noiseless", before),
             gallery_row(f"{scale:g} times the errors", after),
-            gallery_row("difference", 0.5 + (after - before) / 2),
+            gallery_row("difference, doubled", 0.5 + (after - before)),
         ),
         reading=(
             "A column is one latent and the class that was asked for. In the last row grey is no "

@@ -138,8 +138,9 @@ def _sentence(
     return (
         f"{row.group.name[:1].upper()}{row.group.name[1:]} and played under {device}'s noise, the "
         f"controller {verdict} over the best constant: {noisy} of return, {ideal} without noise "
-        f"(Holm over all cells). The confidence rule, which needs no circuit, gains "
-        f"{rule.value:+.3f}. {_loss_words(row, constant)}"
+        f"(Holm over all cells); {judged_words(row, Contrast('', playable(row)[1], constant))}. "
+        f"The confidence rule, which needs no circuit, gains {rule.value:+.3f}. "
+        f"{_loss_words(row, constant)}"
     )
 
 

@@ -20,7 +20,7 @@ def report(device: str, *values: float, unit: str = "of return") -> list[Finding
     verdict = Verdict(
         line="noise_cost", number="n", unit=unit, words="w", estimate=around(values[0])
     )
-    facts = {"device": device, "training seeds": 5}
+    facts: dict[str, str | int | float] = {"device": device, "training seeds": 5}
     return [
         Finding(
             study="task",

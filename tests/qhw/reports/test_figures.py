@@ -285,7 +285,7 @@ def drawn(figure: Figure) -> list[tuple[list[float], list[float]]]:
     with rc_context(settings(9.5, "test")):
         [axes] = drawing.draw(figure, WIDE).axes
     return [
-        (list(line.get_xdata()), list(line.get_ydata()))
+        ([*np.asarray(line.get_xdata())], [*np.asarray(line.get_ydata())])
         for line in axes.lines
         if line.get_linestyle() == "-"
     ]
@@ -309,8 +309,8 @@ def test_paired_differences_are_points_about_a_line_at_nothing() -> None:
         [axes] = drawing.draw(figure, WIDE).axes
     assert not [p for p in axes.patches if isinstance(p, Rectangle)], "no bars"
     zero, points = axes.lines[0], axes.lines[1]
-    assert list(zero.get_xdata()) == [0, 0] and zero.get_linestyle() == "-"
-    assert list(points.get_xdata()) == [0.1, -0.2] and points.get_linestyle() == "None"
+    assert [*np.asarray(zero.get_xdata())] == [0, 0] and zero.get_linestyle() == "-"
+    assert [*np.asarray(points.get_xdata())] == [0.1, -0.2] and points.get_linestyle() == "None"
     assert axes.yaxis_inverted(), "the first row is on top"
 
 

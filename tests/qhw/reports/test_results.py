@@ -63,8 +63,12 @@ def test_rows_are_named_by_their_words_or_first_number_and_told_apart() -> None:
 
 
 def test_what_it_is_of_comes_from_where_it_was_run() -> None:
-    facts = {"device": "fake_fez", "training seeds": 5}
-    made = {"qhw": "0.2", "acquired": "2026-01-02T03:04:05", "commit": "abc"}
+    facts: dict[str, str | int | float] = {"device": "fake_fez", "training seeds": 5}
+    made: dict[str, str | int | float] = {
+        "qhw": "0.2",
+        "acquired": "2026-01-02T03:04:05",
+        "commit": "abc",
+    }
     findings = [
         Finding(study="task", question="q", answer="a", provenance=facts),
         Finding(study="cost", question="q", answer="a", provenance=made),

@@ -53,7 +53,7 @@ class TestNoiseScale:
         assert verdict.number.startswith(f"{verdict.estimate.value:.2g} [")
         [gallery] = finding.galleries
         told = [row.name for row in gallery.rows]
-        assert told[0] == "noiseless" and told[2] == "difference"
+        assert told[0] == "noiseless" and told[2] == "difference, doubled"
         if verdict.estimate.value < 3:
             # From black to white: the difference is as light as it can be, no change is grey.
             assert told[1] == "2 times the errors"

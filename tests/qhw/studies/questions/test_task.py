@@ -234,7 +234,7 @@ class TestNumbers:
         finding = Task().analyse(made.scope)
         told = table_of(finding, "differences")
         names = column(told, "what is compared")
-        assert names[0] == "noise, against none" and names[-1].endswith("the confidence rule")
+        assert names[0] == "noise, against none" and str(names[-1]).endswith("confidence rule")
         noiseless, noisy, sampled = (made.returns(each) for each in settings[:3])
         returns = column(told, "return")
         assert_mean(returns[0], noisy - noiseless)
