@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from qhw.console.output import show
 from qhw.console.tables import listing
@@ -51,11 +52,12 @@ def _record(each: Difference) -> dict[str, object]:
 def _print(console: Console, found: ReportComparison) -> None:
     sides = listing("", "A", "B", "B minus A")
     for pair in found.facts:
-        sides.add_row(pair.title, pair.one, pair.other, "")
+        sides.add_row(pair.title, escape(pair.one), escape(pair.other), "")
     sides.add_section()
     for pair in found.verdict:
         moved = found.changes.get(pair.title)
-        sides.add_row(pair.title, pair.one, pair.other, _signed(moved) if moved else "")
+        told = escape(_signed(moved)) if moved else ""
+        sides.add_row(pair.title, escape(pair.one), escape(pair.other), told)
     console.print(sides)
     apart = [each for each in found.differences if each.apart]
     console.print(
@@ -66,9 +68,8 @@ def _print(console: Console, found: ReportComparison) -> None:
         rows = listing("study", "what", "A", "B", "B minus A")
         for each in apart[:MOST_SHOWN]:
             what = f"{each.row}: {each.column}"
-            rows.add_row(
-                each.study, what, interval(each.one), interval(each.other), _signed(each.change)
-            )
+            numbers = (interval(each.one), interval(each.other), _signed(each.change))
+            rows.add_row(each.study, escape(what), *map(escape, numbers))
         console.print(rows)
     if len(apart) > MOST_SHOWN:
         console.print(f"{len(apart) - MOST_SHOWN} more: `--json` tells all.", markup=False)

@@ -205,7 +205,8 @@ def _verdict(config: RunConfig) -> Verdict:
             f"QPU s, ${_large(quotes[least].dollars)}; the Open plan gives "
             f"{OPEN_PLAN_SECONDS:.0f} QPU s in 28 days."
         ),
-        estimate=Estimate(value=shift.seconds, low=shift.seconds_low, high=shift.seconds),
+        # A quote has no interval: its bounds are in the words.
+        estimate=Estimate(value=shift.seconds, low=shift.seconds, high=shift.seconds),
     )
 
 

@@ -28,6 +28,7 @@ def test_both_are_laid_side_by_side(reports: list[str]) -> None:
     assert done.exit_code == 0, done.output
     assert "fake_one" in done.output and "fake_other" in done.output
     assert "What noise costs" in done.output
+    assert "0.1 [below 0, 1]" in done.output, "brackets are no markup"
     assert "2 numbers are in both with an interval; 1 differ by more" in done.output
     assert "+0.400 [0.386, 0.414]" in done.output
 

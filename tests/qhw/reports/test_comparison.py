@@ -18,7 +18,11 @@ def report(device: str, *values: float, unit: str = "of return") -> list[Finding
     rows = [(f"row {k}", around(value)) for k, value in enumerate(values)]
     table = Table.of("returns", "t", ["what", ("return", 3)], rows, "r")
     verdict = Verdict(
-        line="noise_cost", number="n", unit=unit, words="w", estimate=around(values[0])
+        line="noise_cost",
+        number=f"{values[0]} [below 0, 1]",
+        unit=unit,
+        words="w",
+        estimate=around(values[0]),
     )
     facts: dict[str, str | int | float] = {"device": device, "training seeds": 5}
     return [
