@@ -13,11 +13,6 @@ from qhw.cli.options import described
 report_app = typer.Typer(help="Reports on trained controllers.", no_args_is_help=True)
 
 
-@report_app.callback()
-def _reports() -> None:
-    """Keep `noise` a command of its own, though it is the only one."""
-
-
 @report_app.command()
 @speaks
 def noise(
@@ -59,3 +54,18 @@ def noise(
     steps = checked_steps(step)
     runs = [open_run(path) for path in run_paths]
     report_noise(runs, out or runs[0].path / "report", device, full=full, steps=steps)
+
+
+@report_app.command()
+@speaks
+def compare(
+    one: Annotated[Path, typer.Argument(metavar="A", help="A report's folder, or its run's.")],
+    other: Annotated[Path, typer.Argument(metavar="B", help="Another's.")],
+) -> None:
+    """Put two reports side by side: device, day, version, verdicts, and where numbers differ.
+
+    Example: `qhw report compare runs/one runs/other`
+    """
+    from qhw.commands.report_compare import report_compare
+
+    report_compare(one, other)

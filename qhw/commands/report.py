@@ -149,7 +149,7 @@ def _announce(progress: _Progress, runs: Sequence[RunDirectory], studied: str) -
         )
     progress.tell(f"the noise of {studied}")
     for number, group in enumerate(groups):
-        also = " (in the section on the task alone)" if number else ""
+        also = " (in the sections on task, noise scale and shots)" if number else ""
         progress.tell(f"{group.name}: {', '.join(run.name for run in group.runs)}{also}")
     for run in runs:
         done, wanted = newest_update(run), run.config.ppo.updates

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,15 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullForma
 from qhw.files import make_folder, replace_file
 from qhw.reports.canvas import FILE, NARROW, WIDE, Canvas, plain_figure
 from qhw.reports.inline import inline_svg
-from qhw.reports.marks import CELLS, cells_are_narrow, draw_bars, draw_cells, draw_lines, lanes
+from qhw.reports.marks import (
+    CELLS,
+    cells_are_narrow,
+    draw_bars,
+    draw_cells,
+    draw_lines,
+    draw_points,
+    lanes,
+)
 from qhw.reports.names import (
     draw_ends,
     draw_legend,
@@ -74,7 +83,8 @@ def rendered(figure: Figure, canvas: Canvas, kind: str) -> bytes:
 def draw(figure: Figure, canvas: Canvas) -> Sheet:
     """Draw a figure under matplotlib's current settings."""
     scale = scale_of(figure)
-    flat = figure.kind == "bars" and _bars_lie(scale, figure, canvas)
+    bars = figure.kind == "bars" and _bars_lie(scale, figure, canvas)
+    flat = bars or figure.kind == "forest"
     height = _height(figure, scale, canvas, flat)
     layout = ConstrainedLayoutEngine(w_pad=0.05, h_pad=0.05)
     sheet = Sheet(figsize=(canvas.width, height), layout=layout)
@@ -88,6 +98,8 @@ def draw(figure: Figure, canvas: Canvas) -> Sheet:
         return sheet
     if figure.kind == "lines":
         draw_lines(axes, figure, scale)
+    elif figure.kind == "forest":
+        draw_points(axes, figure, scale)
     else:
         draw_bars(axes, figure, scale, flat)
     draw_references(axes, figure, scale, flat)
@@ -148,7 +160,7 @@ def _label(axes: Any, figure: Figure, scale: Scale, canvas: Canvas, flat: bool) 
         if flat:
             axes.invert_yaxis()
     elif figure.x.log:
-        _mark_data(axes, scale, canvas)
+        _mark_data(axes, figure.x.ticks or scale.values, canvas)
 
 
 def _category_names(figure: Figure, scale: Scale, canvas: Canvas, flat: bool) -> list[str]:
@@ -158,11 +170,11 @@ def _category_names(figure: Figure, scale: Scale, canvas: Canvas, flat: bool) ->
     return [canvas.wrap(name, share) for name in scale.categories]
 
 
-def _mark_data(axes: Any, scale: Scale, canvas: Canvas) -> None:
-    """A logarithmic axis of numbers, marked where there are data."""
-    _scale_logarithmic(axes, "x", min(scale.values))
-    step = -(-len(scale.values) // MANY_TICKS[canvas.name])
-    axes.xaxis.set_major_locator(FixedLocator(scale.values[::-step][::-1]))
+def _mark_data(axes: Any, marks: Sequence[float], canvas: Canvas) -> None:
+    """A logarithmic axis of numbers, marked at these."""
+    _scale_logarithmic(axes, "x", min(marks))
+    step = -(-len(marks) // MANY_TICKS[canvas.name])
+    axes.xaxis.set_major_locator(FixedLocator(marks[::-step][::-1]))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
 

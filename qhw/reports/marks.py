@@ -1,4 +1,4 @@
-"""The marks of a figure: lines with bands, bars with error bars, cells with numbers."""
+"""The marks of a figure: lines with bands, bars with error bars, points, cells with numbers."""
 
 from __future__ import annotations
 
@@ -31,21 +31,61 @@ GROUP = 0.8
 
 def draw_lines(axes: Any, figure: Figure, scale: Scale) -> None:
     """Draw a line per series; intervals are bands over numbers, error bars over categories."""
-    count = len(figure.series)
+    names = [series.name for series in figure.named]
+    for part in figure.series[len(names) :]:
+        x, y, *_ = columns(part, scale)
+        order, shade = np.argsort(x, kind="stable"), colour(names.index(part.part_of))
+        axes.plot(x[order], y[order], color=shade, linewidth=0.7, alpha=0.55)
+    count = len(names)
     dodge = min(DODGE, 0.6 / count) if scale.categories else 0.0
-    for index, series in enumerate(figure.series):
+    for index, series in enumerate(figure.named):
         shift = (index - (count - 1) / 2) * dodge
         x, y, low, high = columns(series, scale)
         order = np.argsort(x, kind="stable")
         x, y, low, high = x[order] + shift, y[order], low[order], high[order]
         style = {"color": colour(index), "marker": marker(index), "label": series.name}
-        axes.plot(x, y, markeredgecolor=LIGHT.paper, markeredgewidth=0.6, **style)
+        joined = _joined(x - shift, scale)
+        edge = {"markeredgecolor": LIGHT.paper, "markeredgewidth": 0.6}
+        axes.plot(x[joined], y[joined], **edge, **style)
+        axes.plot(x[~joined], y[~joined], linestyle="none", **edge, **{**style, "label": None})
         lonely = np.ones(len(x), dtype=bool) if scale.categories else _lonely(low, high)
         axes.fill_between(x, low, high, where=~lonely, color=colour(index), alpha=BAND, linewidth=0)
         axes.errorbar(
             x[lonely], y[lonely], _lengths(y, low, high)[:, lonely], fmt="none",
             color=colour(index), elinewidth=1.2, capsize=2.5,
         )  # fmt: skip
+
+
+def _joined(x: FloatArray, scale: Scale) -> NDArray[np.bool_]:
+    """Which points a line joins: among categories that are numbers, not one that is a word.
+
+    From 16,384 shots to `exact` is no distance, and a line would have a slope there.
+    """
+    named = [_is_number(name) for name in scale.categories]
+    if not any(named):
+        return np.ones(len(x), dtype=bool)
+    places = np.rint(x).astype(int)
+    return np.array([named[place] for place in places], dtype=bool)
+
+
+def _is_number(name: str) -> bool:
+    return name.replace(",", "").replace(".", "", 1).isdigit()
+
+
+def draw_points(axes: Any, figure: Figure, scale: Scale) -> None:
+    """Draw a row of points with their intervals per category, about a line at 0."""
+    axes.axvline(0.0, color=LIGHT.ink, linewidth=1.0, zorder=1.6)
+    count = lanes(figure)
+    for index, series in enumerate(figure.series):
+        x, y, low, high = columns(series, scale)
+        place = x + (index - (count - 1) / 2) * GROUP / count if count > 1 else x
+        axes.errorbar(
+            y, place, xerr=_lengths(y, low, high), fmt=marker(index), color=colour(index),
+            label=series.name, elinewidth=1.6, capsize=2.5, markeredgecolor=LIGHT.paper,
+            markeredgewidth=0.6,
+        )  # fmt: skip
+        for missing in place[np.isnan(y)]:
+            _tell_missing(axes, missing, flat=True)
 
 
 def draw_bars(axes: Any, figure: Figure, scale: Scale, flat: bool) -> None:

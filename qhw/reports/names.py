@@ -44,10 +44,10 @@ def names_fit_at_ends(figure: Figure, canvas: Canvas) -> bool:
 
 def draw_ends(axes: Any, figure: Figure, scale: Scale, canvas: Canvas) -> None:
     """Write each name to the right of the axes, tied to its line by a thin leader."""
-    ends = [_end(axes, *columns(series, scale)[:2]) for series in figure.series]
+    ends = [_end(axes, *columns(series, scale)[:2]) for series in figure.named]
     right = axes.get_xlim()[1]
     ends += [(right, reference.value) for reference in _level(figure)]
-    colours = [colour(index) for index in range(len(figure.series))]
+    colours = [colour(index) for index in range(len(figure.named))]
     colours += [LIGHT.muted] * len(_level(figure))
     places = axes.transAxes.inverted().transform(axes.transData.transform(ends))
     heights = [float(height) for height in places[:, 1]]
@@ -86,7 +86,7 @@ def legend_lines(figure: Figure, canvas: Canvas) -> int:
     """Lines of text that the legend takes, for the height of the sheet."""
     if figure.kind == "matrix" or names_fit_at_ends(figure, canvas):
         return int(any(reference.axis == "x" for reference in figure.references))
-    names = [series.name for series in figure.series]
+    names = [series.name for series in figure.named]
     names = [canvas.wrap(name, 0.85) for name in (*names, *(r.name for r in figure.references))]
     rows = -(-len(names) // _columns(names, canvas))
     return rows * max(name.count("\n") + 1 for name in names)
@@ -116,7 +116,7 @@ def _columns(names: Sequence[str], canvas: Canvas) -> int:
 
 def _names(figure: Figure) -> list[str]:
     """Names of the series and of the references that lie like them."""
-    return [series.name for series in figure.series] + [each.name for each in _level(figure)]
+    return [series.name for series in figure.named] + [each.name for each in _level(figure)]
 
 
 def _level(figure: Figure) -> list[Reference]:

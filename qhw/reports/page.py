@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -18,10 +19,13 @@ from qhw.reports.figures import figure_markup, save_figures
 from qhw.reports.inline import data_uri
 from qhw.reports.marks import shows_dashes
 from qhw.reports.numbers import number, typeset
+from qhw.reports.results import save_results
 from qhw.reports.style import DARK, LIGHT
 from qhw.reports.tables import ShownTable, numbers_of, save_tables, shown
 from qhw.studies.catalogue import in_order, sections_without_findings, title_of
-from qhw.studies.finding import ADVICE, Figure, Finding, read_finding
+from qhw.studies.finding import ADVICE, Figure, Finding, Gallery, read_finding
+from qhw.studies.statistics.coverage import coverage_in_words
+from qhw.studies.verdict import verdict_of
 
 _LIGHT, _DARK = (
     "".join(f"--{role}:{shade};" for role, shade in palette.roles().items())
@@ -32,6 +36,8 @@ COLOURS = (
     f"@media screen and (prefers-color-scheme:dark){{:root{{color-scheme:dark;{_DARK}}}}}\n"
 )
 """As CSS variables; paper is always light."""
+MANY_PICTURES = 4
+"""A gallery of more rows is folded away."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,7 @@ class ShownFigure:
 
 @dataclass(frozen=True)
 class ShownSection:
-    """One finding on the page."""
+    """One finding on the page: what is looked at first, and what is folded away below it."""
 
     finding: Finding
     title: str
@@ -54,9 +60,57 @@ class ShownSection:
     tables: tuple[ShownTable, ...]
     provenance: dict[str, str]
 
+    @property
+    def open_figures(self) -> tuple[ShownFigure, ...]:
+        """The first."""
+        return self.figures[:1]
+
+    @property
+    def open_tables(self) -> tuple[ShownTable, ...]:
+        """The first, where there is no figure and it is not long."""
+        return () if self.figures else tuple(each for each in self.tables[:1] if not each.long)
+
+    @property
+    def open_galleries(self) -> tuple[Gallery, ...]:
+        """Those of few rows."""
+        return tuple(each for each in self.finding.galleries if len(each.rows) <= MANY_PICTURES)
+
+    @property
+    def folded_figures(self) -> tuple[ShownFigure, ...]:
+        """All but the first."""
+        return self.figures[1:]
+
+    @property
+    def folded_tables(self) -> tuple[ShownTable, ...]:
+        """All that are not open."""
+        return self.tables[len(self.open_tables) :]
+
+    @property
+    def folded_galleries(self) -> tuple[Gallery, ...]:
+        """Those of many rows."""
+        return tuple(each for each in self.finding.galleries if len(each.rows) > MANY_PICTURES)
+
+    @property
+    def folded(self) -> str:
+        """What lies below, such as `2 figures, 3 tables, notes`; empty where nothing does."""
+        counted = (
+            ("figure", self.folded_figures),
+            ("table", self.folded_tables),
+            ("gallery", self.folded_galleries),
+        )
+        parts = [_counted(len(parts), name) for name, parts in counted if parts]
+        parts += ["notes"] if self.finding.notes else []
+        parts += ["what was run"] if self.provenance else []
+        return ", ".join(parts)
+
+
+def _counted(count: int, name: str) -> str:
+    several = {"gallery": "galleries"}.get(name, f"{name}s")
+    return f"{count} {name if count == 1 else several}"
+
 
 def render(folder: Path) -> Path:
-    """Write `index.html`, `figures/` and `tables/` of a report out of `analysis/*.json`.
+    """Write `index.html`, `results.json`, `figures/` and `tables/` out of `analysis/*.json`.
 
     Args:
         folder: The report's.
@@ -76,6 +130,7 @@ def render(folder: Path) -> Path:
     for finding in findings:
         _keep_only(finding.study, folder / "figures", save_figures(folder / "figures", finding))
         _keep_only(finding.study, folder / "tables", save_tables(folder / "tables", finding))
+    save_results(folder, findings)
     path = folder / "index.html"
     replace_file(path, _page(findings).encode())
     return path
@@ -102,12 +157,21 @@ def _page(findings: list[Finding]) -> str:
     environment.filters["prose"] = _prose
     return environment.get_template("noise.html.j2").render(
         sections=[_section(finding) for finding in findings],
+        verdict=verdict_of(findings),
+        coverage=_coverage(findings),
         missing=sections_without_findings(findings),
         advice=ADVICE if any(finding.observed for finding in findings) else None,
         style=Markup(COLOURS + _resource("noise.css")),  # noqa: S704 - our own
         script=Markup(script),  # noqa: S704 - our own
         script_hash=f"sha256-{base64.b64encode(digest).decode()}",
     )
+
+
+def _coverage(findings: Sequence[Finding]) -> str | None:
+    """What the intervals cover, of the fewest training seeds that one rests on; None of one."""
+    counts = (finding.provenance.get("training seeds") for finding in findings)
+    seeds = [count for count in counts if isinstance(count, int) and count > 1]
+    return coverage_in_words(min(seeds)) if seeds else None
 
 
 def _prose(text: str) -> Markup:

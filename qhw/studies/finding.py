@@ -39,19 +39,55 @@ class Estimate(Part):
     high: float
 
 
+VerdictLine = Literal["noise_cost", "bearable_noise", "enough_shots", "mitigation", "training_cost"]
+
+
+class Verdict(Part):
+    """One line of the verdict that a page begins with.
+
+    Attributes:
+        line: Which; see `qhw.studies.verdict`.
+        number: The one number, with its interval where it has one, such as `5.1 [4.3, 6.0]`; or a
+            word where that is the answer, such as `none`.
+        words: What the number is of, and what it means.
+        unit: Of the number.
+        estimate: The number, to be compared with that of another report; None where it is a word.
+    """
+
+    line: VerdictLine
+    number: Text
+    words: Text
+    unit: str = ""
+    estimate: Estimate | None = None
+
+
 class Axis(Part):
-    """One axis of a figure; `order` lists categories, which are then equally spaced."""
+    """One axis of a figure.
+
+    Attributes:
+        label: What it is of.
+        unit: Of its numbers.
+        log: Whether it is logarithmic.
+        order: Categories, which are then equally spaced.
+        ticks: The only numbers that are written on a logarithmic axis; all data without them.
+    """
 
     label: Text
     unit: str = ""
     log: bool = False
     order: tuple[str, ...] = ()
+    ticks: tuple[float, ...] = ()
 
 
 class Series(Part):
-    """One line or group of bars; `low` and `high` are the ends of 95 % intervals."""
+    """One line or group of bars; `low` and `high` are the ends of 95 % intervals.
+
+    One that is a part of another, such as a seed of a mean, names it in `part_of`: it is drawn
+    thin, in the other's colour, and has no name in the figure.
+    """
 
     name: Text
+    part_of: str = ""
     x: tuple[float | str, ...]
     y: tuple[float | None, ...]
     low: tuple[float | None, ...] = ()
@@ -85,18 +121,35 @@ class Reference(Part):
 class Figure(Part):
     """One figure.
 
-    Kind `matrix` takes one series per row; its x are the columns, its y the cells.
+    Kind `matrix` takes one series per row; its x are the columns, its y the cells. Kind `forest` is
+    for paired differences: points with intervals, a row per x, about a line at 0.
     """
 
     id: Identifier
     title: Text
-    kind: Literal["lines", "bars", "matrix"]
+    kind: Literal["lines", "bars", "forest", "matrix"]
     x: Axis
     y: Axis
     series: Annotated[tuple[Series, ...], Field(min_length=1)]
+    """Parts of others come after all others."""
     references: tuple[Reference, ...] = ()
     reading: Text
     alternative: Text
+
+    @property
+    def named(self) -> tuple[Series, ...]:
+        """Series that are no parts of others."""
+        return tuple(each for each in self.series if not each.part_of)
+
+    @model_validator(mode="after")
+    def _parts_have_a_whole(self) -> Self:
+        names = {each.name for each in self.named}
+        for each in self.series[len(self.named) :]:
+            if each.part_of not in names:
+                raise ValueError(f"{each.name!r} is a part of {each.part_of!r}, which is not there")
+        if self.named != self.series[: len(self.named)]:
+            raise ValueError(f"figure {self.id!r}: parts of series come after all series")
+        return self
 
 
 class Column(Part):
@@ -194,7 +247,8 @@ class Finding(Part):
         answer: One to three sentences; None where the data refuse one.
         refusal: Why there is no answer; None where there is one.
         observed: What holds for the one trained controller there is, where that allows no answer.
-        figures: In order.
+        verdict: Its lines of the page's verdict.
+        figures: In order; the first is what one looks at, the page folds the others away.
         tables: In order.
         galleries: In order.
         notes: Caveats, assumptions, sample sizes.
@@ -206,6 +260,7 @@ class Finding(Part):
     answer: Text | None = None
     refusal: Text | None = None
     observed: Text | None = None
+    verdict: tuple[Verdict, ...] = ()
     figures: tuple[Figure, ...] = ()
     tables: tuple[Table, ...] = ()
     galleries: tuple[Gallery, ...] = ()

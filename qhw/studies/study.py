@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from qhw.runs.directory import RunDirectory
-from qhw.studies.finding import Figure, Finding, Gallery, Table
+from qhw.studies.finding import Figure, Finding, Gallery, Table, Verdict
 from qhw.studies.sizes import Sizes
 from qhw.studies.store import Store
 
@@ -81,6 +81,7 @@ class Study(ABC):
         sentence: str,
         seeds: int | None = None,
         *,
+        verdict: Iterable[Verdict] = (),
         figures: Iterable[Figure] = (),
         tables: Iterable[Table] = (),
         galleries: Iterable[Gallery] = (),
@@ -92,7 +93,8 @@ class Study(ABC):
         Args:
             sentence: Computed from the numbers.
             seeds: Training seeds that it rests on; None where it rests on none.
-            figures: In order.
+            verdict: Lines of the page's verdict.
+            figures: In order, the one to look at first.
             tables: In order.
             galleries: In order.
             notes: Caveats, assumptions, sample sizes.
@@ -105,6 +107,7 @@ class Study(ABC):
             answer=None if alone else sentence,
             refusal=f"One training seed allows no claim about {self.about}." if alone else None,
             observed=sentence if alone else None,
+            verdict=tuple(verdict),
             figures=tuple(figures),
             tables=tuple(tables),
             galleries=tuple(galleries),

@@ -19,6 +19,9 @@ function sortBy(table, place, heading) {
   heading.setAttribute("aria-sort", down ? "descending" : "ascending");
 }
 
+// Beside the page there is room for the contents; on a phone the verdict comes first.
+if (matchMedia("(min-width: 72rem)").matches) document.querySelector("nav details").open = true;
+
 for (const table of document.querySelectorAll("table.sortable")) {
   Array.from(table.tHead.rows[0].cells).forEach((heading, place) => {
     const button = document.createElement("button");

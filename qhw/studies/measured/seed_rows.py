@@ -19,7 +19,7 @@ from qhw.studies.measured.conditions import (
     outcome,
     played,
 )
-from qhw.studies.measured.training_groups import TrainingGroup, subject
+from qhw.studies.measured.training_groups import TrainingGroup, group_runs, subject
 from qhw.studies.statistics.bootstrap import Bootstrap, hierarchical_bootstrap
 from qhw.studies.store import FloatArray
 from qhw.studies.study import Scope
@@ -41,6 +41,11 @@ class SeedRows:
     def of_subject(cls, scope: Scope) -> Self:
         """Those of the first run's group."""
         return cls(scope, subject(scope.runs))
+
+    @classmethod
+    def of_all(cls, scope: Scope) -> list[Self]:
+        """Those of every group, the subject's first."""
+        return [cls(scope, group) for group in group_runs(scope.runs)]
 
     def of_seeds(self, seeds: Sequence[int]) -> SeedRows:
         """The rows of these seeds, in this order."""

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from qhw.backends.facts import BackendFacts
-from qhw.budget.limits import DOLLARS_PER_SECOND
+from qhw.budget.limits import DOLLARS_PER_SECOND, OPEN_PLAN_SECONDS
+from qhw.budget.planned_jobs import DEFAULT_SHOTS
+from qhw.config import RunConfig
 from qhw.files import make_folder, read_json
 from qhw.known import DeviceName
 from qhw.runs.directory import RunDirectory
-from qhw.studies.finding import Finding, Table
+from qhw.studies.finding import Estimate, Finding, Table, Verdict
 from qhw.studies.measured.conditions import all_facts, newest_update
+from qhw.studies.questions.prices import MEASURED_RULES, training_quote
 from qhw.studies.study import Scope, Study
 
 PROVENANCE = "provenance.json"
@@ -40,7 +43,13 @@ class Cost(Study):
         work = [*(each for run in scope.runs for each in _work_of(run)), _report_work(scope)]
         return self.finding(
             _answer(work),
-            tables=(_work_table(work), _runs_table(scope.runs), _snapshots_table(scope)),
+            verdict=(_verdict(scope.runs[0].config),),
+            tables=(
+                _training_table(scope.runs[0].config),
+                _work_table(work),
+                _runs_table(scope.runs),
+                _snapshots_table(scope),
+            ),
             notes=(
                 "QPU seconds are billed ones where the platform told them, else as quoted; dollars "
                 "at the price that was told to the run, "
@@ -175,6 +184,60 @@ def _answer(work: Sequence[Work]) -> str:
     return (
         f"The runs took {_counted(runs)}; playing their policies for this report took "
         f"{_counted(report)}: {paid}.{local}"
+    )
+
+
+def _verdict(config: RunConfig) -> Verdict:
+    """The training as it was, by parameter shift, and the least that any rule asks."""
+    shift = training_quote(config, "shift")
+    others = [rule for rule in MEASURED_RULES if rule not in ("shift", "frozen")]
+    quotes = {rule: training_quote(config, rule) for rule in others}
+    least = min(quotes, key=lambda rule: quotes[rule].seconds)
+    shots = config.backend.shots or DEFAULT_SHOTS
+    return Verdict(
+        line="training_cost",
+        number=f"{_large(shift.seconds_low)} to {_large(shift.seconds)}",
+        unit="QPU s",
+        words=(
+            f"${_large(shift.dollars_low)} to ${_large(shift.dollars)} for one training as this "
+            f"({config.ppo.updates} updates) by parameter shift at {shots} shots per circuit: the "
+            f"more PPO clips, the less. By {least} it is at most {_large(quotes[least].seconds)} "
+            f"QPU s, ${_large(quotes[least].dollars)}; the Open plan gives "
+            f"{OPEN_PLAN_SECONDS:.0f} QPU s in 28 days."
+        ),
+        # A quote has no interval: its bounds are in the words.
+        estimate=Estimate(value=shift.seconds, low=shift.seconds, high=shift.seconds),
+    )
+
+
+def _large(value: float) -> str:
+    """Three digits, such as `16.8 million` or `787,000`."""
+    if value >= 1e6:
+        return f"{value / 1e6:.3g} million"
+    return f"{float(f'{value:.3g}'):,.0f}"
+
+
+def _training_table(config: RunConfig) -> Table:
+    """What the same training would take on a device, by how the gradient is measured."""
+    quotes = [training_quote(config, rule) for rule in MEASURED_RULES]
+    shots = config.backend.shots or DEFAULT_SHOTS
+    return Table.of_columns(
+        "training_on_a_device",
+        "The same training on a device",
+        {
+            "gradient rule": MEASURED_RULES,
+            ("jobs", 0): [float(each.jobs) for each in quotes],
+            ("circuits", 0): [float(each.circuits) for each in quotes],
+            ("QPU time, at least", 0, "s"): [each.seconds_low for each in quotes],
+            ("at most", 0, "s"): [each.seconds for each in quotes],
+            ("price at most", 0, "$"): [each.dollars for each in quotes],
+            ("Open plans", 1): [each.open_plan_share for each in quotes],
+        },
+        (
+            f"One training with the first run's settings and {shots} shots per circuit, its "
+            "evaluation included, without mitigation; `qhw plan train` quotes others. An Open plan "
+            "is what one gives in 28 days. `frozen` trains no circuit."
+        ),
     )
 
 

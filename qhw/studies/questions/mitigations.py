@@ -125,7 +125,9 @@ def _nothing(unseen: Comparison, squares: Mapping[Key, FloatArray], family: int)
     key = unseen.condition
     pair = f"{mitigation_title(key.method)} and no mitigation at {key.shots} shots on {key.device}"
     what = f"between the mean squared errors of {pair}"
-    return nothing_seen(what, units, MATTERS, alpha=ALPHA / family, form="{:.0%}")
+    alpha = ALPHA / family
+    found = hierarchical_bootstrap(_change(squares, key)).estimate_at(alpha)
+    return nothing_seen(what, units, MATTERS, found=found, alpha=alpha, form="{:.0%}")
 
 
 def comparison_table(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from qhw.budget.limits import DOLLARS_PER_SECOND
-from qhw.budget.planned_jobs import MitigationPlan, RunShape
-from qhw.budget.quote import Quote, quote_run
+from qhw.budget.planned_jobs import MitigationPlan, Rule, RunShape
+from qhw.budget.planning import training_shape
+from qhw.budget.quote import Quote, quote_run, quote_training
 from qhw.config import MethodName, RunConfig
 
 PICTURES = 16
@@ -25,6 +28,22 @@ def quoted(config: RunConfig, shots: int, mitigation: MethodName = "none") -> Qu
     """
     shape = RunShape(config.environment.steps, PICTURES, shots)
     return quote_run(shape, MitigationPlan(mitigation))
+
+
+MEASURED_RULES: tuple[Rule, ...] = tuple(rule for rule in get_args(Rule) if rule != "adjoint")
+"""Ways to train on a device; `adjoint` needs a simulator."""
+
+
+def training_quote(config: RunConfig, rule: Rule) -> Quote:
+    """What a run's whole training would take on a device, without mitigation.
+
+    Args:
+        config: The run's; 1,024 shots per circuit where it was trained on exact values.
+        rule: How the circuit's gradient would be measured.
+    """
+    gradient = config.gradient.model_copy(update={"rule": rule})
+    shape = training_shape(config.model_copy(update={"gradient": gradient}))
+    return quote_training(shape, MitigationPlan("none"))
 
 
 def picture_seconds(quote: Quote) -> float:

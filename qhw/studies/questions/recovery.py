@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from qhw.config import MethodName
-from qhw.studies.finding import Cell, Estimate, Table
-from qhw.studies.measured.conditions import Setting
+import numpy as np
+
+from qhw.studies.finding import Cell, Estimate, Table, Verdict
+from qhw.studies.measured.conditions import NOISELESS, Played, Setting
 from qhw.studies.measured.seed_rows import SeedRows
+from qhw.studies.questions.contrasts import Contrast, judged_words
 from qhw.studies.questions.prices import (
     ASSUMED,
     PICTURES,
@@ -21,17 +23,15 @@ from qhw.studies.questions.prices import (
     picture_seconds,
     quoted,
 )
+from qhw.studies.questions.remedies import MORE_SHOTS, SHOTS, plain, remedies
 from qhw.studies.statistics.bootstrap import Bootstrap, hierarchical_bootstrap
 from qhw.studies.statistics.holm import holm
 from qhw.studies.statistics.intervals import shown
 from qhw.studies.statistics.power import nothing_seen, sample_size, units_of
+from qhw.studies.statistics.shares import share_of
 from qhw.studies.store import FloatArray
 
-METHODS: tuple[MethodName, ...] = ("readout", "affine", "zne")
 ALPHA = 0.05
-SHOTS = 1024
-"""Per circuit, with every method and without one."""
-MORE_SHOTS = "twice the shots"
 PLACES = 9
 """Seconds are rounded to so many, so that a method that costs nothing costs 0."""
 UNIT = 0.01
@@ -39,17 +39,6 @@ UNIT = 0.01
 MATTERS = 0.1
 """Share of the noiseless gain over the best constant that would be worth seeing."""
 WORTH = "{:.2g}, a tenth of the gain,"
-
-
-def plain(device: str) -> Setting:
-    """What remedies are to improve: shots, and no mitigation."""
-    return Setting(device, shots=SHOTS)
-
-
-def remedies(device: str) -> dict[str, Setting]:
-    """What is tried, by name."""
-    methods = ((name, Setting(device, shots=SHOTS, mitigation=name)) for name in METHODS)
-    return {**dict[str, Setting](methods), MORE_SHOTS: Setting(device, shots=2 * SHOTS)}
 
 
 class Recovered(NamedTuple):
@@ -60,28 +49,39 @@ class Recovered(NamedTuple):
         differences: (K, S, N) return with the remedy minus that without, pair by pair.
         found: (K,) their means.
         adjusted: (K,) p-values after Holm.
-        gain: Noiseless gain over the best constant, which says what is large.
+        gains: (S, N) noiseless gain over the best constant, which says what is large.
     """
 
     settings: dict[str, Setting]
     differences: FloatArray
     found: Bootstrap
     adjusted: FloatArray
-    gain: float
+    gains: FloatArray
+
+    @property
+    def gain(self) -> float:
+        """Mean noiseless gain over the best constant."""
+        return float(self.gains.mean())
+
+    @property
+    def alpha(self) -> float:
+        """Of one comparison of the family, as strict as Holm is to the first."""
+        return ALPHA / len(self.settings)
 
     def certain(self, k: int) -> bool:
         """Whether a difference can be told from chance."""
         return bool(self.adjusted[k] < ALPHA)
 
 
-def recover(row: SeedRows, gain: float) -> Recovered:
+def recover(row: SeedRows, constant: Played) -> Recovered:
     """Compare all remedies that fit the device; twice the shots always does."""
     device = row.scope.device
     settings = {name: each for name, each in remedies(device).items() if not row.refusal(each)}
     [without] = row.returns([plain(device)])
     differences = row.returns(list(settings.values())) - without
     found = hierarchical_bootstrap(differences)
-    return Recovered(settings, differences, found, holm(found.p_value), gain)
+    gains = row.returns([NOISELESS])[0] - constant.returns
+    return Recovered(settings, differences, found, holm(found.p_value), gains)
 
 
 def recovery_table(rows: Sequence[SeedRows], recovered: Sequence[Recovered]) -> Table:
@@ -118,13 +118,62 @@ def recovery_table(rows: Sequence[SeedRows], recovered: Sequence[Recovered]) -> 
 def recovery_sentence(row: SeedRows, recovered: Recovered) -> str:
     """What gives return back, or takes it, how much, and at what price."""
     changes = [
-        f"{name} {_size(recovered, k)}, {_price_words(_prices(row, recovered, k))}"
+        f"{name} {_size(recovered, k)}, {_price_words(_prices(row, recovered, k))}; "
+        f"{_judged(row, recovered.settings[name])}"
         for k, name in enumerate(recovered.settings)
         if recovered.certain(k)
     ]
     if not changes:
         return f"At {SHOTS} shots no mitigation is seen to change the return."
-    return f"At {SHOTS} shots mitigation changes the return: {'; '.join(changes)} (Holm)."
+    return f"At {SHOTS} shots mitigation changes the return (Holm): {'. '.join(changes)}."
+
+
+def recovery_verdict(row: SeedRows, recovered: Recovered) -> Verdict:
+    """Which remedy to take: of those that give return back, the one that asks least for it."""
+    helpful = [
+        k
+        for k in range(len(recovered.settings))
+        if recovered.certain(k) and recovered.found.low[k] > 0
+    ]
+    if not helpful:
+        return _take_none(row, recovered)
+    cheapest = min(helpful, key=lambda k: _burden(row, recovered, k))
+    change, name = recovered.found.estimate(cheapest), list(recovered.settings)[cheapest]
+    return Verdict(
+        line="mitigation",
+        number=f"{name}, {shown(change, '{:+.4f}')}",
+        unit="of return",
+        words=(
+            f"On {row.scope.device} at {SHOTS} shots per circuit, "
+            f"{_price_words(_prices(row, recovered, cheapest))}: the cheapest per return of what "
+            f"is given back beyond chance (Holm; {len(helpful)} of {len(recovered.settings)} do)."
+        ),
+        estimate=change,
+    )
+
+
+def _take_none(row: SeedRows, recovered: Recovered) -> Verdict:
+    best = int(np.argmax(recovered.found.value))
+    change, name = recovered.found.estimate(best), list(recovered.settings)[best]
+    return Verdict(
+        line="mitigation",
+        number="none",
+        words=(
+            f"On {row.scope.device} at {SHOTS} shots per circuit nothing gives return back beyond "
+            f"chance (Holm): {name} comes nearest with {shown(change, '{:+.4f}')}, "
+            f"{_price_words(_prices(row, recovered, best))}."
+        ),
+    )
+
+
+def _burden(row: SeedRows, recovered: Recovered, k: int) -> tuple[float, float, float]:
+    """Dollars per picture for a unit of return; then QPU seconds once; then little return."""
+    prices, change = _prices(row, recovered, k), float(recovered.found.value[k])
+    return prices.dollars / change, prices.once / change, -change
+
+
+def _judged(row: SeedRows, remedy: Setting) -> str:
+    return judged_words(row, Contrast("", remedy, plain(row.scope.device)))
 
 
 def recovery_notes(rows: Sequence[SeedRows], recovered: Sequence[Recovered]) -> list[str]:
@@ -141,7 +190,8 @@ def recovery_notes(rows: Sequence[SeedRows], recovered: Sequence[Recovered]) -> 
 
 def _cells(row: SeedRows, recovered: Recovered, k: int) -> tuple[Cell, ...]:
     sd = units_of(recovered.differences[k]).sd
-    needed = float(sample_size(sd, MATTERS * recovered.gain)) if recovered.gain else None
+    worth = MATTERS * recovered.gain
+    needed = float(sample_size(sd, worth, alpha=recovered.alpha)) if recovered.gain else None
     prices = _prices(row, recovered, k)
     return recovered.found.estimate(k), float(recovered.adjusted[k]), needed, *prices
 
@@ -149,9 +199,10 @@ def _cells(row: SeedRows, recovered: Recovered, k: int) -> tuple[Cell, ...]:
 def _size(recovered: Recovered, k: int) -> str:
     """A change of return, and how large that is."""
     change = shown(recovered.found.estimate(k), "{:+.4f}")
-    if recovered.gain <= 0:
+    share = share_of(recovered.differences[k], recovered.gains)
+    if share is None:
         return change
-    return f"{change}, {abs(recovered.found.value[k]) / recovered.gain:.0%} of the noiseless gain"
+    return f"{change}, {shown(share, '{:+z.0%}')} of the noiseless gain"
 
 
 def _price_words(prices: _Prices) -> str:
@@ -174,8 +225,10 @@ def _null(row: SeedRows, recovered: Recovered) -> list[str]:
     name = max(spreads, key=lambda each: spreads[each].sd)
     what = f"between {name} and no mitigation ({row.group.name})"
     worth = MATTERS * abs(recovered.gain)
-    found = recovered.found.estimate(list(recovered.settings).index(name))
-    return [nothing_seen(what, spreads[name], worth, found=found, form=WORTH)]
+    found = recovered.found.estimate_at(recovered.alpha, list(recovered.settings).index(name))
+    return [
+        nothing_seen(what, spreads[name], worth, found=found, alpha=recovered.alpha, form=WORTH)
+    ]
 
 
 def _at_equal_price(row: SeedRows) -> list[str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,23 +13,33 @@ from qhw.studies.finding import (
     Figure,
     Finding,
     Gallery,
-    GalleryRow,
-    Reference,
     Series,
+    Verdict,
 )
-from qhw.studies.measured.conditions import Played, Setting
+from qhw.studies.measured.conditions import NOISELESS, Played, Setting
 from qhw.studies.measured.seed_rows import SeedRows, constant_and_rule
 from qhw.studies.measured.training_groups import group_runs
+from qhw.studies.questions.contrasts import (
+    NOISE,
+    Contrast,
+    contrast_table,
+    forest,
+    judged_words,
+    judges_forest,
+    of_return,
+)
+from qhw.studies.questions.pictures import gallery_row
 from qhw.studies.questions.recovery import (
     ALPHA,
     MATTERS,
-    SHOTS,
     WORTH,
     recover,
     recovery_notes,
     recovery_sentence,
     recovery_table,
+    recovery_verdict,
 )
+from qhw.studies.questions.remedies import SHOTS
 from qhw.studies.questions.task_tables import (
     judge_table,
     label,
@@ -44,6 +52,7 @@ from qhw.studies.statistics.bootstrap import Bootstrap, hierarchical_bootstrap
 from qhw.studies.statistics.holm import holm
 from qhw.studies.statistics.intervals import excludes, shown
 from qhw.studies.statistics.power import nothing_seen, units_of
+from qhw.studies.statistics.shares import share_of
 from qhw.studies.store import FloatArray
 from qhw.studies.study import Scope, Study
 
@@ -72,20 +81,21 @@ class Task(Study):
         sizes = np.cumsum([len(each.p_value) for each in gains])[:-1]
         adjusted = np.split(holm(np.concatenate([each.p_value for each in gains])), sizes)
         rule_gain = hierarchical_bootstrap([rule.returns - constant.returns]).estimate()
-        under_noise = _sentence(rows[0], gains[0], adjusted[0], rule_gain)
-        recovered = [
-            recover(row, float(gain.value[0])) for row, gain in zip(rows, gains, strict=True)
-        ]
-        series = _rows(rows, gains)
+        under_noise = _sentence(rows[0], constant, gains[0], adjusted[0], rule_gain)
+        recovered = [recover(row, constant) for row in rows]
+        verdict = _verdict(rows[0], gains[0], rule_gain)
         return self.finding(
             f"{under_noise} {recovery_sentence(rows[0], recovered[0])}",
             rows[0].seeds,
+            verdict=(verdict, recovery_verdict(rows[0], recovered[0])),
             figures=(
-                _matrix(scope.device, series),
-                _bars(scope.device, series, rule_gain),
+                forest(rows, constant, rule, MATTERS * abs(float(gains[0].value[0]))),
+                _matrix(scope.device, _rows(rows, gains)),
+                *(judges_forest(rows, constant, rule, eye) for eye in HELD_OUT),
             ),
             tables=(
                 returns_table(rows, gains, adjusted, constant, rule),
+                contrast_table(rows, constant, rule),
                 *(judge_table(eye, rows, (constant, rule)) for eye in HELD_OUT),
                 likeness_table(rows),
                 recovery_table(rows, recovered),
@@ -111,7 +121,9 @@ def _gathered(scope: Scope) -> list[SeedRows]:
     return [SeedRows(scope, group) for group in group_runs(scope.runs)]
 
 
-def _sentence(row: SeedRows, gains: Bootstrap, adjusted: FloatArray, rule: Estimate) -> str:
+def _sentence(
+    row: SeedRows, constant: Played, gains: Bootstrap, adjusted: FloatArray, rule: Estimate
+) -> str:
     """Whether noise leaves an advantage, how much it takes, and what is large: the rule's gain."""
     device = row.scope.device
     ideal, noisy = (shown(gains.estimate(k), "{:+.3f}") for k in (0, 1))
@@ -126,25 +138,58 @@ def _sentence(row: SeedRows, gains: Bootstrap, adjusted: FloatArray, rule: Estim
     return (
         f"{row.group.name[:1].upper()}{row.group.name[1:]} and played under {device}'s noise, the "
         f"controller {verdict} over the best constant: {noisy} of return, {ideal} without noise "
-        f"(Holm over all cells). The confidence rule, which needs no circuit, gains "
-        f"{rule.value:+.3f}. {_loss_words(_loss(row), float(gains.value[0]))}"
+        f"(Holm over all cells); {judged_words(row, Contrast('', playable(row)[1], constant))}. "
+        f"The confidence rule, which needs no circuit, gains {rule.value:+.3f}. "
+        f"{_loss_words(row, constant)}"
     )
+
+
+def _noise(row: SeedRows) -> Contrast:
+    """Under noise against without, pair by pair."""
+    noiseless, noisy = playable(row)[:2]
+    return Contrast(NOISE, noisy, noiseless)
 
 
 def _loss(row: SeedRows) -> FloatArray:
     """Return under noise minus that without (S, N), pair by pair."""
-    noiseless, noisy = (row.returns([each])[0] for each in playable(row)[:2])
-    loss: FloatArray = noisy - noiseless
-    return loss
+    return _noise(row).differences(row, of_return)
 
 
-def _loss_words(loss: FloatArray, gain: float) -> str:
-    found = hierarchical_bootstrap(loss)
-    change, share = shown(found.estimate(), "{:+z.4f}"), found.value / gain
-    size = f"{change} of return, {share:+z.0%} of the gain"
+def _gain(row: SeedRows, constant: Played) -> FloatArray:
+    """Noiseless return minus the best constant's (S, N)."""
+    gain: FloatArray = row.returns([NOISELESS])[0] - constant.returns
+    return gain
+
+
+def _loss_words(row: SeedRows, constant: Played) -> str:
+    loss = _loss(row)
+    found, share = hierarchical_bootstrap(loss), share_of(loss, _gain(row, constant))
+    change = f"{shown(found.estimate(), '{:+z.4f}')} of return"
+    size = change if share is None else f"{change}, {shown(share, '{:+z.0%}')} of the gain"
+    judges = judged_words(row, _noise(row))
     if excludes(found.estimate()):
-        return f"Noise changes it by {size}."
-    return f"No change by noise is seen: {size}."
+        return f"Noise changes it by {size}; {judges}."
+    return f"No change by noise is seen: {size}; {judges}."
+
+
+def _verdict(row: SeedRows, gains: Bootstrap, rule: Estimate) -> Verdict:
+    """What noise costs, beside what the confidence rule gains without a circuit."""
+    found, gain = hierarchical_bootstrap(_loss(row)).estimate(), gains.estimate(0)
+    worth = MATTERS * abs(gain.value)
+    size = "a change that is seen" if excludes(found) else "no change is seen"
+    if -worth < found.low and found.high < worth:
+        size = f"within +-{worth:.2g}, a tenth of the gain"
+    return Verdict(
+        line="noise_cost",
+        number=shown(found, "{:+z.4f}"),
+        unit="of return",
+        words=(
+            f"Under {row.scope.device}'s noise against none: {size}. Without noise the controller "
+            f"gains {shown(gain, '{:+.3f}')} over the best constant; the confidence rule, which "
+            f"needs no circuit, {rule.value:+.3f}."
+        ),
+        estimate=found,
+    )
 
 
 def _matrix(device: str, every: Sequence[Series]) -> Figure:
@@ -189,26 +234,6 @@ def _told(series: Sequence[Series]) -> str:
     return "; ".join(
         f"{name}: " + ", ".join(f"{x} {y:+.3f}" for x, y in pairs if y is not None)
         for name, pairs in cells.items()
-    )
-
-
-def _bars(device: str, series: Sequence[Series], rule: Estimate) -> Figure:
-    return Figure(
-        id="gain_by_backend",
-        title="The controller's advantage, by what it is played on",
-        kind="bars",
-        x=_played_on(device, series),
-        y=Axis(label="return minus the best constant's"),
-        series=tuple(series),
-        references=(
-            Reference(name="best constant", value=0.0),
-            Reference(name="confidence rule", value=rule.value),
-        ),
-        reading=(
-            "Bars with 95 % intervals; one whose interval meets 0 has no advantage over the best "
-            "constant that can be told from chance."
-        ),
-        alternative=f"Bars of gains over the best constant: {_told(series)}.",
     )
 
 
@@ -271,19 +296,3 @@ def _refusals(rows: Sequence[SeedRows]) -> list[str]:
         for setting in settings_of(row.scope)
         if row.refusal(setting)
     ]
-
-
-def gallery_row(name: str, pictures: FloatArray) -> GalleryRow:
-    """Turn pictures (N, 1 or 3, h, w) in [0, 1] into a row of a gallery."""
-    return GalleryRow(name=name, pictures=tuple(png_text(picture) for picture in pictures))
-
-
-def png_text(picture: FloatArray) -> str:
-    """One picture (1 or 3, h, w) in [0, 1] as a PNG file in base64, pixel by pixel."""
-    from PIL import Image
-
-    pixels = np.moveaxis((picture.clip(0, 1) * 255).round().astype(np.uint8), 0, -1)
-    image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
-    buffer = io.BytesIO()
-    image.save(buffer, format="PNG")
-    return base64.b64encode(buffer.getvalue()).decode("ascii")

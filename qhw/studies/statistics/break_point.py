@@ -89,6 +89,33 @@ def break_point(
     )
 
 
+def break_points_of_seeds(x: ArrayLike, y: ArrayLike, level: float) -> list[float]:
+    """Where each seed's own curve goes below a level.
+
+    Args:
+        x: (X,) rising.
+        y: (S, X) a curve per training seed.
+        level: In the units of y.
+
+    Returns:
+        S places; -inf where a curve starts below, inf where it never goes.
+    """
+    places = np.asarray(x, dtype=np.float64)
+    return [_first_below(places, row, level) for row in np.asarray(y, dtype=np.float64)]
+
+
+def spread_in_words(places: Sequence[float], form: str = "{:.2g}") -> str:
+    """How far seeds' break points lie apart, such as `between 3.9 and 6.2, one never`."""
+    there = sorted(place for place in places if math.isfinite(place))
+    told = [f"between {form.format(there[0])} and {form.format(there[-1])}"] if there else []
+    counts = (
+        (sum(place == -math.inf for place in places), "below all that was played"),
+        (sum(place == math.inf for place in places), "beyond all that was played"),
+    )
+    told += [f"for {count} of {len(places)} {where}" for count, where in counts if count]
+    return ", ".join(told)
+
+
 def _first_below(x: FloatArray, y: Sequence[float] | FloatArray, level: float) -> float:
     """Where the falling fit to y goes below the level; -inf if it starts there, inf if never."""
     from scipy.optimize import isotonic_regression

@@ -12,6 +12,7 @@ from qhw.studies.finding import Estimate
 from qhw.studies.statistics.intervals import shown
 
 LARGEST_SAMPLE = 10_000_000
+ALPHA = 0.05
 
 
 class Units(NamedTuple):
@@ -65,27 +66,30 @@ def nothing_seen(
     difference: float,
     *,
     found: Estimate | None = None,
-    alpha: float = 0.05,
+    alpha: float = ALPHA,
     form: str = "{:.2g}",
 ) -> str:
     """A null result in words.
 
     Where the interval lies within the smallest difference that would matter, on both sides, it says
-    so: equivalence, by two one-sided tests at 2.5 %. Else it names the sample that would have seen
-    something.
+    so: equivalence, by two one-sided tests at half of alpha. Else it names the sample that would
+    have seen something.
 
     Args:
         what: Such as `between readout and none`.
         units: There were, and how the paired differences vary among them; see `units_of`.
         difference: The smallest that would matter, above 0.
-        found: What was measured, where its interval is known.
+        found: What was measured, where its interval is known, at this alpha
+            (`Bootstrap.estimate_at`).
         alpha: Chance of a false alarm; of k tests after Holm, that of one by k.
         form: Shows the difference.
     """
     size, (sd, have, unit) = form.format(difference), units
+    level = "" if alpha == ALPHA else f" ({1 - alpha:.1%}, as Holm asks of the first)"
     if found is not None and -difference < found.low and found.high < difference:
         within = size.rstrip(",")
-        return f"No difference {what} matters: {shown(found, '{:+.2g}')} lies within +-{within}."
+        told = f"{shown(found, '{:+.2g}')}{level}"
+        return f"No difference {what} matters: {told} lies within +-{within}."
     seen = "" if found is None else f" ({shown(found, '{:+.2g}')})"
     needed = sample_size(sd, difference, alpha=alpha)
     if needed <= have:

@@ -25,6 +25,7 @@ COMMANDS = (
     "evaluate",
     "compare",
     "runs",
+    "report compare",
     "report noise",
     "devices",
     "calibrate",

@@ -144,7 +144,7 @@ class TestSteps:
         assert {path: path.read_bytes() for path in (tmp_path / "analysis").iterdir()} == before
 
     def test_a_step_without_the_one_before(self, tiny: RunDirectory, tmp_path: Path) -> None:
-        with pytest.raises(DataError, match="not measured yet"):
+        with pytest.raises(DataError, match="was not looked at yet"):
             report_noise([tiny], tmp_path, DEVICE, steps=["analyse"])
         with pytest.raises(DataError, match="holds no analysis") as raised:
             report_noise([tiny], tmp_path, DEVICE, steps=["render"])
@@ -242,7 +242,7 @@ def test_a_device_run_without_a_bill_counts_as_metered(tmp_path: Path) -> None:
     Cost().acquire(scope)
     finding = Cost().analyse(scope)
     assert finding.answer is not None and "4.0 s of a QPU, $8.00" in finding.answer
-    rows = {row[1]: row for row in finding.tables[0].rows}
+    rows = {row[1]: row for row in finding.tables[1].rows}
     assert rows["training, rollout"][2:] == (5.0, 50.0, 2.0, 4.0, 8.0, 0.0)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ pytestmark = [
 ]
 LOUD = ("Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown")
 PHONE, DESKTOP = 400, 1200
+UNFOLD = "document.querySelectorAll('details').forEach(each => { each.open = true; })"
 CONTRASTS = """(() => {
   const parse = (text) => (text.match(/[\\d.]+/g) || []).map(Number);
   const light = (rgb) => rgb.slice(0, 3).map((v) => v / 255)
@@ -67,6 +69,7 @@ def test_every_figure_has_a_size_and_an_alternative_text(
     browser: Chromium, page: Path, width: int
 ) -> None:
     browser.open(page, width)
+    browser.evaluate(UNFOLD)
     figures = browser.evaluate(
         "Array.from(document.querySelectorAll('figure')).map(figure => "
         "Array.from(figure.querySelectorAll('svg[role=img], img'))"
@@ -88,14 +91,17 @@ def test_every_figure_has_a_size_and_an_alternative_text(
 def test_nothing_but_the_scrolled_boxes_is_wider_than_the_window(
     browser: Chromium, page: Path, width: int
 ) -> None:
-    browser.open(page, width)
-    assert browser.evaluate("document.documentElement.scrollWidth") <= width
+    for unfold in ("", UNFOLD):
+        browser.open(page, width)
+        browser.evaluate(unfold)
+        assert browser.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_no_text_of_a_figure_lies_outside_its_drawing(browser: Chromium, page: Path) -> None:
     """Except where the names are absurd, every word is inside the drawing's own box."""
     for width in (PHONE, DESKTOP):
         browser.open(page, width)
+        browser.evaluate(UNFOLD)
         outside = browser.evaluate(
             "Array.from(document.querySelectorAll('section:not(#zz_unknown) svg text'))"
             ".filter(text => text.getClientRects().length)"
@@ -111,11 +117,36 @@ def test_no_text_of_a_figure_lies_outside_its_drawing(browser: Chromium, page: P
 @pytest.mark.parametrize("dark", [False, True])
 def test_text_keeps_its_contrast(browser: Chromium, page: Path, dark: bool) -> None:
     browser.open(page, DESKTOP, dark)
+    browser.evaluate(UNFOLD)
     assert browser.evaluate(CONTRASTS) == {}
+
+
+def test_on_a_phone_the_verdict_is_in_sight_and_tables_need_no_scrolling(
+    browser: Chromium, page: Path
+) -> None:
+    browser.open(page, PHONE)
+    inside = "(r => r.left >= 0 && r.right <= innerWidth)(e.getBoundingClientRect())"
+    numbers = f"Array.from(document.querySelectorAll('.told strong')).map(e => {inside})"
+    assert browser.evaluate(numbers) == [True] * 6
+    first = "document.querySelector('.told').getBoundingClientRect().bottom"
+    assert browser.evaluate(first) < 700, "the first number is on the first screen"
+    browser.evaluate(UNFOLD)
+    wide = "Array.from(document.querySelectorAll('section:not(#zz_unknown) .sortable td'))"
+    assert browser.evaluate(f"{wide}.every(e => {inside})")
+
+
+def test_what_is_folded_stays_so_on_paper(browser: Chromium, page: Path, tmp_path: Path) -> None:
+    browser.open(page, DESKTOP)
+    browser.print_to(tmp_path / "page.pdf")
+    folded = sheets(tmp_path / "page.pdf")
+    browser.evaluate(UNFOLD)
+    browser.print_to(tmp_path / "page.pdf")
+    assert folded <= 12 < sheets(tmp_path / "page.pdf")
 
 
 def test_a_table_is_sorted_by_keyboard_and_by_click(browser: Chromium, page: Path) -> None:
     browser.open(page, DESKTOP)
+    browser.evaluate(UNFOLD)
     head = "document.querySelectorAll('#features-rmse thead th')[3]"
     browser.evaluate(f"{head}.querySelector('button').focus()")
     for kind in ("keyDown", "keyUp"):
@@ -137,6 +168,7 @@ def test_paper_is_light_and_shows_one_drawing(
     browser: Chromium, page: Path, tmp_path: Path
 ) -> None:
     browser.open(page, PHONE, dark=True)
+    browser.evaluate(UNFOLD)
     browser.ask("Emulation.setEmulatedMedia", media="print", features=[])
     assert (
         browser.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
@@ -152,6 +184,10 @@ def test_paper_is_light_and_shows_one_drawing(
 
 def all_findings() -> list[Any]:
     return [*realistic(), evil()]
+
+
+def sheets(path: Path) -> int:
+    return len(re.findall(rb"/Type\s*/Page\b(?!s)", path.read_bytes()))
 
 
 def requested(browser: Chromium) -> list[str]:

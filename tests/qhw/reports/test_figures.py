@@ -278,3 +278,61 @@ def contrast(first: str, second: str) -> float:
 
     high, low = sorted((luminance(first), luminance(second)), reverse=True)
     return (high + 0.05) / (low + 0.05)
+
+
+def drawn(figure: Figure) -> list[tuple[list[float], list[float]]]:
+    """Places and values of what a figure's first axes join by lines."""
+    with rc_context(settings(9.5, "test")):
+        [axes] = drawing.draw(figure, WIDE).axes
+    return [
+        ([*np.asarray(line.get_xdata())], [*np.asarray(line.get_ydata())])
+        for line in axes.lines
+        if line.get_linestyle() == "-"
+    ]
+
+
+def test_no_line_leads_from_shots_to_exact_values() -> None:
+    order = ("64", "1024", "16384", "exact")
+    joined = drawn(lines(order, (4.0, 3.0, 2.0, 1.0), Axis(label="shots", order=order)))
+    assert joined[0][1] == [4.0, 3.0, 2.0]
+    devices = ("here", "there")
+    assert drawn(lines(devices, (1.0, 2.0), Axis(label="device", order=devices)))[0][1] == [1, 2]
+
+
+def test_paired_differences_are_points_about_a_line_at_nothing() -> None:
+    figure = Figure(
+        id="f", title="t", kind="forest", x=X, y=Y,
+        series=(Series(name="s", x=("a", "b"), y=(0.1, -0.2), low=(0.0, -0.3), high=(0.2, -0.1)),),
+        reading="r", alternative="a",
+    )  # fmt: skip
+    with rc_context(settings(9.5, "test")):
+        [axes] = drawing.draw(figure, WIDE).axes
+    assert not [p for p in axes.patches if isinstance(p, Rectangle)], "no bars"
+    zero, points = axes.lines[0], axes.lines[1]
+    assert [*np.asarray(zero.get_xdata())] == [0, 0] and zero.get_linestyle() == "-"
+    assert [*np.asarray(points.get_xdata())] == [0.1, -0.2] and points.get_linestyle() == "None"
+    assert axes.yaxis_inverted(), "the first row is on top"
+
+
+def test_a_logarithmic_axis_may_be_marked_at_some_places_alone() -> None:
+    at = (0.0, 1.0, 4.0, 4.8, 5.1, 8.0)
+    told = words(rendered(lines(at, at, Axis(label="x", log=True, ticks=(0, 1, 8))), WIDE, "svg"))
+    assert "4.8" not in told and "8" in told.split()
+
+
+def test_seeds_of_a_line_are_thin_nameless_and_of_its_colour() -> None:
+    def line(name: str, y: tuple[float, ...], part_of: str = "") -> Series:
+        return Series(name=name, part_of=part_of, x=(1.0, 2.0), y=y)
+
+    whole = lines((1.0, 2.0), (1.0, 2.0)).model_copy(
+        update={"series": (line("a", (1, 2)), line("b", (3, 4)), line("b, seed 1", (3, 5), "b"))}
+    )
+    with rc_context(settings(9.5, "test")):
+        [axes] = drawing.draw(whole, WIDE).axes
+    thin = [each for each in axes.lines if each.get_linewidth() < 1 and each.get_alpha()]
+    assert [each.get_color() for each in thin] == [LIGHT.series[1]]
+    assert "seed 1" not in words(rendered(whole, WIDE, "svg"))
+    with pytest.raises(ValueError, match="which is not there"):
+        lines((1.0,), (1.0,)).model_validate(
+            {**whole.model_dump(), "series": [line("x", (1, 2), "y").model_dump()]}
+        )

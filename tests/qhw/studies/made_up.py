@@ -14,9 +14,11 @@ from qhw.studies.finding import Finding, Table
 from qhw.studies.measured import noisy_features, visited_states
 from qhw.studies.measured.conditions import Condition, Setting, path_of
 from qhw.studies.measured.noisy_features import Key
+from qhw.studies.measured.refining import keep_refined
 from qhw.studies.measured.seed_rows import baselines
 from qhw.studies.measured.training_groups import group_runs, subject
 from qhw.studies.questions.noise_scale import _settings as scales_of
+from qhw.studies.questions.shots import _settings as shots_of
 from qhw.studies.store import FloatArray, read_arrays
 from qhw.studies.study import Scope
 from tests.qhw.studies.conftest import FEW_LATENTS, LATENTS, pretend
@@ -39,6 +41,14 @@ class World:
 
     def play_scales(self, effect: Effect, spread: float = 0.05) -> None:
         self.play(scales_of(self.scope), effect, spread)
+        keep_refined(self.scope, "noise_scale", [])
+
+    def play_shots(self, effect: Effect, spread: float = 0.05) -> list[Setting]:
+        """Exact values and the grid of shots, which are returned."""
+        settings = [Setting(DEVICE), *shots_of(self.scope)]
+        self.play(settings, effect, spread)
+        keep_refined(self.scope, "shots", [])
+        return settings
 
     def play(self, settings: list[Setting], effect: Effect, spread: float = 0.05) -> None:
         for group in group_runs(self.scope.runs):

@@ -59,7 +59,8 @@ def test_a_null_result_names_the_sample_and_the_harm() -> None:
     verdicts, words = told({"affine": 0.0, "zne": 3.0}, 1.0)
     assert verdicts == [UNSEEN, WORSE]
     assert words.startswith("mitigation is not seen to lower it, and zne makes it worse No diff")
-    assert "of affine and no mitigation at 1024 shots on d; to see one of 10% with" in words
+    assert "of affine and no mitigation at 1024 shots on d (" in words
+    assert "; to see one of 10% with" in words
     # Two comparisons: 80 % power at alpha .025, an effect of a tenth of the standard deviation.
     assert "takes 954 latents (there were 100)" in words
 

@@ -139,3 +139,15 @@ def test_intervals_of_root_mean_squares_cover(
     truth = math.exp(size**2)
     roots = [root(found.estimate(k)) for k in range(REPETITIONS)]
     assert np.mean([each.low <= truth <= each.high for each in roots]) >= at_least(rate)
+
+
+def test_the_interval_of_a_family_is_that_of_its_alpha(rng: np.random.Generator) -> None:
+    """What Holm asks of the first of k: a test at alpha / k excludes 0 as the interval does."""
+    values = 0.4 + rng.standard_normal((REPETITIONS, 5, 1)) + 0.1 * rng.standard_normal((5, 20))
+    found = hierarchical_bootstrap(values, resamples=400)
+    wide = [found.estimate_at(0.05 / 4, k) for k in range(REPETITIONS)]
+    assert all(w.low < found.low[k] < found.high[k] < w.high for k, w in enumerate(wide))
+    apart = np.array([not w.low <= 0 <= w.high for w in wide])
+    assert (apart == (found.p_value < 0.05 / 4)).mean() > 0.97
+    own = found.estimate_at(0.05, 0)
+    assert own.low == pytest.approx(found.low[0]) and own.high == pytest.approx(found.high[0])
