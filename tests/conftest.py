@@ -28,13 +28,16 @@ settings.load_profile("repeatable")
 def user_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Cache and data of the tests' own: nothing is written to the user's, nothing is read there.
 
-    Yields where they are.
+    Test processes share the cache, as commands do that run at once. Yields what all lie in.
     """
     folder = tmp_path_factory.mktemp("user")
+    base = tmp_path_factory.getbasetemp()
+    common = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     with pytest.MonkeyPatch.context() as patch:
-        for kind in ("CACHE", "DATA", "CONFIG"):
+        for kind in ("DATA", "CONFIG"):
             patch.setenv(f"XDG_{kind}_HOME", str(folder / kind.lower()))
-        yield folder
+        patch.setenv("XDG_CACHE_HOME", str(common / "cache"))
+        yield common
 
 
 @pytest.fixture(autouse=True)
