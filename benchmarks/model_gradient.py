@@ -1,16 +1,16 @@
 """What a gradient computed from a device's calibration is worth beside one that is measured.
 
-    python -m benchmarks.model_gradient [FOLDER]
+    python -m benchmarks.model_gradient [--seeds N] [FOLDER]
 
 Agreement: cosine of rule `model`'s gradient with the exact one of a device that errs in ways its
 calibration does not publish, over 30 random batches of 8 transitions (inputs, weights and upstream
 gradients at random; the default circuit, no mitigation): median, and the least. Beside it what
 1,024 shots leave of a gradient that is measured on the published device.
 
-Training: 40 updates of 40 episodes on fake_fez's noise with 1,024 shots and `affine`, five seeds a
-row, by `shift` and by `model`, as published and with a ZZ rotation of .06 rad after each two-qubit
-gate. Mean return of the same 2,000 latents, the difference paired by seed and latent; resumable in
-FOLDER, about 90 CPU seconds a run. The QPU seconds are those of the quote. Writes
+Training: 40 updates of 40 episodes on fake_fez's noise with 1,024 shots and `affine`, N seeds (five
+by default), by `shift` and by `model`, as published and with a ZZ rotation of .06 rad after each
+two-qubit gate. Mean return of the same 2,000 latents, the difference paired by seed and latent;
+resumable in FOLDER, about 90 CPU seconds a run. The QPU seconds are those of the quote. Writes
 benchmarks/model_gradient.json.
 """
 
@@ -52,7 +52,6 @@ UNPUBLISHED = {
     "over-rotation .12 rad": Assumptions(over_rotation=0.12),
     "over-rotation .25 rad": Assumptions(over_rotation=0.25),
 }
-SEEDS = range(5)
 TRAINED = {"as published": 0.0, "ZZ .06 rad": 0.06}
 Batch = tuple[FloatArray, FloatArray, FloatArray]
 
@@ -123,18 +122,18 @@ def settings(rule: str, zz_angle: float) -> dict[str, Any]:
     return {"backend": backend, "gradient": {"rule": rule}, "ppo": ppo}
 
 
-def training(folder: Path) -> dict[str, Any]:
+def training(folder: Path, seeds: range) -> dict[str, Any]:
     """Returns by rule and by what is not published, with what they would cost on the device."""
-    rows: dict[str, Any] = {}
+    rows: dict[str, Any] = {"seeds": len(seeds)}
     for name, zz_angle in TRAINED.items():
         returns = {}
         for rule in ("shift", "model"):
             outcomes = [
                 outcome_under(folder, f"{rule} {name}", seed, settings(rule, zz_angle))
-                for seed in SEEDS
+                for seed in seeds
             ]
             returns[rule] = np.stack([each.returns for each in outcomes])
-        rows[name] = compared(returns) | {"canaries of model": canaries(folder, name)}
+        rows[name] = compared(returns) | {"canaries of model": canaries(folder, name, seeds)}
     return rows
 
 
@@ -146,11 +145,11 @@ def compared(returns: dict[str, FloatArray]) -> dict[str, Any]:
     return {"mean return": means, "model minus shift": interval}
 
 
-def canaries(folder: Path, name: str) -> dict[str, float]:
+def canaries(folder: Path, name: str, seeds: range) -> dict[str, float]:
     """What the canaries of all seeds said."""
     found = [
         record["canary"]["cosine"]
-        for seed in SEEDS
+        for seed in seeds
         for record in RunDirectory(folder / run_name(f"model {name}", seed)).metrics()
         if "canary" in record
     ]
@@ -181,11 +180,12 @@ def main() -> None:
     """Compare gradients, train, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", default=Path("runs-model-gradient"))
-    folder = parser.parse_args().folder
+    parser.add_argument("--seeds", type=int, default=5)
+    arguments = parser.parse_args()
     result = {
         "agreement": {device: agreement(device) for device in DEVICES},
         "QPU seconds on a device": {rule: price(rule) for rule in ("shift", "model")},
-        "training": training(folder),
+        "training": training(arguments.folder, range(arguments.seeds)),
     }
     write_result(__file__, result)
 
