@@ -67,7 +67,8 @@ def _certain(estimate: Estimate) -> bool:
 
 def typeset(text: str) -> str:
     """Text with minus signs, and with intervals that are not broken across lines."""
-    return _TIED.sub("\N{NO-BREAK SPACE}", _NEGATIVE.sub(MINUS, text))
+    signed = _NEGATIVE.sub(MINUS, text).replace("+-", "\N{PLUS-MINUS SIGN}")
+    return _TIED.sub("\N{NO-BREAK SPACE}", signed)
 
 
 def _free(value: float) -> str:

@@ -36,6 +36,11 @@ class ModelVsDevice(Study):
     def analyse(self, scope: Scope) -> Finding:
         """Compare; where no device was asked, say what that means."""
         jobs = read_probe_jobs(scope)
+        if not jobs:
+            return self.refused(
+                f"No device ran probe circuits for these runs, so {scope.device} stands for a "
+                f"device all through this report. {BEST_CASE}"
+            )
         compared = [_compare(scope, job) for job in jobs if job.calibrated]
         return self.finding(
             _answer(scope, compared),
