@@ -18,11 +18,11 @@ FACES = {
         settings_on_backend train
     """,
     "policy": """
-        Actor Adjoint Ansatz Cost Critic DifferentiableBackend Encoder Estimate
-        ExpectationBackend Frozen GradientRule JointBackend MinibatchRecord MlpActor OwnCircuit
-        ParameterShift PpoConfig PpoDiagnostics PrunedShift RingActor RingCircuit Rollout
-        ShotNoise Spsa StateScaler UpdateProgress advice count_parameters expectations gae
-        shot_noise update
+        Actor Adjoint Agreement Ansatz Cost Critic DifferentiableBackend Encoder Estimate
+        ExpectationBackend Frozen GradientRule JointBackend MinibatchRecord MlpActor ModelGradient
+        OwnCircuit ParameterShift PpoConfig PpoDiagnostics PrunedShift RingActor RingCircuit Rollout
+        ShotNoise Spsa StateScaler UpdateProgress advice compare_gradients count_parameters
+        expectations gae shot_noise update
     """,
     "diffusion": """
         PAPER_REWARD Bundle Ddim Denoiser DpmSolver Episode FitConfig GuidanceEnvironment

@@ -323,9 +323,10 @@ class Trainer:
         state: dict[str, Any] = {
             "stage": TRAINING,
             "streams": self.streams.state(),
-            "gradient_rule": self.rule_name,
             **self.player.state(),
         }
+        if self.config.gradient.rule == "model" and self.rule_name == "shift":
+            state["fallen_back"] = True
         if self._playing is not None:
             tensors |= rollout_tensors(self._playing)
         if self._updating is not None:
@@ -345,7 +346,7 @@ class Trainer:
         self.streams.restore(checkpoint.state["streams"])
         self.player.restore_state(checkpoint.state)
         self.player.updates = checkpoint.update
-        if self.rule_name == "model" and checkpoint.state.get("gradient_rule") == "shift":
+        if checkpoint.state.get("fallen_back"):
             self._measure_gradients()
         player, tensors = self.player, checkpoint.tensors
         self._playing = restore_rollout(player.environment, tensors, player.device)

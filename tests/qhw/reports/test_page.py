@@ -116,7 +116,7 @@ def test_the_page_opens_with_six_lines_a_number_and_a_link_each(page: Outline, h
     assert '<a href="#task">What noise costs</a>' in cost
     assert "<strong>−0.0070 [−0.0150, +0.0010]</strong> of return" in cost
     assert "<strong>not known</strong>" in told["training_cost"]
-    assert "<strong>3 of 11</strong> questions" in told["not_tried"]
+    assert "<strong>5 of 13</strong> questions" in told["not_tried"]
 
 
 def test_the_first_figure_is_open_and_the_rest_is_folded_away(html: str) -> None:

@@ -119,15 +119,15 @@ def test_the_training_is_quoted_on_a_device_by_every_rule(tmp_path: Path) -> Non
     finding = analysed(Scope((run,), tmp_path / "report", DEVICE))
     table, config = table_of(finding, "training_on_a_device"), run.config
     rules = column(table, "gradient rule")
-    assert rules[:4] == ["shift", "pruned", "spsa", "frozen"]
+    assert rules == ["shift", "pruned", "spsa", "model", "frozen"]
     steps, ppo, latents = config.environment.steps, config.ppo, config.evaluation.latents
     # frozen: a job per step of every update, and of the evaluation; 2 s, and 0.35 ms a shot.
     jobs = steps * (ppo.updates + 1)
     circuits = steps * (ppo.updates * ppo.environments + latents)
-    assert column(table, "jobs")[3] == jobs and column(table, "circuits")[3] == circuits
+    assert column(table, "jobs")[4] == jobs and column(table, "circuits")[4] == circuits
     seconds = 2 * jobs + 0.00035 * 1024 * circuits
-    assert column(table, "at most", "s")[3] == pytest.approx(seconds)
-    assert column(table, "price at most", "$")[3] == pytest.approx(1.6 * seconds)
+    assert column(table, "at most", "s")[4] == pytest.approx(seconds)
+    assert column(table, "price at most", "$")[4] == pytest.approx(1.6 * seconds)
     [verdict] = finding.verdict
     assert verdict.line == "training_cost" and verdict.estimate is not None
     assert verdict.estimate.value == column(table, "at most", "s")[0]
