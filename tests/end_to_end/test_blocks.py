@@ -76,9 +76,10 @@ def lines(page: Path) -> list[str]:
 
 
 def new_lines(page: Path) -> list[str]:
-    """Those of a page that no page before it has."""
+    """Those of a page that no page before it has, or that train what its other lines speak of."""
     before = {line for each in PAGES[: PAGES.index(page)] for line in lines(each)}
-    return [line for line in lines(page) if line not in before]
+    trains = ("qhw train ", "qhw sweep ")
+    return [line for line in lines(page) if line not in before or line.startswith(trains)]
 
 
 def excepted(line: str) -> bool:
