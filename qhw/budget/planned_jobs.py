@@ -235,9 +235,8 @@ class TrainingShape:
     @property
     def canaries(self) -> range:
         """Numbers of the updates in which rule `model` is compared with a measured gradient."""
-        if self.rule != "model" or not self.canary_every:
-            return range(0)
-        return range(2 if self.fresh else 1, self.updates + 1, self.canary_every)
+        every = self.canary_every if self.rule == "model" else 0
+        return canary_updates(every, self.updates, self.fresh)
 
     def _update(self, scales: int, *, first: bool) -> list[PlannedJob]:
         """A rollout; then, minibatch by minibatch, forward values and gradients.
@@ -271,6 +270,18 @@ class TrainingShape:
         if self.rule == "pruned":
             return 2 * max(1, round(self.pruned_fraction * self.weights)) + turned
         return 2 * self.weights + turned
+
+
+def canary_updates(every: int, updates: int, fresh: bool) -> range:
+    """Numbers of the updates that a canary watches: the first with a gradient, and from there on.
+
+    Args:
+        every: Updates from one to the next; 0 for none.
+        updates: In all, counted from 1.
+        fresh: Whether the weights began anew: then no gradient reaches the circuit in update 1,
+            since the head begins at zero.
+    """
+    return range(2 if fresh else 1, updates + 1, every) if every else range(0)
 
 
 def minibatch_sizes(transitions: int, parts: int) -> list[int]:

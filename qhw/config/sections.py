@@ -199,6 +199,15 @@ class CanaryConfig(Section):
     below: Literal["stop", "shift", "tell"] = "stop"
     """What is done below it: stop, go on with rule `shift`, or tell it alone."""
 
+    @model_validator(mode="after")
+    def _options_are_used(self) -> Self:
+        unused = sorted(self.model_fields_set - {"every"})
+        if self.every == 0 and unused:
+            raise ValueError(
+                f"gradient.canary.{unused[0]} does nothing: gradient.canary.every is 0"
+            )
+        return self
+
 
 class GradientConfig(Section):
     """How the circuit's gradient is measured."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from calibration import Assumptions, DeviceSnapshot
-from policy import Ansatz, DifferentiableBackend
+from policy import DifferentiableBackend
 from qhw.backends.backend import Backend
-from qhw.backends.compiled import CompiledBackend, CompiledNoisyBackend
+from qhw.backends.compiled import CompiledBackend
 from qhw.backends.mitigation.method import Mitigation, Unmitigated
 from qhw.backends.mitigation.simulated import MitigatedBackend, mitigated
 from qhw.backends.opening import open_backend, open_published
@@ -22,14 +22,13 @@ from qhw.files import Cache
 
 
 def gradient_model(
-    backend: Backend, settings: BackendConfig, circuit: Ansatz
+    backend: Backend, settings: BackendConfig
 ) -> Callable[[], DifferentiableBackend]:
     """The model of a backend; each call gives it under the calibration of that moment.
 
     Args:
         backend: It measures the values.
         settings: It was opened with.
-        circuit: The ansatz.
 
     Raises:
         ConfigError: If nothing is published of the backend.
@@ -46,7 +45,7 @@ def gradient_model(
         )
     published = open_backend(
         settings.name,
-        circuit,
+        backend.circuit,
         device=settings.device,
         assumptions=Assumptions(idle=settings.idle),
         engine="compiled",
@@ -62,41 +61,33 @@ class DeviceModel:
 
     Args:
         backend: The device.
-        cache: Keeps verdicts of the compiled engine; the user's by default.
     """
 
-    def __init__(self, backend: DeviceBackend, cache: Cache | None = None) -> None:
+    def __init__(self, backend: DeviceBackend) -> None:
         self._backend = backend
-        self._cache = cache or Cache.of_user()
-        self._model: DifferentiableBackend | None = None
-        self._of: tuple[DeviceSnapshot, Mitigation] | None = None
+        self._last: tuple[DeviceSnapshot, Mitigation, DifferentiableBackend] | None = None
 
     def __call__(self) -> DifferentiableBackend:
         """The model under the calibration that the device's mitigation rests on."""
         self._backend.prepare()
         mitigation = self._backend.mitigation
         assert mitigation.correction is not None
-        present = mitigation.snapshot, mitigation.correction
-        if self._model is None or self._of is None or not _same(self._of, present):
-            self._model, self._of = self._opened(*present), present
-        return self._model
+        snapshot, correction = mitigation.snapshot, mitigation.correction
+        last = self._last
+        if last is None or last[0] is not snapshot or last[1] is not correction:
+            last = self._last = snapshot, correction, self._opened(snapshot, correction)
+        return last[2]
 
     def _opened(self, snapshot: DeviceSnapshot, correction: Mitigation) -> DifferentiableBackend:
         backend = self._backend
         if backend.mitigation.name == "native":
             # The platform mitigates before it answers: its values are near those without noise.
             return CompiledBackend(backend.circuit)
-        published = open_published(backend.circuit, snapshot, backend.transpiled, self._cache)
+        published = open_published(backend.circuit, snapshot, backend.transpiled, Cache.of_user())
         return _joined(published, correction)
 
 
-def _same(one: tuple[DeviceSnapshot, Mitigation], other: tuple[DeviceSnapshot, Mitigation]) -> bool:
-    return one[0] is other[0] and one[1] is other[1]
-
-
-def _joined(
-    published: CompiledBackend | CompiledNoisyBackend, method: Mitigation
-) -> DifferentiableBackend:
+def _joined(published: CompiledBackend, method: Mitigation) -> DifferentiableBackend:
     model = mitigated([published], method)
     assert isinstance(model, DifferentiableBackend)  # zero-noise extrapolation is refused before
     return model

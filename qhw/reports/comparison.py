@@ -8,9 +8,8 @@ from statistics import NormalDist
 
 from qhw.reports.results import Number, Results
 from qhw.studies.finding import Estimate
-from qhw.studies.statistics.holm import holm
+from qhw.studies.statistics.holm import ALPHA, holm
 
-ALPHA = 0.05
 Z = NormalDist().inv_cdf(0.975)
 
 

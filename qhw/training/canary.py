@@ -1,4 +1,4 @@
-"""Gradient rule `model` under watch: when gradients are measured, and what their verdict does."""
+"""Gradient rule `model` under watch: what a measured gradient says of it, and what follows."""
 
 from __future__ import annotations
 
@@ -7,19 +7,6 @@ from dataclasses import dataclass
 from policy import Agreement
 from qhw.config import CanaryConfig
 from qhw.errors import CanaryError
-
-
-def is_due(config: CanaryConfig, update: int, fresh: bool) -> bool:
-    """Whether an update is watched: the first with a gradient, and every so many from there.
-
-    Args:
-        config: How it is watched.
-        update: Its number, from 1.
-        fresh: Whether the weights began anew: then no gradient reaches the circuit in update 1,
-            since the head begins at zero.
-    """
-    first = 2 if fresh else 1
-    return config.every > 0 and update >= first and (update - first) % config.every == 0
 
 
 @dataclass(frozen=True)

@@ -185,7 +185,7 @@ def make_rule(
     if gradient.rule == "spsa":
         return Spsa(generator, gradient.spsa_step)
     if gradient.rule == "model" and backend is not None:
-        return ModelGradient(gradient_model(backend, config.backend, backend.circuit))
+        return ModelGradient(gradient_model(backend, config.backend))
     if gradient.rule == "adjoint":
         return Adjoint()
     if gradient.rule == "frozen":

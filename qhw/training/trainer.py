@@ -31,6 +31,7 @@ from policy import (
 )
 from policy.known_features import Reuse
 from policy.measurement_noise import TOLERABLE
+from qhw.budget.planned_jobs import canary_updates
 from qhw.config import PpoSection, RunConfig
 from qhw.devices.backend import Position
 from qhw.devices.opening import Requester
@@ -47,7 +48,7 @@ from qhw.runs.checkpoint import (
 )
 from qhw.runs.directory import RunDirectory
 from qhw.threads import for_pictures
-from qhw.training.canary import Canary, is_due
+from qhw.training.canary import Canary
 from qhw.training.in_progress import Updating, restore_rollout, rollout_of, rollout_tensors
 from qhw.training.parts import make_rule, ppo_config
 from qhw.training.player import Player
@@ -156,11 +157,7 @@ class Trainer:
         self._updating = None
         values = {**dataclasses.asdict(diagnostics), **action_statistics(updating.rollout)}
         seconds = {"rollout": collected - started, "update": time.perf_counter() - collected}
-        record = self._record(updating.rollout, values, updating.noise, seconds)
-        if canary is not None:
-            record["canary"] = dataclasses.asdict(canary.agreement)
-            record["advice"].append(canary.told)
-        return record
+        return self._record(updating, values, seconds, canary)
 
     def _watch_gradient(self, rollout: Rollout) -> Canary | None:
         """Measure a few transitions' gradient where one is due, and do what is asked below the bar.
@@ -168,17 +165,19 @@ class Trainer:
         Raises:
             CanaryError: If training is to stop there.
         """
-        number, gradient = self.player.updates + 1, self.config.gradient
+        number, asked = self.player.updates + 1, self.config.gradient.canary
         fresh = self.config.start_from is None
-        if self.rule_name != "model" or not is_due(gradient.canary, number, fresh):
+        watched = canary_updates(asked.every, self.config.ppo.updates, fresh)
+        if self.rule_name != "model" or number not in watched:
             return None
         assert isinstance(self.actor, RingActor)
         self._stand_at("canary", 0)
-        transitions, generator = gradient.canary.transitions, self.streams.gradients
-        found = compare_gradients(self.actor, rollout, self.ppo_config, transitions, generator)
+        found = compare_gradients(
+            self.actor, rollout, self.ppo_config, asked.transitions, self.streams.gradients
+        )
         if found is None:
             return None
-        canary = Canary(found, gradient.canary)
+        canary = Canary(found, asked)
         if canary.stops:
             raise canary.error(number)
         if canary.falls_back:
@@ -271,12 +270,13 @@ class Trainer:
 
     def _record(
         self,
-        rollout: Rollout,
+        updating: Updating,
         values: dict[str, float],
-        noise: ShotNoise | None,
         seconds: dict[str, float],
+        canary: Canary | None,
     ) -> dict[str, Any]:
         """One line of `metrics.jsonl`."""
+        rollout, noise = updating.rollout, updating.noise
         # Without a measured gradient its norm says nothing, nor does that of the first update: the
         # head begins at zero, so that its first step moves it alone.
         unmeasured = self.rule_name in ("frozen", "backprop") or self.player.updates == 1
@@ -285,6 +285,8 @@ class Trainer:
         if noise is not None:
             values = {**values, **dataclasses.asdict(noise)}
             remarks += self._noise_advice(noise)
+        if canary is not None:
+            remarks.append(canary.told)
         player = self.player
         guidance = player.environment.guidance_of(rollout.actions)
         notes = player.paid_backend.drift.notes if player.paid_backend else []
@@ -297,6 +299,7 @@ class Trainer:
             "advice": remarks,
             "backend": self.config.backend.name if player.backend else None,
             "gradient_rule": self.rule_name,
+            **({"canary": dataclasses.asdict(canary.agreement)} if canary else {}),
             "features_reused": self.ppo_config.reuse_features,
             "shots": player.shots,
             "mitigation": player.mitigation,

@@ -43,6 +43,12 @@ class SeedRows:
         return cls(scope, subject(scope.runs))
 
     @classmethod
+    def of_parts(cls, scope: Scope) -> Self:
+        """The subject's on the fewer latents that parts of the noise are played on."""
+        few = replace(scope.sizes, latents=scope.sizes.part_latents)
+        return cls.of_subject(replace(scope, sizes=few))
+
+    @classmethod
     def of_all(cls, scope: Scope) -> list[Self]:
         """Those of every group, the subject's first."""
         return [cls(scope, group) for group in group_runs(scope.runs)]

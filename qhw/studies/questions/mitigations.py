@@ -12,14 +12,13 @@ from qhw.studies.measured.noisy_features import Key
 from qhw.studies.names import mitigation_title
 from qhw.studies.questions.error_by_shots import REFERENCE_SHOTS
 from qhw.studies.statistics.bootstrap import hierarchical_bootstrap
-from qhw.studies.statistics.holm import holm
+from qhw.studies.statistics.holm import ALPHA, holm
 from qhw.studies.statistics.intervals import shown
 from qhw.studies.statistics.power import nothing_seen, units_of
 from qhw.studies.store import FloatArray
 
 MATTERS = 0.1
 """A change of a mean square by this share would matter: 5 % of its root."""
-ALPHA = 0.05
 BETTER, WORSE, UNSEEN = "better", "worse", "no difference seen"
 
 

@@ -8,7 +8,7 @@ snapshot publishes, is assumed beside it, and labelled so. Severities are those 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 from typing import Self
 
@@ -21,11 +21,10 @@ from qhw.studies.measured.exact_features import acquire_exact, squared_errors
 from qhw.studies.measured.kinds import COHERENT, TITLES, ZZ_ANGLE, alone, with_coherent, without
 from qhw.studies.measured.seed_rows import SeedRows
 from qhw.studies.statistics.bootstrap import Bootstrap, hierarchical_bootstrap
-from qhw.studies.statistics.holm import holm
+from qhw.studies.statistics.holm import ALPHA, holm
 from qhw.studies.statistics.intervals import root, shown
 from qhw.studies.study import Scope, Study
 
-ALPHA = 0.05
 WHOLE = "everything published"
 ADDED = "everything, and the coherent error"
 
@@ -42,13 +41,13 @@ class Parts(Study):
         from qhw.studies.measured.playing import acquire_conditions
 
         acquire_exact(scope, _every(scope))
-        rows = _rows(scope)
+        rows = SeedRows.of_parts(scope)
         acquire_conditions(rows.scope, rows.conditions(_played(scope)))
 
     def analyse(self, scope: Scope) -> Finding:
         """Each kind's share, the matrix of severities, and which kind is worst."""
         errors, changes = _Errors.of(scope), _Changes.of(scope)
-        rows = _rows(scope)
+        rows = SeedRows.of_parts(scope)
         figures = [_error_figure(scope, errors), _change_figure(scope, changes)]
         tables = [_table(scope, errors, changes), _severity_table(scope, errors)]
         figures.append(_matrix(scope, errors.by_severity, "RMSE of <Z_i>", "severity_errors"))
@@ -136,7 +135,7 @@ class _Changes:
     @classmethod
     def of(cls, scope: Scope) -> Self:
         """Compare what was played."""
-        rows, device = _rows(scope), scope.device
+        rows, device = SeedRows.of_parts(scope), scope.device
         everything = rows.returns([Setting(device)])[0]
         ideal = rows.returns([NOISELESS])[0]
         cells = [(kind, times) for kind, times in _cells(scope) if _is_played(scope, times)]
@@ -166,12 +165,6 @@ class _Changes:
         at = {kind: found for (kind, times), found in self.by_severity.items() if times == severity}
         kind = min(at, key=lambda each: at[each].value)
         return kind, at[kind]
-
-
-def _rows(scope: Scope) -> SeedRows:
-    """The subject's runs, on fewer latents than those of other studies."""
-    few = replace(scope.sizes, latents=scope.sizes.part_latents)
-    return SeedRows.of_subject(replace(scope, sizes=few))
 
 
 def _cells(scope: Scope) -> list[tuple[str, float]]:

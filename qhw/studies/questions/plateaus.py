@@ -28,7 +28,7 @@ from qhw.studies.questions.plateau_outputs import (
     outputs_table,
 )
 from qhw.studies.statistics.bootstrap import TAIL, Bootstrap, hierarchical_bootstrap
-from qhw.studies.statistics.holm import holm
+from qhw.studies.statistics.holm import ALPHA, holm
 from qhw.studies.statistics.intervals import of_positive, shown
 from qhw.studies.statistics.power import nothing_seen, units_of
 from qhw.studies.store import Arrays, FloatArray
@@ -38,7 +38,6 @@ WEIGHT = 1
 """Position of qubit 0's RY in the first layer; see `RingCircuit.quantum_circuit`."""
 AT_ONCE = 200
 SEED = 1_803
-ALPHA = 0.05
 MATTERS = 0.5
 """A change of the variance by this share of the deepest circuit's would matter."""
 NO_GRADIENT = (

@@ -25,13 +25,12 @@ from qhw.studies.questions.prices import (
 )
 from qhw.studies.questions.remedies import MORE_SHOTS, SHOTS, plain, remedies
 from qhw.studies.statistics.bootstrap import Bootstrap, hierarchical_bootstrap
-from qhw.studies.statistics.holm import holm
+from qhw.studies.statistics.holm import ALPHA, holm
 from qhw.studies.statistics.intervals import shown
 from qhw.studies.statistics.power import nothing_seen, sample_size, units_of
 from qhw.studies.statistics.shares import share_of
 from qhw.studies.store import FloatArray
 
-ALPHA = 0.05
 PLACES = 9
 """Seconds are rounded to so many, so that a method that costs nothing costs 0."""
 UNIT = 0.01

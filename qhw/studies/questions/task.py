@@ -30,7 +30,6 @@ from qhw.studies.questions.contrasts import (
 )
 from qhw.studies.questions.pictures import gallery_row
 from qhw.studies.questions.recovery import (
-    ALPHA,
     MATTERS,
     WORTH,
     recover,
@@ -49,7 +48,7 @@ from qhw.studies.questions.task_tables import (
     settings_of,
 )
 from qhw.studies.statistics.bootstrap import Bootstrap, hierarchical_bootstrap
-from qhw.studies.statistics.holm import holm
+from qhw.studies.statistics.holm import ALPHA, holm
 from qhw.studies.statistics.intervals import excludes, shown
 from qhw.studies.statistics.power import nothing_seen, units_of
 from qhw.studies.statistics.shares import share_of

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import zip_longest
 
 import numpy as np
@@ -15,7 +15,7 @@ from qhw.studies.measured.conditions import NOISELESS, Setting
 from qhw.studies.measured.layouts import Layouts, acquire_layouts, read_layouts
 from qhw.studies.measured.seed_rows import SeedRows, backend_facts, constant_and_rule
 from qhw.studies.statistics.bootstrap import Bootstrap, hierarchical_bootstrap
-from qhw.studies.statistics.holm import holm
+from qhw.studies.statistics.holm import ALPHA, holm
 from qhw.studies.statistics.intervals import shown
 from qhw.studies.statistics.power import nothing_seen, units_of
 from qhw.studies.store import FloatArray, not_acquired
@@ -34,7 +34,6 @@ FAMILIES = {
 }  # fmt: skip
 """Snapshots by the generation of the chip and its two-qubit gate; they ship with the client."""
 PLACES = "places.json"
-ALPHA = 0.05
 MATTERS = 0.1
 """Share of the gain on the report's device that would be worth seeing."""
 WORTH = "{:.2g}, a tenth of the gain there,"
@@ -55,7 +54,7 @@ class Transfer(Study):
         places.write(scope)
         SeedRows.of_subject(scope).acquire(places.settings)
         acquire_layouts(scope, places.laid_out(scope))
-        few = _few_latents(scope)
+        few = SeedRows.of_parts(scope)
         acquire_conditions(scope, few.conditions(_layout_settings(scope)))
 
     def analyse(self, scope: Scope) -> Finding:
@@ -338,11 +337,6 @@ def _layout_table(layouts: Mapping[str, Layouts]) -> Table:
     )
 
 
-def _few_latents(scope: Scope) -> SeedRows:
-    few = replace(scope.sizes, latents=scope.sizes.part_latents)
-    return SeedRows.of_subject(replace(scope, sizes=few))
-
-
 def _layout_settings(scope: Scope) -> list[Setting]:
     """The layouts of the report's device, where they are played."""
     if not scope.sizes.layout_returns:
@@ -356,7 +350,7 @@ def _layout_returns(scope: Scope, found: Layouts) -> list[Table]:
     settings = _layout_settings(scope)
     if len(settings) < 2:
         return []
-    returns = _few_latents(scope).returns(settings)
+    returns = SeedRows.of_parts(scope).returns(settings)
     moved = hierarchical_bootstrap(returns - returns[0]).estimates()
     changes = returns.mean(axis=(1, 2)) - returns[0].mean()
     return [

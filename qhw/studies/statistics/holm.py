@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 FloatArray = NDArray[np.float64]
+ALPHA = 0.05
+"""False alarms of a family, at most; of a single test, where there is one alone."""
 
 
 def holm(p_values: ArrayLike) -> FloatArray:

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from qhw.studies.finding import Estimate
+from qhw.studies.statistics.holm import ALPHA
 from qhw.studies.statistics.intervals import shown
 
 LARGEST_SAMPLE = 10_000_000
-ALPHA = 0.05
 
 
 class Units(NamedTuple):

@@ -33,6 +33,7 @@ from qhw.budget.planned_jobs import (
     PlannedJob,
     RunShape,
     TrainingShape,
+    canary_updates,
     minibatch_sizes,
 )
 from qhw.budget.quote import Quote, quote_run, quote_training
@@ -412,3 +413,13 @@ def all_jobs(quote: Quote) -> list[PlannedJob]:
     return [
         job for stretch in quote.stretches for _ in range(stretch.repeats) for job in stretch.jobs
     ]
+
+
+@pytest.mark.parametrize(
+    ("every", "fresh", "updates"),
+    [(0, True, []), (1, True, [2, 3, 4, 5, 6, 7]), (3, True, [2, 5]), (3, False, [1, 4, 7])],
+)
+def test_the_first_canary_is_at_the_first_gradient(
+    every: int, fresh: bool, updates: list[int]
+) -> None:
+    assert list(canary_updates(every, 7, fresh)) == updates

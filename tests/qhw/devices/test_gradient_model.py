@@ -103,7 +103,7 @@ def test_a_simulators_model_knows_what_is_published_alone() -> None:
         published = open_simulator(
             "aer_noisy", CIRCUIT, device="fake_nairobi", assumptions=Assumptions(idle)
         )
-        model = gradient_model(published, settings, CIRCUIT)()
+        model = gradient_model(published, settings)()
         expected = published.evaluate(angles, weights[None]).values
         assert np.abs(model.evaluate(angles, weights[None]).values - expected).max() < 1e-12
 
@@ -120,5 +120,5 @@ class Own:
 
 def test_nothing_is_published_of_a_backend_of_ones_own() -> None:
     with pytest.raises(ConfigError, match=r"published of .*Own") as caught:
-        gradient_model(Adopted(Own()), BackendConfig(), CIRCUIT)
+        gradient_model(Adopted(Own()), BackendConfig())
     assert "--gradient shift" in caught.value.hint

@@ -21,11 +21,12 @@ SMALL: dict[str, Any] = {
 NOISY: dict[str, Any] = merge(SMALL, {"backend": {"name": "aer_noisy"}})
 COHERENT: dict[str, Any] = merge(NOISY, {"backend": {"zz_angle": 0.3}})
 PRUNED: dict[str, Any] = merge(SMALL, {"gradient": {"rule": "pruned"}})
+COMPUTED: dict[str, Any] = merge(NOISY, {"gradient": {"rule": "model"}})
 MODEL: dict[str, Any] = merge(
-    NOISY,
+    COMPUTED,
     {
         "backend": {"zz_angle": 2.0},
-        "gradient": {"rule": "model", "canary": {"cosine": 1.0, "below": "tell"}},
+        "gradient": {"canary": {"cosine": 1.0, "below": "tell"}},
     },
 )
 SPSA: dict[str, Any] = merge(SMALL, {"gradient": {"rule": "spsa"}})
@@ -56,7 +57,7 @@ CHANGES: list[tuple[str, Any, dict[str, Any]]] = [
     ("gradient.rule", ("pruned", "frozen"), SMALL),
     ("gradient.pruned_fraction", 0.5, PRUNED),
     ("gradient.spsa_step", 0.3, SPSA),
-    ("gradient.canary.every", 0, MODEL),
+    ("gradient.canary.every", 0, COMPUTED),
     ("gradient.canary.transitions", 2, MODEL),
     ("gradient.canary.cosine", 0.01, MODEL),
     ("gradient.canary.below", "shift", MODEL),

@@ -12,7 +12,7 @@ from policy import Agreement, ModelGradient, ParameterShift, RingActor
 from qhw.config import CanaryConfig, merge, parse_config
 from qhw.errors import CanaryError, ConfigError
 from qhw.runs.directory import create_run
-from qhw.training.canary import Canary, is_due
+from qhw.training.canary import Canary
 from qhw.training.trainer import Trainer
 
 SMALL: dict[str, Any] = {
@@ -36,17 +36,6 @@ def one_thread() -> None:
 
 def agreeing(cosine: float, low: float, high: float) -> Agreement:
     return Agreement(cosine, low, high, length=0.9, transitions=4, circuits=256)
-
-
-@pytest.mark.parametrize(
-    ("every", "fresh", "updates"),
-    [(0, True, []), (1, True, [2, 3, 4, 5, 6, 7]), (3, True, [2, 5]), (3, False, [1, 4, 7])],
-)
-def test_the_first_canary_is_at_the_first_gradient(
-    every: int, fresh: bool, updates: list[int]
-) -> None:
-    config = CanaryConfig(every=every)
-    assert [n for n in range(1, 8) if is_due(config, n, fresh)] == updates
 
 
 @pytest.mark.parametrize(
@@ -144,6 +133,7 @@ def test_or_it_is_told_alone() -> None:
         ({"gradient": {"rule": "shift", "canary": {"every": 2}}}, "applies to rule 'model' only"),
         ({"gradient": {"rule": "model", "canary": {"cosine": 1.5}}}, "gradient.canary.cosine"),
         ({"gradient": {"rule": "model", "canary": {"below": "hope"}}}, "gradient.canary.below"),
+        ({"gradient": {"rule": "model", "canary": {"every": 0, "below": "shift"}}}, "every is 0"),
     ],
 )
 def test_what_makes_no_sense_is_refused(changes: dict[str, Any], said: str) -> None:
