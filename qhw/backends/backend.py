@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from policy import Ansatz, Estimate, ExpectationBackend, RingCircuit
+from policy import Ansatz, DifferentiableBackend, Estimate, ExpectationBackend, RingCircuit
 from policy.backend import FloatArray
 from qhw.backends.facts import BackendFacts
 
@@ -59,3 +59,15 @@ class Adopted:
 
     def restore_random_state(self, state: dict[str, Any]) -> None:
         """Nothing to put back."""
+
+
+class AdoptedDifferentiable(Adopted):
+    """One that differentiates itself, for the rule `adjoint`."""
+
+    def __init__(self, backend: DifferentiableBackend) -> None:
+        super().__init__(backend)
+        self._differentiable = backend
+
+    def vjp(self, angles: FloatArray, weights: FloatArray, upstream: FloatArray) -> FloatArray:
+        """See `policy.backend.DifferentiableBackend`."""
+        return self._differentiable.vjp(angles, weights, upstream)

@@ -22,7 +22,9 @@ DOLLARS_PER_SECOND = 1.60
 LONGEST_EXECUTION = 10_800
 """QPU seconds after which the platform ends any job: its largest `max_execution_time`."""
 OPEN_PLAN_SECONDS = 600.0
-"""QPU seconds of the Open plan in a rolling window of 28 days."""
+"""QPU seconds of the Open plan in its rolling window."""
+OPEN_PLAN_DAYS = 28
+"""That window."""
 SLACK = 1e-9
 """Sums of fractions may pass a limit by this share of it: they are equal but for rounding."""
 

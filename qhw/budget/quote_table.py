@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from rich.table import Table
 
 from calibration.notebook import html_folded, html_lines
-from qhw.budget.limits import OPEN_PLAN_SECONDS
+from qhw.budget.limits import OPEN_PLAN_DAYS, OPEN_PLAN_SECONDS
 from qhw.budget.quote import SECONDS_PER_QUEUED_JOB, Quote
 from qhw.console.notebook import table_html
 from qhw.console.tables import plain_table
@@ -34,7 +34,8 @@ def share_of_plan(quote: Quote) -> str:
     """How much of the Open plan's window it takes."""
     low, high = quote.seconds_low / OPEN_PLAN_SECONDS, quote.open_plan_share
     part = f"{_span(100 * low, 100 * high)} % of" if high < 10 else f"{_span(low, high)} times"
-    return f"That is {part} the Open plan's {OPEN_PLAN_SECONDS:.0f} QPU s in 28 days."
+    plan = f"{OPEN_PLAN_SECONDS:.0f} QPU s in {OPEN_PLAN_DAYS} days"
+    return f"That is {part} the Open plan's {plan}."
 
 
 def waiting(quote: Quote) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any
 
 import typer
@@ -9,6 +11,10 @@ from typer.core import TyperGroup
 
 UsageError: Any = typer.BadParameter.__bases__[0]
 """Of everything that was typed wrong; typer gives it no name of its own."""
+
+
+_A_SLIP = 0.8
+"""Likeness, as difflib counts it, from which on one word is taken for another."""
 
 
 class EchoingGroup(TyperGroup):
@@ -23,6 +29,7 @@ class EchoingGroup(TyperGroup):
         try:
             return super().invoke(ctx)
         except UsageError as error:
+            _name_the_setting(error)
             value = _typed(error)
             if value is not None and repr(value) not in error.message:
                 error.message = f"{value!r}: {error.message}"
@@ -30,6 +37,27 @@ class EchoingGroup(TyperGroup):
                 command = f"{ctx.command_path} {ctx.invoked_subcommand}"
                 error.message += f" Try '{command} --help' for help."
             raise
+
+
+def _name_the_setting(error: Any) -> None:
+    """Where there is no such option, but a setting of that name or near it, tell how to set it."""
+    option = getattr(error, "option_name", None)
+    takes_settings = any("--set" in each.opts for each in error.ctx.command.params)
+    if option is None or not takes_settings or _like(option, error.possibilities):
+        return
+    from qhw.config.catalogue import every_setting
+    from qhw.config.setting import nearest_settings
+
+    near = nearest_settings(option.lstrip("-").replace("-", "_"), every_setting())
+    if near:
+        meant = " or ".join(f"--set {name}=VALUE" for name in near)
+        error.message += f". Did you mean {meant}?"
+        error.possibilities = []
+
+
+def _like(option: str, others: Sequence[str] | None) -> bool:
+    """Whether an option is called so, but for a slip."""
+    return bool(get_close_matches(option, others or (), cutoff=_A_SLIP))
 
 
 def _typed(error: Exception) -> object:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from policy import RingCircuit
+from qhw.budget.limits import OPEN_PLAN_DAYS
 from qhw.console.tables import listing, platform_moment
 from qhw.files import Cache
 from qhw.jobs.ibm.account import LiveDevice
@@ -21,8 +22,8 @@ from qhw.known import LIVE_PREFIX
 if TYPE_CHECKING:
     from qiskit_ibm_runtime import QiskitRuntimeService
 
-WINDOW_SECONDS = 28 * 86400.0
-"""The Open plan counts QPU seconds over 28 days."""
+WINDOW_SECONDS = OPEN_PLAN_DAYS * 86400.0
+"""Over which the Open plan counts QPU seconds."""
 HOW_TO_READ = (
     "Expected error: how likely at least one gate or read-out of {circuit} goes wrong on the "
     "device's best qubits, by its published calibration."
@@ -141,6 +142,6 @@ def _print_plan(console: Console, plan: dict[str, Any]) -> None:
     pending = plan["jobs_not_billed"]
     estimated = f" ({pending} not billed yet)" if pending else ""
     console.print(
-        f"Plan {plan['plan']}{left}. Through this ledger in the last 28 days: "
+        f"Plan {plan['plan']}{left}. Through this ledger in the last {OPEN_PLAN_DAYS} days: "
         f"{plan['spent_seconds']:.1f} QPU s in {plan['spent_jobs']} jobs{estimated}."
     )

@@ -22,6 +22,9 @@ from qhw.runs.differences import settings_that_differ
 from qhw.runs.directory import LATEST, RunDirectory, list_runs
 from qhw.runs.status import FAILURE, Status, status_of
 
+WHOLE_NAME = 32
+"""Letters of a run's name that stay on one line, to be copied, however narrow the terminal."""
+
 
 @dataclass(frozen=True)
 class ListedRun:
@@ -119,13 +122,21 @@ class Listing:
     def table(self) -> Table:
         """The same for people."""
         table = listing("run", "status", "updates", "gain over best constant", "differs in")
+        marks = {run.name: self._marked(run.name) for run in self.runs}
+        lines = [line for mark in marks.values() for line in mark.splitlines()]
+        table.columns[0].no_wrap = max(map(len, lines), default=0) <= WHOLE_NAME
         for run in self.runs:
             differs = self.differing[run.name].items()
             shown = "\n".join(f"{short_name(name)}={value}" for name, value in differs)
-            mark = f"{run.name} ({LATEST})" if run.name == self.latest else run.name
-            cells = (mark, run.status.value, run.progress, run.gained, shown)
+            cells = (marks[run.name], run.status.value, run.progress, run.gained, shown)
             table.add_row(*map(escape, cells))
         return table
+
+    def _marked(self, name: str) -> str:
+        if name != self.latest:
+            return name
+        beside = f"{name} ({LATEST})"
+        return beside if len(beside) <= WHOLE_NAME else f"{name}\n({LATEST})"
 
 
 def print_runs(root: Path) -> None:

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 from rich.console import Console
@@ -18,13 +18,16 @@ from qhw.config import RunConfig
 from qhw.console.output import show, terminal
 from qhw.console.progress import Bar, long_work
 from qhw.console.tables import from_here
-from qhw.errors import ConfigError, SweepError
+from qhw.errors import ConfigError, DamagedFileError, SweepError
 from qhw.runs.directory import RunDirectory, checked_name, create_run, open_run
 from qhw.runs.status import Status, status_of
+from qhw.runs.waiting import turn_over, waiting
 from qhw.training.idle import refuse_idle
 
 LOG = "log.txt"
 """What a run printed, in its folder."""
+LOOK_SECONDS = 2.0
+"""Between two looks at how far the runs have come."""
 MAXIMUM_NAME = 200
 """Letters of a run's name; file systems take 255 bytes."""
 
@@ -107,25 +110,41 @@ def _refuse(name: str, config: RunConfig, root: Path) -> None:
 
 def _train(runs: Sequence[RunDirectory], workers: int, bar: Bar, total: int) -> list[RunDirectory]:
     """Train them, each in a process of its own; those that failed."""
-    done, failed = total - len(runs), []
-    with ThreadPoolExecutor(workers) as pool, _Processes() as processes:
-        waiting: dict[Future[int], RunDirectory] = {
+    failed: list[RunDirectory] = []
+    with ThreadPoolExecutor(workers) as pool, waiting(runs), _Processes() as processes:
+        left: dict[Future[int], RunDirectory] = {
             pool.submit(processes.train, run): run for run in runs
         }
-        for ended in as_completed(waiting):
-            done += 1
-            if ended.result() != 0:
-                failed.append(waiting[ended])
-            bar.at(done)
-            bar.say(f"sweep: {done} of {total} runs, {len(failed)} failed")
+        while left:
+            for ended in wait(left, LOOK_SECONDS, FIRST_COMPLETED).done:
+                run = left.pop(ended)
+                if ended.result() != 0:
+                    failed.append(run)
+            parts = {run.name: _part(run) for run in left.values() if run in processes}
+            bar.at(total - len(left) + sum(parts.values()))
+            bar.say(_told(total - len(left), total, len(failed), parts))
     return [run for run in runs if run in failed]
+
+
+def _part(run: RunDirectory) -> float:
+    """How much of its training a run has had, in [0, 1]; 0 where its own process will complain."""
+    try:
+        return min(len(run.metrics()) / run.config.ppo.updates, 1.0)
+    except DamagedFileError:
+        return 0.0
+
+
+def _told(done: int, total: int, failed: int, parts: dict[str, float]) -> str:
+    """Such as `sweep: 1 of 3 runs, 0 failed, s-seed1 40 %, s-seed2 35 %`."""
+    under_way = [f"{name} {100 * part:.0f} %" for name, part in parts.items()]
+    return ", ".join([f"sweep: {done} of {total} runs", f"{failed} failed", *under_way])
 
 
 class _Processes:
     """The trainings under way; none outlives this one."""
 
     def __init__(self) -> None:
-        self._alive: set[subprocess.Popen[bytes]] = set()
+        self._alive: dict[str, subprocess.Popen[bytes]] = {}
         self._stopped = False
 
     def __enter__(self) -> _Processes:
@@ -133,8 +152,11 @@ class _Processes:
 
     def __exit__(self, *reason: object) -> None:
         self._stopped = True
-        for process in [*self._alive]:
+        for process in [*self._alive.values()]:
             process.terminate()
+
+    def __contains__(self, run: RunDirectory) -> bool:
+        return run.name in self._alive
 
     def train(self, run: RunDirectory) -> int:
         """Train a run to its end and give its exit status."""
@@ -145,8 +167,9 @@ class _Processes:
             process = subprocess.Popen(  # noqa: S603  # our own command
                 command, stdout=log, stderr=log, env={**os.environ, "OMP_NUM_THREADS": "1"}
             )
-            self._alive.add(process)
+            self._alive[run.name] = process
             try:
                 return process.wait()
             finally:
-                self._alive.discard(process)
+                del self._alive[run.name]
+                turn_over(run)

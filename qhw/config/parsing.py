@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from qhw.config.catalogue import unknown_setting
+from qhw.config.catalogue import every_setting, unknown_setting
 from qhw.config.sections import RunConfig
 from qhw.config.tables import merge
 from qhw.errors import ConfigError
@@ -46,6 +46,12 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 
+_OUT_OF_RANGE = (
+    *("greater_than", "greater_than_equal", "less_than", "less_than_equal"),
+    "literal_error",
+)
+"""Of a value that has the right type."""
+
 
 def parse_config(values: dict[str, Any]) -> RunConfig:
     """Validate settings; those of 0.1 get the defaults that they were written with.
@@ -75,6 +81,16 @@ def _with_first_bundle(values: dict[str, Any]) -> dict[str, Any]:
     return merge(values, {"environment": {"bundle": "fashion-mnist-0.1"}})
 
 
+def _rule(field: str, kind: str, message: str) -> str:
+    """What the value must be, as `qhw config` has it; pydantic names one bound alone."""
+    if kind == "finite_number":
+        return "must be finite"
+    setting = every_setting().get(field)
+    if setting is None or not setting.range or kind not in _OUT_OF_RANGE:
+        return message
+    return f"must be {setting.range}"
+
+
 def _describe(error: ValidationError) -> str:
     lines = []
     for item in error.errors():
@@ -84,7 +100,7 @@ def _describe(error: ValidationError) -> str:
             continue
         value = item["input"] if not isinstance(item["input"], (dict, BaseModel)) else None
         shown = "" if value is None else f" = {value!r}"
-        message = item["msg"].removeprefix("Value error, ")
+        message = _rule(field, item["type"], item["msg"].removeprefix("Value error, "))
         names_itself = not item["loc"] or message.startswith(f"{field}.")
         lines.append(message if names_itself and not shown else f"{field}{shown}: {message}")
     return "\n".join(lines)

@@ -15,6 +15,8 @@ Value = int | float | str | list[str]
 
 _KINDS: dict[str, type[Value]] = {"integer": int, "number": float, "string": str, "array": list}
 """Types by the names that JSON schemas give them."""
+_SHORT = {"lr": "learning_rate"}
+"""Abbreviations that people type."""
 _ALIKE, _AS_LIKELY = 0.7, 0.1
 """Least likeness of what was typed and what may have been meant, as difflib counts it, and how much
 less than the likeliest is still told."""
@@ -121,6 +123,7 @@ def nearest_settings(typed: str, settings: Mapping[str, Setting], count: int = 3
 
 def _likeness(typed: str, setting: Setting) -> float:
     last = typed.rpartition(".")[2]
+    last = _SHORT.get(last, last)
     words = last.replace("-", "_").split("_")
     told = setting.meaning.lower().rstrip(".").split()
     spans = range(max(len(told) - len(words) + 1, 0))

@@ -19,9 +19,14 @@ LOOK_SECONDS = 0.5
 
 def in_use(folder: Path) -> bool:
     """Whether another process, or another thread of this one, is at work in a folder."""
-    if not (folder / LOCK_FILE).exists():
+    return held(folder / LOCK_FILE)
+
+
+def held(path: Path) -> bool:
+    """Whether another process, or another thread of this one, holds the lock of a file."""
+    if not path.exists():
         return False
-    lock = FileLock(folder / LOCK_FILE, timeout=0)
+    lock = FileLock(path, timeout=0)
     try:
         with lock:
             return False

@@ -1,4 +1,4 @@
-"""How a run stands: running, finished, stopped, failed or damaged."""
+"""How a run stands: running, waiting, finished, stopped, failed or damaged."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from qhw.errors import BudgetReachedError, InterruptedWorkError, QhwError, Unkno
 from qhw.files import write_json
 from qhw.runs.directory import RunDirectory, list_runs
 from qhw.runs.lock import in_use
+from qhw.runs.waiting import is_waiting
 
 FAILURE = "failure.json"
 
@@ -22,6 +23,8 @@ class Status(Enum):
 
     RUNNING = "running"
     """A process is at work in it."""
+    WAITING = "waiting"
+    """A sweep that is under way will come to it."""
     FINISHED = "finished"
     """Trained to the end and evaluated."""
     STOPPED = "stopped"
@@ -36,6 +39,8 @@ def status_of(run: RunDirectory) -> Status:
     """How a run stands."""
     if in_use(run.path):
         return Status.RUNNING
+    if is_waiting(run):
+        return Status.WAITING
     try:
         finished = is_finished(run)
     except QhwError:

@@ -35,9 +35,17 @@ def described(run: RunDirectory) -> str:
     """
     config = run.config
     actor = config.actor.kind
-    where = f" on {config.backend.name}" if actor == "ring" else ""
+    where = f" on {_backend(run)}" if actor == "ring" else ""
     done = f"{len(run.metrics())} of {config.ppo.updates} updates"
     return f"{run.name}: {actor}{where}, seed {config.seed}; {status_of(run).value}, {done}"
+
+
+def _backend(run: RunDirectory) -> str:
+    """The backend that was opened; one of the user's own is in no settings."""
+    if not (run.path / "provenance.json").exists():
+        return run.config.backend.name
+    opened = run.read_json("provenance.json")["backend"] or {}
+    return str(opened.get("backend", run.config.backend.name))
 
 
 def returns(latents: int, rows: Iterable[Mapping[str, Any]]) -> Table:

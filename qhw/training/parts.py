@@ -34,7 +34,7 @@ from policy import (
     StateScaler,
 )
 from policy.ansatz import stands_for
-from qhw.backends.backend import Adopted, Backend
+from qhw.backends.backend import Adopted, AdoptedDifferentiable, Backend
 from qhw.config import (
     CircuitConfig,
     EnvironmentConfig,
@@ -168,6 +168,8 @@ def adopt(backend: ExpectationBackend, circuit: RingCircuit) -> Backend:
             "Give both the same circuit: `qhw.training.parts.ring_circuit(config.actor.circuit)`, "
             "or one of your own with as many qubits, angles and weights.",
         )
+    if isinstance(backend, DifferentiableBackend):
+        return AdoptedDifferentiable(backend)
     return Adopted(backend)
 
 
@@ -206,7 +208,7 @@ def make_actor(
         raise ConfigError(
             "gradient.rule = 'adjoint' needs a backend that differentiates itself, and here "
             f"{name} cannot.",
-            "Take --gradient shift, or leave --engine out. Your own backend gives values alone.",
+            "Take --gradient shift, or leave --engine out; a backend of your own needs a `vjp`.",
         )
     generator = torch.Generator().manual_seed(config.seed)
     sigma = config.actor.sigma

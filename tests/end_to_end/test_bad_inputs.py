@@ -63,6 +63,8 @@ USAGE = [
     Bad("nonsense", "nonsense"),
     Bad("trian", "trian"),
     Bad("train --nonsense 3", "--nonsense"),
+    Bad("train --lr 1e-3", "No such option: --lr. Did you mean --set ppo.actor_rate=VALUE or"),
+    Bad("train --updatez 3", "Possible options: --updates"),
     Bad("train --qubits", "--qubits"),
     Bad("train --qubits many", "many"),
     Bad("train --depth 2.5", "2.5"),

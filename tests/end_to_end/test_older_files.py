@@ -158,6 +158,9 @@ def test_resuming_an_older_finished_training_pays_nothing_and_says_the_same(qhw:
 
 
 def test_an_older_deployment_is_played_again_from_the_ledger(qhw: Qhw) -> None:
+    pytest.importorskip(
+        "mitiq", reason="Mitiq folded it: the same gates in another order are refused"
+    )
     before, folded = job_ids(), kept("folded", "*")
     path = "samples/fake_nairobi/metrics.json"
     arms = run_named("device").read_json(path)["arms"]

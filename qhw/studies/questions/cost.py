@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from qhw.backends.facts import BackendFacts
-from qhw.budget.limits import DOLLARS_PER_SECOND, OPEN_PLAN_SECONDS
+from qhw.budget.limits import DOLLARS_PER_SECOND, OPEN_PLAN_DAYS, OPEN_PLAN_SECONDS
 from qhw.budget.planned_jobs import DEFAULT_SHOTS
 from qhw.config import RunConfig
 from qhw.files import make_folder, read_json
@@ -203,7 +203,7 @@ def _verdict(config: RunConfig) -> Verdict:
             f"({config.ppo.updates} updates) by parameter shift at {shots} shots per circuit: the "
             f"more PPO clips, the less. By {least} it is at most {_large(quotes[least].seconds)} "
             f"QPU s, ${_large(quotes[least].dollars)}; the Open plan gives "
-            f"{OPEN_PLAN_SECONDS:.0f} QPU s in 28 days."
+            f"{OPEN_PLAN_SECONDS:.0f} QPU s in {OPEN_PLAN_DAYS} days."
         ),
         # A quote has no interval: its bounds are in the words.
         estimate=Estimate(value=shift.seconds, low=shift.seconds, high=shift.seconds),
@@ -236,7 +236,7 @@ def _training_table(config: RunConfig) -> Table:
         (
             f"One training with the first run's settings and {shots} shots per circuit, its "
             "evaluation included, without mitigation; `qhw plan train` quotes others. An Open plan "
-            "is what one gives in 28 days. `frozen` trains no circuit."
+            f"is what one gives in {OPEN_PLAN_DAYS} days. `frozen` trains no circuit."
         ),
     )
 

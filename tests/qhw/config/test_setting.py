@@ -83,6 +83,7 @@ def test_no_two_settings_are_called_the_same() -> None:
     ("typed", "meant"),
     [
         ("lerning_rate", ["ppo.actor_rate", "ppo.critic_rate", "ppo.final_rate_fraction"]),
+        ("lr", ["ppo.actor_rate", "ppo.critic_rate", "ppo.final_rate_fraction"]),
         ("ppo.actor_rte", ["ppo.actor_rate"]),
         ("sed", ["seed"]),
         ("qbits", ["actor.circuit.qubits"]),

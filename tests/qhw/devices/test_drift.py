@@ -75,5 +75,5 @@ def test_a_training_stops_goes_on_and_keeps_what_was_said(
 
 
 def test_something_else_to_do_is_refused() -> None:
-    with pytest.raises(ConfigError, match="Input should be 'warn', 'refit' or 'stop'"):
+    with pytest.raises(ConfigError, match="must be warn, refit or stop"):
         parse_config({**SETTINGS, "hardware": {"on_drift": "pause"}})

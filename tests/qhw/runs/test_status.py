@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,11 +10,18 @@ from qhw.errors import BudgetReachedError, CheckpointError, UnknownNameError
 from qhw.runs.directory import RunDirectory, create_run
 from qhw.runs.lock import sole_use
 from qhw.runs.status import Status, failure_kept, newest_unfinished, status_of
+from qhw.runs.waiting import turn_over, waiting
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> RunDirectory:
     return create_run(tmp_path / "runs", parse_config({"ppo": {"updates": 2}}), "a")
+
+
+def seen_by_others(run: RunDirectory) -> Status:
+    """What a thread finds that holds none of this one's locks."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(status_of, run).result()
 
 
 def train_to(run: RunDirectory, updates: int) -> None:
@@ -38,13 +45,24 @@ def test_a_run_is_finished_once_its_last_weights_are_evaluated(run: RunDirectory
 
 
 def test_a_run_that_is_worked_on_is_running(run: RunDirectory) -> None:
-    seen: list[Status] = []
     with sole_use(run.path):
-        looker = threading.Thread(target=lambda: seen.append(status_of(run)))
-        looker.start()
-        looker.join()
-    assert seen == [Status.RUNNING]
+        assert seen_by_others(run) is Status.RUNNING
     assert status_of(run) is Status.STOPPED
+
+
+def test_a_run_waits_while_the_sweep_that_will_come_to_it_is_alive(tmp_path: Path) -> None:
+    runs = [create_run(tmp_path, parse_config({"seed": seed}), f"r{seed}") for seed in (0, 1)]
+    with waiting(runs):
+        assert [seen_by_others(run) for run in runs] == [Status.WAITING, Status.WAITING]
+        with sole_use(runs[0].path):
+            assert seen_by_others(runs[0]) is Status.RUNNING
+        turn_over(runs[0])
+        assert seen_by_others(runs[0]) is Status.STOPPED
+        assert seen_by_others(runs[1]) is Status.WAITING
+        kept = (runs[1].path / "waiting").read_bytes()
+    assert [status_of(run) for run in runs] == [Status.STOPPED, Status.STOPPED]
+    (runs[1].path / "waiting").write_bytes(kept)
+    assert status_of(runs[1]) is Status.STOPPED, "as a sweep that was killed leaves it"
 
 
 def test_why_a_run_failed_is_kept_until_it_goes_on(run: RunDirectory) -> None:

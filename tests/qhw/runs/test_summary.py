@@ -27,6 +27,12 @@ def test_a_run_that_was_not_evaluated_says_how_it_stands(tmp_path: Path) -> None
     )
 
 
+def test_a_backend_of_ones_own_is_named_though_the_settings_do_not_know_it(tmp_path: Path) -> None:
+    run = made(tmp_path)
+    run.write_provenance({"backend": {"backend": "own: Ours"}})
+    assert "ring on own: Ours, seed 3" in run._repr_html_()
+
+
 def test_an_evaluated_run_shows_every_arm(tmp_path: Path) -> None:
     run = made(tmp_path)
     for update in (1, 2):

@@ -47,8 +47,8 @@ SMALL: dict[str, Any] = {"backend": {"name": "aer"}, "environment": {"steps": 3}
             '[environment.reward]\nlambda_tv_mode = "step"',
             "lambda_tv_mode = 'step' does nothing: lambda_tv is 0",
         ),
-        ("[environment.reward]\nguidance_center = inf", "guidance_center = inf: Input should be a"),
-        ("[ppo]\nclip = 1.5", "ppo.clip = 1.5: Input should be less than 1"),
+        ("[environment.reward]\nguidance_center = inf", "guidance_center = inf: must be finite"),
+        ("[ppo]\nclip = 1.5", "ppo.clip = 1.5: must be above 0, below 1"),
         (
             "[ppo]\nenvironments = 5\nminibatches = 51",
             "ppo.minibatches = 51: a rollout of 5 episodes x 10 steps has 50 transitions; take at "

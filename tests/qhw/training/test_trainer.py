@@ -8,11 +8,13 @@ import pytest
 import torch
 
 from policy import RingActor
+from qhw.backends.compiled.backend import CompiledBackend
 from qhw.commands.train import new_run
 from qhw.config import parse_config
 from qhw.errors import CheckpointError, ConfigError, DivergedError
 from qhw.runs.checkpoint import Checkpoint
 from qhw.runs.directory import create_run
+from qhw.training.parts import ring_circuit
 from qhw.training.reopening import require_fitting_weights
 from qhw.training.trainer import Trainer
 
@@ -83,6 +85,16 @@ def test_a_backend_without_a_derivative_of_its_own_is_not_asked_for_it() -> None
     on_aer = {"name": "aer", "engine": "aer"}
     with pytest.raises(ConfigError, match=r"'adjoint' needs a backend.*AerBackend cannot"):
         Trainer(parse_config({**SMALL, "backend": on_aer, "gradient": {"rule": "adjoint"}}))
+
+
+def test_a_backend_of_ones_own_that_differentiates_itself_is_asked_for_it() -> None:
+    config = parse_config({**SMALL, "gradient": {"rule": "adjoint"}})
+    own = CompiledBackend(ring_circuit(config.actor.circuit))
+    adopted, named = Trainer(config, own), Trainer(config)
+    for trainer in (adopted, named):
+        trainer.advance()
+    pairs = zip(adopted.actor.parameters(), named.actor.parameters(), strict=True)
+    assert all(torch.equal(own, theirs) for own, theirs in pairs)
 
 
 def test_a_rollout_holds_what_the_environment_gave() -> None:
