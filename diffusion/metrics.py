@@ -123,6 +123,31 @@ class GaussianReference:
         return rows
 
 
+@dataclass(frozen=True)
+class KernelReference:
+    """The real pictures' features, and how alike they are among themselves.
+
+    Attributes:
+        features: (M, F), M at least 2.
+        likeness: Mean of the kernel over pairs of different pictures.
+    """
+
+    features: FloatArray
+    likeness: float
+
+    @classmethod
+    def of(cls, features: Features) -> KernelReference:
+        """Take features (M, F), M at least 2."""
+        rows = feature_rows(features)
+        return cls(rows, _mean_off_diagonal(rows))
+
+    def distance(self, features: Features) -> float:
+        """Unbiased kernel distance of features (N, F), N at least 2; see `kernel_distance`."""
+        rows = feature_rows(features)
+        across = float(_kernel(rows, self.features).mean())
+        return _mean_off_diagonal(rows) + self.likeness - 2 * across
+
+
 def frechet_distance(features: Features, references: Features) -> float:
     """Squared Frechet distance of the Gaussians fitted to two clouds (N, F) and (M, F); >= 0.
 
@@ -142,8 +167,7 @@ def kernel_distance(features: Features, references: Features) -> float:
     Returns:
         0 on average for clouds of one distribution, so it can be negative. Lower is closer.
     """
-    a, b = feature_rows(features), feature_rows(references)
-    return _mean_off_diagonal(a) + _mean_off_diagonal(b) - 2 * float(_kernel(a, b).mean())
+    return KernelReference.of(references).distance(features)
 
 
 def diversity(features: Features, labels: Tensor | NDArray[np.int64]) -> float:

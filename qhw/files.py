@@ -65,13 +65,19 @@ class Cache:
         """Outcomes of guidance that needs no training, one file each."""
         return self.root / "baselines"
 
+    @property
+    def real_pictures(self) -> Path:
+        """What every eye sees in a bundle's real pictures, one file per bundle."""
+        return self.root / "real-pictures"
+
     def count(self) -> dict[str, int]:
-        """How many circuits, folded circuits, verdicts and baselines there are."""
+        """How much of each there is; real pictures by bundle."""
         return {
             "circuits": len(list(self.transpiled.glob("*/*.qpy"))),
             "folded": len(list(self.folded.glob("*/*.qpy"))),
             "verdicts": len(list(self.verdicts.glob("*.json"))),
             "baselines": len(list(self.baselines.glob("*.safetensors"))),
+            "real pictures": len(list(self.real_pictures.glob("*.safetensors"))),
         }
 
     def clear(self) -> dict[str, int]:
@@ -81,7 +87,8 @@ class Cache:
             OutputError: If it cannot be deleted.
         """
         counts = self.count()
-        for part in (self.transpiled, self.folded, self.verdicts, self.baselines):
+        circuits = (self.transpiled, self.folded, self.verdicts)
+        for part in (*circuits, self.baselines, self.real_pictures):
             if part.exists():
                 with writing(part):
                     shutil.rmtree(part)

@@ -10,6 +10,7 @@ import importlib
 import json
 import os
 from collections.abc import Sequence
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -199,6 +200,7 @@ def stand_in_device(device: str) -> Any:
     return vendor_class()
 
 
+@lru_cache(maxsize=32)
 def open_snapshot(device: str) -> DeviceSnapshot:
     """Take the snapshot of a device that ships with the vendor's package.
 

@@ -17,8 +17,9 @@ from diffusion.comparison import ScoredArm
 from diffusion.environment import draw_labels, draw_latents
 from diffusion.episodes import Episode
 from diffusion.imagenet_features import ImageNetFeatures
-from diffusion.metrics import GaussianReference, diversity, kernel_distance
+from diffusion.metrics import diversity
 from qhw.evaluation.eyes import EYES, HELD_OUT, STRANGER
+from qhw.evaluation.real_pictures import RealPictures, real_pictures
 
 EVALUATION_SEED = 424_242
 """Latents of every evaluation; training and fitting draw from other streams."""
@@ -94,20 +95,6 @@ def evaluation_latents(bundle: Bundle, count: int, seed: int = EVALUATION_SEED) 
     )
 
 
-@dataclass(frozen=True)
-class RealPictures:
-    """The real pictures in one eye: their features (M, F), and the Gaussian fitted to them."""
-
-    features: FloatArray
-    gaussian: GaussianReference
-
-    @classmethod
-    def seen(cls, features: Tensor) -> RealPictures:
-        """Keep features (M, F)."""
-        rows = _array(features)
-        return cls(rows, GaussianReference.of(rows))
-
-
 class Judges:
     """All eyes, with the real pictures as each of them sees them.
 
@@ -117,7 +104,7 @@ class Judges:
 
     def __init__(self, bundle: Bundle) -> None:
         self._eyes = dict(zip(EYES, (bundle.proxy, *bundle.judges), strict=True))
-        self._images = bundle.reference_images
+        self._bundle = bundle
 
     def see(self, images: Tensor, labels: Tensor) -> dict[str, Sight]:
         """Show pictures (N, c, h, w) in [0, 1] to the classifiers."""
@@ -142,10 +129,12 @@ class Judges:
 
     @cached_property
     def _real(self) -> dict[str, RealPictures]:
-        images = self._images.float() / 255
+        return real_pictures(self._bundle, self._look_at_real)
+
+    def _look_at_real(self) -> dict[str, Tensor]:
+        images = self._bundle.reference_images.float() / 255
         looks = {name: _look(eye, images)[1] for name, eye in self._eyes.items()}
-        looks[STRANGER] = self._stranger(images)
-        return {name: RealPictures.seen(features) for name, features in looks.items()}
+        return {**looks, STRANGER: self._stranger(images)}
 
     def _strange_sight(self, images: Tensor, judges: Sequence[Sight]) -> Sight:
         """The stranger's features; what it cannot say is the mean of what the judges say."""
@@ -161,7 +150,7 @@ class Judges:
         return Score(
             arm=ScoredArm.of(*seen, real.gaussian),
             diversity=diversity(sight.features, labels),
-            kernel=kernel_distance(sight.features, real.features),
+            kernel=real.kernel.distance(sight.features),
         )
 
 

@@ -8,7 +8,8 @@ bits are drawn from the exact product state. Read-out errors are in both.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,9 @@ from qiskit import QuantumCircuit
 
 from calibration import DeviceSnapshot, confusion_matrices, noise_model
 from policy.backend import FloatArray
+
+if TYPE_CHECKING:
+    from qiskit_aer.noise import NoiseModel
 
 READOUT_LAYER = 5
 """Gates (rz sx rz sx rz) of the layer that the client adds to every measured qubit."""
@@ -165,7 +169,7 @@ def _joint_probabilities(
     small.append(SaveProbabilities(len(active)), range(len(active)))
     simulator = AerSimulator(
         method="density_matrix",
-        noise_model=noise_model(snapshot, active),
+        noise_model=_noise_of(snapshot, tuple(active)),
         runtime_parameter_bind_enable=True,
     )
     columns = {parameter: k for k, parameter in enumerate(circuit.parameters)}
@@ -176,6 +180,12 @@ def _joint_probabilities(
         raise RuntimeError(f"Aer failed: {result.status}")
     exact = np.array([result.data(row)["probabilities"] for row in range(several)])
     return _read_out(np.broadcast_to(exact, (len(rows), exact.shape[1])), active, snapshot)
+
+
+@lru_cache(maxsize=32)
+def _noise_of(snapshot: DeviceSnapshot, active: tuple[int, ...]) -> NoiseModel:
+    """The noise of these qubits; making it takes as long as a small job."""
+    return noise_model(snapshot, active)
 
 
 def _on_active(circuit: QuantumCircuit, active: list[int]) -> QuantumCircuit:

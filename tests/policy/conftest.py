@@ -53,7 +53,7 @@ def cnot(state: Tensor, control: int, target: int) -> Tensor:
 
 
 def expectation_values(circuit: RingCircuit, angles: Tensor, weights: Tensor) -> Tensor:
-    """<Z_i> (B, n) of the paper's circuit, gate by gate."""
+    """<Z_i> (B, n) of the paper's circuit, gate by gate; weights (P,) or, row by row, (B, P)."""
     n, rows = circuit.num_qubits, angles.shape[0]
     state = torch.zeros((rows, 2**n), dtype=torch.complex128)
     state[:, 0] = 1
@@ -64,12 +64,12 @@ def expectation_values(circuit: RingCircuit, angles: Tensor, weights: Tensor) ->
                 state = turn(state, ry(angles[:, 2 * n * layer + qubit]), qubit)
                 state = turn(state, rz(angles[:, 2 * n * layer + n + qubit]), qubit)
         for qubit in range(n):
-            phi, theta, omega = weights[4 * (layer * n + qubit) :][:3]
+            phi, theta, omega = weights[..., 4 * (layer * n + qubit) :][..., :3].unbind(-1)
             state = turn(state, rz(omega) @ ry(theta) @ rz(phi), qubit)
         for control, target in pairs(circuit):
             state = cnot(state, control, target)
         for qubit in range(n):
-            state = turn(state, rx(weights[4 * (layer * n + qubit) + 3]), qubit)
+            state = turn(state, rx(weights[..., 4 * (layer * n + qubit) + 3]), qubit)
     probabilities = state.abs().square()
     return torch.stack(
         [
@@ -111,11 +111,10 @@ class StateVectorBackend:
 
     def evaluate(self, angles: FloatArray, weights: FloatArray) -> Estimate:
         self.calls.append((len(weights), len(angles)))
-        values = [
-            expectation_values(self.circuit, torch.from_numpy(angles), row).numpy()
-            for row in torch.from_numpy(weights)
-        ]
-        stacked = np.stack(values) + self.offset
+        rows = torch.from_numpy(angles).repeat(len(weights), 1)
+        sets = torch.from_numpy(weights).repeat_interleave(len(angles), dim=0)
+        values = expectation_values(self.circuit, rows, sets).numpy()
+        stacked = values.reshape(len(weights), len(angles), -1) + self.offset
         return Estimate(stacked, np.zeros_like(stacked), Cost(len(weights) * len(angles)))
 
 

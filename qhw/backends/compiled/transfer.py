@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from calibration import QubitFacts
 from policy.backend import FloatArray
@@ -32,6 +33,9 @@ _FACTORS: dict[str, FloatArray] = {
     "R": np.outer([1.0, 0.0, 0.0, 1.0], [1.0, 0.0, 0.0, 0.0]),
 }
 """Paulis, and the reset to |0>, by first letter."""
+
+
+_PAULIS = np.array([[[1, 0], [0, 1]], [[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])
 
 
 class CompileError(BackendUnavailableError):
@@ -205,19 +209,37 @@ def linear(expression: ParameterExpression | float, columns: Mapping[Parameter, 
 
 
 def _term_matrix(circuit: QuantumCircuit) -> FloatArray:
-    """One term; products of Paulis and resets are built directly, which is 20 times faster."""
+    """One term; what acts on each qubit by itself is built directly, which is 20 times faster."""
     factors = [np.eye(4) for _ in range(circuit.num_qubits)]
     for item in circuit.data:
         qubits = [circuit.find_bit(q).index for q in item.qubits]
-        name = item.operation.name
-        labels = item.operation.params[0][::-1] if name == "pauli" else name[:1].upper()
-        if name not in ("pauli", "id", "x", "y", "z", "reset"):
+        acting = _on_each(item.operation)
+        if acting is None:
             return transfer_matrix(circuit)
-        for qubit, label in zip(qubits, labels, strict=True):
-            factors[qubit] = _FACTORS[label] @ factors[qubit]
+        for qubit, factor in zip(qubits, acting, strict=True):
+            factors[qubit] = factor @ factors[qubit]
     matrix: FloatArray = np.ones((1, 1))
     for factor in reversed(factors):
         matrix = np.asarray(np.kron(matrix, factor), dtype=np.float64)
+    return matrix
+
+
+def _on_each(operation: Operation) -> list[FloatArray] | None:
+    """What an error does to each of its qubits, (4, 4); None if that cannot be told apart."""
+    if operation.name == "pauli":
+        return [_FACTORS[label] for label in operation.params[0][::-1]]
+    if operation.name in ("id", "x", "y", "z", "reset"):
+        return [_FACTORS[operation.name[:1].upper()]]
+    if operation.name == "kraus" and operation.num_qubits == 1:
+        return [kraus_matrix(operation.params)]
+    return None
+
+
+def kraus_matrix(operators: Sequence[NDArray[np.complex128]]) -> FloatArray:
+    """Pauli transfer matrix (4, 4) of rho -> sum_k K_k rho K_k^dagger on a qubit."""
+    kraus = np.asarray(operators)
+    moved = kraus @ _PAULIS[:, None] @ kraus.conj().swapaxes(1, 2)  # (Q, k, 2, 2)
+    matrix: FloatArray = np.einsum("pij,qkji->pq", _PAULIS, moved).real / 2
     return matrix
 
 

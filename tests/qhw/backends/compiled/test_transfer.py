@@ -31,6 +31,7 @@ from qhw.backends.compiled.transfer import (
     Rotation,
     Transfer,
     error_matrix,
+    kraus_matrix,
     linear,
     transfer_matrix,
 )
@@ -139,6 +140,21 @@ def test_a_mixture_with_resets_is_its_channel() -> None:
     depolarised = depolarizing_error(0.08, 2)
     expected = np.diag([1.0] + [1 - 0.08] * 15)
     assert np.abs(error_matrix(depolarised) - expected).max() < 1e-12
+
+
+def test_kraus_operators_of_a_qubit_are_their_channel() -> None:
+    """Decay with T2 above T1 is one of these: amplitude damping by .3, turned aside."""
+    turn = RYGate(0.7).to_matrix() @ RZGate(1.1).to_matrix()
+    operators = [
+        turn @ np.array([[1, 0], [0, np.sqrt(0.7)]]),
+        turn @ np.array([[0, np.sqrt(0.3)], [0, 0]]),
+    ]
+    beside = QuantumCircuit(2)
+    beside.append(Kraus(operators).to_instruction(), [1])
+    beside.z(0)
+    error = QuantumError([(beside, 1.0)])
+    assert np.abs(kraus_matrix(operators) - transfer_matrix(Kraus(operators))).max() < 1e-14
+    assert np.abs(error_matrix(error) - transfer_matrix(SuperOp(error))).max() < 1e-14
 
 
 def test_an_angle_is_read_as_a_linear_function() -> None:
