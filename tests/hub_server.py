@@ -26,6 +26,7 @@ class Hub(BaseHTTPRequestHandler):
 
     server: HubServer
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one segment
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"] or 0))

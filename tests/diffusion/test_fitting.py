@@ -98,6 +98,7 @@ def stripes(count: int, seed: int) -> Split:
     return Split(images, torch.from_numpy(labels))
 
 
+@pytest.mark.slow  # fits four networks
 def test_a_small_bundle_from_start_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The parts are real; a few CPU-seconds of training only cannot make them good."""
     monkeypatch.setattr(assembling, "REQUIRED_ACCURACY", 0.2)

@@ -145,6 +145,7 @@ def test_an_older_run_keeps_its_settings_and_its_checkpoint(qhw: Qhw) -> None:
     assert run_named("device").latest_checkpoint().update == 1
 
 
+@pytest.mark.slow  # an evaluation on a device
 def test_resuming_an_older_finished_training_pays_nothing_and_says_the_same(qhw: Qhw) -> None:
     run, before, baselines = run_named("device"), job_ids(), kept("baselines", "*")
     metrics, digest = run.metrics(), checkpoint_digest(run)
@@ -171,6 +172,7 @@ def test_an_older_deployment_is_played_again_from_the_ledger(qhw: Qhw) -> None:
     assert_recorded(run_named("device").read_json(path)["arms"], arms)
 
 
+@pytest.mark.slow  # a training on a device
 def test_an_older_training_goes_on_in_the_middle_of_its_update(qhw: Qhw) -> None:
     before = job_ids()
     qhw("train", "--resume", "runs/stopped", "--max-jobs", "100")
@@ -186,6 +188,7 @@ def test_an_older_training_goes_on_in_the_middle_of_its_update(qhw: Qhw) -> None
     assert record["cost"]["weights"]["circuits"] == recorded["cost"]["weights"]["circuits"]
 
 
+@pytest.mark.slow  # a command on a device
 def test_an_older_affine_map_is_of_qubits_that_do_not_decay_and_is_fitted_anew(qhw: Qhw) -> None:
     (affine,) = Path("data/qhw/affine").iterdir()
     content = affine.read_bytes()
@@ -207,6 +210,7 @@ def test_an_older_transpiled_circuit_is_found_under_its_key(qhw: Qhw) -> None:
     assert json.loads(facts)["hits"] == 3
 
 
+@pytest.mark.slow  # a training and its evaluation
 def test_the_same_seed_gives_the_numbers_of_0_1_0(qhw: Qhw) -> None:
     qhw("train", "--config", str(WRITTEN / "noisy.toml"), "--name", "noisy")
     assert_ends_as_recorded(run_named("noisy"), "noisy")

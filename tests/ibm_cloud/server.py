@@ -162,6 +162,8 @@ class _Http(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Head and body in one segment: the body would else wait 40 ms for the head's acknowledgement.
+    wbufsize = -1
     server: _Http
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002

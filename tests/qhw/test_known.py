@@ -77,6 +77,7 @@ def test_names_are_those_of_the_vendors_classes() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Properties of fake_nighthawk are not intended")
+@pytest.mark.slow  # opens every snapshot of the vendor's
 def test_widths_and_couplings_are_the_vendors() -> None:
     configurations = stand_in_configurations()
     assert [f"fake_{short}" for short in configurations] == stand_in_names()

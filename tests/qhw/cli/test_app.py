@@ -108,7 +108,7 @@ def test_zero_shots_are_refused_with_field_and_range() -> None:
     done = qhw("train", "--shots", "0")
     assert done.returncode == 2
     assert "backend.shots = 0" in done.stderr
-    assert "greater than or equal to 1" in done.stderr
+    assert "must be 1 to" in done.stderr
 
 
 def test_long_errors_fit_the_terminal() -> None:

@@ -182,7 +182,7 @@ def test_a_device_is_measured_within_its_limit(
     [
         ("", "Calibrate which device"),
         ("--device fake_fez --max-jobs 3", "--max-jobs limits what is measured"),
-        ("--device fake_fez --measure --max-cost 0", "greater than 0"),
+        ("--device fake_fez --measure --max-cost 0", "must be above 0"),
         ("--device aer", "is a simulator"),
         ("--device aer_noisy --measure", "is a simulator"),
         ("--device fake_fez --qubits 2", "needs 2 x qubits >= 6"),

@@ -88,6 +88,7 @@ def told(root: Path, first: str, second: str, tmp_path: Path, **request: Any) ->
     return record
 
 
+@pytest.mark.slow  # two runs are played against all baselines
 def test_two_runs_are_played_on_the_same_latents(runs: Path, tmp_path: Path) -> None:
     record = told(runs, "first", "second", tmp_path)
     assert record["settings"] == [

@@ -41,6 +41,7 @@ def two_studies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("two_studies")
 class TestSteps:
+    @pytest.mark.slow  # every study, once
     def test_all_steps_leave_a_page(self, tiny: RunDirectory, tmp_path: Path, capsys: Any) -> None:
         report_noise([tiny], tmp_path, DEVICE)
         assert (tmp_path / "index.html").stat().st_size > 0

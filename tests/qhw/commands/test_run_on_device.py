@@ -117,6 +117,7 @@ def test_the_device_is_asked_at_every_kth_step(trained: RunDirectory) -> None:
     shots=st.integers(1, 200),
     mitigation=st.sampled_from(["none", "readout", "zne"]),
 )
+@pytest.mark.slow  # runs with every mitigation
 def test_what_is_quoted_is_what_the_platform_counts(
     images: int, every: int, shots: int, mitigation: str, trained: RunDirectory, small_cloud: Cloud
 ) -> None:

@@ -100,6 +100,7 @@ def kill_before_submission(monkeypatch: pytest.MonkeyPatch, number: int) -> None
 
 
 @pytest.mark.parametrize(("rule", "least"), [("shift", 5), ("spsa", 5), ("model", 3)])
+@pytest.mark.slow  # a training begun many times
 def test_a_run_killed_before_every_third_job_equals_its_own_replay(
     rule: str,
     least: int,
@@ -254,8 +255,8 @@ def test_zero_noise_extrapolation_is_refused_for_gradients(tmp_path: Path) -> No
         ({"gradient": {"rule": "adjoint"}}, "differentiates itself"),
         ({"backend": {"noise_scale": 2.0}}, "a device of its own"),
         ({"hardware": {"readout_errors": "measured"}, "backend": {"mitigation": "affine"}}, "zne"),
-        ({"hardware": {"max_cost": 0}}, "greater than 0"),
-        ({"hardware": {"max_jobs": -1}}, "greater than or equal to 1"),
+        ({"hardware": {"max_cost": 0}}, "must be above 0"),
+        ({"hardware": {"max_jobs": -1}}, "must be 1 or more"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(changes: dict[str, Any], message: str) -> None:
@@ -374,6 +375,7 @@ def test_limits_of_an_evaluation_are_refused_where_it_costs_nothing(tmp_path: Pa
     assert free.run.config == run.config
 
 
+@pytest.mark.slow  # a training and three evaluations
 def test_an_evaluation_at_its_limit_tells_the_command_that_goes_on(
     tmp_path: Path, ledger: Ledger
 ) -> None:

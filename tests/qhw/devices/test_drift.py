@@ -45,6 +45,7 @@ def recalibrate_at_job(cloud: Cloud, number: int) -> None:
     cloud.submit = watching  # type: ignore[method-assign]
 
 
+@pytest.mark.slow  # two trainings on a device
 def test_a_training_stops_goes_on_and_keeps_what_was_said(
     paid_cloud: Cloud, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

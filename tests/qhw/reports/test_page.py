@@ -226,6 +226,7 @@ def test_figures_and_tables_lie_beside_the_page(folder: Path) -> None:
     assert {"features-rmse.csv", "features-bias_numbers.csv", "zz_unknown-evil.csv"} <= tables
 
 
+@pytest.mark.slow  # the page is drawn twice more
 def test_the_same_findings_give_the_same_page(folder: Path, html: str) -> None:
     assert render(folder).read_text(encoding="utf-8") == html
 
@@ -237,6 +238,7 @@ def test_a_report_may_have_one_finding(tmp_path: Path) -> None:
     assert "Train five seeds" not in page.text
 
 
+@pytest.mark.slow  # the page is drawn twice more
 def test_files_of_what_is_no_longer_found_go_and_those_of_others_stay(tmp_path: Path) -> None:
     render(write_report(tmp_path, [shots(), evil()]))
     own = tmp_path / "figures" / "of-my-own.svg"

@@ -124,6 +124,7 @@ class TestTask:
         made.play(settings_of(made.scope), nothing, spread=0.0)
         assert "no advantage that noise could eat" in said(Task().analyse(made.scope))
 
+    @pytest.mark.slow  # four runs are played
     def test_training_backends_are_compared_where_seeds_pair(
         self, seeds: Any, tmp_path: Path, rng: Any
     ) -> None:
