@@ -41,14 +41,15 @@ class EchoingGroup(TyperGroup):
 
 def _name_the_setting(error: Any) -> None:
     """Where there is no such option, but a setting of that name or near it, tell how to set it."""
-    option = getattr(error, "option_name", None)
-    takes_settings = any("--set" in each.opts for each in error.ctx.command.params)
-    if option is None or not takes_settings or _like(option, error.possibilities):
+    if not hasattr(error, "possibilities") or _like(error.option_name, error.possibilities):
+        return
+    if not any("--set" in each.opts for each in error.ctx.command.params):
         return
     from qhw.config.catalogue import every_setting
     from qhw.config.setting import nearest_settings
 
-    near = nearest_settings(option.lstrip("-").replace("-", "_"), every_setting())
+    name = error.option_name.lstrip("-").replace("-", "_")
+    near = nearest_settings(name, every_setting())
     if near:
         meant = " or ".join(f"--set {name}=VALUE" for name in near)
         error.message += f". Did you mean {meant}?"

@@ -33,8 +33,6 @@ PROGRAMS_NOT_RUN = {
 """What a block begins with, with the reason."""
 OTHER_CODES = {"qhw drift": 4}
 """Exit codes besides 0 that are an answer."""
-TRAINS = re.compile(r"\btrain\(")
-"""In programs that take more than 20 seconds."""
 BUNDLE = ROOT / "diffusion/pretrained/fashion-mnist"
 """Stands for the one that a reader has fitted."""
 
@@ -121,24 +119,17 @@ def test_a_dialogue_comes_out_as_printed(page: str) -> None:
     assert not result.failed, "".join(printed)
 
 
-def programs() -> list[object]:
-    """Every program that is run; those that train are slow."""
-    run = [
+def programs() -> list[Block]:
+    """Every program that is run."""
+    return [
         block
         for block in written_in("python")
         if not block.text.startswith(tuple(PROGRAMS_NOT_RUN))
     ]
-    return [
-        pytest.param(
-            block,
-            id=str(block),
-            marks=[pytest.mark.slow] if TRAINS.search(block.text) else [],
-        )
-        for block in run
-    ]
 
 
-@pytest.mark.parametrize("block", programs())
+@pytest.mark.slow  # a process for each
+@pytest.mark.parametrize("block", programs(), ids=str)
 def test_a_program_runs_by_itself_and_prints_something(block: Block, tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text(block.text)
     assert execute([sys.executable, "-W", "error", "program.py"], tmp_path).strip()

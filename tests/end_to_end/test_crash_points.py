@@ -24,8 +24,8 @@ from tests.ibm_cloud.steered import POINTS, STEPS
 
 __all__ = ["remote_cloud"]
 
-QUICK = {("after the intent", 2), ("after the POST", 1)}
-"""The two that a careless tool gets wrong; the others are as important, and slow together."""
+QUICK = {("after the POST", 1)}
+"""The one that a careless tool gets wrong; the others are as important, and slow together."""
 CASES = [
     pytest.param(
         point,

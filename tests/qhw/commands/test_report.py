@@ -51,6 +51,7 @@ class TestSteps:
         assert "This one controller:" in told
         assert read_finding(tmp_path / "analysis" / "noise_scale.json").answer is None
 
+    @pytest.mark.slow  # measures a second run
     def test_what_it_is_compared_with_is_told(
         self, tiny: RunDirectory, tmp_path: Path, capsys: Any
     ) -> None:
@@ -133,6 +134,7 @@ class TestSteps:
         report_noise([tiny], tmp_path, DEVICE, steps=["render"])
         assert (tmp_path / "index.html").exists()
 
+    @pytest.mark.slow  # a report and a half
     def test_an_analysis_that_fails_half_way_leaves_the_last_one(
         self, tiny: RunDirectory, tmp_path: Path
     ) -> None:

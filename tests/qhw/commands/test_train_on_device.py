@@ -146,7 +146,14 @@ def without_seconds(record: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-@pytest.mark.parametrize("rule", ["shift", "pruned", "spsa", "model", "frozen"])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "shift",
+        *(pytest.param(rule, marks=pytest.mark.slow) for rule in ("pruned", "spsa", "model")),
+        "frozen",
+    ],  # a training on a device each
+)
 def test_what_is_sent_lies_within_the_quote(rule: str, tmp_path: Path, ledger: Ledger) -> None:
     config = parse_config(merge(SMALL, {"gradient": {"rule": rule}, "ppo": {"epochs": 1}}))
     run = create_run(tmp_path / "runs", config, "r")

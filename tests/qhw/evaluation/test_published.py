@@ -30,6 +30,7 @@ def environment(bundle: Bundle) -> GuidanceEnvironment:
     return GuidanceEnvironment(bundle.sampler(2), bundle.proxy, card.reward, card.cfg_base)
 
 
+@pytest.mark.slow  # chooses for six methods
 def test_every_method_is_chosen_played_and_recalled(
     bundle: Bundle, environment: GuidanceEnvironment, tmp_path: Path
 ) -> None:

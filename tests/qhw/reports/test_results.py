@@ -16,6 +16,7 @@ from tests.qhw.reports.findings import realistic, shots, write_report
 ROOT = Path(__file__).resolve().parents[3]
 
 
+@pytest.mark.slow  # the page is drawn
 def test_what_is_written_beside_the_page_is_read_back(tmp_path: Path) -> None:
     render(write_report(tmp_path, realistic()))
     results = read_results(tmp_path)

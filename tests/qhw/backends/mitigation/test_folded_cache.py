@@ -71,6 +71,7 @@ print("mitiq" in sys.modules, "cirq" in sys.modules)
 """
 
 
+@pytest.mark.slow  # two processes, of which one imports Mitiq
 def test_a_hit_needs_no_mitiq(noisy: Any, cache: Cache) -> None:
     noisy(device="fake_lima", mitigation="zne")
     command = [sys.executable, "-c", HIT, str(cache.root)]
@@ -81,8 +82,12 @@ def test_a_hit_needs_no_mitiq(noisy: Any, cache: Cache) -> None:
 def test_folded_circuits_are_counted_apart_and_cleared(tmp_path: Path) -> None:
     cache = Cache(tmp_path)
     open_backend("aer_noisy", RingCircuit(3, 1), device="fake_lima", mitigation="zne", cache=cache)
-    counts = {"circuits": 1, "folded": 1, "verdicts": 2, "baselines": 0}
-    assert cache.count() == counts
+    counts = cache.count()
+    assert {kind: count for kind, count in counts.items() if count} == {
+        "circuits": 1,
+        "folded": 1,
+        "verdicts": 2,
+    }
     assert len(list_entries(cache.transpiled)) == 1
     assert cache.clear() == counts
     assert not any(cache.count().values())

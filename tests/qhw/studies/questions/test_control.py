@@ -102,6 +102,7 @@ def test_the_sentence_comes_out_either_way() -> None:
     assert "never moves" in _against(movement, np.zeros((1, 40)))
 
 
+@pytest.mark.slow  # measures two runs
 def test_several_seeds_are_the_unit(acquired: Acquired) -> None:
     finding = Control().analyse(acquired("control", 2))
     assert finding.answer is not None and "Without noise the 2 controllers move" in finding.answer
