@@ -35,18 +35,19 @@ def held(path: Path) -> bool:
 
 
 @contextmanager
-def sole_use(folder: Path) -> Iterator[None]:
+def sole_use(folder: Path, name: str = LOCK_FILE) -> Iterator[None]:
     """Keep other processes out of a folder's work; it is freed when this one ends, however.
 
     Args:
         folder: Is made when missing.
+        name: Of the lock's file: one for each kind of work that may go on beside another.
 
     Raises:
         BusyError: If another process, or another thread of this one, is at work there.
         OutputError: If nothing can be written there.
     """
     make_folder(folder)
-    lock = FileLock(folder / LOCK_FILE, timeout=LOOK_SECONDS)
+    lock = FileLock(folder / name, timeout=LOOK_SECONDS)
     with writing(folder):
         try:
             lock.acquire()

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from filelock import FileLock
-
-from qhw.files import replace_file, writing
+from qhw.files import replace_file
 from qhw.runs.directory import RunDirectory
-from qhw.runs.lock import held
+from qhw.runs.lock import held, sole_use
 
 WAITING = "waiting"
 """In a run's folder: the name of the run beside it in whose folder the sweep holds a lock."""
@@ -26,12 +24,16 @@ def is_waiting(run: RunDirectory) -> bool:
 
 @contextmanager
 def waiting(runs: Sequence[RunDirectory]) -> Iterator[None]:
-    """Let runs of one root wait until their `turn_over`, or until this context ends."""
+    """Let runs of one root wait until their `turn_over`, or until this context ends.
+
+    Raises:
+        BusyError: If another sweep has begun with the same run.
+        OutputError: If nothing can be written there.
+    """
     if not runs:
         yield
         return
-    lock = FileLock(runs[0].path / SWEEP_LOCK)
-    with writing(runs[0].path), lock:
+    with sole_use(runs[0].path, SWEEP_LOCK):
         for run in runs:
             replace_file(run.path / WAITING, runs[0].name.encode())
         try:

@@ -236,7 +236,7 @@ def _on_each(operation: Operation) -> list[FloatArray] | None:
 
 
 def kraus_matrix(operators: Sequence[NDArray[np.complex128]]) -> FloatArray:
-    """Pauli transfer matrix (4, 4) of rho -> sum_k K_k rho K_k^dagger on a qubit."""
+    """Pauli transfer matrix (4, 4) of rho -> sum_k K_k rho K_k^dagger, K (k, 2, 2), on a qubit."""
     kraus = np.asarray(operators)
     moved = kraus @ _PAULIS[:, None] @ kraus.conj().swapaxes(1, 2)  # (Q, k, 2, 2)
     matrix: FloatArray = np.einsum("pij,qkji->pq", _PAULIS, moved).real / 2

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from qhw.config import parse_config
-from qhw.errors import BudgetReachedError, CheckpointError, UnknownNameError
+from qhw.errors import BudgetReachedError, BusyError, CheckpointError, UnknownNameError
 from qhw.runs.directory import RunDirectory, create_run
 from qhw.runs.lock import sole_use
 from qhw.runs.status import Status, failure_kept, newest_unfinished, status_of
@@ -63,6 +63,13 @@ def test_a_run_waits_while_the_sweep_that_will_come_to_it_is_alive(tmp_path: Pat
     assert [status_of(run) for run in runs] == [Status.STOPPED, Status.STOPPED]
     (runs[1].path / "waiting").write_bytes(kept)
     assert status_of(runs[1]) is Status.STOPPED, "as a sweep that was killed leaves it"
+
+
+def test_a_second_sweep_over_the_same_runs_is_refused(run: RunDirectory) -> None:
+    with waiting([run]), ThreadPoolExecutor(1) as pool:
+        with pytest.raises(BusyError, match="Another process is at work"):
+            pool.submit(lambda: waiting([run]).__enter__()).result()
+        assert seen_by_others(run) is Status.WAITING
 
 
 def test_why_a_run_failed_is_kept_until_it_goes_on(run: RunDirectory) -> None:
