@@ -53,6 +53,7 @@ def training_plot(
     files = [stem.with_suffix(f".{ending}") for ending in FORMATS]
     for file in files:
         save_figure(figure, file, dpi=150)
+        figure.set_layout_engine("none")  # laid out once: that takes as long as drawing
     return files
 
 
