@@ -248,6 +248,17 @@ def _array(tensor: Tensor) -> FloatArray:
     return array
 
 
+def discriminator_of(player: Player, data: Path, folder: Path) -> tuple[Discriminator, float]:
+    """The discriminator, fitted to the real pictures in DATA or recalled, and its accuracy."""
+    size = player.bundle.denoiser.config.image_size
+    dataset = shrink(load_dataset("fashion-mnist", data), size)
+    folder.mkdir(parents=True, exist_ok=True)
+    some = torch.arange(REAL)
+    return fitted_discriminator(
+        player.environment, dataset.train.pick(some), dataset.test.pick(some), folder
+    )
+
+
 @one_thread()
 def main() -> None:
     """Fit the discriminator, then one table per weight."""
@@ -256,13 +267,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, nargs="?", default=Path("runs-realism"))
     arguments = parser.parse_args()
     player = Player(parse_config({"backend": {"name": "aer"}}))
-    size = player.bundle.denoiser.config.image_size
-    dataset = shrink(load_dataset("fashion-mnist", arguments.data), size)
-    arguments.folder.mkdir(parents=True, exist_ok=True)
-    some = torch.arange(REAL)
-    discriminator, accuracy = fitted_discriminator(
-        player.environment, dataset.train.pick(some), dataset.test.pick(some), arguments.folder
-    )
+    discriminator, accuracy = discriminator_of(player, arguments.data, arguments.folder)
     paired = evaluation_latents(player.bundle, LATENTS)
     constants = beside_constants(
         Baselines.of(player, Judges(player.bundle), paired), resample_counts(LATENTS, RESAMPLES, 0)

@@ -23,20 +23,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from benchmarks.discriminator import Discriminator, fitted_discriminator
-from benchmarks.realism_reward import LATENTS, REAL, RESAMPLES, Arm, Arms, Reward
-from benchmarks.seeds import (
-    frechet_at_equal_log_p,
-    path_of,
-    return_difference,
-    returns_of,
-)
+from benchmarks.discriminator import Discriminator
+from benchmarks.realism_reward import LATENTS, RESAMPLES, Arm, Arms, Reward, discriminator_of
+from benchmarks.seeds import of_eye, path_of, return_difference, returns_of
 from benchmarks.timing import significant, write_result
 from diffusion.comparison import resample_counts
-from diffusion.datasets import load_dataset, shrink
 from diffusion.environment import GuidanceEnvironment
 from diffusion.episodes import Episode
 from diffusion.rewards import RewardConfig
@@ -56,6 +49,8 @@ CONTROLLERS: dict[str, dict[str, Any]] = {
 }
 """What differs in the settings, by the name in the result."""
 BASE = {"cfg_base": 2.0}
+CONSTANT, RULE = (2.11,), (0.96, 3.99)
+"""As `realism_reward.json` has them, chosen on 400 other latents."""
 NO_PRICE = RewardConfig(beta=0.0, lambda_guidance=0.0)
 
 
@@ -110,7 +105,7 @@ class Realism:
         """The constant, the rule and greedy search, by their names in the result."""
         environment = realistic(self._player.environment, self._reward)
         arms = Arms(environment, self._reward)
-        chosen = arms.constant((2.11,)), arms.by_confidence((0.96, 3.99)), arms.greedy()
+        chosen = arms.constant(CONSTANT), arms.by_confidence(RULE), arms.greedy()
         return {arm.name: self._played(arm) for arm in chosen}
 
     def _played(self, arm: Arm) -> Outcome:
@@ -144,30 +139,10 @@ def row(
             name: return_difference(outcomes, [other]).record for name, other in made.items()
         },
         "eyes": {
-            eye: {
-                "accuracy": significant(
-                    float(np.mean([o.scores[eye].arm.correct.mean() for o in outcomes]))
-                ),
-                "Frechet": significant(
-                    float(np.mean([o.scores[eye].arm.distance for o in outcomes]))
-                ),
-                "minus constants at equal log p": frechet_at_equal_log_p(outcomes, beside).record,
-                "resolution": significant(beside.resolution),
-            }
+            eye: {**of_eye(outcomes, beside), "resolution": significant(beside.resolution)}
             for eye, beside in constants.items()
         },
     }
-
-
-def discriminator_of(player: Player, data: Path, folder: Path) -> Discriminator:
-    """The one of the head-room table."""
-    size = player.bundle.denoiser.config.image_size
-    dataset = shrink(load_dataset("fashion-mnist", data), size)
-    some = torch.arange(REAL)
-    folder.mkdir(parents=True, exist_ok=True)
-    return fitted_discriminator(
-        player.environment, dataset.train.pick(some), dataset.test.pick(some), folder
-    )[0]
 
 
 @one_thread()
@@ -179,9 +154,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=SEEDS)
     arguments = parser.parse_args()
     player = Player(parse_config({"backend": {"name": "aer"}}))
-    found = Realism(
-        player, discriminator_of(player, arguments.data, arguments.folder), arguments.folder
-    )
+    discriminator, _ = discriminator_of(player, arguments.data, arguments.folder)
+    found = Realism(player, discriminator, arguments.folder)
     baselines = Baselines.of(
         player, Judges(player.bundle), evaluation_latents(player.bundle, LATENTS)
     )

@@ -28,6 +28,8 @@ LOG = "log.txt"
 """What a run printed, in its folder."""
 LOOK_SECONDS = 2.0
 """Between two looks at how far the runs have come."""
+NAMED = 2
+"""Runs under way that the bar names; a machine of many cores has more than a line takes."""
 MAXIMUM_NAME = 200
 """Letters of a run's name; file systems take 255 bytes."""
 
@@ -136,8 +138,9 @@ def _part(run: RunDirectory) -> float:
 
 def _told(done: int, total: int, failed: int, parts: dict[str, float]) -> str:
     """Such as `sweep: 1 of 3 runs, 0 failed, s-seed1 40 %, s-seed2 35 %`."""
-    under_way = [f"{name} {100 * part:.0f} %" for name, part in parts.items()]
-    return ", ".join([f"sweep: {done} of {total} runs", f"{failed} failed", *under_way])
+    named = [f"{name} {100 * part:.0f} %" for name, part in [*parts.items()][:NAMED]]
+    more = [f"{len(parts) - NAMED} more"] if len(parts) > NAMED else []
+    return ", ".join([f"sweep: {done} of {total} runs", f"{failed} failed", *named, *more])
 
 
 class _Processes:

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from qhw.commands.runs import ListedRun
-from qhw.commands.sweep import sweep
+from qhw.commands.sweep import _told, sweep
 from qhw.commands.sweep_summary import summary
 from qhw.config import RunConfig, merge, parse_config
 from qhw.console.output import Output, speak
@@ -79,6 +79,12 @@ def test_what_cannot_be_swept_is_refused_before_a_folder_is_made(
     with pytest.raises(ConfigError, match=said):
         sweep({"fine": tiny(), name: config}, tmp_path, workers=1)
     assert [path.name for path in tmp_path.iterdir()] == ["there"]
+
+
+def test_the_bar_names_few_of_many_runs() -> None:
+    assert _told(3, 3, 1, {}) == "sweep: 3 of 3 runs, 1 failed"
+    parts = {f"s{seed}": seed / 10 for seed in range(5)}
+    assert _told(1, 6, 0, parts) == "sweep: 1 of 6 runs, 0 failed, s0 0 %, s1 10 %, 3 more"
 
 
 def listed(seed: int, gain: float | None, rate: float) -> ListedRun:
