@@ -1,13 +1,12 @@
 """What a reward that prices realism leaves to learn: its head-room table.
 
-    python -m benchmarks.realism_reward DATA [FOLDER]
+    python -m benchmarks.realism_reward [FOLDER]
 
-The reward of the default charges guidance, because too much of it makes pictures unreal. This one
-asks about reality itself: a discriminator is fitted to tell the real pictures in DATA (the IDX
-files of Fashion-MNIST) from generated ones, frozen, and its logit, the log density ratio of real
-against generated, is added to the capped log p of the wanted class. It sees the last features of
-AlexNet, which neither the proxy nor a judge shares; in this table AlexNet is therefore not held
-out, and the two judges decide.
+The reward of the default charges guidance, because too much of it makes pictures unreal. With
+`environment.reward.realism` it asks about reality itself: a frozen discriminator's logit, the log
+density ratio of real against generated, is added to the capped log p of the wanted class
+(`diffusion.discriminator`). It sees the last features of AlexNet, which neither the proxy nor a
+judge shares; in this table AlexNet is therefore not held out, and the two judges decide.
 
 For every weight of the logit, the best constant, the best rule on the proxy's confidence p and the
 best rule on the discriminator's own answer are chosen on 400 latents; greedy feedback has nothing
@@ -21,29 +20,27 @@ realism_reward.json.
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from benchmarks.discriminator import Discriminator, fitted_discriminator
 from benchmarks.timing import significant, significant_interval, write_result
 from diffusion.comparison import bootstrap_difference, resample_counts
-from diffusion.datasets import load_dataset, shrink
+from diffusion.discriminator import Discriminator, discriminator_facts, load_discriminator
 from diffusion.environment import GuidanceEnvironment
 from diffusion.episodes import Episode, play
 from diffusion.greedy import Greedy
 from diffusion.headroom import Candidate, play_candidate
 from diffusion.refinement import Point, refine
-from qhw.config import parse_config
+from diffusion.rewards import REALISM_REWARD
+from qhw.config import PRESETS, merge, parse_config
 from qhw.evaluation.baselines import Baselines
 from qhw.evaluation.beside_constants import BesideConstants, beside_constants
 from qhw.evaluation.choices import CHOOSING_SEED
@@ -53,30 +50,12 @@ from qhw.training.player import Player
 
 WEIGHTS = (0.05, 0.2)
 """Of the discriminator's logit, beside a log p of weight 1."""
-REAL = 5000
-"""Pictures that the discriminator is fitted to, and as many generated ones."""
 CHOOSING, LATENTS, RESAMPLES = 400, 2000, 1000
 CONSTANTS = (1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
 RULES = [(low, slope) for low in (0.5, 1.0, 1.5) for slope in (0.0, 1.5, 4.0)]
 BOUNDS = ((-1.0, 4.0), (0.0, 13.0))
 
 FloatArray = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Reward:
-    """min(log p, log .9) + weight log(real / generated), at the end; guidance costs nothing."""
-
-    discriminator: Discriminator
-    weight: float
-
-    def of(self, images: Tensor, labels: Tensor, log_probability: Tensor) -> Tensor:
-        """Return (N,) of final pictures."""
-        return self.total(log_probability, self.discriminator.of(images, labels))
-
-    def total(self, log_probability: Tensor, log_ratio: Tensor) -> Tensor:
-        """Return (N,) of pictures whose two parts are known, (N,) each in nats."""
-        return log_probability.clamp(max=math.log(0.9)) + self.weight * log_ratio
 
 
 @dataclass(frozen=True)
@@ -88,12 +67,12 @@ class Arm:
 
 
 class Arms:
-    """Ways of guiding in one environment, under one reward."""
+    """Ways of guiding in one environment."""
 
-    def __init__(self, environment: GuidanceEnvironment, reward: Reward) -> None:
+    def __init__(self, environment: GuidanceEnvironment, discriminator: Discriminator) -> None:
         self.environment = environment.widened()
-        self.reward = reward
-        self._scales = Greedy.over_range(environment, 0.0).scales
+        self._discriminator = discriminator
+        self._greedy = Greedy.over_range(environment, 0.0)
 
     def constant(self, point: Point) -> Arm:
         """One guidance for all."""
@@ -117,27 +96,15 @@ class Arms:
 
     def greedy(self) -> Arm:
         """Every step takes the scale whose predicted picture has the largest return."""
-
-        def act(_step: int, state: Tensor) -> Tensor:
-            scores = torch.stack([self._foreseen(scale) for scale in self._scales])
-            chosen = torch.tensor(self._scales)[scores.argmax(dim=0)]
-            return chosen.to(state) - self.environment.cfg_base
-
-        return Arm("greedy", lambda x, y: play(self.environment, x, y, act))
+        return Arm("greedy", lambda x, y: self._greedy.play(self.environment, x, y))
 
     def _candidate(self, name: str, candidate: Candidate) -> Arm:
         return Arm(name, lambda x, y: play_candidate(self.environment, candidate, x, y))
 
     def _realism(self) -> Tensor:
-        return self.reward.discriminator.of(self.environment.foreseen_images(1.0), self._labels)
-
-    def _foreseen(self, scale: float) -> Tensor:
-        images = self.environment.foreseen_images(scale)
-        return self.reward.of(images, self._labels, self.environment.foresee(scale))
-
-    @property
-    def _labels(self) -> Tensor:
-        return self.environment.tensors()["labels"]
+        labels = self.environment.tensors()["labels"]
+        ratio: Tensor = self._discriminator(self.environment.foreseen_images(1.0), labels)
+        return ratio
 
 
 @dataclass(frozen=True)
@@ -155,12 +122,14 @@ class HeadRoom:
     def __init__(
         self,
         player: Player,
-        reward: Reward,
+        weight: float,
         constants: dict[str, BesideConstants],
         paired: PairedLatents,
         folder: Path,
     ) -> None:
-        self.arms = Arms(player.environment, reward)
+        reward = replace(REALISM_REWARD, realism=weight)
+        self._discriminator = load_discriminator(player.bundle)
+        self.arms = Arms(replace(player.environment, reward=reward), self._discriminator)
         self._reward, self._constants, self._folder = reward, constants, folder
         self._own = evaluation_latents(player.bundle, CHOOSING, CHOOSING_SEED)
         self._paired, self._judges = paired, Judges(player.bundle)
@@ -207,18 +176,18 @@ class HeadRoom:
         path = self._folder / f"{arm.name}.safetensors"
         if not path.exists():
             episode = arm.play(self._own.latents, self._own.labels)
-            log_ratio = self._reward.discriminator.of(episode.images, self._own.labels)
+            log_ratio = self._discriminator(episode.images, self._own.labels)
             save_file({"log_p": episode.log_probability, "log_ratio": log_ratio}, path)
         parts = load_file(path)
-        return _array(self._reward.total(parts["log_p"], parts["log_ratio"]))
+        paid = self._reward.terminal(parts["log_p"])
+        return _array(paid + self._reward.realism * parts["log_ratio"])
 
     def _final(self, arm: Arm) -> Final:
         """Play the evaluation's latents."""
         episode = arm.play(self._paired.latents, self._paired.labels)
-        log_ratio = self._reward.discriminator.of(episode.images, self._paired.labels)
         return Final(
-            _array(self._reward.total(episode.log_probability, log_ratio)),
-            _array(log_ratio),
+            _array(episode.returns),
+            _array(episode.terms["realism"] / self._reward.realism),
             self._judges.judge(episode, self._paired.labels),
         )
 
@@ -248,34 +217,24 @@ def _array(tensor: Tensor) -> FloatArray:
     return array
 
 
-def discriminator_of(player: Player, data: Path, folder: Path) -> tuple[Discriminator, float]:
-    """The discriminator, fitted to the real pictures in DATA or recalled, and its accuracy."""
-    size = player.bundle.denoiser.config.image_size
-    dataset = shrink(load_dataset("fashion-mnist", data), size)
-    folder.mkdir(parents=True, exist_ok=True)
-    some = torch.arange(REAL)
-    return fitted_discriminator(
-        player.environment, dataset.train.pick(some), dataset.test.pick(some), folder
-    )
-
-
 @one_thread()
 def main() -> None:
-    """Fit the discriminator, then one table per weight."""
+    """One table per weight."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", type=Path)
     parser.add_argument("folder", type=Path, nargs="?", default=Path("runs-realism"))
-    arguments = parser.parse_args()
-    player = Player(parse_config({"backend": {"name": "aer"}}))
-    discriminator, accuracy = discriminator_of(player, arguments.data, arguments.folder)
+    folder = parser.parse_args().folder
+    folder.mkdir(parents=True, exist_ok=True)
+    noiseless = {"backend": {"name": "aer"}}
+    player = Player(parse_config(merge(PRESETS["realism"], noiseless)))
+    default = Player(parse_config(noiseless))
     paired = evaluation_latents(player.bundle, LATENTS)
     constants = beside_constants(
-        Baselines.of(player, Judges(player.bundle), paired), resample_counts(LATENTS, RESAMPLES, 0)
+        Baselines.of(default, Judges(player.bundle), paired), resample_counts(LATENTS, RESAMPLES, 0)
     )
-    result: dict[str, Any] = {"discriminator's accuracy on unseen pictures": significant(accuracy)}
+    accuracy = float(discriminator_facts(player.bundle)["accuracy"])
+    result: dict[str, Any] = {"discriminator's accuracy on unseen pictures": accuracy}
     for weight in WEIGHTS:
-        reward = Reward(discriminator, weight)
-        room = HeadRoom(player, reward, constants, paired, arguments.folder)
+        room = HeadRoom(player, weight, constants, paired, folder)
         result[f"min(log p, log .9) + {weight:g} log real/generated"] = room.table()
         write_result(__file__, result)
 

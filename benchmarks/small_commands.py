@@ -1,4 +1,4 @@
-"""What commands take that only look at files: CPU seconds and memory of a whole process.
+"""What commands take that only look at files, and the Tab key: a whole process' CPU and memory.
 
     python -m benchmarks.small_commands
 
@@ -31,7 +31,15 @@ ROUNDS = 11
 JOBS, CIRCUITS, RUNS = 300, 30, 20
 NOTHING = "python -c pass"
 COMMANDS = ("--help", "devices", "doctor", "cache ls", "jobs list", "jobs list --all", "runs")
+COMPLETED = ("devices fake_", "evaluate ", "train --set ppo.")
+"""Typed so far when the Tab key is pressed: a device, a run, a setting."""
 INTENT = Intent("d" * 32, "fake_fez", "", ((64, 4),), 1024, 25.0)
+QHW = [
+    sys.executable,
+    "-c",
+    "import sys; sys.argv[0] = 'qhw'; import qhw.cli.app as app; app.main()",
+]
+"""As the installed script; completion goes by its name."""
 LAUNCHER = """
 import os, sys
 nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -98,9 +106,17 @@ def entry_facts() -> dict[str, object]:
     }
 
 
+def tab(typed: str) -> list[str]:
+    """What bash calls when the Tab key is pressed."""
+    words = {"_QHW_COMPLETE": "complete_bash", "COMP_WORDS": typed}
+    words["COMP_CWORD"] = str(typed.count(" "))
+    return ["/usr/bin/env", *(f"{name}={value}" for name, value in words.items()), *QHW]
+
+
 def measure(folder: Path) -> dict[str, list[Taken]]:
     peers = {NOTHING: [sys.executable, "-c", "pass"]}
-    peers |= {f"qhw {words}": [sys.executable, "-m", "qhw", *words.split()] for words in COMMANDS}
+    peers |= {f"qhw {words}": [*QHW, *words.split()] for words in COMMANDS}
+    peers |= {f"qhw {words}[Tab]": tab(f"qhw {words}") for words in COMPLETED}
     found: dict[str, list[Taken]] = {name: [] for name in peers}
     for number in range(ROUNDS + 1):
         for name, command in peers.items():

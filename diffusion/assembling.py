@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from diffusion import headroom
-from diffusion.bundle import BundleCard, card_json, load_bundle, load_weights
+from diffusion.bundle import NETWORK_FILES, BundleCard, card_json, load_bundle, load_weights
 from diffusion.classifiers import Classifier
 from diffusion.datasets import Dataset, shrink
 from diffusion.denoisers import PixelDenoiser
@@ -193,7 +193,7 @@ def assemble(
         reward=reward,
         chosen=chosen,
         made={**(fitted or _how_it_was_fitted(fit)), **_what_was_measured(fit, room, realisms)},
-        checksums={path.name: sha256(path) for path in sorted(out.glob("*.safetensors"))},
+        checksums={name: sha256(out / name) for name in sorted(NETWORK_FILES)},
         solver=SOLVER,
     )
     (out / "card.json").write_text(card_json(card), encoding="utf-8")
@@ -217,12 +217,8 @@ def assemble_again(
         ValueError: If it was fitted to other files, or as `assemble`.
     """
     bundle = load_bundle(folder)
+    require_same_data(bundle.card, dataset)
     made = bundle.card.made
-    if made["data_sha256"] != dataset.checksums:
-        raise ValueError(
-            f"{folder} was fitted to files of SHA-256 {made['data_sha256']}, these have "
-            f"{dataset.checksums}: point --data to the same"
-        )
     config = FitConfig(**{**made["config"], "headroom_latents": headroom_latents})
     classifiers = {
         "proxy": bundle.proxy,
@@ -232,6 +228,20 @@ def assemble_again(
     networks = Networks(bundle.denoiser, classifiers, bundle.card.classifiers)
     fitted = {name: made[name] for name in ("command", "data_sha256", "python", "versions")}
     return assemble(fit, networks, fitted, bundle.card.name)
+
+
+def require_same_data(card: BundleCard, dataset: Dataset) -> None:
+    """Refuse other pictures than those that a bundle was fitted to.
+
+    Raises:
+        ValueError: If a file differs.
+    """
+    fitted_to = card.made["data_sha256"]
+    if fitted_to != dataset.checksums:
+        raise ValueError(
+            f"the bundle {card.name!r} was fitted to files of SHA-256 {fitted_to}, these have "
+            f"{dataset.checksums}: point --data to the same"
+        )
 
 
 def measure_accuracies(fit: Fit, networks: Networks) -> dict[str, float]:

@@ -43,6 +43,13 @@ class ImageDistance(Protocol):
         """Compare (N, C, H, W) in [0, 1] pairwise; (N,), 0 for equal pictures."""
 
 
+class DensityRatio(Protocol):
+    """A discriminator of real against generated pictures."""
+
+    def __call__(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Log density ratio (N,) of pictures (N, C, H, W) in [0, 1] that should show labels."""
+
+
 @dataclass(frozen=True)
 class StepResult:
     """What one step of N trajectories brought.
@@ -53,7 +60,8 @@ class StepResult:
         reward: (N,) the sum of the terms.
         done: True after the last step, for all trajectories at once.
         guidance: (N,) the clipped guidance that was applied.
-        terms: Name to (N,) for ``terminal``, ``step_gain``, ``action``, ``guidance``, ``tv``.
+        terms: Name to (N,) for ``terminal``, ``step_gain``, ``action``, ``guidance``, ``tv``, and
+            with a discriminator ``realism``.
     """
 
     state: Tensor
@@ -95,11 +103,12 @@ class GuidanceEnvironment:
         previous_action: Whether state and cost see the change of guidance that was ``applied``, or
             the action that was ``asked`` for within action_limit, as 0.1 had it.
         distance: Perceptual distance; needed if and only if ``reward.needs_distance``.
+        discriminator: Prices realism; needed if and only if ``reward.needs_discriminator``.
         features: Columns of the state, names in `STATE_FEATURES`.
 
     Raises:
-        ValueError: If the proxy is in training mode, a feature is unknown, or a range or the
-            distance does not fit.
+        ValueError: If the proxy is in training mode, a feature is unknown, or a range, the distance
+            or the discriminator does not fit.
     """
 
     sampler: GuidedSampler
@@ -111,6 +120,7 @@ class GuidanceEnvironment:
     action_limit: float = ACTION_LIMIT
     previous_action: Literal["applied", "asked"] = "applied"
     distance: ImageDistance | None = None
+    discriminator: DensityRatio | None = None
     features: tuple[str, ...] = PAPER_FEATURES
 
     def __post_init__(self) -> None:
@@ -124,6 +134,11 @@ class GuidanceEnvironment:
                 f"step_gain is {self.reward.step_gain!r} with beta {self.reward.beta:g}, and "
                 f"distance is {self.distance!r}: give a distance with 'lpips' and a beta above 0, "
                 "and with nothing else"
+            )
+        if self.reward.needs_discriminator != (self.discriminator is not None):
+            raise ValueError(
+                f"realism is {self.reward.realism:g}, and discriminator is {self.discriminator!r}: "
+                "give one with a weight above 0, and with nothing else"
             )
         check_features(self.features)
         self._step = -1
@@ -271,12 +286,18 @@ class GuidanceEnvironment:
 
     @torch.no_grad()
     def foresee(self, guidance: float) -> Tensor:
-        """The proxy's log p(y | D(g)) (N,) of these pictures.
+        """What the last step would be paid for these pictures D(g); (N,).
+
+        Their log p(y | D(g)) and their realism, as the reward weighs them.
 
         Raises:
             EpisodeError: If there is no episode, or it has ended.
         """
-        return self._wanted(self._look(self.foreseen_images(guidance)))
+        images = self.foreseen_images(guidance)
+        paid = self.reward.terminal(self._wanted(self._look(images)))
+        if self.discriminator is None:
+            return paid
+        return paid + self.reward.realism * self.discriminator(images, self._labels)
 
     @property
     def confidence(self) -> Tensor:
@@ -366,13 +387,17 @@ class GuidanceEnvironment:
     def _terms(self, guidance: Tensor, gain: Tensor, done: bool) -> dict[str, Tensor]:
         nothing = torch.zeros_like(gain)
         reward = self.reward
-        return {
+        terms = {
             "terminal": reward.terminal(self._log_probability) if done else nothing,
             "step_gain": reward.beta * gain,
             "action": reward.action_cost(self._action, self.num_steps),
             "guidance": reward.guidance_cost(guidance, self.num_steps),
             "tv": reward.variation_cost(self._images, done),
         }
+        if self.discriminator is not None:
+            ratio = self.discriminator(self._images, self._labels) if done else nothing
+            terms["realism"] = reward.realism * ratio
+        return terms
 
     def _check_start(self, latents: Tensor, labels: Tensor) -> None:
         wanted = tuple(self.sampler.denoiser.sample_shape)

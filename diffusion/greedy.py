@@ -20,10 +20,11 @@ SCALES = 7
 
 @dataclass(frozen=True)
 class Greedy:
-    """g = argmax over the scales of R(log p(y | D(g))) - weight price(g).
+    """g = argmax over the scales of R(D(g)) - weight price(g).
 
-    R is the reward's terminal term, D(g) the clean picture predicted under g, and price the form in
-    which the reward charges guidance, such as abs(g - 1).
+    D(g) is the clean picture predicted under g, R what the reward pays for it, had it been the last
+    one: log p(y | D(g)), capped, and realism. Price is the form in which the reward charges
+    guidance, such as abs(g - 1).
 
     Attributes:
         scales: Guidance scales to choose from, rising; of equally good ones the first is taken.
@@ -55,6 +56,6 @@ class Greedy:
         return play(environment, latents, labels, act)
 
     def _score(self, environment: GuidanceEnvironment, scale: float) -> Tensor:
-        reward, log_probability = environment.reward, environment.foresee(scale)
-        price = reward.guidance_distance(torch.full_like(log_probability, scale))
-        return reward.terminal(log_probability) - self.weight * price
+        paid = environment.foresee(scale)
+        price = environment.reward.guidance_distance(torch.full_like(paid, scale))
+        return paid - self.weight * price

@@ -2,11 +2,13 @@
 
     r_i = beta gain_i - cost of the action - price of the guidance       at every step
     r_T += alpha min(log p(y | x_0), log tau) - lambda_tv TV(x_0)        at the last step
+           + realism log(real(x_0 | y) / generated(x_0 | y))
 
 TV may be charged at every step instead, of the picture predicted then, as the paper writes it.
 
 The paper charges a^2, the distance from the base guidance, which is just the movement that feedback
-on the proxy's confidence needs. The default charges guidance itself instead.
+on the proxy's confidence needs. The default charges guidance itself instead, since too much of it
+makes pictures unreal; realism asks for that itself, by a frozen discriminator's log density ratio.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ _FORMS = {
     "guidance_price": GuidancePrice,
     "lambda_tv_mode": VariationMode,
 }
-_WEIGHTS = ("alpha", "beta", "lambda_act", "lambda_guidance", "lambda_tv")
+_WEIGHTS = ("alpha", "beta", "lambda_act", "lambda_guidance", "lambda_tv", "realism")
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class RewardConfig:
         lambda_tv: Weight of total variation.
         lambda_tv_mode: ``end`` charges the final picture, ``step`` the picture predicted after
             every step, each in full, as the paper does.
+        realism: Weight of the final picture's log density ratio of real against generated, in nats.
 
     Raises:
         ValueError: If a weight is negative or not finite, or a form is unknown.
@@ -80,6 +83,7 @@ class RewardConfig:
     guidance_center: float = 1.0
     lambda_tv: float = 0.0
     lambda_tv_mode: VariationMode = "end"
+    realism: float = 0.0
 
     def __post_init__(self) -> None:
         for name in _WEIGHTS:
@@ -104,15 +108,21 @@ class RewardConfig:
         """Whether that approach is measured by a perceptual distance."""
         return self.beta > 0 and self.step_gain == "lpips"
 
+    @property
+    def needs_discriminator(self) -> bool:
+        """Whether somebody has to tell real pictures from generated ones."""
+        return self.realism > 0
+
     def record(self) -> dict[str, Any]:
         """All fields as plain values; `RewardConfig(**record)` is the same again.
 
-        A form that the first cards did not know is left out at its default, so that digests of
-        what they describe stay what they were.
+        What the first cards did not know is left out at its default, so that digests of what they
+        describe stay what they were.
         """
         fields = asdict(self)
-        if self.lambda_tv_mode == "end":
-            del fields["lambda_tv_mode"]
+        for name, default in (("lambda_tv_mode", "end"), ("realism", 0.0)):
+            if fields[name] == default:
+                del fields[name]
         return fields
 
     def terminal(self, log_probability: Tensor) -> Tensor:
@@ -165,6 +175,9 @@ PAPER_REWARD = RewardConfig(
     log_cap=None, lambda_act=5e-3, lambda_act_mode="step", lambda_guidance=0.0
 )
 """The weights of arXiv 2509.14163."""
+
+REALISM_REWARD = RewardConfig(beta=0.0, lambda_guidance=0.0, realism=0.2)
+"""Realism itself in the place of a price on guidance."""
 
 _FREE = RewardConfig(beta=0.0, lambda_guidance=0.0)
 PRICE_FORMS: dict[str, RewardConfig] = {

@@ -62,11 +62,21 @@ def remeasure(
     latents: Annotated[
         int, typer.Option(min=20, help="Latents of the head-room table; half of them choose.")
     ] = 1000,
+    only: Annotated[
+        Literal["all", "discriminator"],
+        typer.Option(help="Everything, or what `environment.reward.realism` asks alone."),
+    ] = "all",
 ) -> None:
-    """Measure a bundle's networks again, choose its reward, CFG_0 and baselines again."""
-    from qhw.commands.fit import measure_again
+    """Measure a bundle's networks again, choose its reward, CFG_0 and baselines again.
 
-    measure_again(dataset, data, bundle, latents=latents)
+    Example: `qhw remeasure --data photos --dataset images --bundle my-bundle`
+    """
+    from qhw.commands.fit import fit_discriminator_again, measure_again
+
+    if only == "discriminator":
+        fit_discriminator_again(dataset, data, bundle)
+    else:
+        measure_again(dataset, data, bundle, latents=latents)
 
 
 @cache_app.command("ls")

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from diffusion.assembling import FitConfig, Precision, assemble_again
+from diffusion.assembling import FitConfig, Precision, assemble_again, require_same_data
 from diffusion.bundle import BundleCard, load_bundle
 from diffusion.datasets import Dataset, load_dataset
+from diffusion.discriminating import fit_discriminator
 from diffusion.environment import GuidanceEnvironment
 from diffusion.fitting import fit_bundle
 from qhw.errors import BundleError, DataError, OutputError
@@ -69,7 +70,7 @@ def fit_and_report(
             raise BundleError(
                 str(error), "Repeat the command with more --minutes and another --out."
             ) from error
-    _finish(out, card, console)
+    _finish(loaded, out, card, console)
 
 
 @one_thread()
@@ -94,7 +95,31 @@ def measure_again(dataset: str, data: Path, bundle: Path, *, latents: int) -> No
             card = assemble_again(loaded, bundle, latents, console.print)
         except (FileNotFoundError, NotADirectoryError, ValueError) as error:
             raise BundleError(str(error), "`qhw fit` makes a bundle.") from error
-    _finish(bundle, card, console)
+    _finish(loaded, bundle, card, console)
+
+
+@one_thread()
+def fit_discriminator_again(dataset: str, data: Path, bundle: Path) -> None:
+    """Fit the discriminator of a bundle, and nothing else of it.
+
+    Args:
+        dataset: Name of the data set that the bundle was fitted to.
+        data: Its folder.
+        bundle: The bundle's folder.
+
+    Raises:
+        DataError: If the data set is missing or damaged.
+        BundleError: If the folder holds no intact bundle of these data.
+        OutputError: If it cannot be written.
+    """
+    loaded = _load(dataset, data)
+    try:
+        opened = load_bundle(bundle)
+        require_same_data(opened.card, loaded)
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
+        raise BundleError(str(error), "`qhw fit` makes a bundle.") from error
+    with writing(bundle), _weights_written(bundle):
+        fit_discriminator(loaded, opened, Console().print)
 
 
 @contextmanager
@@ -117,7 +142,9 @@ def _load(dataset: str, data: Path) -> Dataset:
         raise DataError(str(error), "`qhw fit --help` names the data sets.") from error
 
 
-def _finish(folder: Path, card: BundleCard, console: Console) -> None:
+def _finish(dataset: Dataset, folder: Path, card: BundleCard, console: Console) -> None:
+    with writing(folder), _weights_written(folder):
+        fit_discriminator(dataset, load_bundle(folder), console.print)
     store_baselines(folder, console)
     console.print(f"bundle: {folder}; CFG_0 = {card.cfg_base:g}; accuracies {card.accuracies}")
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
+from diffusion.discriminator import discriminator_digest
 from policy import ExpectationBackend, count_parameters
 from qhw.backends.facts import NO_BACKEND
 from qhw.backends.mitigation.zne import NO_GRADIENTS
@@ -27,6 +28,7 @@ from qhw.runs.lock import sole_use
 from qhw.runs.status import failure_kept, is_finished
 from qhw.threads import one_thread
 from qhw.training.idle import refuse_idle, remarks
+from qhw.training.player import Player
 from qhw.training.reopening import require_fitting_weights, require_ledger
 from qhw.training.tracking import Tracker, open_tracker
 from qhw.training.trainer import TRAINING, Trainer
@@ -139,7 +141,7 @@ def describe(trainer: Trainer) -> dict[str, Any]:
         "seed": trainer.config.seed,
         "settings": trainer.config.model_dump(mode="json"),
         "parameters": count_parameters(trainer.actor),
-        "bundle": {"name": card.name, "digest": card.digest},
+        "bundle": {"name": card.name, "digest": card.digest, **_judged_by(player)},
         "backend": player.backend.facts().words() if player.backend else None,
         "gradient_rule": trainer.rule_name,
         "start_from": trainer.config.start_from,
@@ -147,6 +149,13 @@ def describe(trainer: Trainer) -> dict[str, Any]:
         "torch_device": str(player.device),
         "torch_threads": torch.get_num_threads(),
     }
+
+
+def _judged_by(player: Player) -> dict[str, str]:
+    """The discriminator, where realism has a price: the card does not name it."""
+    if not player.environment.reward.needs_discriminator:
+        return {}
+    return {"discriminator": discriminator_digest(player.bundle)}
 
 
 def _announce(console: Console, run: RunDirectory, trainer: Trainer) -> dict[str, Any]:

@@ -44,6 +44,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "reward": {"preset": "paper"},
         },
     },
+    "realism": {"environment": {"cfg_base": 2.0, "reward": {"preset": "realism"}}},
 }
 
 _OUT_OF_RANGE = (

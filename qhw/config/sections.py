@@ -235,8 +235,8 @@ class GradientConfig(Section):
 class RewardSection(Section):
     """Weights of the reward; see `diffusion.rewards.RewardConfig` for the formula."""
 
-    preset: Literal["bundle", "paper"] = "bundle"
-    """Whose weights stand where none is given: the bundle's card or the paper."""
+    preset: Literal["bundle", "paper", "realism"] = "bundle"
+    """What stands where no weight is given: the bundle's card, the paper, or realism's price."""
     alpha: Annotated[NonNegative | None, OF_BUNDLE] = None
     """Weight of the final picture's log-probability of its class, in nats."""
     beta: Annotated[NonNegative | None, OF_BUNDLE] = None
@@ -259,6 +259,8 @@ class RewardSection(Section):
     """Weight of the pictures' total variation."""
     lambda_tv_mode: Annotated[Literal["end", "step"] | None, OF_BUNDLE] = None
     """Whether the final picture is charged, or every predicted one, as in the paper."""
+    realism: Annotated[NonNegative | None, OF_BUNDLE] = None
+    """Weight of the final picture's log density ratio, real against generated, in nats."""
 
 
 class EnvironmentConfig(Section):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from diffusion.bundle import Bundle
+from diffusion.discriminator import discriminator_digest
 from diffusion.environment import GuidanceEnvironment
 from diffusion.solvers import solver_record
 
@@ -52,6 +53,8 @@ class Setting:
         }
         if environment.sampler.solver != self.bundle.card.solver:
             facts["solver"] = solver_record(environment.sampler.solver)
+        if environment.reward.needs_discriminator:
+            facts["discriminator"] = discriminator_digest(self.bundle)
         if environment.reward.lambda_act and environment.previous_action == "applied":
             facts["actions"] = environment.previous_action
         return facts

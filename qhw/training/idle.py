@@ -54,15 +54,20 @@ def refuse_idle(config: RunConfig) -> None:
 
 def remarks(player: Player) -> list[str]:
     """What a player's settings leave out where its user may expect otherwise; one line each."""
-    return [*_of_circuit(player), *_of_state(player), *_of_reach(player)]
+    return [
+        *_of_circuit(player),
+        *_of_state(player),
+        *_of_reach(player),
+        *_of_realism(player),
+    ]
 
 
 def _source(weight: str, section: RewardSection, bundle: str) -> str:
     """Where the value of a weight comes from, in words."""
     if weight in set_in(section):
         return "as you set it"
-    if section.preset == "paper":
-        return "as in the paper's reward"
+    if section.preset != "bundle":
+        return f"as in the preset {section.preset!r}"
     return f"as the card of the bundle {bundle!r} says"
 
 
@@ -128,4 +133,13 @@ def _of_reach(player: Player) -> list[str]:
         f"CFG_0 = {environment.cfg_base:g} with actions in [-{limit:g}, {limit:g}] reaches "
         f"guidance {low:g} to {high:g}: never {best:g}, this bundle's best constant. "
         "Set cfg_base in [environment] to change it."
+    ]
+
+
+def _of_realism(player: Player) -> list[str]:
+    if not player.environment.reward.needs_discriminator:
+        return []
+    return [
+        "environment.reward.realism: the discriminator sees AlexNet's features, so that AlexNet is "
+        "no held-out eye here; the two judges are."
     ]

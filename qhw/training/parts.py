@@ -11,10 +11,11 @@ import numpy as np
 import torch
 
 from diffusion.bundle import Bundle, BundleCard, load_bundle, read_card
+from diffusion.discriminator import MissingDiscriminatorError, load_discriminator
 from diffusion.embedded import EMBEDDED
 from diffusion.environment import GuidanceEnvironment
 from diffusion.lpips_distance import LpipsDistance
-from diffusion.rewards import PAPER_REWARD, RewardConfig
+from diffusion.rewards import PAPER_REWARD, REALISM_REWARD, RewardConfig
 from diffusion.solvers import SOLVERS
 from diffusion.state_features import PAPER_FEATURES, slot_order
 from policy import (
@@ -95,9 +96,9 @@ def reward_config(section: RewardSection, card: BundleCard) -> RewardConfig:
     Raises:
         ConfigError: If one of them is no number that weighs.
     """
-    base = PAPER_REWARD if section.preset == "paper" else card.reward
+    presets = {"bundle": card.reward, "paper": PAPER_REWARD, "realism": REALISM_REWARD}
     try:
-        return dataclasses.replace(base, **set_in(section))
+        return dataclasses.replace(presets[section.preset], **set_in(section))
     except ValueError as error:
         raise ConfigError(
             str(error), "Change it in [environment.reward] of the settings."
@@ -137,8 +138,15 @@ def make_environment(
             guidance_range=(config.guidance_min, config.guidance_max),
             previous_action=config.previous_action,
             distance=LpipsDistance(device) if reward.needs_distance else None,
+            discriminator=load_discriminator(bundle, device) if reward.realism else None,
             features=features,
         )
+    except MissingDiscriminatorError as error:
+        raise ConfigError(
+            f"environment.reward.realism is {reward.realism:g}, but {error}.",
+            f"`qhw remeasure --only discriminator --data DIR --bundle {bundle.folder}` fits one; "
+            "--set environment.reward.realism=0 does without.",
+        ) from error
     except ValueError as error:
         raise ConfigError(str(error), "Change it in [environment] of the settings.") from error
 

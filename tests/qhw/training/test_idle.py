@@ -33,7 +33,7 @@ SMALL: dict[str, Any] = {"backend": {"name": "aer"}, "environment": {"steps": 3}
         ),
         (
             '[environment.reward]\npreset = "paper"\nguidance_center = 2.0',
-            "guidance_center = 2.0 does nothing: lambda_guidance is 0, as in the paper's reward.",
+            "guidance_center = 2.0 does nothing: lambda_guidance is 0, as in the preset 'paper'.",
         ),
         (
             '[environment.reward]\nbeta = 0\nstep_gain = "lpips"',
