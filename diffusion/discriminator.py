@@ -8,6 +8,8 @@ beside the bundle's card; the card does not name it, so a bundle may get one lat
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 
 import torch
@@ -63,8 +65,14 @@ def save_discriminator(
     discriminator: Discriminator, bundle: Bundle, facts: Mapping[str, str]
 ) -> None:
     """Write it beside a bundle's card, with what it was fitted to and other facts."""
-    made = {"denoiser": bundle.card.checksums["denoiser.safetensors"], **facts}
-    save_file(discriminator.state_dict(), bundle.folder / FILE, metadata=made)
+    weights = discriminator.state_dict()
+    made = {
+        "denoiser": bundle.card.checksums["denoiser.safetensors"],
+        "weights": _checksum(weights),
+        **facts,
+    }
+    # One entry: several are written in no order, and equal files would have several digests.
+    save_file(weights, bundle.folder / FILE, metadata={"made": json.dumps(made)})
 
 
 def load_discriminator(bundle: Bundle, device: torch.device | str = "cpu") -> Discriminator:
@@ -79,8 +87,13 @@ def load_discriminator(bundle: Bundle, device: torch.device | str = "cpu") -> Di
         raise MissingDiscriminatorError(
             f"{bundle.folder / FILE} was fitted to pictures of another denoiser"
         )
+    weights = load_file(bundle.folder / FILE)
+    if made["weights"] != _checksum(weights):
+        raise ValueError(
+            f"{bundle.folder / FILE} is damaged: its weights are not those it tells of"
+        )
     discriminator = Discriminator(len(bundle.card.class_names))
-    discriminator.load_state_dict(load_file(bundle.folder / FILE))
+    discriminator.load_state_dict(weights)
     discriminator.see = ImageNetFeatures(device)
     return discriminator.to(device).eval().requires_grad_(False)
 
@@ -97,7 +110,8 @@ def discriminator_facts(bundle: Bundle) -> dict[str, str]:
         raise MissingDiscriminatorError(f"the bundle {bundle.card.name!r} has no discriminator")
     try:
         with safe_open(path, framework="pt") as file:
-            return dict(file.metadata())
+            facts: dict[str, str] = json.loads(file.metadata()["made"])
+            return facts
     except SafetensorError as error:
         raise ValueError(f"{path} is damaged: {error}") from error
 
@@ -105,3 +119,11 @@ def discriminator_facts(bundle: Bundle) -> dict[str, str]:
 def discriminator_digest(bundle: Bundle) -> str:
     """Short digest of a bundle's discriminator, for keys and provenance."""
     return sha256(bundle.folder / FILE)[:16]
+
+
+def _checksum(weights: Mapping[str, Tensor]) -> str:
+    """SHA-256 over all tensors, by name."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        digest.update(weights[name].numpy().tobytes())
+    return digest.hexdigest()

@@ -38,7 +38,7 @@ ConfigOption = Annotated[Path | None, typer.Option(help="TOML file with settings
 PresetOption = Annotated[
     str,
     typer.Option(
-        help="Settings to begin with: default or paper.",
+        help="Settings to begin with: default or paper or realism.",
         autocompletion=complete_preset,
     ),
 ]

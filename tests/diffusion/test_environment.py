@@ -62,6 +62,11 @@ def negative_square_error(images: Tensor, references: Tensor) -> Tensor:
     return (images - references).square().mean(dim=(1, 2, 3))
 
 
+def brightness(images: Tensor, labels: Tensor) -> Tensor:
+    """Takes bright pictures of early classes for real."""
+    return images.mean(dim=(1, 2, 3)) - labels
+
+
 def test_state_against_the_known_denoiser_and_classifier(
     build: Build, start: Start, denoiser: GaussianMixtureDenoiser, proxy: LinearClassifier
 ) -> None:
@@ -188,6 +193,27 @@ def test_episodes_do_not_depend_on_the_batch(build: Build, start: Start) -> None
         assert_close(getattr(whole, field.name), getattr(parts, field.name), atol=1e-5, rtol=1e-4)
 
 
+def test_realism_is_paid_once_for_the_final_picture(build: Build, start: Start) -> None:
+    one = play(build(BUSY), *start, act)
+    priced = dataclasses.replace(BUSY, realism=0.5)
+    environment = build(priced, discriminator=brightness)
+    other = play(environment, *start, act)
+    ratio = brightness(environment.final_images, start[1])
+    assert_close(other.terms["realism"], 0.5 * ratio)
+    assert_close(other.returns, one.returns + 0.5 * ratio)
+    assert "realism" not in one.terms
+    environment.reset(*start)
+    assert not environment.step(torch.zeros(N)).terms["realism"].any()
+
+
+@pytest.mark.parametrize(("realism", "given"), [(0.5, {}), (0.0, {"discriminator": brightness})])
+def test_a_discriminator_is_there_where_realism_has_a_price_alone(
+    build: Build, realism: float, given: dict[str, Any]
+) -> None:
+    with pytest.raises(ValueError, match=f"realism is {realism:g}, and discriminator is"):
+        build(RewardConfig(realism=realism), **given)
+
+
 def test_latents_depend_on_seed_and_episode_alone() -> None:
     whole = draw_latents(10, 3, (1, 4, 4))
     assert torch.equal(draw_latents(4, 3, (1, 4, 4), first=6), whole[6:])
@@ -208,13 +234,16 @@ CHANGED: dict[str, Any] = {
     "alpha": 2.0, "log_cap": 0.3, "beta": 0.9, "step_gain": "ssim", "lambda_act": 0.1,
     "lambda_act_mode": "step", "lambda_guidance": 0.5, "guidance_price": "square",
     "guidance_center": 2.0, "lambda_tv": 0.1, "lambda_tv_mode": "step",
+    "realism": 0.5,
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("field", [f.name for f in dataclasses.fields(RewardConfig)])
 def test_every_reward_field_changes_the_reward(build: Build, start: Start, field: str) -> None:
     one = play(build(BUSY), *start, act)
-    other = play(build(dataclasses.replace(BUSY, **{field: CHANGED[field]})), *start, act)
+    changed = dataclasses.replace(BUSY, **{field: CHANGED[field]})
+    told = {"discriminator": brightness} if changed.needs_discriminator else {}
+    other = play(build(changed, **told), *start, act)
     assert_close(one.images, other.images)
     assert (one.returns - other.returns).abs().max() > 1e-3
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
 
 from diffusion.bundle import Bundle, load_bundle
+from diffusion.discriminator import load_discriminator
 from diffusion.environment import GuidanceEnvironment, draw_labels, draw_latents
 from diffusion.greedy import Greedy
 from diffusion.headroom import Candidate, play_candidate
@@ -60,17 +62,23 @@ def test_the_choice_is_the_formula_s(bundle: Bundle, environment: GuidanceEnviro
     assert greedy.guidance(environment).tolist() == wanted
 
 
+@pytest.mark.parametrize("realism", [0.0, 0.7])
 def test_what_is_foreseen_at_the_last_step_comes_true(
-    bundle: Bundle, environment: GuidanceEnvironment
+    bundle: Bundle, environment: GuidanceEnvironment, realism: float
 ) -> None:
+    if realism:
+        reward = replace(environment.reward, realism=realism)
+        discriminator = load_discriminator(bundle)
+        environment = replace(environment, reward=reward, discriminator=discriminator)
     latents = draw_latents(LATENTS, 3, bundle.denoiser.sample_shape)
     environment.reset(latents, draw_labels(LATENTS, 10))
     for _ in range(environment.num_steps - 1):
         environment.step(torch.zeros(LATENTS))
-    foreseen = environment.foreseen_images(2.5), environment.foresee(2.5)
-    environment.step(torch.full((LATENTS,), 2.5 - environment.cfg_base))
-    torch.testing.assert_close(environment.final_images, foreseen[0])
-    torch.testing.assert_close(environment.final_log_probability, foreseen[1])
+    images, paid = environment.foreseen_images(2.5), environment.foresee(2.5)
+    result = environment.step(torch.full((LATENTS,), 2.5 - environment.cfg_base))
+    torch.testing.assert_close(environment.final_images, images)
+    earned = result.terms["terminal"] + result.terms.get("realism", 0)
+    torch.testing.assert_close(earned, paid)
 
 
 def test_a_dear_price_leaves_the_cheapest_scale(

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from diffusion.rewards import (
     PAPER_REWARD,
     PRICE_FORMS,
+    REALISM_REWARD,
     WEIGHT_OF,
     RewardConfig,
     total_variation,
@@ -29,11 +30,15 @@ def test_the_presets_are_what_they_are_called() -> None:
     assert RewardConfig().lambda_guidance > 0
     assert RewardConfig().log_cap == 0.9
     assert replace(RewardConfig(), beta=0.0) in PRICE_FORMS.values()
+    assert (REALISM_REWARD.realism, REALISM_REWARD.lambda_guidance, REALISM_REWARD.beta) == (
+        0.2, 0, 0
+    )  # fmt: skip
 
 
 def test_round_trip_through_a_mapping() -> None:
     every_step = RewardConfig(lambda_tv=0.1, lambda_tv_mode="step")
-    for reward in (RewardConfig(), PAPER_REWARD, every_step, *PRICE_FORMS.values()):
+    rewards = (RewardConfig(), PAPER_REWARD, REALISM_REWARD, every_step, *PRICE_FORMS.values())
+    for reward in rewards:
         assert RewardConfig(**reward.record()) == reward
 
 
@@ -46,7 +51,7 @@ def test_what_is_written_of_a_reward_is_as_it_was_before_variation_had_a_mode() 
 
 def test_what_shapes_a_term_and_its_weight_are_fields() -> None:
     names = {field.name for field in dataclasses.fields(RewardConfig)}
-    assert set(WEIGHT_OF) | set(WEIGHT_OF.values()) == names
+    assert set(WEIGHT_OF) | set(WEIGHT_OF.values()) | {"realism"} == names
 
 
 def test_terminal_is_capped() -> None:

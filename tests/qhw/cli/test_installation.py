@@ -40,6 +40,14 @@ def test_a_bundle_is_measured_again_as_typed(monkeypatch: pytest.MonkeyPatch) ->
     assert calls == [(("images", Path("d"), Path("b")), {"latents": 200})]
 
 
+def test_a_discriminator_is_fitted_alone_as_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[Any, ...]] = []
+    monkeypatch.setattr("qhw.commands.fit.fit_discriminator_again", lambda *a: calls.append(a))
+    typed = "remeasure --data d --bundle b --only discriminator"
+    assert CliRunner().invoke(app, typed.split()).exit_code == 0
+    assert calls == [("fashion-mnist", Path("d"), Path("b"))]
+
+
 def test_the_cache_is_listed_and_cleared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     listed = CliRunner().invoke(app, ["cache", "ls"])

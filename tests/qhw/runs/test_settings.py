@@ -79,6 +79,7 @@ CHANGES: list[tuple[str, Any, dict[str, Any]]] = [
     ("environment.reward.guidance_center", 1.7, SMALL),
     ("environment.reward.lambda_tv", 0.5, SMALL),
     ("environment.reward.lambda_tv_mode", "step", VARYING),
+    ("environment.reward.realism", 0.5, SMALL),
     ("state.features", ["confidence", "time", "margin"], SMALL),
     ("ppo.environments", 5, SMALL),
     ("ppo.group", 2, SMALL),

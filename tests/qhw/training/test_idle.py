@@ -144,6 +144,11 @@ def test_the_papers_base_says_what_it_never_reaches() -> None:
     assert "CFG_0 = 5 with actions in [-2, 2] reaches guidance 3 to 7: never 1.74," in line
 
 
+def test_a_price_on_realism_says_which_eye_is_no_longer_held_out() -> None:
+    (line,) = remarks(Player(parse_config(merge(SMALL, PRESETS["realism"]))))
+    assert "AlexNet is no held-out eye here" in line
+
+
 def test_exact_gradients_beside_drawn_actions_are_labelled_and_recorded() -> None:
     values = merge(SMALL, {"gradient": {"rule": "adjoint"}})
     assert remarks(Player(parse_config(values))) == []
