@@ -5,9 +5,10 @@
     proxy.safetensors        likewise, and judge_0, judge_1
     references.safetensors   1,000 real pictures (uint8) and their labels
     curve.csv, headroom.csv  how fitting went; what guidance can gain
+    discriminator...         may lie there too, with facts of its own: `diffusion.discriminator`
 
-Everything is checked against the card's checksums when it is loaded. The same networks may be used
-another way: a second card in the folder has its own reward, CFG_0, solver and statistics.
+Everything else is checked against the card's checksums when it is loaded. The same networks may be
+used another way: a second card in the folder has its own reward, CFG_0, solver and statistics.
 """
 
 from __future__ import annotations

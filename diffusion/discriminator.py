@@ -112,8 +112,8 @@ def discriminator_facts(bundle: Bundle) -> dict[str, str]:
         with safe_open(path, framework="pt") as file:
             facts: dict[str, str] = json.loads(file.metadata()["made"])
             return facts
-    except SafetensorError as error:
-        raise ValueError(f"{path} is damaged: {error}") from error
+    except (SafetensorError, TypeError, KeyError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path} is damaged: {error!r}") from error
 
 
 def discriminator_digest(bundle: Bundle) -> str:

@@ -29,6 +29,7 @@ and two judges that only report. Made by `{made["command"]}`.
 | denoiser.safetensors | {_architecture(card.denoiser)} | |
 {_classifier_rows(card)}
 | references.safetensors | 1,000 real test pictures | |
+| discriminator.safetensors | real against generated, in AlexNet's features | |
 | curve.csv | Frechet distance over the training; its head names the features | |
 | headroom.csv | every constant and every rule lo + k (1 - p) that was tried | |
 | baselines/ | outcomes of guidance that needs no training, on the evaluation's latents | |

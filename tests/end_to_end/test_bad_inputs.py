@@ -93,6 +93,7 @@ USAGE = [
     Bad("fit --data folder --seed 99999999999", "99999999999"),
     Bad("remeasure --data folder", "--bundle"),
     Bad("remeasure --data folder --bundle folder --latents 3", "'3'"),
+    Bad("remeasure --data folder --bundle folder --only proxy", "'proxy'"),
     Bad("plan nonsense", "nonsense"),
     Bad("plan train --queue -1", "-1"),
     Bad("jobs nonsense", "nonsense"),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from diffusion.embedded import EMBEDDED
 from qhw.cli.app import main
 from qhw.commands.train import describe
 from qhw.config import PRESETS, merge, parse_config
@@ -147,6 +149,16 @@ def test_the_papers_base_says_what_it_never_reaches() -> None:
 def test_a_price_on_realism_says_which_eye_is_no_longer_held_out() -> None:
     (line,) = remarks(Player(parse_config(merge(SMALL, PRESETS["realism"]))))
     assert "AlexNet is no held-out eye here" in line
+
+
+def test_realism_needs_a_discriminator_and_the_error_says_how_to_get_one(tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    shutil.copytree(EMBEDDED["fashion-mnist"], own, ignore=shutil.ignore_patterns("discriminator*"))
+    bundle = {"environment": {"bundle": str(own)}}
+    Player(parse_config(merge(SMALL, bundle)))
+    with pytest.raises(ConfigError, match=r"realism is 0.2, but .* has no discriminator") as told:
+        Player(parse_config(merge(PRESETS["realism"], merge(SMALL, bundle))))
+    assert f"qhw remeasure --only discriminator --data DIR --bundle {own}" in told.value.hint
 
 
 def test_exact_gradients_beside_drawn_actions_are_labelled_and_recorded() -> None:
