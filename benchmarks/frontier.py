@@ -1,14 +1,13 @@
 """Accuracy against Frechet distance of every arm, in every eye.
 
-    python -m benchmarks.frontier [FOLDER]
+    python -m benchmarks.frontier
 
-Draws docs/images/frontier.png out of what `benchmarks.seeds` kept in FOLDER (`runs-seeds`) and the
+Draws docs/images/frontier.png out of what `benchmarks.seeds` kept (`benchmarks.outcomes`) and the
 default setting's baselines; constants are a line, controllers one point per training seed.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -71,13 +70,12 @@ def main() -> None:
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs-seeds")
     player = Player(parse_config({}))
     paired = evaluation_latents(player.bundle, LATENTS)
     baselines = Baselines.of(player, Judges(player.bundle), paired)
     figure, panels = plt.subplots(2, 2, figsize=(9, 7.5), layout="constrained")
     for axes, eye in zip(panels.flat, ALL_EYES, strict=True):
-        draw(axes, eye, baselines, all_kept(folder))
+        draw(axes, eye, baselines, all_kept())
     panels.flat[0].legend(fontsize=8)
     figure.savefig(PICTURE, dpi=150)
 

@@ -162,9 +162,9 @@ def canaries(folder: Path, name: str, seeds: range) -> dict[str, float]:
 
 def run_name(name: str, seed: int) -> str:
     """As `benchmarks.seeds` names its runs."""
-    from benchmarks.seeds import path_of
+    from benchmarks.seeds import file_name
 
-    return path_of(Path(), name, seed).stem
+    return file_name(name, seed)
 
 
 def price(rule: str) -> dict[str, float]:

@@ -21,6 +21,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,8 @@ from numpy.typing import NDArray
 from stable_baselines3 import PPO
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 
-from benchmarks.seeds import NO_TABLE, RING, interval, outcome_of, path_of, trained
+from benchmarks.outcomes import is_kept
+from benchmarks.seeds import NO_TABLE, RING, file_name, interval, outcome_of, trained
 from benchmarks.timing import significant, write_result
 from diffusion.episodes import play
 from policy import MlpActor, StateScaler
@@ -146,26 +148,25 @@ def returns_of(folder: Path, name: str, seed: int) -> FloatArray:
     """Returns (N,) of an agent, or what was kept of it."""
     if name in OF_SEEDS:
         return outcome_of(folder, OF_SEEDS[name], seed).returns
-    kept = kept_at(folder, name, seed)
+    kept = folder / f"{stem(name)}-{seed}.npy"
     if not kept.exists():
         np.save(kept, ungrouped(folder, seed) if name == UNGROUPED else theirs(name, seed))
     found: FloatArray = np.load(kept)
     return found
 
 
-def kept_at(folder: Path, name: str, seed: int) -> Path:
-    """Where an agent's returns are kept."""
+def is_there(folder: Path, name: str, seed: int) -> bool:
+    """Whether an agent's returns are kept."""
     if name in OF_SEEDS:
-        return path_of(folder, OF_SEEDS[name], seed)
-    return folder / f"{stem(name)}-{seed}.npy"
+        return is_kept(file_name(OF_SEEDS[name], seed))
+    return (folder / f"{stem(name)}-{seed}.npy").exists()
 
 
 def all_kept(folder: Path, seeds: int) -> dict[str, FloatArray]:
     """Returns (S, N) of every agent for the first seeds that are there."""
     kept = {}
     for name in AGENTS:
-        paths = [kept_at(folder, name, seed) for seed in range(seeds)]
-        there = len(list(takewhile(Path.exists, paths)))
+        there = len(list(takewhile(partial(is_there, folder, name), range(seeds))))
         if there:
             kept[name] = np.stack([returns_of(folder, name, seed) for seed in range(there)])
     return kept

@@ -5,8 +5,9 @@
 Trains four controllers for seeds 0, 1, 2, ... in turn: the ring and the ring without entanglement
 under a device's noise, the ring whose circuit is frozen at random, and the classical network of as
 many parameters. Each plays the same 2,000 latents that the rule, the greedy arm and the constants
-play. Resumable: what is finished is kept in FOLDER (`runs-seeds`, which git ignores), and the
-result is written after every seed, to seeds.json and seeds.md.
+play. Resumable: runs lie in FOLDER (`runs-seeds`, which git ignores), what they came to beside this
+file (`benchmarks.outcomes`), so that another machine goes on from there. The result is written
+after every seed, to seeds.json and seeds.md.
 
 Training seeds are the unit of replication. Intervals are two-level: seeds and latents are resampled
 independently (`qhw.studies.statistics.bootstrap`). For Frechet distances, which are no means over
@@ -27,11 +28,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from benchmarks.outcomes import is_kept, keep, recall
 from benchmarks.timing import significant, write_result
 from diffusion.comparison import resample_counts
 from qhw.commands.train import train_run
 from qhw.config import parse_config
-from qhw.evaluation.baselines import Baselines, read_outcome, write_outcome
+from qhw.evaluation.baselines import Baselines
 from qhw.evaluation.beside_constants import BesideConstants, beside_constants
 from qhw.evaluation.eyes import ALL_EYES
 from qhw.evaluation.judges import Judges, Outcome, evaluation_latents
@@ -92,31 +94,34 @@ def outcome_of(folder: Path, controller: str, seed: int) -> Outcome:
 
 def outcome_under(folder: Path, name: str, seed: int, changed: dict[str, Any]) -> Outcome:
     """The same for any settings: what differs from the default, kept under a name."""
-    kept = path_of(folder, name, seed)
-    if not kept.exists():
-        run = trained(folder, kept.stem, {"seed": seed, **changed, **NO_TABLE})
+    settings, file = {"seed": seed, **changed, **NO_TABLE}, file_name(name, seed)
+    if not is_kept(file):
+        run = trained(folder, file, settings)
         player = Player.of(run)
         paired = evaluation_latents(player.bundle, LATENTS)
         episode = play_policy(player, paired, "seeds")
-        write_outcome(kept, Judges(player.bundle).judge(episode, paired.labels), kept.stem)
-    return read_outcome(kept)
+        keep(file, Judges(player.bundle).judge(episode, paired.labels), run.config)
+    return recall(file, parse_config(settings))
 
 
-def path_of(folder: Path, controller: str, seed: int) -> Path:
-    """Where a controller's outcome is kept."""
-    name = controller.replace(",", "").replace(".", "").replace(" ", "-")
-    return folder / "outcomes" / f"{name}-{seed}.safetensors"
+def file_name(controller: str, seed: int) -> str:
+    """What a controller's run and outcome are called."""
+    return f"{controller.replace(',', '').replace('.', '').replace(' ', '-')}-{seed}"
 
 
-def kept_outcomes(folder: Path, controller: str) -> list[Outcome]:
+def kept_outcomes(controller: str) -> list[Outcome]:
     """Those of the seeds that are there, in order."""
-    paths = (path_of(folder, controller, seed) for seed in range(SEEDS))
-    return [read_outcome(path) for path in paths if path.exists()]
+    changed = CONTROLLERS[controller]
+    return [
+        recall(file_name(controller, seed), parse_config({"seed": seed, **changed, **NO_TABLE}))
+        for seed in range(SEEDS)
+        if is_kept(file_name(controller, seed))
+    ]
 
 
-def all_kept(folder: Path) -> Trained:
+def all_kept() -> Trained:
     """The outcomes of the controllers that have any."""
-    kept = {name: kept_outcomes(folder, name) for name in CONTROLLERS}
+    kept = {name: kept_outcomes(name) for name in CONTROLLERS}
     return {name: outcomes for name, outcomes in kept.items() if outcomes}
 
 
@@ -320,7 +325,7 @@ def main() -> None:
         for name in CONTROLLERS:
             outcome_of(chosen.folder, name, seed)
         if seed:
-            write(all_kept(chosen.folder), hand_made())
+            write(all_kept(), hand_made())
 
 
 if __name__ == "__main__":

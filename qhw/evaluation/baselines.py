@@ -186,16 +186,21 @@ def name_of_guidance(guidance: dict[str, Any]) -> str:
     return str(guidance.get("published", next(iter(guidance))))
 
 
-def write_outcome(path: Path, outcome: Outcome, key: str) -> None:
-    """Store an outcome; the key goes along for people who look into the file."""
-    make_folder(path.parent)
+def columns_of(outcome: Outcome) -> dict[str, NDArray[np.float64]]:
+    """An outcome as named columns; `outcome_of_columns` makes one of them."""
     columns = {"returns": outcome.returns, "guidance": outcome.guidance}
     for eye, score in outcome.scores.items():
         columns[f"{eye}/log_probability"] = score.arm.log_probability
         columns[f"{eye}/correct"] = score.arm.correct
         columns[f"{eye}/effect"] = score.arm.effect
         columns[f"{eye}/scalars"] = np.array([score.arm.distance, score.diversity, score.kernel])
-    columns |= {f"{LIKENESS}{name}": values for name, values in outcome.likeness.items()}
+    return columns | {f"{LIKENESS}{name}": values for name, values in outcome.likeness.items()}
+
+
+def write_outcome(path: Path, outcome: Outcome, key: str) -> None:
+    """Store an outcome; the key goes along for people who look into the file."""
+    make_folder(path.parent)
+    columns = columns_of(outcome)
     tensors = {name: torch.from_numpy(column).float() for name, column in columns.items()}
     replace_file(path, save(tensors, metadata={"key": key}))
 
@@ -212,6 +217,11 @@ def read_outcome(path: Path) -> Outcome:
             columns = {name: file.get_tensor(name).double().numpy() for name in names}
     except SafetensorError as error:
         raise BundleError(f"{path} is damaged: {error}.", "Delete it; it is made anew.") from error
+    return outcome_of_columns(columns)
+
+
+def outcome_of_columns(columns: Mapping[str, NDArray[np.float64]]) -> Outcome:
+    """The outcome whose columns these are."""
     likeness = {
         name.removeprefix(LIKENESS): column
         for name, column in columns.items()
