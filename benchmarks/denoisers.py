@@ -22,7 +22,7 @@ from benchmarks.timing import interleaved, significant, write_result
 from diffusion.datasets import Dataset, load_dataset, shrink
 from diffusion.denoisers import PixelDenoiser, PixelDenoiserConfig
 from diffusion.fitting import DENOISER_RATE, denoising_loss, follow
-from diffusion.optimisation import Recipe, run_training
+from diffusion.optimisation import Budget, Recipe, run_training
 
 SECONDS = 100.0
 BATCH, ROUNDS, HELD_OUT_BATCHES = 64, 7, 32
@@ -62,7 +62,8 @@ def learned(config: PixelDenoiserConfig, data: Dataset) -> dict[str, float]:
     """Fit for `SECONDS`; steps taken, and the mean loss on test pictures."""
     torch.manual_seed(0)
     model = PixelDenoiser(config)
-    average, recipe = copy.deepcopy(model).eval(), Recipe("x", DENOISER_RATE, 1e-4, SECONDS, 0)
+    average = copy.deepcopy(model).eval()
+    recipe = Recipe("x", DENOISER_RATE, 1e-4, Budget(SECONDS), 0)
     steps = []
 
     def after(step: int) -> None:

@@ -32,6 +32,7 @@ from diffusion.sampler import GuidedSampler
 from diffusion.solvers import FIRST_SOLVER, Solver, read_solver, solver_record
 
 MINIMUM_ACCURACY = 0.8
+"""Of a bundle's classifiers, unless its card says which accuracy was asked for."""
 NETWORK_FILES = tuple(
     f"{name}.safetensors" for name in ("denoiser", "proxy", "judge_0", "judge_1", "references")
 )
@@ -100,12 +101,18 @@ class BundleCard:
                 f"state_mean {self.state_mean} and state_sd {self.state_sd} must hold six numbers "
                 "each, the latter positive: fit the bundle again"
             )
-        weak = {name: acc for name, acc in self.accuracies.items() if acc < MINIMUM_ACCURACY}
+        least = self.required_accuracy
+        weak = {name: acc for name, acc in self.accuracies.items() if acc < least}
         if weak:
             raise ValueError(
-                f"classifiers below {MINIMUM_ACCURACY} test accuracy: {weak}: a reward from a "
+                f"classifiers below {least:g} test accuracy: {weak}: a reward from a "
                 "classifier that guesses means nothing, fit the bundle again"
             )
+
+    @property
+    def required_accuracy(self) -> float:
+        """Test accuracy below which a classifier is refused, in [0, 1]."""
+        return float(self.made.get("config", {}).get("accuracy", MINIMUM_ACCURACY))
 
     @property
     def digest(self) -> str:

@@ -1,7 +1,7 @@
 """Make a model bundle: train a denoiser, a proxy and two judges, then measure what they can do.
 
 The proxy sees one half of the training set and the judges the other, so that what the proxy rewards
-by mistake is not what the judges get wrong. Budgets are CPU time; see `diffusion.optimisation`.
+by mistake is not what the judges get wrong. Budgets: see `diffusion.optimisation`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from diffusion.bundle import BundleCard, load_weights, save_weights
 from diffusion.classifiers import CLASSIFIERS, Classifier
 from diffusion.datasets import Dataset, Split, shrink
 from diffusion.denoisers import PixelDenoiser, PixelDenoiserConfig
-from diffusion.optimisation import Recipe, Report, run_training
+from diffusion.optimisation import Budget, Recipe, Report, model_device, run_training
 
 BATCH = 64
 LABEL_DROPOUT = 0.12
@@ -39,7 +39,13 @@ SMALL = 16
 """Pictures up to this size need no stride in the classifiers' stems."""
 
 
-def fit_bundle(dataset: Dataset, out: Path, config: FitConfig, report: Report) -> BundleCard:
+def fit_bundle(
+    dataset: Dataset,
+    out: Path,
+    config: FitConfig,
+    report: Report,
+    device: torch.device | str = "cpu",
+) -> BundleCard:
     """Train everything that is not trained yet, and write the bundle.
 
     Args:
@@ -47,12 +53,14 @@ def fit_bundle(dataset: Dataset, out: Path, config: FitConfig, report: Report) -
         out: The bundle's folder; unfinished training lies in `out/work`.
         config: Budgets and seeds.
         report: Prints a line of progress.
+        device: Where networks are trained.
 
     Raises:
-        ValueError: If a classifier stays below 88 % test accuracy, or the head-room table leaves no
-            price form.
+        ValueError: If a classifier stays below the accuracy asked for, or the head-room table
+            leaves no price form.
     """
-    fit = Fit(shrink(dataset, config.image_size), out, config, report)
+    shrunk = shrink(dataset, config.image_size)
+    fit = Fit(shrunk, out, config, report, torch.device(device))
     trained = train_networks(fit)
     write_curve(fit, trained.denoiser)
     return assemble(fit, trained)
@@ -83,13 +91,14 @@ def train_denoiser(fit: Fit) -> PixelDenoiser:
     torch.manual_seed(config.seed)
     colours, size = data.images.shape[1:3]
     model = PixelDenoiser(PixelDenoiserConfig.of_pictures(colours, size, num_classes))
-    average = copy.deepcopy(model).eval()
+    average = copy.deepcopy(model.to(fit.device)).eval()
 
     def keep(step: int, used: float) -> None:
-        if step % SNAPSHOT_EVERY == 0 or used >= recipe.seconds:
+        if step % SNAPSHOT_EVERY == 0 or recipe.budget.share(step, used) >= 1:
             save_weights(average, fit.work / f"snapshot-{step:06d}-{used:.0f}.safetensors")
 
-    recipe = Recipe("denoiser", DENOISER_RATE, 1e-4, config.denoiser_minutes * 60, config.seed)
+    budget = _budget(config.denoiser_minutes, config.denoiser_pictures)
+    recipe = Recipe("denoiser", DENOISER_RATE, 1e-4, budget, config.seed)
     run_training(
         recipe,
         {"model": model, "average": average},
@@ -99,7 +108,7 @@ def train_denoiser(fit: Fit) -> PixelDenoiser:
         fit.report,
         keep,
     )
-    return average
+    return average.cpu()
 
 
 def denoising_loss(
@@ -111,23 +120,24 @@ def denoising_loss(
 
     Args:
         model: Predicts v, or noise.
-        data: Pictures (N, c, h, h) of the model's size.
+        data: Pictures (N, c, h, h) of the model's size; they move to where the model is.
         precision: What the network computes with; weights and loss are fp32.
     """
-    clean = model.encode(data.images.float() / 255)
-    alpha_bar = DDIMScheduler(
-        num_train_timesteps=TRAIN_TIMESTEPS, beta_schedule=BETA_SCHEDULE
-    ).alphas_cumprod
+    device = model_device(model)
+    clean, classes = model.encode(data.images.float() / 255).to(device), data.labels.to(device)
+    schedule = DDIMScheduler(num_train_timesteps=TRAIN_TIMESTEPS, beta_schedule=BETA_SCHEDULE)
+    alpha_bar = schedule.alphas_cumprod.to(device)
 
     def loss(generator: torch.Generator) -> Tensor:
-        index = torch.randint(len(clean), (BATCH,), generator=generator)
-        time_index = torch.randint(TRAIN_TIMESTEPS, (BATCH,), generator=generator)
-        noise = torch.randn(clean[index].shape, generator=generator)
+        # Drawn on the processor: every device sees the same batches.
+        index = torch.randint(len(clean), (BATCH,), generator=generator).to(device)
+        time_index = torch.randint(TRAIN_TIMESTEPS, (BATCH,), generator=generator).to(device)
+        noise = torch.randn(clean[index].shape, generator=generator).to(device)
         level = alpha_bar[time_index].view(-1, 1, 1, 1)
-        dropped = torch.rand(BATCH, generator=generator) < LABEL_DROPOUT
-        labels = torch.where(dropped, model.num_classes, data.labels[index])
+        dropped = (torch.rand(BATCH, generator=generator) < LABEL_DROPOUT).to(device)
+        labels = torch.where(dropped, model.num_classes, classes[index])
         noisy = level.sqrt() * clean[index] + (1 - level).sqrt() * noise
-        with _computing_in(precision):
+        with _computing_in(precision, device):
             predicted: Tensor = model(noisy, time_index, labels)
         target = noise
         if model.prediction_type == "v_prediction":
@@ -149,18 +159,20 @@ def train_classifier(fit: Fit, name: str, kind: str, data: Split, seed: int) -> 
     """Train with shifts, flips and a little noise, so that it can read half-made pictures too."""
     torch.manual_seed(seed)
     model = CLASSIFIERS[kind](len(fit.dataset.class_names), data.images.shape[1])
-    model.to(memory_format=torch.channels_last)
+    model.to(fit.device).to(memory_format=torch.channels_last)
 
     def loss(generator: torch.Generator) -> Tensor:
         index = torch.randint(len(data.images), (BATCH,), generator=generator)
-        images = _augment(data.images[index].float() / 255, generator)
-        with _computing_in(fit.config.precision):
+        images = _augment(data.images[index].float() / 255, generator).to(fit.device)
+        with _computing_in(fit.config.precision, fit.device):
             logits: Tensor = model(images)
-        return functional.cross_entropy(logits.float(), data.labels[index], label_smoothing=0.02)
+        wanted = data.labels[index].to(fit.device)
+        return functional.cross_entropy(logits.float(), wanted, label_smoothing=0.02)
 
-    recipe = Recipe(name, CLASSIFIER_RATE, 0.02, fit.config.classifier_minutes * 60, seed)
+    budget = _budget(fit.config.classifier_minutes, fit.config.classifier_pictures)
+    recipe = Recipe(name, CLASSIFIER_RATE, 0.02, budget, seed)
     run_training(recipe, {"model": model}, loss, lambda _step: None, fit.work, fit.report)
-    return model.eval()
+    return model.cpu().eval()
 
 
 def split_in_halves(count: int, seed: int) -> tuple[Tensor, Tensor]:
@@ -184,8 +196,12 @@ def _train_classifiers(fit: Fit, kinds: dict[str, str]) -> dict[str, Classifier]
     }
 
 
-def _computing_in(precision: Precision) -> torch.autocast:
-    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bf16")
+def _budget(minutes: float, pictures: int | None) -> Budget:
+    return Budget(60 * minutes, None if pictures is None else -(-pictures // BATCH))
+
+
+def _computing_in(precision: Precision, device: torch.device) -> torch.autocast:
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
 
 
 def _augment(images: Tensor, generator: torch.Generator) -> Tensor:

@@ -18,26 +18,43 @@ SAVE_EVERY = 200
 
 
 @dataclass(frozen=True)
+class Budget:
+    """How long a network is trained: by time, or by how many pictures it sees.
+
+    Attributes:
+        seconds: On a processor CPU-seconds of all threads, on a GPU seconds.
+        steps: Batches, instead of them.
+    """
+
+    seconds: float
+    steps: int | None = None
+
+    def share(self, step: int, seconds: float) -> float:
+        """What is used of it after some steps and seconds; 1 is all."""
+        return seconds / self.seconds if self.steps is None else step / self.steps
+
+
+@dataclass(frozen=True)
 class Recipe:
-    """How one network is optimised (AdamW, linear warm-up, cosine decay over the CPU budget).
+    """How one network is optimised (AdamW, linear warm-up, cosine decay over the budget).
 
     Attributes:
         name: Name of the network and its saved state.
         rate: Largest learning rate.
         weight_decay: Decoupled weight decay.
-        seconds: Budget in CPU-seconds.
+        budget: When it ends.
         seed: Seed of the batches.
     """
 
     name: str
     rate: float
     weight_decay: float
-    seconds: float
+    budget: Budget
     seed: int
 
-    def rate_at(self, step: int, used: float) -> float:
-        """Learning rate after `step` steps and `used` CPU-seconds."""
-        cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, used / self.seconds)))
+    def rate_at(self, step: int, seconds: float) -> float:
+        """Learning rate after some steps and seconds."""
+        cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, self.budget.share(step, seconds))))
         return self.rate * min(1.0, (step + 1) / 150) * (cosine + 0.01)
 
 
@@ -50,7 +67,7 @@ def run_training(
     report: Report,
     saved: Callable[[int, float], None] | None = None,
 ) -> None:
-    """Optimise `modules["model"]` until the CPU budget is used up, resuming a saved state.
+    """Optimise `modules["model"]` until the budget is used up, resuming a saved state.
 
     Batches depend on the seed and the step alone, so a resumed run sees what it would have seen.
 
@@ -61,7 +78,7 @@ def run_training(
         follow: Called with the number of every finished step.
         work: Folder of the saved state.
         report: Prints a line of progress.
-        saved: Called with the step and the CPU-seconds after every save.
+        saved: Called with the step and the seconds after every save.
     """
     work.mkdir(parents=True, exist_ok=True)
     model = modules["model"].train()
@@ -70,8 +87,9 @@ def run_training(
     )
     path = work / f"{recipe.name}.safetensors"
     step, used = _restore(path, modules, optimizer)
-    last = time.process_time()
-    while used < recipe.seconds:
+    clock = clock_of(model_device(model))
+    last = clock()
+    while recipe.budget.share(step, used) < 1:
         for group in optimizer.param_groups:
             group["lr"] = recipe.rate_at(step, used)
         value = loss(torch.Generator().manual_seed(recipe.seed * 1_000_003 + step))
@@ -81,15 +99,33 @@ def run_training(
         optimizer.step()
         step += 1
         follow(step)
-        now = time.process_time()
+        now = clock()
         used, last = used + now - last, now
-        if step % SAVE_EVERY == 0 or used >= recipe.seconds:
+        if step % SAVE_EVERY == 0 or recipe.budget.share(step, used) >= 1:
             _save(path, modules, optimizer, step, used)
             if saved is not None:
                 saved(step, used)
             report(
-                f"{recipe.name}: step {step}, {used:.0f} CPU-s, loss {float(value.detach()):.4f}"
+                f"{recipe.name}: step {step}, {used:.0f} s of {model_device(model).type}, "
+                f"loss {float(value.detach()):.4f}"
             )
+
+
+def model_device(model: nn.Module) -> torch.device:
+    """Where a network's weights are."""
+    return next(model.parameters()).device
+
+
+def clock_of(device: torch.device) -> Callable[[], float]:
+    """Seconds as a budget counts them: CPU time of a processor, else what the clock shows."""
+    if device.type == "cpu":
+        return time.process_time
+
+    def waited() -> float:
+        torch.cuda.synchronize(device)
+        return time.perf_counter()
+
+    return waited
 
 
 def _save(

@@ -13,6 +13,7 @@ from qhw.cli import devices, installation, runs, sharing
 from qhw.cli.command import speaks
 from qhw.cli.echoing import EchoingGroup
 from qhw.cli.jobs import jobs_app
+from qhw.cli.models import models_app
 from qhw.cli.options import SettingsCommand
 from qhw.cli.plan import plan_app
 from qhw.cli.report import report_app
@@ -49,6 +50,7 @@ app.add_typer(jobs_app, name="jobs", rich_help_panel=DEVICES)
 for command in (sharing.export, sharing.push, sharing.pull):
     app.command(rich_help_panel=SHARING)(speaks(command))
 app.command(rich_help_panel=INSTALLATION)(speaks(installation.doctor))
+app.add_typer(models_app, name="models", rich_help_panel=INSTALLATION)
 app.command(rich_help_panel=INSTALLATION)(installation.fit)
 app.command(rich_help_panel=INSTALLATION)(installation.remeasure)
 app.add_typer(installation.cache_app, name="cache", rich_help_panel=INSTALLATION)

@@ -18,6 +18,14 @@ def complete_run(incomplete: str) -> list[str]:
     return _beginning(incomplete, (file.parent.name for file in files))
 
 
+def complete_model(incomplete: str) -> list[str]:
+    """Bundles that ship, and folders here that hold a card."""
+    from diffusion.embedded import EMBEDDED
+
+    folders = sorted(card.parent.name for card in Path().glob("*/card.json"))
+    return _beginning(incomplete, (*EMBEDDED, *folders))
+
+
 def complete_device(incomplete: str) -> list[str]:
     """Backends, the vendor's snapshots and live devices."""
     from qhw.known import BACKEND_NAMES, LIVE_DEVICES, stand_in_names
@@ -63,6 +71,8 @@ def completion_of(setting: Setting) -> Callable[[str], list[str]] | None:
     """What completes a setting's value; None where it may be any number or word."""
     if setting.name in DEVICE_SETTINGS:
         return complete_device
+    if setting.name == "environment.bundle":
+        return complete_model
     if setting.name == "start_from":
         return complete_run
     if not setting.choices:

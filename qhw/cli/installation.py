@@ -9,6 +9,10 @@ import typer
 
 from qhw.cli.command import speaks
 
+DATASETS = (
+    "fashion-mnist, cifar10, cifar100, stl10, medmnist, or images: DIR/train/CLASS/* and "
+    "DIR/test/CLASS/*, or DIR/CLASS/*; PNG, JPEG or WebP."
+)
 cache_app = typer.Typer(help="Circuits and baselines kept on disk.", no_args_is_help=True)
 
 
@@ -30,16 +34,27 @@ def doctor(
 
 def fit(
     data: Annotated[Path, typer.Option(help="Folder of the data set.")],
-    dataset: Annotated[str, typer.Option(help="fashion-mnist, cifar10 or images.")] = (
-        "fashion-mnist"
-    ),
+    dataset: Annotated[str, typer.Option(help=DATASETS)] = "fashion-mnist",
     out: Annotated[Path, typer.Option(help="Where the bundle goes.")] = Path("bundle"),
-    size: Annotated[int, typer.Option(min=8, max=64, help="Side of the pictures.")] = 28,
-    minutes: Annotated[float, typer.Option(min=0.1, help="CPU-minutes of training.")] = 68.0,
+    resolution: Annotated[int, typer.Option(min=8, max=64, help="Side of the pictures.")] = 28,
+    minutes: Annotated[
+        float, typer.Option(min=0.1, help="Of training: CPU-minutes, or minutes of a GPU.")
+    ] = 68.0,
+    pictures: Annotated[
+        int | None,
+        typer.Option(min=64, help="How many the denoiser sees in training, instead of minutes."),
+    ] = None,
+    accuracy: Annotated[
+        float,
+        typer.Option(min=0.05, max=1, help="Test accuracy that every classifier must reach."),
+    ] = 0.88,
     precision: Annotated[
         Literal["fp32", "bf16"],
         typer.Option(help="Of training; bf16 is fast on processors with avx512_bf16 alone."),
     ] = "fp32",
+    torch_device: Annotated[
+        Literal["auto", "cpu", "cuda"], typer.Option(help="Where networks are trained.")
+    ] = "auto",
     seed: Annotated[
         int, typer.Option(min=0, max=4_294_967_295, help="Seed of everything random.")
     ] = 0,
@@ -50,15 +65,24 @@ def fit(
     """
     from qhw.commands.fit import fit_and_report
 
-    fit_and_report(dataset, data, out, size=size, minutes=minutes, precision=precision, seed=seed)
+    fit_and_report(
+        dataset,
+        data,
+        out,
+        resolution=resolution,
+        minutes=minutes,
+        pictures=pictures,
+        accuracy=accuracy,
+        precision=precision,
+        torch_device=torch_device,
+        seed=seed,
+    )
 
 
 def remeasure(
     data: Annotated[Path, typer.Option(help="Folder of the data set it was fitted to.")],
     bundle: Annotated[Path, typer.Option(help="Folder of the bundle; its weights stay.")],
-    dataset: Annotated[str, typer.Option(help="fashion-mnist, cifar10 or images.")] = (
-        "fashion-mnist"
-    ),
+    dataset: Annotated[str, typer.Option(help=DATASETS)] = "fashion-mnist",
     latents: Annotated[
         int, typer.Option(min=20, help="Latents of the head-room table; half of them choose.")
     ] = 1000,

@@ -52,6 +52,7 @@ class Panel:
         return replace(self, default="the run's own")
 
 
+MODEL = Panel("Pictures", ("environment.bundle",))
 ACTOR = Panel("Circuit", ("actor.kind",))
 CIRCUIT = Panel(
     "Circuit",
@@ -88,7 +89,7 @@ LEARNING = Panel(
 SEED = Panel("Learning", ("seed",))
 ANY = "Any setting"
 TORCH_DEVICE = Panel(OUTPUT, ("torch_device",))
-TRAINING = (ACTOR, CIRCUIT, BACKEND, DEVICE, LIMITS, PRICE, LEARNING, SEED, TORCH_DEVICE)
+TRAINING = (MODEL, ACTOR, CIRCUIT, BACKEND, DEVICE, LIMITS, PRICE, LEARNING, SEED, TORCH_DEVICE)
 """All that `qhw train` has an option for."""
 
 

@@ -13,6 +13,7 @@ from qhw.cli.options import (
     CIRCUIT,
     LEARNING,
     LIMITS,
+    MODEL,
     PRICE,
     Settings,
     SettingsCommand,
@@ -55,7 +56,7 @@ QueueOption = Annotated[
 
 
 @plan_app.command(cls=SettingsCommand)
-@takes(SAMPLED, PRICED, WOULD_STOP, CIRCUIT, LEARNING, settable=True)
+@takes(MODEL, SAMPLED, PRICED, WOULD_STOP, CIRCUIT, LEARNING, settable=True)
 def train(
     *,
     config: ConfigOption = None,

@@ -21,6 +21,7 @@ from qhw.cli.options import (
     DEVICE,
     LEARNING,
     LIMITS,
+    MODEL,
     PRICE,
     TORCH_DEVICE,
     TRAINING,
@@ -132,7 +133,7 @@ def train(
     train_run(run, track=[*trackers])
 
 
-@takes(ACTOR, CIRCUIT, BACKEND, LEARNING, TORCH_DEVICE)
+@takes(MODEL, ACTOR, CIRCUIT, BACKEND, LEARNING, TORCH_DEVICE)
 def sweep(
     *,
     assignments: Annotated[

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from diffusion.assembling import FitConfig, Precision, assemble_again, require_same_data
-from diffusion.bundle import BundleCard, load_bundle
+from diffusion.bundle import BundleCard, load_bundle, read_card
 from diffusion.datasets import Dataset, load_dataset
 from diffusion.discriminating import fit_discriminator
 from diffusion.environment import GuidanceEnvironment
@@ -19,9 +19,10 @@ from qhw.evaluation.baselines import FOLDER, Baselines
 from qhw.evaluation.judges import Judges, evaluation_latents
 from qhw.files import make_folder, writing
 from qhw.threads import for_pictures, one_thread
+from qhw.training.parts import choose_torch_device
 
 DENOISER_SHARE = 25 / 34
-"""Of the CPU budget; the three classifiers share the rest."""
+"""Of the minutes; the three classifiers share the rest."""
 SHIPPED_LATENTS = (500, 2000)
 """Numbers of latents whose baselines come with a bundle: those of `train` and of `evaluate`."""
 
@@ -32,9 +33,12 @@ def fit_and_report(
     data: Path,
     out: Path,
     *,
-    size: int,
+    resolution: int,
     minutes: float,
+    pictures: int | None,
+    accuracy: float,
     precision: Precision,
+    torch_device: str,
     seed: int,
 ) -> None:
     """Fit, play the baselines, and print the card's main facts.
@@ -43,29 +47,37 @@ def fit_and_report(
         dataset: Name of the data set.
         data: Its folder.
         out: The bundle's folder.
-        size: Height and width of the bundle's pictures.
-        minutes: CPU-minutes of all training together.
+        resolution: Height and width of the bundle's pictures.
+        minutes: Of all training together: CPU-minutes, or minutes of a GPU.
+        pictures: How many the denoiser sees, instead of minutes; each classifier sees a third.
+        accuracy: Test accuracy that every classifier must reach.
         precision: What is computed with in training.
+        torch_device: Where networks are trained: `auto`, `cpu` or `cuda`.
         seed: Of everything random.
 
     Raises:
+        ConfigError: If there is no such device.
         DataError: If the data set is missing or damaged.
         BundleError: If the result is not good enough to be used.
         OutputError: If the bundle cannot be written.
     """
     console = Console()
+    device = choose_torch_device(torch_device)
     config = FitConfig(
-        image_size=size,
+        image_size=resolution,
         denoiser_minutes=minutes * DENOISER_SHARE,
         classifier_minutes=minutes * (1 - DENOISER_SHARE) / 3,
+        denoiser_pictures=pictures,
+        classifier_pictures=None if pictures is None else pictures // 3,
         precision=precision,
+        accuracy=accuracy,
         seed=seed,
     )
-    loaded = _load(dataset, data)
+    loaded = _load(dataset, data, resolution, seed)
     make_folder(out)
     with writing(out), _weights_written(out):
         try:
-            card = fit_bundle(loaded, out, config, console.print)
+            card = fit_bundle(loaded, out, config, console.print, device)
         except ValueError as error:
             raise BundleError(
                 str(error), "Repeat the command with more --minutes and another --out."
@@ -89,7 +101,7 @@ def measure_again(dataset: str, data: Path, bundle: Path, *, latents: int) -> No
         OutputError: If the bundle cannot be written.
     """
     console = Console()
-    loaded = _load(dataset, data)
+    loaded = _load_again(dataset, data, bundle)
     with writing(bundle), _weights_written(bundle):
         try:
             card = assemble_again(loaded, bundle, latents, console.print)
@@ -112,7 +124,7 @@ def fit_discriminator_again(dataset: str, data: Path, bundle: Path) -> None:
         BundleError: If the folder holds no intact bundle of these data.
         OutputError: If it cannot be written.
     """
-    loaded = _load(dataset, data)
+    loaded = _load_again(dataset, data, bundle)
     try:
         opened = load_bundle(bundle)
         require_same_data(opened.card, loaded)
@@ -135,11 +147,20 @@ def _weights_written(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _load(dataset: str, data: Path) -> Dataset:
+def _load(dataset: str, data: Path, resolution: int, seed: int) -> Dataset:
     try:
-        return load_dataset(dataset, data)
+        return load_dataset(dataset, data, resolution, seed)
     except (FileNotFoundError, ValueError) as error:
         raise DataError(str(error), "`qhw fit --help` names the data sets.") from error
+
+
+def _load_again(dataset: str, data: Path, bundle: Path) -> Dataset:
+    """The data set of a bundle, in its size and with its choice of test pictures."""
+    try:
+        card = read_card(bundle)
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
+        raise BundleError(str(error), "`qhw fit` makes a bundle.") from error
+    return _load(dataset, data, card.denoiser["image_size"], card.made["config"]["seed"])
 
 
 def _finish(dataset: Dataset, folder: Path, card: BundleCard, console: Console) -> None:

@@ -9,7 +9,12 @@ from typing import Any, Self
 
 from pydantic import BaseModel
 
-_CALLED = {"actor.kind": "actor", "backend.name": "backend", "gradient.rule": "gradient"}
+_CALLED = {
+    "actor.kind": "actor",
+    "backend.name": "backend",
+    "environment.bundle": "model",
+    "gradient.rule": "gradient",
+}
 """Settings that are not called by the last word of their name."""
 Value = int | float | str | list[str]
 

@@ -85,7 +85,7 @@ def _read_bundle(name: str, read: Callable[[Path], ReadT]) -> ReadT:
     try:
         return read(EMBEDDED.get(name, Path(name)))
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise UnknownNameError.nearest("bundle", name, EMBEDDED, "qhw train --help") from error
+        raise UnknownNameError.nearest("bundle", name, EMBEDDED, "qhw models list") from error
     except ValueError as error:
         raise BundleError(str(error), "Install again, or `qhw fit` another bundle.") from error
 

@@ -11,7 +11,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import diffusion.bundle
 from diffusion import assembling, fitting, headroom, optimisation, refinement
 from diffusion.assembling import Fit, FitConfig, Networks, Precision, assemble, assemble_again
 from diffusion.bundle import RewardChoice, card_json, load_bundle
@@ -20,7 +19,7 @@ from diffusion.datasets import Dataset, Split
 from diffusion.denoisers import PixelDenoiser, PixelDenoiserConfig
 from diffusion.fitting import classifier_kinds, denoising_loss, fit_bundle, split_in_halves
 from diffusion.headroom import Candidate, FormResult
-from diffusion.optimisation import Recipe, run_training
+from diffusion.optimisation import Budget, Recipe, run_training
 from diffusion.rewards import PRICE_FORMS, RewardConfig
 from diffusion.solvers import DpmSolver
 
@@ -46,7 +45,7 @@ def train(
         error: Tensor = model(x) - x.sum(1, keepdim=True)
         return error.square().mean()
 
-    recipe = Recipe("line", 0.05, 0.01, seconds, seed=2)
+    recipe = Recipe("line", 0.05, 0.01, Budget(seconds), seed=2)
     run_training(recipe, {"model": model}, loss, follow, work, lambda _line: None)
     return model.state_dict()
 
@@ -75,10 +74,27 @@ def test_finished_training_is_not_repeated(clock: None, tmp_path: Path) -> None:
 
 
 def test_the_learning_rate_falls_over_the_budget() -> None:
-    recipe = Recipe("x", 1.0, 0.0, 100.0, 0)
+    recipe = Recipe("x", 1.0, 0.0, Budget(100.0), 0)
     assert recipe.rate_at(0, 0.0) < 0.01
     assert recipe.rate_at(1000, 0.0) == pytest.approx(1.01)
     assert recipe.rate_at(1000, 100.0) == pytest.approx(0.01)
+    by_pictures = Recipe("x", 1.0, 0.0, Budget(100.0, steps=2000), 0)
+    assert by_pictures.rate_at(1000, 1e9) == pytest.approx(0.51)
+    assert by_pictures.rate_at(2000, 0.0) == pytest.approx(0.01)
+
+
+def test_a_budget_in_pictures_ends_after_as_many_batches(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    model = nn.Linear(3, 1)
+    taken: list[int] = []
+
+    def loss(generator: torch.Generator) -> Tensor:
+        error: Tensor = model(torch.randn(8, 3, generator=generator))
+        return error.square().mean()
+
+    recipe = Recipe("line", 0.05, 0.01, Budget(1e-9, steps=7), seed=2)
+    run_training(recipe, {"model": model}, loss, taken.append, tmp_path, lambda _line: None)
+    assert taken == [1, 2, 3, 4, 5, 6, 7]
 
 
 def test_proxy_and_judges_see_different_halves() -> None:
@@ -101,8 +117,6 @@ def stripes(count: int, seed: int) -> Split:
 @pytest.mark.slow  # fits four networks
 def test_a_small_bundle_from_start_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The parts are real; a few CPU-seconds of training only cannot make them good."""
-    monkeypatch.setattr(assembling, "REQUIRED_ACCURACY", 0.2)
-    monkeypatch.setattr(diffusion.bundle, "MINIMUM_ACCURACY", 0.2)
     monkeypatch.setattr(fitting, "SNAPSHOT_EVERY", 1)
     monkeypatch.setattr(assembling, "WEAK_GUIDANCE", (1.0,))
     monkeypatch.setattr(headroom, "grid", small_grid)
@@ -118,6 +132,7 @@ def test_a_small_bundle_from_start_to_end(tmp_path: Path, monkeypatch: pytest.Mo
         curve_latents=12,
         realism_latents=12,
         num_steps=3,
+        accuracy=0.2,
     )
     lines: list[str] = []
     card = fit_bundle(data, tmp_path, config, lines.append)

@@ -86,8 +86,8 @@ USAGE = [
     Bad("doctor --lod", "--lod"),
     Bad("drift fake_lima", "B"),
     Bad("fit", "--data"),
-    Bad("fit --data folder --size 7", "'7'"),
-    Bad("fit --data folder --size 65", "65"),
+    Bad("fit --data folder --resolution 7", "'7'"),
+    Bad("fit --data folder --resolution 65", "65"),
     Bad("fit --data folder --minutes 0", "'0'"),
     Bad("fit --data folder --precision fp8", "fp8"),
     Bad("fit --data folder --seed 99999999999", "99999999999"),
@@ -305,7 +305,10 @@ FILES_NAMED = [
     Bad("fit --data nothing", "nothing"),
     Bad("fit --data file", "file"),
     Bad("fit --data folder", "folder"),
-    Bad("remeasure --data nothing --bundle folder", "nothing"),
+    Bad("remeasure --data nothing --bundle folder", "folder"),
+    Bad("models card folder", "'folder'"),
+    Bad("models check folder/nothing", "folder/nothing"),
+    Bad("train --model fasion", "'fasion'"),
 ]
 UNWRITABLE = [
     Bad("export runs/trained folder", "folder is there already"),

@@ -12,22 +12,43 @@ from qhw.cli.app import app
 def test_a_fit_is_given_all_that_was_typed(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
     monkeypatch.setattr("qhw.commands.fit.fit_and_report", lambda *a, **k: calls.append((a, k)))
-    line = "fit --data d --dataset images --out b --size 32 --minutes 2.5 --precision bf16 --seed 3"
+    line = (
+        "fit --data d --dataset images --out b --resolution 32 --minutes 2.5 --pictures 640 "
+        "--accuracy .7 --precision bf16 --torch-device cpu --seed 3"
+    )
     for typed in (line, "fit --data d"):
         assert CliRunner().invoke(app, typed.split()).exit_code == 0
     assert calls == [
         (
             ("images", Path("d"), Path("b")),
-            {"size": 32, "minutes": 2.5, "precision": "bf16", "seed": 3},
+            {
+                "resolution": 32,
+                "minutes": 2.5,
+                "pictures": 640,
+                "accuracy": 0.7,
+                "precision": "bf16",
+                "torch_device": "cpu",
+                "seed": 3,
+            },
         ),
         (
             ("fashion-mnist", Path("d"), Path("bundle")),
-            {"size": 28, "minutes": 68.0, "precision": "fp32", "seed": 0},
+            {
+                "resolution": 28,
+                "minutes": 68.0,
+                "pictures": None,
+                "accuracy": 0.88,
+                "precision": "fp32",
+                "torch_device": "auto",
+                "seed": 0,
+            },
         ),
     ]
 
 
-@pytest.mark.parametrize("typed", ["fit", "fit --data d --size 7", "fit --data d --minutes 0"])
+@pytest.mark.parametrize(
+    "typed", ["fit", "fit --data d --resolution 7", "fit --data d --minutes 0"]
+)
 def test_a_fit_without_data_or_out_of_range_is_refused(typed: str) -> None:
     assert CliRunner().invoke(app, typed.split()).exit_code == 2
 

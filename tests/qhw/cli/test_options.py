@@ -55,6 +55,7 @@ LEARNING = {
     "--latents": ("evaluation.latents", 21),
 }
 REST = {
+    "--model": ("environment.bundle", "fashion-mnist-28"),
     "--actor": ("actor.kind", "mlp"),
     "--seed": ("seed", 4),
     "--torch-device": ("torch_device", "cpu"),
@@ -68,7 +69,7 @@ TAKEN: dict[str, Options] = {
     "compare A B": {**SAMPLED, **NOISE, "--backend": BACKEND["--backend"]},
     "calibrate --device fake_fez --measure": {**CIRCUIT, **LIMITS, **PRICE},
     "drift A B": CIRCUIT,
-    "plan train": {**CIRCUIT, **SAMPLED, **LEARNING, **LIMITS, **PRICE},
+    "plan train": {"--model": REST["--model"], **CIRCUIT, **SAMPLED, **LEARNING, **LIMITS, **PRICE},
     "plan run": {**SAMPLED, **LIMITS, **PRICE},
 }
 EVERY = [
@@ -278,6 +279,7 @@ def test_options_stand_in_panels() -> None:
     assert [" ".join(title).rstrip(" ─") for title in titles] == [
         "Arguments",
         "Options",
+        "Pictures",
         "Circuit",
         "Backend",
         "Device and budget",
@@ -326,7 +328,7 @@ def test_presets_in_the_help_are_those_there_are() -> None:
         assert f"Settings to begin with: {' or '.join(PRESETS)}." in line
 
 
-def test_flags_are_the_last_word_of_their_setting_but_for_three() -> None:
+def test_flags_are_the_last_word_of_their_setting_but_for_four() -> None:
     for options in TAKEN.values():
         for option, (name, _) in options.items():
             assert flag_of(name) == option

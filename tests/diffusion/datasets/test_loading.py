@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 
 from diffusion.datasets import Dataset, Split, load_dataset, shrink
 
@@ -51,19 +50,54 @@ def test_a_missing_folder_and_an_unknown_name(tmp_path: Path) -> None:
         load_dataset("fashion-mnist", tmp_path / "nowhere")
     with pytest.raises(ValueError, match="'mnist': use one of"):
         load_dataset("mnist", tmp_path)
-    with pytest.raises(FileNotFoundError, match="no intact CIFAR-10"):
+    with pytest.raises(FileNotFoundError, match="no intact CIFAR10"):
         load_dataset("cifar10", tmp_path)
 
 
-def test_a_folder_of_pictures_is_read_by_class(tmp_path: Path) -> None:
-    for split in ("train", "test"):
-        for name, shade in (("dark", 10), ("light", 240)):
-            (tmp_path / split / name).mkdir(parents=True)
-            picture = Image.fromarray(np.full((8, 8, 3), shade, dtype=np.uint8))
-            picture.save(tmp_path / split / name / "a.png")
-    data = load_dataset("images", tmp_path)
-    assert data.class_names == ("dark", "light")
-    assert data.train.images[:, 0, 0, 0].tolist() == [10, 240]
+def medmnist(path: Path, **changed: NDArray[np.uint8]) -> Path:
+    rng = np.random.default_rng(0)
+    arrays = {
+        f"{part}_{name}": values
+        for part, count in (("train", 6), ("val", 2), ("test", 3))
+        for name, values in {
+            "images": rng.integers(0, 256, (count, 28, 28, 3), dtype=np.uint8),
+            "labels": np.arange(count, dtype=np.uint8)[:, None] % 3,
+        }.items()
+    }
+    np.savez(path, allow_pickle=False, **{**arrays, **changed})
+    return path
+
+
+def test_a_file_of_medmnist_is_read(tmp_path: Path) -> None:
+    path = medmnist(tmp_path / "pathmnist.npz")
+    data = load_dataset("medmnist", path)
+    assert (data.name, data.class_names) == ("pathmnist", ("class 0", "class 1", "class 2"))
+    assert data.train.images.shape == (6, 3, 28, 28)
+    assert data.test.labels.tolist() == [0, 1, 2]
+    assert list(data.checksums) == ["pathmnist.npz"]
+    with np.load(path) as arrays:
+        assert data.train.images[4, 2, 5, 6] == int(arrays["train_images"][4, 5, 6, 2])
+    grey = medmnist(tmp_path / "grey.npz", train_images=np.zeros((6, 28, 28), np.uint8))
+    assert load_dataset("medmnist", grey).train.images.shape == (6, 1, 28, 28)
+
+
+def test_what_is_no_file_of_medmnist_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="point --data to a file of MedMNIST's"):
+        load_dataset("medmnist", tmp_path)
+    several = medmnist(tmp_path / "chest.npz", train_labels=np.zeros((6, 14), np.uint8))
+    with pytest.raises(ValueError, match="several labels"):
+        load_dataset("medmnist", several)
+    np.savez(tmp_path / "other.npz", numbers=np.arange(3))
+    (tmp_path / "text.npz").write_text("nothing")
+    for name in ("other.npz", "text.npz"):
+        with pytest.raises(ValueError, match="is no file of MedMNIST's"):
+            load_dataset("medmnist", tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["cifar10", "cifar100", "stl10"])
+def test_a_folder_that_torchvision_cannot_read_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=f"no intact {name.upper()}.*--dataset images"):
+        load_dataset(name, tmp_path)
 
 
 def make(size: int) -> Dataset:
