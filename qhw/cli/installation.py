@@ -13,6 +13,9 @@ DATASETS = (
     "fashion-mnist, cifar10, cifar100, stl10, medmnist, or images: DIR/train/CLASS/* and "
     "DIR/test/CLASS/*, or DIR/CLASS/*; PNG, JPEG or WebP."
 )
+LatentsOption = Annotated[
+    int, typer.Option(min=20, help="Latents of the head-room table; half of them choose.")
+]
 cache_app = typer.Typer(help="Circuits and baselines kept on disk.", no_args_is_help=True)
 
 
@@ -48,6 +51,7 @@ def fit(
         float,
         typer.Option(min=0.05, max=1, help="Test accuracy that every classifier must reach."),
     ] = 0.88,
+    latents: LatentsOption = 1000,
     precision: Annotated[
         Literal["fp32", "bf16"],
         typer.Option(help="Of training; bf16 is fast on processors with avx512_bf16 alone."),
@@ -73,6 +77,7 @@ def fit(
         minutes=minutes,
         pictures=pictures,
         accuracy=accuracy,
+        latents=latents,
         precision=precision,
         torch_device=torch_device,
         seed=seed,
@@ -83,9 +88,7 @@ def remeasure(
     data: Annotated[Path, typer.Option(help="Folder of the data set it was fitted to.")],
     bundle: Annotated[Path, typer.Option(help="Folder of the bundle; its weights stay.")],
     dataset: Annotated[str, typer.Option(help=DATASETS)] = "fashion-mnist",
-    latents: Annotated[
-        int, typer.Option(min=20, help="Latents of the head-room table; half of them choose.")
-    ] = 1000,
+    latents: LatentsOption = 1000,
     only: Annotated[
         Literal["all", "discriminator"],
         typer.Option(help="Everything, or what `environment.reward.realism` asks alone."),

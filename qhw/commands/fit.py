@@ -37,6 +37,7 @@ def fit_and_report(
     minutes: float,
     pictures: int | None,
     accuracy: float,
+    latents: int,
     precision: Precision,
     torch_device: str,
     seed: int,
@@ -51,6 +52,7 @@ def fit_and_report(
         minutes: Of all training together: CPU-minutes, or minutes of a GPU.
         pictures: How many the denoiser sees, instead of minutes; each classifier sees a third.
         accuracy: Test accuracy that every classifier must reach.
+        latents: Of the head-room table.
         precision: What is computed with in training.
         torch_device: Where networks are trained: `auto`, `cpu` or `cuda`.
         seed: Of everything random.
@@ -69,6 +71,7 @@ def fit_and_report(
         classifier_minutes=minutes * (1 - DENOISER_SHARE) / 3,
         denoiser_pictures=pictures,
         classifier_pictures=None if pictures is None else pictures // 3,
+        headroom_latents=latents,
         precision=precision,
         accuracy=accuracy,
         seed=seed,

@@ -14,7 +14,7 @@ def test_a_fit_is_given_all_that_was_typed(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("qhw.commands.fit.fit_and_report", lambda *a, **k: calls.append((a, k)))
     line = (
         "fit --data d --dataset images --out b --resolution 32 --minutes 2.5 --pictures 640 "
-        "--accuracy .7 --precision bf16 --torch-device cpu --seed 3"
+        "--accuracy .7 --latents 30 --precision bf16 --torch-device cpu --seed 3"
     )
     for typed in (line, "fit --data d"):
         assert CliRunner().invoke(app, typed.split()).exit_code == 0
@@ -26,6 +26,7 @@ def test_a_fit_is_given_all_that_was_typed(monkeypatch: pytest.MonkeyPatch) -> N
                 "minutes": 2.5,
                 "pictures": 640,
                 "accuracy": 0.7,
+                "latents": 30,
                 "precision": "bf16",
                 "torch_device": "cpu",
                 "seed": 3,
@@ -38,6 +39,7 @@ def test_a_fit_is_given_all_that_was_typed(monkeypatch: pytest.MonkeyPatch) -> N
                 "minutes": 68.0,
                 "pictures": None,
                 "accuracy": 0.88,
+                "latents": 1000,
                 "precision": "fp32",
                 "torch_device": "auto",
                 "seed": 0,
