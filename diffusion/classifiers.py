@@ -71,6 +71,36 @@ class StridedResNetClassifier(ResNetClassifier):
         super().__init__(num_classes, channels, width, stride=2)
 
 
+class ResNet9Classifier(Classifier):
+    """Wide and shallow, for pictures in colour: two residuals, pooled four times.
+
+    After the network of the DAWNBench entries (Page, "How to train your ResNet", 2018), at half its
+    width.
+
+    Args:
+        num_classes: Classes.
+        channels: Colour channels of the pictures.
+        width: Channels of the first convolution; 64 in the original.
+    """
+
+    def __init__(self, num_classes: int = 10, channels: int = 3, width: int = 32) -> None:
+        super().__init__()
+        self.trunk = nn.Sequential(
+            *_stage(channels, width),
+            *_stage(width, 2 * width),
+            nn.MaxPool2d(2),
+            _Residual(2 * width, 2 * width, 1),
+            *_stage(2 * width, 4 * width),
+            nn.MaxPool2d(2),
+            *_stage(4 * width, 8 * width),
+            nn.MaxPool2d(2),
+            _Residual(8 * width, 8 * width, 1),
+            nn.AdaptiveMaxPool2d(1),
+            nn.Flatten(),
+        )
+        self.head = nn.Linear(8 * width, num_classes)
+
+
 class CnnClassifier(Classifier):
     """A plain convolutional network with 64 features.
 
@@ -123,6 +153,7 @@ def _stage(before: int, after: int, stride: int = 1) -> list[nn.Module]:
 CLASSIFIERS: dict[str, type[Classifier]] = {
     "resnet": ResNetClassifier,
     "strided_resnet": StridedResNetClassifier,
+    "resnet9": ResNet9Classifier,
     "cnn": CnnClassifier,
 }
 """The kinds a bundle's card may name."""

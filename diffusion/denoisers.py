@@ -34,10 +34,11 @@ class PixelDenoiserConfig:
 
     Attributes:
         image_channels: c of the pictures.
-        image_size: Their height and width h, a multiple of 2 x patch.
+        image_size: Their height and width h, a multiple of patch x 2^(levels - 1).
         patch: Side of the squares that `pixel_unshuffle` turns into channels.
         num_classes: Classes; one more embedding is the null class.
-        channels: Widths of the two resolutions of the UNet.
+        channels: Widths of the UNet's levels, each at half the resolution of the one before; all
+            but the first have attention on the way down.
         prediction_type: What the UNet predicts. `v_prediction` (Salimans and Ho, arXiv 2202.00512)
             suits a narrow network on folded pixels: at high noise it need not reproduce the noise.
     """
@@ -46,14 +47,15 @@ class PixelDenoiserConfig:
     image_size: int = 16
     patch: int = 2
     num_classes: int = 10
-    channels: tuple[int, int] = (32, 64)
+    channels: tuple[int, ...] = (32, 64)
     prediction_type: str = "v_prediction"
 
     def __post_init__(self) -> None:
-        if self.image_size % (2 * self.patch):
+        smallest = self.patch * 2 ** (len(self.channels) - 1)
+        if self.image_size % smallest:
             raise ValueError(
                 f"image_size {self.image_size} and patch {self.patch} do not fit: take pictures "
-                f"whose sides are a multiple of {2 * self.patch}"
+                f"whose sides are a multiple of {smallest}"
             )
 
     @classmethod
@@ -61,9 +63,12 @@ class PixelDenoiserConfig:
         """The architecture that is fitted to pictures (c, h, h).
 
         At equal CPU time fine folding with narrow layers learns more than coarse folding with wide
-        ones; `benchmarks/denoisers.py` measures both.
+        ones; `benchmarks/denoisers.py` measures both. Larger pictures in colour take a network of
+        7 million parameters, ten times those of grey ones.
         """
         patch = max(2, size // 16)
+        if channels == 3 and size > 16:
+            return cls(channels, size, patch, num_classes, (64, 128, 192))
         widths = (32, 64) if size // patch <= 8 else (24, 48)
         return cls(channels, size, patch, num_classes, widths)
 
@@ -81,7 +86,7 @@ class PixelDenoiser(nn.Module):
         self.num_classes = config.num_classes
         self.prediction_type = config.prediction_type
         grid = config.image_size // config.patch
-        depth = config.image_channels * config.patch**2
+        depth, levels = config.image_channels * config.patch**2, len(config.channels)
         self.sample_shape = (depth, grid, grid)
         self.unet = UNet2DModel(
             sample_size=grid,
@@ -89,8 +94,8 @@ class PixelDenoiser(nn.Module):
             out_channels=depth,
             block_out_channels=config.channels,
             layers_per_block=1,
-            down_block_types=("DownBlock2D", "AttnDownBlock2D"),
-            up_block_types=("UpBlock2D", "UpBlock2D"),
+            down_block_types=("DownBlock2D", *["AttnDownBlock2D"] * (levels - 1)),
+            up_block_types=("UpBlock2D",) * levels,
             num_class_embeds=config.num_classes + 1,
             norm_num_groups=8,
             attention_head_dim=16,

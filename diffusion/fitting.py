@@ -68,7 +68,7 @@ def fit_bundle(
 
 def train_networks(fit: Fit) -> Networks:
     """Train the denoiser and the classifiers, write their weights, and round them as written."""
-    kinds = classifier_kinds(fit.config.image_size)
+    kinds = classifier_kinds(fit.dataset.train.images.shape[1], fit.config.image_size)
     trained = Networks(train_denoiser(fit), _train_classifiers(fit, kinds), kinds)
     for name, module in {"denoiser": trained.denoiser, **trained.classifiers}.items():
         save_weights(module, fit.out / f"{name}.safetensors")
@@ -76,8 +76,10 @@ def train_networks(fit: Fit) -> Networks:
     return trained
 
 
-def classifier_kinds(size: int) -> dict[str, str]:
-    """Kind of every classifier of pictures of this size, by its name in the bundle."""
+def classifier_kinds(channels: int, size: int) -> dict[str, str]:
+    """Kind of every classifier of pictures (channels, size, size), by its name in the bundle."""
+    if channels == 3 and size > SMALL:
+        return {"proxy": "resnet9", "judge_0": "resnet", "judge_1": "resnet9"}
     resnet = "resnet" if size <= SMALL else "strided_resnet"
     return {"proxy": resnet, "judge_0": "cnn", "judge_1": resnet}
 

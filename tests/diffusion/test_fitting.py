@@ -189,7 +189,7 @@ def test_weak_classifiers_are_refused(tmp_path: Path) -> None:
     torch.manual_seed(0)
     data = Dataset("x", ("a", "b", "c"), stripes(12, 0), stripes(12, 1), {})
     denoiser = PixelDenoiser(PixelDenoiserConfig(num_classes=3))
-    kinds = classifier_kinds(16)
+    kinds = classifier_kinds(1, 16)
     untrained = {name: CLASSIFIERS[kind](3).eval() for name, kind in kinds.items()}
     fit = Fit(data, tmp_path, FitConfig(), print)
     with pytest.raises(ValueError, match=r"below 0\.88 test accuracy: \{'proxy': 0\."):
@@ -201,5 +201,6 @@ def test_larger_pictures_are_folded_finely_and_halved_by_the_classifiers() -> No
     assert (config.patch, config.channels) == (2, (24, 48))
     assert PixelDenoiserConfig.of_pictures(3, 64, 2).patch == 4
     assert PixelDenoiserConfig.of_pictures(1, 16, 10) == PixelDenoiserConfig()
-    assert classifier_kinds(28)["proxy"] == "strided_resnet"
-    assert classifier_kinds(16)["proxy"] == "resnet"
+    assert classifier_kinds(1, 28)["proxy"] == "strided_resnet"
+    assert classifier_kinds(1, 16)["proxy"] == classifier_kinds(3, 16)["proxy"] == "resnet"
+    assert classifier_kinds(3, 32)["proxy"] == "resnet9"

@@ -47,6 +47,19 @@ def test_the_description_rebuilds_the_architecture(denoiser: PixelDenoiser) -> N
 def test_sizes_that_do_not_fold_are_refused() -> None:
     with pytest.raises(ValueError, match="multiple of 8"):
         PixelDenoiserConfig(image_size=28, patch=4)
+    with pytest.raises(ValueError, match="multiple of 8"):
+        PixelDenoiserConfig(image_size=28, patch=2, channels=(8, 16, 24))
+
+
+def test_larger_pictures_in_colour_take_a_larger_network() -> None:
+    small, large = (PixelDenoiserConfig.of_pictures(c, 32, 10) for c in (1, 3))
+    assert (small.channels, large.channels) == ((24, 48), (64, 128, 192))
+    denoiser = PixelDenoiser(large).eval()
+    assert sum(weights.numel() for weights in denoiser.parameters()) == pytest.approx(7e6, rel=0.1)
+    cond = denoiser.predict(torch.randn(2, 12, 16, 16), 500, torch.tensor([0, 9]))[1]
+    assert cond.shape == (2, 12, 16, 16)
+    again = PixelDenoiser.from_description(denoiser.describe())
+    assert again.config == large
 
 
 @pytest.mark.parametrize("kind", CLASSIFIERS)
