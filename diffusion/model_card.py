@@ -15,10 +15,12 @@ def model_card(card: BundleCard) -> str:
     reward, chosen, config = card.reward, card.chosen, made["config"]
     distance = f"g - {reward.guidance_center:g}"
     price = f"|{distance}|" if reward.guidance_price == "abs" else f"({distance})^2"
+    # As it is typed today.
+    command = made["command"].replace(" --size ", " --resolution ")
     return f"""# Model bundle `{card.name}`
 
 A class-conditional diffusion model of {size} pictures, a proxy classifier that gives reward,
-and two judges that only report. Made by `{made["command"]}`.
+and two judges that only report. Made by `{command}`.
 
 {len(card.class_names)} classes: {", ".join(card.class_names)}.
 
