@@ -54,7 +54,7 @@ def fit(
     latents: LatentsOption = 1000,
     precision: Annotated[
         Literal["fp32", "bf16"],
-        typer.Option(help="Of training; bf16 is fast on processors with avx512_bf16 alone."),
+        typer.Option(help="Of training; bf16 is fast on GPUs and processors with avx512_bf16."),
     ] = "fp32",
     torch_device: Annotated[
         Literal["auto", "cpu", "cuda"], typer.Option(help="Where networks are trained.")

@@ -339,7 +339,10 @@ def test_a_session_that_cannot_be_closed_hides_no_other_error(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def refuse(_: PaidWork) -> None:
+    close = PaidWork.close
+
+    def refuse(work: PaidWork) -> None:
+        close(work)
         raise HardwareError("closing failed", "Later.")
 
     monkeypatch.setattr(PaidWork, "close", refuse)
