@@ -36,7 +36,7 @@ def test_a_setting_that_is_a_list_takes_one_value_at_a_time() -> None:
 
 def test_a_label_is_a_part_of_a_folder_s_name() -> None:
     (point,) = points({"environment.bundle": ["models/my bundle"]})
-    assert point.label == "bundlemodels_my_bundle"
+    assert point.label == "modelmodels_my_bundle"
 
 
 @pytest.mark.parametrize(
