@@ -244,6 +244,8 @@ def assemble_again(
 def require_same_data(card: BundleCard, dataset: Dataset) -> None:
     """Refuse other pictures than those that a bundle was fitted to.
 
+    A bundle of 0.1 that was fitted to a folder of images does not know which they were.
+
     Raises:
         ValueError: If a file differs.
     """

@@ -19,7 +19,8 @@ Bounds = Sequence[tuple[float, float]]
 DIGITS = 2
 """Decimals of what is found: a hundredth of guidance is far below what can be told apart."""
 EVALUATIONS_OF_ONE, EVALUATIONS_OF_MORE = 8, 24
-"""Largest numbers of evaluations, for one number and for several."""
+"""Largest numbers of evaluations, for one number in one bracket and for several."""
+MOST_BRACKETS = 4
 
 
 @dataclass
@@ -48,7 +49,7 @@ def refine(score: Callable[[Point], float], start: Point, steps: Point, bounds: 
         score: What to make large.
         start: (K,) the best so far.
         steps: (K,) how far its neighbours lie; the search begins at that scale. One number is
-            searched for between its neighbours only.
+            searched for between its neighbours, and between those of the best if that is one.
         bounds: K pairs, the smallest and largest value of each number.
 
     Returns:
@@ -57,14 +58,7 @@ def refine(score: Callable[[Point], float], start: Point, steps: Point, bounds: 
     scores = _Scores(score)
     scores.loss(start)
     if len(start) == 1:
-        (low, high), reach = bounds[0], steps[0]
-        between = (max(low, start[0] - reach), min(high, start[0] + reach))
-        optimize.minimize_scalar(
-            lambda value: scores.loss((value,)),
-            bounds=between,
-            method="bounded",
-            options={"maxiter": EVALUATIONS_OF_ONE, "xatol": 10.0**-DIGITS},
-        )
+        _climb_one(scores, start[0], steps[0], bounds[0])
         return scores.best()
     optimize.minimize(
         scores.loss,
@@ -79,6 +73,23 @@ def refine(score: Callable[[Point], float], start: Point, steps: Point, bounds: 
         },
     )
     return scores.best()
+
+
+def _climb_one(scores: _Scores, start: float, reach: float, bounds: tuple[float, float]) -> None:
+    """Search between the neighbours; where the best is a neighbour, go on around it."""
+    for _ in range(MOST_BRACKETS):
+        between = (max(bounds[0], start - reach), min(bounds[1], start + reach))
+        optimize.minimize_scalar(
+            lambda value: scores.loss((value,)),
+            bounds=between,
+            method="bounded",
+            options={"maxiter": EVALUATIONS_OF_ONE, "xatol": 10.0**-DIGITS},
+        )
+        (best,) = scores.best()
+        inner = [edge for edge in between if edge not in bounds]
+        if all(abs(best - edge) > reach / 10 for edge in inner):
+            return
+        start = best
 
 
 def _simplex(start: Point, steps: Point, bounds: Bounds) -> NDArray[np.float64]:

@@ -91,7 +91,8 @@ class Choices:
         low, high = self._environment.guidance_range
         grid = sorted({low, *(g for g in CONSTANT_GRID if low <= g <= high), min(high, HIGHEST)})
         coarse, bounds = [(guidance,) for guidance in grid], (grid[0], grid[-1])
-        found = self.find(Search("constant", self._by_rule, coarse, (0.5,), (bounds,)))
+        name = "constant, from bracket to bracket"
+        found = self.find(Search(name, self._by_rule, coarse, (0.5,), (bounds,)))
         return Candidate(*found)
 
     def rule(self) -> Candidate:

@@ -123,7 +123,8 @@ def test_a_small_bundle_from_start_to_end(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(refinement, "EVALUATIONS_OF_ONE", 1)
     monkeypatch.setattr(refinement, "EVALUATIONS_OF_MORE", 3)
     monkeypatch.setattr(headroom, "choose", choose_first)
-    data = Dataset("stripes", ("down", "across", "both"), stripes(240, 0), stripes(120, 1), {})
+    made = stripes(240, 0), stripes(120, 1)
+    data = Dataset("stripes", ("down", "across", "both"), *made, {"stripes": "1"})
     config = FitConfig(
         image_size=16,
         denoiser_minutes=0.02,

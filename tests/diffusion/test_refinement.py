@@ -18,6 +18,15 @@ def test_one_number_is_found_between_its_neighbours() -> None:
     assert refine(hill, (1.5,), (0.5,), [(0.0, 8.0)])[0] == pytest.approx(1.37, abs=0.02)
 
 
+@pytest.mark.parametrize("start", [0.2, 3.0])
+def test_one_number_is_found_beyond_its_neighbours(start: float) -> None:
+    assert refine(hill, (start,), (0.5,), [(0.0, 8.0)])[0] == pytest.approx(1.37, abs=0.02)
+
+
+def test_the_edge_of_the_bounds_is_an_answer() -> None:
+    assert refine(hill, (2.0,), (0.5,), [(1.8, 8.0)])[0] == pytest.approx(1.8, abs=0.02)
+
+
 def test_two_numbers_are_found_outside_the_first_simplex() -> None:
     low, slope = refine(hill, (2.0, 0.5), (0.3, 0.5), [(-5.0, 5.0), (-5.0, 5.0)])
     assert low == pytest.approx(1.37, abs=0.1)
@@ -43,5 +52,5 @@ def test_few_points_are_scored_and_none_twice(size: int) -> None:
         return hill(point)
 
     refine(score, (2.0,) * size, (0.5,) * size, [(0.0, 4.0)] * size)
-    most = refinement.EVALUATIONS_OF_ONE if size == 1 else refinement.EVALUATIONS_OF_MORE
+    most = 2 * refinement.EVALUATIONS_OF_ONE if size == 1 else refinement.EVALUATIONS_OF_MORE
     assert len(scored) == len(set(scored)) <= most + 1
