@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.markdown import Markdown
+from rich.text import Text
 
 from diffusion.embedded import DEFAULT, EMBEDDED
 from qhw.console.output import show
@@ -53,7 +55,8 @@ def print_card(name: str) -> None:
     facts, in_words = _read(path), path.with_name("MODEL_CARD.md")
     words = path.name == MAIN_CARD and in_words.is_file()
     text = (in_words if words else path).read_text(encoding="utf-8")
-    show(facts, lambda console: console.out(text, highlight=False))
+    told = Markdown(text) if words else Text(text)
+    show(facts, lambda console: console.print(told))
 
 
 def check_model(name: str) -> None:

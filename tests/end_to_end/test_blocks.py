@@ -24,7 +24,8 @@ COMMANDS_NOT_RUN = {
     r"qhw (push|pull) .*": "a hub; tests/qhw/controllers/test_hub.py asks one of this machine",
     r"qhw report noise .*": "minutes; tests/qhw/commands/test_report.py runs it on a tiny run",
     r"qhw report compare .*": "of two such; tests/qhw/commands/test_report_compare.py runs it",
-    r"qhw fit .*": "an hour of CPU; tests/diffusion/test_fitting.py fits tiny networks",
+    r"qhw fit .*": "an hour of CPU; tests/qhw/commands/test_fit.py fits tiny networks",
+    r"qhw remeasure .*": "half an hour; tests/diffusion/test_fitting.py measures tiny ones again",
 }
 """Whole lines, with the reason."""
 PROGRAMS_NOT_RUN = {
