@@ -71,7 +71,7 @@ def check_model(name: str) -> None:
     _path(name)
     bundle = open_bundle(name)
     found = _accuracies(bundle)
-    judged = _has_discriminator(bundle)
+    lacking = _lacking_discriminator(bundle)
     card, seen = bundle.card, len(bundle.reference_labels)
 
     def print_it(console: Console) -> None:
@@ -79,11 +79,11 @@ def check_model(name: str) -> None:
         for key, share in found.items():
             said = f"the card says {card.accuracies[key]:.3f}"
             console.print(f"  {key} is right on {share:.3f} of {seen:,} real pictures; {said}")
-        there = "a discriminator is there" if judged else "there is no discriminator"
-        console.print(f"  {there}, which environment.reward.realism needs")
+        there = f"there is no discriminator: {lacking}" if lacking else "a discriminator is there"
+        console.print(f"  {there} (environment.reward.realism needs one)")
 
     record = {"name": card.name, "digest": card.digest, "accuracies": found}
-    show({**record, "discriminator": judged}, print_it)
+    show({**record, "discriminator": not lacking}, print_it)
 
 
 def _accuracies(bundle: Bundle) -> dict[str, float]:
@@ -108,8 +108,8 @@ def _accuracies(bundle: Bundle) -> dict[str, float]:
     return found
 
 
-def _has_discriminator(bundle: Bundle) -> bool:
-    """Whether there is one, after reading it.
+def _lacking_discriminator(bundle: Bundle) -> str:
+    """Why there is none that can be used; empty where there is one, after reading it.
 
     Raises:
         BundleError: If it is damaged.
@@ -118,12 +118,12 @@ def _has_discriminator(bundle: Bundle) -> bool:
 
     try:
         load_discriminator(bundle)
-    except MissingDiscriminatorError:
-        return False
+    except MissingDiscriminatorError as error:
+        return str(error)
     except ValueError as error:
         hint = "`qhw remeasure --only discriminator` fits another."
         raise BundleError(str(error), hint) from error
-    return True
+    return ""
 
 
 def _path(name: str) -> Path:

@@ -57,7 +57,15 @@ def test_a_bundle_without_a_discriminator_is_sound(
 ) -> None:
     (own / FILE).unlink()
     check_model(str(own))
-    assert "there is no discriminator" in capsys.readouterr().out
+    assert "there is no discriminator: the bundle" in capsys.readouterr().out
+
+
+def test_a_discriminator_of_another_denoiser_is_not_passed_over(
+    own: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(EMBEDDED["fashion-mnist-28"] / FILE, own / FILE)
+    check_model(str(own))
+    assert "fitted to pictures of another denoiser" in " ".join(capsys.readouterr().out.split())
 
 
 def test_damage_is_found(own: Path) -> None:
