@@ -41,8 +41,12 @@ def fit(
     out: Annotated[Path, typer.Option(help="Where the bundle goes.")] = Path("bundle"),
     resolution: Annotated[int, typer.Option(min=8, max=64, help="Side of the pictures.")] = 28,
     minutes: Annotated[
-        float, typer.Option(min=0.1, help="Of training: CPU-minutes, or minutes of a GPU.")
-    ] = 68.0,
+        float | None,
+        typer.Option(
+            min=0.1,
+            help="Of training: CPU-minutes, or minutes of a GPU; 68 unless --pictures is given.",
+        ),
+    ] = None,
     pictures: Annotated[
         int | None,
         typer.Option(min=64, help="How many the denoiser sees in training, instead of minutes."),
@@ -88,7 +92,10 @@ def remeasure(
     data: Annotated[Path, typer.Option(help="Folder of the data set it was fitted to.")],
     bundle: Annotated[Path, typer.Option(help="Folder of the bundle; its weights stay.")],
     dataset: Annotated[str, typer.Option(help=DATASETS)] = "fashion-mnist",
-    latents: LatentsOption = 1000,
+    latents: Annotated[
+        int | None,
+        typer.Option(min=20, help="Latents of the head-room table, 1,000 unless given."),
+    ] = None,
     only: Annotated[
         Literal["all", "discriminator"],
         typer.Option(help="Everything, or what `environment.reward.realism` asks alone."),
@@ -100,10 +107,12 @@ def remeasure(
     """
     from qhw.commands.fit import fit_discriminator_again, measure_again
 
-    if only == "discriminator":
-        fit_discriminator_again(dataset, data, bundle)
+    if only == "all":
+        measure_again(dataset, data, bundle, latents=latents or 1000)
+    elif latents is not None:
+        raise typer.BadParameter("--latents does nothing with --only discriminator: leave it out.")
     else:
-        measure_again(dataset, data, bundle, latents=latents)
+        fit_discriminator_again(dataset, data, bundle)
 
 
 @cache_app.command("ls")

@@ -14,7 +14,7 @@ from diffusion.datasets import Dataset, load_dataset
 from diffusion.discriminating import fit_discriminator
 from diffusion.environment import GuidanceEnvironment
 from diffusion.fitting import fit_bundle
-from qhw.errors import BundleError, DataError, OutputError
+from qhw.errors import BundleError, ConfigError, DataError, OutputError
 from qhw.evaluation.baselines import FOLDER, Baselines
 from qhw.evaluation.judges import Judges, evaluation_latents
 from qhw.files import make_folder, writing
@@ -23,6 +23,7 @@ from qhw.training.parts import choose_torch_device
 
 DENOISER_SHARE = 25 / 34
 """Of the minutes; the three classifiers share the rest."""
+MINUTES = 68.0
 SHIPPED_LATENTS = (500, 2000)
 """Numbers of latents whose baselines come with a bundle: those of `train` and of `evaluate`."""
 
@@ -34,7 +35,7 @@ def fit_and_report(
     out: Path,
     *,
     resolution: int,
-    minutes: float,
+    minutes: float | None,
     pictures: int | None,
     accuracy: float,
     latents: int,
@@ -49,7 +50,7 @@ def fit_and_report(
         data: Its folder.
         out: The bundle's folder.
         resolution: Height and width of the bundle's pictures.
-        minutes: Of all training together: CPU-minutes, or minutes of a GPU.
+        minutes: Of all training together: CPU-minutes, or minutes of a GPU; None is `MINUTES`.
         pictures: How many the denoiser sees, instead of minutes; each classifier sees a third.
         accuracy: Test accuracy that every classifier must reach.
         latents: Of the head-room table.
@@ -58,12 +59,17 @@ def fit_and_report(
         seed: Of everything random.
 
     Raises:
-        ConfigError: If there is no such device.
+        ConfigError: If there is no such device, or minutes and pictures are both given.
         DataError: If the data set is missing or damaged.
         BundleError: If the result is not good enough to be used.
         OutputError: If the bundle cannot be written.
     """
-    console = Console()
+    if minutes is not None and pictures is not None:
+        raise ConfigError(
+            f"--minutes {minutes:g} and --pictures {pictures} both say when training ends.",
+            "Give one of them.",
+        )
+    console, minutes = Console(), minutes or MINUTES
     device = choose_torch_device(torch_device)
     config = FitConfig(
         image_size=resolution,

@@ -36,7 +36,7 @@ def test_a_fit_is_given_all_that_was_typed(monkeypatch: pytest.MonkeyPatch) -> N
             ("fashion-mnist", Path("d"), Path("bundle")),
             {
                 "resolution": 28,
-                "minutes": 68.0,
+                "minutes": None,
                 "pictures": None,
                 "accuracy": 0.88,
                 "latents": 1000,
