@@ -22,6 +22,7 @@ from torch import Tensor
 
 from diffusion.bundle import Bundle, load_bundle
 from diffusion.environment import GuidanceEnvironment, draw_labels, draw_latents
+from diffusion.noise_schedule import NoiseSchedule
 from diffusion.sampler import GuidedSampler
 
 ROUNDS = 15
@@ -53,9 +54,8 @@ def measure(bundle: Bundle, batch: int) -> dict[str, float]:
     latents = draw_latents(batch, 0, bundle.denoiser.sample_shape)
     labels = draw_labels(batch, bundle.denoiser.num_classes)
     card = bundle.card
-    sampler = GuidedSampler(
-        bundle.denoiser, STEPS, card.num_train_timesteps, beta_schedule=card.beta_schedule
-    )
+    schedule = NoiseSchedule(card.num_train_timesteps, card.beta_schedule)
+    sampler = GuidedSampler(bundle.denoiser, STEPS, schedule)
     environment = GuidanceEnvironment(sampler, bundle.proxy, card.reward, card.cfg_base)
     timestep = sampler.timesteps[STEPS // 2]
     ways: dict[str, tuple[Callable[[], object], int]] = {

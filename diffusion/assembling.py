@@ -28,6 +28,7 @@ from diffusion.environment import GuidanceEnvironment, draw_labels, draw_latents
 from diffusion.imagenet_features import ImageNetFeatures
 from diffusion.metrics import FloatArray, GaussianReference
 from diffusion.model_card import model_card
+from diffusion.noise_schedule import NoiseSchedule
 from diffusion.optimisation import Report
 from diffusion.realism import Eye, Realism, realism
 from diffusion.rewards import RewardConfig
@@ -110,9 +111,8 @@ class Fit:
 
     def sampler(self, denoiser: PixelDenoiser) -> GuidedSampler:
         """A sampler with the noise schedule of training."""
-        return GuidedSampler(
-            denoiser, self.config.num_steps, TRAIN_TIMESTEPS, BETA_SCHEDULE, solver=SOLVER
-        )
+        schedule = NoiseSchedule(TRAIN_TIMESTEPS, BETA_SCHEDULE)
+        return GuidedSampler(denoiser, self.config.num_steps, schedule, solver=SOLVER)
 
     @property
     def realism_pictures(self) -> int:
@@ -236,7 +236,7 @@ def assemble_again(
         **{f"judge_{place}": judge for place, judge in enumerate(bundle.judges)},
     }
     fit = Fit(shrink(dataset, config.image_size), folder, config, report)
-    networks = Networks(bundle.denoiser, classifiers, bundle.card.classifiers)
+    networks = Networks(bundle.fitted_denoiser, classifiers, bundle.card.classifiers)
     fitted = {name: made[name] for name in ("command", "data_sha256", "python", "versions")}
     return assemble(fit, networks, fitted, bundle.card.name)
 

@@ -7,6 +7,9 @@
     curve.csv, headroom.csv  how fitting went; what guidance can gain
     discriminator...         may lie there too, with facts of its own: `diffusion.discriminator`
 
+A bundle that names a text-prompted model has `prompts.safetensors` in the place of the denoiser:
+`diffusion.latent.description`.
+
 Everything else is checked against the card's checksums when it is loaded. The same networks may be
 used another way: a second card in the folder has its own reward, CFG_0, solver and statistics.
 """
@@ -27,15 +30,19 @@ from torch import Tensor, nn
 from diffusion.classifiers import CLASSIFIERS, Classifier
 from diffusion.denoisers import PixelDenoiser
 from diffusion.embedded import DEFAULT, EMBEDDED, require_whole
+from diffusion.latent.denoiser import LatentDenoiser
+from diffusion.latent.description import PROMPTS_FILE, LatentDescription, is_latent
+from diffusion.noise_schedule import NoiseSchedule
 from diffusion.rewards import RewardConfig
 from diffusion.sampler import GuidedSampler
 from diffusion.solvers import FIRST_SOLVER, Solver, read_solver, solver_record
 
 MINIMUM_ACCURACY = 0.8
 """Of a bundle's classifiers, unless its card says which accuracy was asked for."""
-NETWORK_FILES = tuple(
-    f"{name}.safetensors" for name in ("denoiser", "proxy", "judge_0", "judge_1", "references")
-)
+EYES_FILES = tuple(f"{name}.safetensors" for name in ("proxy", "judge_0", "judge_1", "references"))
+"""What looks at pictures, and real ones."""
+NETWORK_FILES = ("denoiser.safetensors", *EYES_FILES)
+"""What a bundle consists of whose denoiser was fitted."""
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
@@ -115,6 +122,23 @@ class BundleCard:
         return float(self.made.get("config", {}).get("accuracy", MINIMUM_ACCURACY))
 
     @property
+    def is_latent(self) -> bool:
+        """Whether the denoiser is a text-prompted model, which the card names."""
+        return is_latent(self.denoiser)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Whose checksums it must hold."""
+        return (PROMPTS_FILE, *EYES_FILES) if self.is_latent else NETWORK_FILES
+
+    @property
+    def noise_schedule(self) -> NoiseSchedule:
+        """Noise levels that the denoiser was trained on."""
+        if self.is_latent:
+            return LatentDescription.of(self.denoiser).schedule
+        return NoiseSchedule(self.num_train_timesteps, self.beta_schedule)
+
+    @property
     def digest(self) -> str:
         """Short digest of all weights and settings, for caches and provenance."""
         return hashlib.sha256(card_json(self).encode()).hexdigest()[:16]
@@ -135,12 +159,26 @@ class Bundle:
     """
 
     card: BundleCard
-    denoiser: PixelDenoiser
+    denoiser: PixelDenoiser | LatentDenoiser
     proxy: Classifier
     judges: tuple[Classifier, Classifier]
     reference_images: Tensor
     reference_labels: Tensor
     folder: Path
+
+    @property
+    def fitted_denoiser(self) -> PixelDenoiser:
+        """The denoiser of a bundle that was fitted.
+
+        Raises:
+            ValueError: If it is a text-prompted model.
+        """
+        if isinstance(self.denoiser, LatentDenoiser):
+            raise ValueError(
+                f"{self.card.name} names a text-prompted model, which was not fitted here: "
+                "`qhw models calibrate` measures it again"
+            )
+        return self.denoiser
 
     def sampler(self, num_steps: int, solver: Solver | None = None) -> GuidedSampler:
         """A sampler with the noise schedule of training, and the card's solver if none is given."""
@@ -148,8 +186,8 @@ class Bundle:
         return GuidedSampler(
             self.denoiser,
             num_steps,
-            card.num_train_timesteps,
-            card.beta_schedule,
+            card.noise_schedule,
+            clip_sample=not card.is_latent,
             solver=solver or card.solver,
         )
 
@@ -164,14 +202,13 @@ def load_bundle(path: Path | None = None) -> Bundle:
     path = path or EMBEDDED[DEFAULT]
     card, folder = read_card(path), path if path.is_dir() else path.parent
     require_whole(folder, card.checksums)
-    missing = sorted(set(NETWORK_FILES) - set(card.checksums))
+    missing = sorted(set(card.files) - set(card.checksums))
     if missing:
         raise ValueError(f"the card has no checksum of {', '.join(missing)}: fit the bundle again")
-    denoiser = PixelDenoiser.from_description(card.denoiser)
     references = load_file(folder / "references.safetensors")
     return Bundle(
         card=card,
-        denoiser=load_weights(denoiser, folder / "denoiser.safetensors"),
+        denoiser=_load_denoiser(folder, card),
         proxy=_load_classifier(folder, card, "proxy"),
         judges=(
             _load_classifier(folder, card, "judge_0"),
@@ -234,6 +271,13 @@ def load_weights(module: ModuleT, path: Path) -> ModuleT:
     )
     frozen = module.eval().requires_grad_(False)
     return frozen.to(memory_format=torch.channels_last)
+
+
+def _load_denoiser(folder: Path, card: BundleCard) -> PixelDenoiser | LatentDenoiser:
+    if card.is_latent:
+        return LatentDescription.of(card.denoiser).open(folder)
+    architecture = PixelDenoiser.from_description(card.denoiser)
+    return load_weights(architecture, folder / "denoiser.safetensors")
 
 
 def _load_classifier(folder: Path, card: BundleCard, name: str) -> Classifier:

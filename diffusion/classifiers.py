@@ -17,6 +17,11 @@ class Classifier(nn.Module):
     trunk: nn.Module
     head: nn.Linear
 
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        return self.head.weight.device
+
     def features(self, images: Tensor) -> Tensor:
         """Features (N, F) of pictures (N, c, h, w) in [0, 1]."""
         features: Tensor = self.trunk(2 * images - 1)

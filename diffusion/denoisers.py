@@ -22,7 +22,13 @@ class Denoiser(Protocol):
         """Unconditional and conditional prediction, each (N, C, H, W), in one forward."""
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Pictures (N, c, h, w) in [0, 1] of clean latents."""
+        """Pictures (N, c, h, w) in [0, 1] of clean latents, as classifiers look at them."""
+
+    def render(self, latents: Tensor) -> Tensor:
+        """Pictures (N, c, h, w) in [0, 1] to be shown, as large and coloured as they are made."""
+
+    def preview(self, latents: Tensor) -> Tensor:
+        """About what `decode` gives, for what is predicted between the steps; it may be cheaper."""
 
     def encode(self, images: Tensor) -> Tensor:
         """Clean latents of pictures (N, c, h, w) in [0, 1]."""
@@ -127,6 +133,14 @@ class PixelDenoiser(nn.Module):
         """Pictures (N, c, h, w) in [0, 1] of clean latents (N, C, H, W)."""
         pixels = functional.pixel_shuffle(latents, self.config.patch)
         return ((pixels + 1) / 2).clamp(0, 1)
+
+    def render(self, latents: Tensor) -> Tensor:
+        """The same: classifiers look at all there is."""
+        return self.decode(latents)
+
+    def preview(self, latents: Tensor) -> Tensor:
+        """The same: nothing is cheaper than unfolding."""
+        return self.decode(latents)
 
     def describe(self) -> dict[str, Any]:
         """The architecture as plain JSON; `from_description` reads it."""

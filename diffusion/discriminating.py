@@ -55,7 +55,7 @@ def fit_discriminator(dataset: Dataset, bundle: Bundle, report: Report) -> float
     Returns:
         Its accuracy on pictures that it was not fitted to, half of them real.
     """
-    shrunk = shrink(dataset, bundle.denoiser.config.image_size)
+    shrunk = shrink(dataset, bundle.fitted_denoiser.config.image_size)
     discriminator = Discriminator(len(bundle.card.class_names))
     report("discriminator: making pictures to tell from real ones")
     seen = examples(discriminator, bundle, _first(shrunk.train, MOST_REAL), SEED)

@@ -67,7 +67,7 @@ def save_discriminator(
     """Write it beside a bundle's card, with what it was fitted to and other facts."""
     weights = discriminator.state_dict()
     made = {
-        "denoiser": bundle.card.checksums["denoiser.safetensors"],
+        "denoiser": bundle.card.checksums.get("denoiser.safetensors"),
         "weights": _checksum(weights),
         **facts,
     }
@@ -83,7 +83,7 @@ def load_discriminator(bundle: Bundle, device: torch.device | str = "cpu") -> Di
         ValueError: If the file is damaged.
     """
     made = discriminator_facts(bundle)
-    if made["denoiser"] != bundle.card.checksums["denoiser.safetensors"]:
+    if made["denoiser"] != bundle.card.checksums.get("denoiser.safetensors"):
         raise MissingDiscriminatorError(
             f"{bundle.folder / FILE} was fitted to pictures of another denoiser"
         )

@@ -91,7 +91,8 @@ class GuidanceEnvironment:
     """N images denoised side by side, each under the guidance its action asks for.
 
     An action becomes a guidance as `diffusion.actions` says. Reward, cost and state see the clipped
-    values.
+    values. Pictures are made where the networks are; what a step brings is on the processor, where
+    the policy is: on a GPU one transfer a step, and the actions back.
 
     Attributes:
         sampler: The denoising process.
@@ -141,6 +142,7 @@ class GuidanceEnvironment:
                 "give one with a weight above 0, and with nothing else"
             )
         check_features(self.features)
+        self.device = next(self.proxy.parameters()).device
         self._step = -1
         self._images: Tensor
         self._latents: Tensor
@@ -175,13 +177,14 @@ class GuidanceEnvironment:
             ValueError: If a shape does not fit the denoiser, or a label is not a class.
         """
         self._check_start(latents, labels)
-        self._step, self._latents, self._labels, self._clean = 0, latents, labels, None
-        self._action = latents.new_zeros(latents.shape[0])
+        self._latents, self._labels = latents.to(self.device), labels.to(self.device)
+        self._step, self._clean = 0, None
+        self._action = self._latents.new_zeros(len(latents))
         self._references: Tensor | None = None
         if self.reward.approaches:
-            clean = self.sampler.sample(latents, labels, self.cfg_base)
+            clean = self.sampler.sample(self._latents, self._labels, self.cfg_base)
             self._references = self.sampler.denoiser.decode(clean)
-        return self._observe()
+        return self._observe().cpu()
 
     @torch.no_grad()
     def step(self, actions: Tensor) -> StepResult:
@@ -206,7 +209,7 @@ class GuidanceEnvironment:
         state = self._finish() if done else self._observe()
         terms = self._terms(guidance, self._quality - quality, done)
         reward = torch.stack(list(terms.values())).sum(dim=0)
-        return StepResult(state, reward, done, guidance, terms)
+        return _brought(StepResult(state, reward, done, guidance, terms))
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything the rest of the episode depends on, so that `restore` goes on with it.
@@ -242,6 +245,7 @@ class GuidanceEnvironment:
         way once the tensors lie in memory in another order.
         """
         self._check_start(tensors["latents"], tensors["labels"])
+        tensors = {name: tensor.to(self.device) for name, tensor in tensors.items()}
         self._latents, self._labels = tensors["latents"], tensors["labels"]
         self._action, self._images = tensors["action"], tensors["images"]
         self._log_probability, self._quality = tensors["log_probability"], tensors["quality"]
@@ -282,7 +286,7 @@ class GuidanceEnvironment:
         now = self.moment
         noise = now.prediction.guided(torch.full_like(self._action, guidance))
         clean = self.sampler.predicted_clean(now.latents, now.step, noise)
-        return self.sampler.denoiser.decode(clean)
+        return self.sampler.denoiser.preview(clean)
 
     @torch.no_grad()
     def foresee(self, guidance: float) -> Tensor:
@@ -331,6 +335,12 @@ class GuidanceEnvironment:
         return self._images
 
     @property
+    def final_latents(self) -> Tensor:
+        """Clean latents (N, C, H, W) of a finished episode."""
+        self._require_finished()
+        return self._latents
+
+    @property
     def final_log_probability(self) -> Tensor:
         """The proxy's log p(y | x_0) (N,) in nats of a finished episode, not capped."""
         self._require_finished()
@@ -340,13 +350,14 @@ class GuidanceEnvironment:
         """Predict the noise of the current latents and describe them; (N, F)."""
         x = self._latents
         self._prediction = self.sampler.predict(x, self._step, self._labels)
-        self._judge(self.sampler.predicted_clean(x, self._step, self._prediction.eps_cond))
-        level = self.sampler.timesteps[self._step] / self.sampler.num_train_timesteps
+        clean = self.sampler.predicted_clean(x, self._step, self._prediction.eps_cond)
+        self._judge(self.sampler.denoiser.preview(clean))
+        level = self.sampler.timesteps[self._step] / self.sampler.noise_schedule.num_train_timesteps
         return self._state(level, self._prediction)
 
     def _finish(self) -> Tensor:
         """Judge the final picture; its state has no noise."""
-        self._judge(self._latents)
+        self._judge(self.sampler.denoiser.decode(self._latents))
         nothing = torch.zeros_like(self._latents)
         return self._state(0.0, NoisePrediction(nothing, nothing))
 
@@ -362,9 +373,9 @@ class GuidanceEnvironment:
         )
         return state_of(seen, self.features)
 
-    def _judge(self, clean: Tensor) -> None:
-        """Decode clean latents, and ask the proxy and the step gain's measure about them."""
-        self._images = self.sampler.denoiser.decode(clean)
+    def _judge(self, images: Tensor) -> None:
+        """Ask the proxy and the step gain's measure about pictures (N, c, H, W)."""
+        self._images = images
         self._log_probabilities = self._look(self._images)
         self._log_probability = self._wanted(self._log_probabilities)
         # What the step gain is the rise of; (N,).
@@ -427,6 +438,19 @@ class GuidanceEnvironment:
     def _require(self, condition: bool, message: str) -> None:
         if not condition:
             raise EpisodeError(message)
+
+
+def _brought(result: StepResult) -> StepResult:
+    """The result on the processor, in one transfer."""
+    if result.reward.device.type == "cpu":
+        return result
+    names = list(result.terms)
+    columns = [result.reward, result.guidance, *result.terms.values()]
+    table = torch.cat([result.state, torch.stack(columns, dim=1)], dim=1).cpu()
+    width = result.state.shape[1]
+    reward, guidance, *terms = table[:, width:].unbind(dim=1)
+    state, named = table[:, :width].contiguous(), dict(zip(names, terms, strict=True))
+    return StepResult(state, reward, result.done, guidance, named)
 
 
 def draw_latents(count: int, seed: int, shape: Sequence[int], first: int = 0) -> Tensor:

@@ -26,6 +26,7 @@ class Episode:
         terms: Name to (N,), each reward term summed over the steps.
         log_probability: (N,) the proxy's final log p(y | x_0), not capped.
         images: (N, c, H, W) in [0, 1].
+        latents: (N, C, H, W), clean; what `images` were decoded from.
     """
 
     states: Tensor
@@ -35,6 +36,7 @@ class Episode:
     terms: dict[str, Tensor]
     log_probability: Tensor
     images: Tensor
+    latents: Tensor
 
     @property
     def returns(self) -> Tensor:
@@ -52,6 +54,7 @@ class Episode:
             terms={k: torch.cat([p.terms[k] for p in parts]) for k in parts[0].terms},
             log_probability=torch.cat([p.log_probability for p in parts]),
             images=torch.cat([p.images for p in parts]),
+            latents=torch.cat([p.latents for p in parts]),
         )
 
 
@@ -136,7 +139,7 @@ class Playing:
         result = self.environment.step(action)
         row = {
             "states": self.state,
-            "actions": action,
+            "actions": action.cpu(),
             "rewards": result.reward,
             "guidance": result.guidance,
             **{f"terms/{name}": term for name, term in result.terms.items()},
@@ -170,8 +173,9 @@ class Playing:
             guidance=history["guidance"],
             rewards=history["rewards"],
             terms={name: term.sum(dim=0) for name, term in _below(history, "terms/").items()},
-            log_probability=self.environment.final_log_probability,
-            images=self.environment.final_images,
+            log_probability=self.environment.final_log_probability.cpu(),
+            images=self.environment.final_images.cpu(),
+            latents=self.environment.final_latents.cpu(),
         )
 
     def _history(self) -> dict[str, Tensor]:

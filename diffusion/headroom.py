@@ -20,7 +20,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -137,10 +136,21 @@ def try_candidates(
     """Play every candidate on the same latents; `report` hears of every one as it ends."""
     trials = []
     for candidate in candidates:
-        episode = play_candidate(environment, candidate, latents, labels)
-        trials.append(_trial(candidate, episode, proxy, labels))
+        trials.append(play_trial(environment, proxy, candidate, latents, labels))
         report(trials[-1])
     return trials
+
+
+def play_trial(
+    environment: GuidanceEnvironment,
+    proxy: Classifier,
+    candidate: Candidate,
+    latents: Tensor,
+    labels: Tensor,
+) -> Trial:
+    """Play one candidate, and look at what it made."""
+    episode = play_candidate(environment, candidate, latents, labels)
+    return _trial(candidate, episode, proxy, labels)
 
 
 def grid() -> list[Candidate]:
@@ -149,16 +159,22 @@ def grid() -> list[Candidate]:
     return constants + [Candidate(low, slope) for low in LOW_GRID for slope in SLOPE_GRID]
 
 
-def compare_forms(trials: Sequence[Trial], references: FloatArray, play: Play) -> list[FormResult]:
-    """Apply steps 1 and 2 of the rule to every price form.
+def compare_forms(
+    trials: Sequence[Trial],
+    references: FloatArray,
+    play: Play,
+    forms: Sequence[str] = tuple(PRICE_FORMS),
+) -> list[FormResult]:
+    """Apply steps 1 and 2 of the rule to price forms.
 
     Args:
         trials: Trials of `grid()`; the first half of the latents chooses, the second compares.
         references: (M, F) features of real pictures.
         play: Plays more candidates on the latents of the trials; every one is asked for once.
+        forms: Their names in `PRICE_FORMS`.
     """
     reference, recalled = GaussianReference.of(references), cache(play)
-    return [_compare_form(form, trials, reference, recalled) for form in PRICE_FORMS]
+    return [_compare_form(form, trials, reference, recalled) for form in forms]
 
 
 def best_constant(score: Callable[[Candidate], float], tried: Sequence[Candidate]) -> Candidate:
@@ -198,9 +214,14 @@ def choose(results: Sequence[FormResult]) -> tuple[RewardConfig, float, RewardCh
             "train the denoiser longer"
         )
     best = min(worthwhile, key=lambda result: result.frechet_difference.estimate)
-    base = round((max(best.rule.low, 1.0) + best.constant.low) / 2, 2)
-    chosen = RewardChoice(best.constant.low, best.rule.low, best.rule.slope)
-    return PRICE_FORMS[best.form], base, chosen
+    return consequences(best)
+
+
+def consequences(result: FormResult) -> tuple[RewardConfig, float, RewardChoice]:
+    """Reward, CFG_0 (step 4) and baselines of a price form."""
+    rule, constant = result.rule, result.constant.low
+    base = round((max(rule.low, 1.0) + constant) / 2, 2)
+    return PRICE_FORMS[result.form], base, RewardChoice(constant, rule.low, rule.slope)
 
 
 def table_rows(trials: Sequence[Trial], references: FloatArray, labels: Tensor) -> list[list[str]]:
@@ -224,8 +245,8 @@ def table_rows(trials: Sequence[Trial], references: FloatArray, labels: Tensor) 
 def proxy_features(proxy: Classifier, images: Tensor) -> FloatArray:
     """Features (N, F) of pictures (N, c, h, w) in [0, 1], in batches."""
     with torch.no_grad():
-        parts = [proxy.features(part) for part in images.split(500)]
-    return torch.cat(parts).double().numpy()
+        parts = [proxy.features(part) for part in images.to(proxy.device).split(500)]
+    return torch.cat(parts).cpu().double().numpy()
 
 
 def state_statistics(episode: Episode) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -237,17 +258,14 @@ def state_statistics(episode: Episode) -> tuple[tuple[float, ...], tuple[float, 
 def accuracy(classifier: Classifier, images: Tensor, labels: Tensor) -> float:
     """Fraction of pictures (N, c, h, w) in [0, 1] whose class is named rightly."""
     with torch.no_grad():
-        hits = [
-            (classifier(part).argmax(1) == wanted).double()
-            for part, wanted in zip(images.split(500), labels.split(500), strict=True)
-        ]
-    return float(np.mean(torch.cat(hits).numpy()))
+        named = [classifier(part).argmax(1) for part in images.to(classifier.device).split(500)]
+    return float((torch.cat(named).cpu() == labels).double().mean())
 
 
 def _trial(candidate: Candidate, episode: Episode, proxy: Classifier, labels: Tensor) -> Trial:
     features = proxy_features(proxy, episode.images)
     with torch.no_grad():
-        logits = proxy.head(torch.from_numpy(features).float())
+        logits = proxy.head(torch.from_numpy(features).float().to(proxy.device)).cpu()
     guidance = episode.guidance
     prices = {
         form: sum(reward.guidance_cost(g, len(guidance)) for g in guidance)

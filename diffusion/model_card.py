@@ -63,7 +63,7 @@ their own, and judged by the proxy alone.
 
 | price form | best constant | best rule | gain in return | Frechet at equal log p | inside |
 |---|---|---|---|---|---|
-{_form_rows(made["price_forms"])}
+{form_rows(made["price_forms"])}
 
 | chosen | |
 |---|---|
@@ -108,7 +108,8 @@ def _classifier_rows(card: BundleCard) -> str:
     )
 
 
-def _form_rows(forms: list[dict[str, Any]]) -> str:
+def form_rows(forms: list[dict[str, Any]]) -> str:
+    """Rows of the table of price forms, as Markdown."""
     return "\n".join(
         f"| {form['form']} | {form['constant']['low']:g} "
         f"| {form['rule']['low']:g} + {form['rule']['slope']:g} (1 - p) "

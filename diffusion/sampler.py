@@ -17,12 +17,11 @@ import torch
 from diffusers import DDIMScheduler
 from torch import Tensor
 
+from diffusion.noise_schedule import FITTED_SCHEDULE, PREDICTION_TYPES, NoiseSchedule
 from diffusion.solvers import FIRST_SOLVER, Ddim, Level, Solver, dpm_solver_step, second_order
 
 if TYPE_CHECKING:
     from diffusion.denoisers import Denoiser
-
-PREDICTION_TYPES = ("epsilon", "v_prediction", "sample")
 
 
 @dataclass(frozen=True)
@@ -56,14 +55,11 @@ class GuidedSampler:
 
     Attributes:
         denoiser: Predicts both noises in one forward.
-        num_steps: Denoising steps T of an episode, 1 <= T <= num_train_timesteps.
-        num_train_timesteps: Noise levels the denoiser was trained on.
-        beta_schedule: Name of diffusers' noise schedule the denoiser was trained with.
+        num_steps: Denoising steps T of an episode, at least 1, at most as many as there are levels.
+        noise_schedule: Noise levels the denoiser was trained on.
         clip_sample: Clip the predicted picture to [-1, 1]; True for pixels, False for latents.
-        beta_start: First noise variance; unused by ``squaredcos_cap_v2``.
-        beta_end: Last noise variance; unused by ``squaredcos_cap_v2``.
         solver: How a step is taken, and which levels are visited.
-        timesteps: The T noise levels visited, falling; all below num_train_timesteps.
+        timesteps: The T noise levels visited, falling.
 
     Raises:
         ValueError: If num_steps is out of range, or the prediction type or a level is unknown.
@@ -71,28 +67,21 @@ class GuidedSampler:
 
     denoiser: Denoiser
     num_steps: int
-    num_train_timesteps: int = 1000
-    beta_schedule: str = "squaredcos_cap_v2"
+    noise_schedule: NoiseSchedule = FITTED_SCHEDULE
     clip_sample: bool = True
     _: KW_ONLY
-    beta_start: float = 1e-4
-    beta_end: float = 2e-2
     solver: Solver = FIRST_SOLVER
     timesteps: tuple[int, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        if not 1 <= self.num_steps <= self.num_train_timesteps:
-            raise ValueError(
-                f"num_steps is {self.num_steps}: choose 1 to {self.num_train_timesteps}"
-            )
+        levels = self.noise_schedule.num_train_timesteps
+        if not 1 <= self.num_steps <= levels:
+            raise ValueError(f"num_steps is {self.num_steps}: choose 1 to {levels}")
         kind = self.denoiser.prediction_type
         if kind not in PREDICTION_TYPES:
             raise ValueError(f"prediction_type is {kind!r}: use one of {PREDICTION_TYPES}")
         self._scheduler = DDIMScheduler(
-            num_train_timesteps=self.num_train_timesteps,
-            beta_start=self.beta_start,
-            beta_end=self.beta_end,
-            beta_schedule=self.beta_schedule,
+            **self.noise_schedule.record,
             clip_sample=self.clip_sample,
             timestep_spacing=self.solver.spacing if isinstance(self.solver, Ddim) else "leading",
         )
@@ -104,10 +93,10 @@ class GuidedSampler:
         if isinstance(self.solver, Ddim):
             self._scheduler.set_timesteps(self.num_steps)
             return tuple(int(t) for t in self._scheduler.timesteps)
-        if self.solver.first >= self.num_train_timesteps:
+        if self.solver.first >= self.noise_schedule.num_train_timesteps:
             raise ValueError(
                 f"the solver begins at level {self.solver.first}: the denoiser was trained on "
-                f"levels below {self.num_train_timesteps}"
+                f"levels below {self.noise_schedule.num_train_timesteps}"
             )
         return self.solver.timesteps(self.num_steps)
 

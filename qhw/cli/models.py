@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
 
@@ -52,3 +53,77 @@ def models_check(model: ModelArgument) -> None:
     from qhw.commands.models import check_model
 
     check_model(model)
+
+
+@models_app.command("calibrate")
+def models_calibrate(
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            help="Stable Diffusion 1.x or 2.x: a folder in diffusers' layout, or OWNER/NAME.",
+        ),
+    ],
+    prompts: Annotated[
+        str, typer.Option(help="A prompt with {label} where the class's name goes.")
+    ],
+    eyes: Annotated[
+        str,
+        typer.Option(
+            help="Bundle whose classifiers and real pictures look at the model's.",
+            autocompletion=complete_model,
+        ),
+    ],
+    labels: Annotated[
+        str | None,
+        typer.Option(help="Names of the classes, with commas between; those of the eyes if none."),
+    ] = None,
+    negative_prompt: Annotated[str, typer.Option(help="What guidance leads away from.")] = "",
+    out: Annotated[Path, typer.Option(help="Where the bundle goes.")] = Path("bundle"),
+    revision: Annotated[
+        str | None, typer.Option(help="Branch, tag or commit on the hub; the newest if none.")
+    ] = None,
+    steps: Annotated[int, typer.Option(min=2, max=1000, help="Of every picture.")] = 20,
+    latents: Annotated[
+        int, typer.Option(min=20, help="Of the head-room table; half of them choose.")
+    ] = 200,
+    resolution: Annotated[
+        int | None, typer.Option(min=8, help="Side of the model's pictures; its own if none.")
+    ] = None,
+    price: Annotated[
+        Literal["best", "abs(g - 1)", "(g - 1)^2", "(g - 2)^2"],
+        typer.Option(help="Form of the price on guidance; `best` refuses where none gains."),
+    ] = "best",
+    batch: Annotated[int, typer.Option(min=1, help="Pictures in one forward.")] = 8,
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16", "fp16"],
+        typer.Option(help="Of its networks; auto is fp16 on a GPU, fp32 on a processor."),
+    ] = "auto",
+    torch_device: Annotated[
+        Literal["auto", "cpu", "cuda"], typer.Option(help="Where pictures are made.")
+    ] = "auto",
+    seed: Annotated[
+        int, typer.Option(min=0, max=4_294_967_295, help="Seed of everything random.")
+    ] = 0,
+) -> None:
+    """Measure a text-prompted model, choose its reward and CFG_0, write a bundle that names it.
+
+    Stopped, it goes on where it was when the command is repeated.
+
+    Example: `qhw models calibrate sd-1.5 --prompts "a photo of a {label}" --eyes my-bundle`
+    """
+    from qhw.commands.models_calibrate import Asked, calibrate_and_report
+
+    asked = Asked(model, revision, prompts, labels, negative_prompt, eyes)
+    calibrate_and_report(
+        asked,
+        out,
+        steps=steps,
+        latents=latents,
+        resolution=resolution,
+        price=price,
+        batch=batch,
+        precision=precision,
+        torch_device=torch_device,
+        seed=seed,
+    )

@@ -31,6 +31,8 @@ from qhw.training.player import Player
 
 SAMPLE_SEED = 31_337
 FILES = ("pictures.png", "guidance.png", "metrics.json")
+SINGLE = "full-size"
+"""Folder of the pictures of a text-prompted model, one by one."""
 
 
 @dataclass(frozen=True)
@@ -148,15 +150,23 @@ def _sample(
         wide = player.environment.widened()
         constant = play_candidate(wide, best, paired.latents, paired.labels)
     episodes = {"policy": episode, f"constant {best.low:g}": constant}
-    panels = {name: played.images for name, played in episodes.items()}
+    panels = {name: _rendered(player, played) for name, played in episodes.items()}
     titles = [card.class_names[int(label)] for label in paired.labels]
     plots.picture_grid(folder / "pictures.png", panels, titles)
+    if card.is_latent:
+        plots.single_pictures(folder / SINGLE, panels, titles)
     plots.guidance_traces(folder / "guidance.png", episode.guidance, best.low)
     judges = Judges(player.bundle)
     arms = {name: _sampled(judges, played, paired.labels) for name, played in episodes.items()}
     measured = likeness(episode.images, constant.images)
     alike = {name: float(values.mean()) for name, values in measured.items()}
     _report(folder, player, arms, alike, seconds, request)
+
+
+def _rendered(player: Player, episode: Episode) -> Tensor:
+    """An episode's pictures (N, c, h, w) in [0, 1], as large as they were made."""
+    with for_pictures():
+        return player.bundle.denoiser.render(episode.latents.to(player.device)).cpu()
 
 
 def _record(
@@ -227,7 +237,8 @@ def _report(
     write_json(folder / "metrics.json", record)
     measures = ", ".join(f"{name} {value:.3f}" for name, value in alike.items())
     shown = {} if player.paid_backend else facts  # a device's were printed before it was asked
-    files = [str(from_here(folder / file)) for file in FILES]
+    made = (*FILES, SINGLE) if player.bundle.card.is_latent else FILES
+    files = [str(from_here(folder / file)) for file in made]
 
     def print_it(console: Console) -> None:
         console.print(_table(arms, request.images))

@@ -274,6 +274,8 @@ class EnvironmentConfig(Section):
         Literal["ddim", "ddim-trailing", "dpmsolver++"] | None, unset("as the bundle's card says")
     ] = None
     """How a sampling step is taken, and which noise levels are visited."""
+    batch: Annotated[Count | None, unset("as the bundle's card says")] = None
+    """Pictures of a text-prompted model in one forward; others are made in one."""
     cfg_base: Annotated[Positive | None, OF_BUNDLE] = None
     """Guidance that the action is added to."""
     guidance_min: NonNegative = 1.0

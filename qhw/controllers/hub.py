@@ -13,6 +13,8 @@ from safetensors.torch import load_file
 
 from diffusion.bundle import NETWORK_FILES, load_bundle
 from diffusion.embedded import EMBEDDED
+from diffusion.latent.checkpoint import HALF, INDEX, PARTS
+from diffusion.latent.description import PROMPTS_FILE, locate
 from qhw.controllers.record import CARD, RECORD, WEIGHTS, read_controller_record
 from qhw.errors import (
     BundleError,
@@ -26,10 +28,13 @@ from qhw.files import make_folder, refuse_existing
 BUNDLE_CARD = "card.json"
 OF_CONTROLLER = (RECORD, WEIGHTS, CARD)
 OF_BUNDLE = (
-    *(BUNDLE_CARD, *NETWORK_FILES, "curve.csv", "headroom.csv"),
+    *(BUNDLE_CARD, *NETWORK_FILES, PROMPTS_FILE, "curve.csv", "headroom.csv"),
     *("MODEL_CARD.md", "README.md", "LICENSE", "NOTICE"),
 )
 """Files that are pushed and pulled: numbers, tables and text, nothing that is executed."""
+MODEL_PARTS = (*PARTS, "scheduler", "tokenizer")
+OF_MODEL = (INDEX, "tokenizer/*.txt")
+"""What of a text-prompted model is brought beside its weights and configurations."""
 WHOLE = {name: path for name, path in EMBEDDED.items() if path.is_dir()}
 """Bundles that ship with the package and have a folder of their own."""
 ENDPOINT = "HF_ENDPOINT"
@@ -106,6 +111,49 @@ def pull_folder(repo: str, folder: Path, *, revision: str | None = None) -> str:
     finally:
         shutil.rmtree(coming, ignore_errors=True)
     return kind
+
+
+def download_model(repo: str, revision: str | None = None) -> tuple[Path, str]:
+    """Bring a text-prompted model to the hub's own cache: configurations, tokenizer, safetensors.
+
+    Where the weights are there in half precision too, only these are brought.
+
+    Args:
+        repo: `OWNER/NAME`.
+        revision: Branch, tag or commit; the newest by default.
+
+    Returns:
+        Its folder, and the commit.
+
+    Raises:
+        HubError: If the hub refuses or cannot be reached.
+        diffusion.latent.checkpoint.ModelError: If the hub is not to be asked (`HF_HUB_OFFLINE`),
+            and the model is not in its cache.
+    """
+    with _asked(repo):
+        from huggingface_hub import HfApi, snapshot_download
+        from huggingface_hub.constants import is_offline_mode
+
+        endpoint = os.environ.get(ENDPOINT)
+        if is_offline_mode():
+            found = locate(repo, revision or "main")
+            return found, found.name
+        info = HfApi(endpoint=endpoint).model_info(repo, revision=revision)
+        names = {file.rfilename for file in info.siblings or ()}
+        wanted = [*(f"{folder}/*.json" for folder in MODEL_PARTS), *OF_MODEL, *_weights(names)]
+        folder = Path(
+            snapshot_download(repo, revision=revision, allow_patterns=wanted, endpoint=endpoint)
+        )
+    return folder, folder.name
+
+
+def _weights(names: set[str]) -> list[str]:
+    """Which of a model's files of weights to bring."""
+    brought = []
+    for part, (_, stem) in PARTS.items():
+        half = f"{part}/{stem}.{HALF}.safetensors"
+        brought.append(half if half in names else f"{part}/{stem}.safetensors")
+    return brought
 
 
 def require_shareable(folder: Path) -> str:

@@ -155,9 +155,12 @@ class Judges:
 
 
 def _look(eye: Classifier, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits (N, K) and features (N, F), on the processor, wherever the eye is."""
+    where = images.to(eye.device)
     with torch.no_grad():
-        parts = [eye.forward_with_features(part) for part in images.split(250)]
-    return torch.cat([logits for logits, _ in parts]), torch.cat([rows for _, rows in parts])
+        parts = [eye.forward_with_features(part) for part in where.split(250)]
+    logits, rows = (torch.cat(columns).cpu() for columns in zip(*parts, strict=True))
+    return logits, rows
 
 
 def _array(tensor: Tensor) -> FloatArray:

@@ -82,7 +82,7 @@ class _OnDevice:
                 state = {"stage": self._stage, **self._player.state()}
                 checkpoint = Checkpoint(self._player.updates, playing.tensors(), state)
                 self._backend.stand_at(position, pack(checkpoint))
-                action = act(playing.step, playing.state.cpu()).to(paired.latents)
+                action = act(playing.step, playing.state)
             playing.advance(action)
         return playing.episode()
 
@@ -92,8 +92,7 @@ class _OnDevice:
         if journal is None:
             return None
         self._player.restore_state(journal.state)
-        tensors = {k: tensor.to(self._player.device) for k, tensor in journal.tensors.items()}
-        return Playing.restore(self._player.environment, tensors)
+        return Playing.restore(self._player.environment, journal.tensors)
 
     def journal(self) -> Checkpoint | None:
         """The run's last journal, if it was written in this use of the policy."""

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image
 
-from qhw.files import replace_file
+from qhw.files import make_folder, replace_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,6 +43,25 @@ def picture_grid(path: Path, panels: dict[str, Tensor], titles: Sequence[str]) -
             axes.imshow(pixels, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
             axes.set_title(title, fontsize=8)
     save_figure(figure, path, dpi=150)
+
+
+def single_pictures(folder: Path, panels: dict[str, Tensor], titles: Sequence[str]) -> None:
+    """Save coloured pictures (N, 3, h, w) in [0, 1] one by one, as `ARM/NUMBER-CLASS.png`.
+
+    Args:
+        folder: Made if it is not there.
+        panels: Arm to its pictures.
+        titles: (N,) the wanted class of every picture.
+    """
+    for name, images in panels.items():
+        arm = folder / name.replace(" ", "-")
+        make_folder(arm)
+        for place, (image, title) in enumerate(zip(images, titles, strict=True)):
+            pixels = (image.permute(1, 2, 0) * 255).round().byte().numpy()
+            buffer = io.BytesIO()
+            Image.fromarray(pixels).save(buffer, format="PNG")
+            word = "".join(letter if letter.isalnum() else "-" for letter in title)
+            replace_file(arm / f"{place:03d}-{word}.png", buffer.getvalue())
 
 
 def guidance_traces(path: Path, guidance: Tensor, constant: float) -> None:

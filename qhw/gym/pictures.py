@@ -174,7 +174,7 @@ class Pictures:
             raise ValueError(f"there are {len(latents)} latents for {self.count} pictures")
         if not bool(torch.isfinite(latents).all()):
             raise ValueError("a latent is not finite")
-        return _array(self.environment.reset(latents.to(self._device), labels.to(self._device)))
+        return _array(self.environment.reset(latents, labels))
 
     def step(self, actions: NDArray[Any]) -> tuple[FloatArray, NDArray[np.float64], InfoArrays]:
         """Take a step with one action (N, 1) per picture.

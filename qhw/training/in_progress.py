@@ -24,23 +24,22 @@ def rollout_of(playing: Playing) -> Rollout:
 
 def rollout_tensors(playing: Playing) -> dict[str, Tensor]:
     """A rollout under way; `restore_rollout` takes it up."""
-    collecting = {"state": playing.state.cpu(), **prefixed(_columns(playing), "columns")}
+    collecting = {"state": playing.state, **prefixed(_columns(playing), "columns")}
     environment = prefixed(playing.environment.tensors(), "environment")
     return {**prefixed(collecting, "collecting"), **environment}
 
 
 def restore_rollout(
-    environment: GuidanceEnvironment, tensors: Mapping[str, Tensor], device: torch.device
+    environment: GuidanceEnvironment, tensors: Mapping[str, Tensor]
 ) -> Playing | None:
     """Take up what `rollout_tensors` gave; None where no rollout was under way.
 
     Its columns are those of a rollout: no episode can be made of it.
     """
-    moved = {name: tensor.to(device) for name, tensor in tensors.items()}
-    collecting = section(moved, "collecting")
+    collecting = section(tensors, "collecting")
     if not collecting:
         return None
-    environment.restore(section(moved, "environment"))
+    environment.restore(section(tensors, "environment"))
     columns = {name: list(column) for name, column in section(collecting, "columns").items()}
     return Playing(environment, collecting["state"], columns)
 
@@ -92,8 +91,4 @@ class Updating:
 
 def _columns(playing: Playing) -> dict[str, Tensor]:
     """A rollout's columns (T, N, ...) so far; those of the circuit only where there is one."""
-    return {
-        name: torch.stack([value.cpu() for value in playing.columns[name]])
-        for name in COLUMNS
-        if name in playing.columns
-    }
+    return {name: torch.stack(playing.columns[name]) for name in COLUMNS if name in playing.columns}

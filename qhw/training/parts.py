@@ -14,6 +14,9 @@ from diffusion.bundle import Bundle, BundleCard, load_bundle, read_card
 from diffusion.discriminator import MissingDiscriminatorError, load_discriminator
 from diffusion.embedded import EMBEDDED
 from diffusion.environment import GuidanceEnvironment
+from diffusion.latent.checkpoint import INDEX, ModelError
+from diffusion.latent.denoiser import LatentDenoiser
+from diffusion.latent.memory import require_memory
 from diffusion.lpips_distance import LpipsDistance
 from diffusion.rewards import PAPER_REWARD, REALISM_REWARD, RewardConfig
 from diffusion.solvers import SOLVERS
@@ -82,8 +85,18 @@ def open_card(name: str) -> BundleCard:
 
 
 def _read_bundle(name: str, read: Callable[[Path], ReadT]) -> ReadT:
+    path = EMBEDDED.get(name, Path(name))
+    if (path / INDEX).is_file():
+        raise BundleError(
+            f"{name} is a diffusion model, and nothing is known of it yet: neither what its "
+            "pictures are rewarded by, nor CFG_0, nor what a controller must beat.",
+            f"`qhw models calibrate {name} --prompts 'a photo of a {{label}}'` measures it and "
+            "writes a bundle that --model takes.",
+        )
     try:
-        return read(EMBEDDED.get(name, Path(name)))
+        return read(path)
+    except ModelError as error:
+        raise BundleError(str(error), "`qhw models calibrate` writes the bundle anew.") from error
     except (FileNotFoundError, NotADirectoryError) as error:
         raise UnknownNameError.nearest("bundle", name, EMBEDDED, "qhw models list") from error
     except ValueError as error:
@@ -127,6 +140,7 @@ def make_environment(
     Raises:
         ConfigError: If settings do not fit each other or the bundle.
     """
+    settle_batch(bundle, config.batch, device)
     bundle.denoiser.to(device)
     reward = reward_config(config.reward, bundle.card)
     try:
@@ -149,6 +163,30 @@ def make_environment(
         ) from error
     except ValueError as error:
         raise ConfigError(str(error), "Change it in [environment] of the settings.") from error
+
+
+def settle_batch(bundle: Bundle, batch: int | None, device: torch.device) -> None:
+    """Take the configured batch of a text-prompted model, if it fits on the device.
+
+    Raises:
+        ConfigError: If it does not, or the model makes all pictures in one forward.
+    """
+    denoiser = bundle.denoiser
+    if not isinstance(denoiser, LatentDenoiser):
+        if batch is not None:
+            raise ConfigError(
+                f"environment.batch = {batch} is for text-prompted models: "
+                f"{bundle.card.name} makes its pictures in one forward.",
+                "Leave it out.",
+            )
+        return
+    denoiser.batch = batch or denoiser.batch
+    try:
+        require_memory(denoiser, device)
+    except MemoryError as error:
+        raise ConfigError(
+            str(error), "--set environment.batch=NUMBER makes fewer in one forward."
+        ) from error
 
 
 def ring_circuit(config: CircuitConfig) -> RingCircuit:

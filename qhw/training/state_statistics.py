@@ -57,9 +57,8 @@ def _measured(environment: GuidanceEnvironment, features: Sequence[str]) -> Mome
     free = replace(environment.reward, beta=0.0)  # no second trajectory to approach
     alone = replace(environment, features=tuple(features), reward=free, distance=None)
     denoiser = environment.sampler.denoiser
-    device = next(environment.proxy.parameters()).device
-    latents = draw_latents(LATENTS, SEED, denoiser.sample_shape).to(device)
-    labels = draw_labels(LATENTS, denoiser.num_classes).to(device)
+    latents = draw_latents(LATENTS, SEED, denoiser.sample_shape)
+    labels = draw_labels(LATENTS, denoiser.num_classes)
     states = play(alone, latents, labels, lambda _step, state: 0 * state[:, 0]).states
     columns = states.flatten(0, 1).double()
     moments = zip(columns.mean(dim=0).tolist(), columns.std(dim=0).tolist(), strict=True)

@@ -212,10 +212,10 @@ class Trainer:
         self._playing = playing
         while not playing.done:
             self._stand_at("rollout", playing.step)
-            action, beside = self._act(playing.state.cpu())
+            action, beside = self._act(playing.state)
             last = float(playing.step + 1 == environment.num_steps)
             beside["dones"] = torch.full_like(action, last)
-            playing.advance(action.to(self.player.device), **beside)
+            playing.advance(action, **beside)
         self._playing = None
         return rollout_of(playing)
 
@@ -228,11 +228,7 @@ class Trainer:
         seed = stream_seed(self.config.seed, "latents")
         latents = draw_latents(count, seed, denoiser.sample_shape, first)
         labels = draw_labels(count, denoiser.num_classes, first)
-        device = self.player.device
-        return (
-            latents.repeat_interleave(group, dim=0).to(device),
-            labels.repeat_interleave(group).to(device),
-        )
+        return latents.repeat_interleave(group, dim=0), labels.repeat_interleave(group)
 
     @torch.no_grad()
     def _act(self, state: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
@@ -352,7 +348,7 @@ class Trainer:
         if checkpoint.state.get("fallen_back"):
             self._measure_gradients()
         player, tensors = self.player, checkpoint.tensors
-        self._playing = restore_rollout(player.environment, tensors, player.device)
+        self._playing = restore_rollout(player.environment, tensors)
         updating = section(tensors, "updating")
         self._updating = (
             Updating.restore(updating, checkpoint.state["updating"]) if updating else None

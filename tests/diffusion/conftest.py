@@ -55,6 +55,12 @@ class GaussianMixtureDenoiser:
     def decode(self, latents: Tensor) -> Tensor:
         return ((latents + 1) / 2).clamp(0, 1)
 
+    def render(self, latents: Tensor) -> Tensor:
+        return self.decode(latents)
+
+    def preview(self, latents: Tensor) -> Tensor:
+        return self.decode(latents)
+
     def encode(self, images: Tensor) -> Tensor:
         return images * 2 - 1
 

@@ -33,7 +33,7 @@ def test_the_embedded_bundle_is_what_its_card_says(bundle: Bundle) -> None:
     assert card.class_names == FASHION_CLASSES
     assert min(card.accuracies.values()) >= 0.88
     assert set(card.checksums) >= {"denoiser.safetensors", "proxy.safetensors"}
-    side = bundle.denoiser.config.image_size
+    side = bundle.fitted_denoiser.config.image_size
     assert side == {"fashion-mnist": 16, "fashion-mnist-28": 28}[card.name]
     assert bundle.reference_images.shape == (1000, 1, side, side)
     assert bundle.reference_images.dtype == torch.uint8

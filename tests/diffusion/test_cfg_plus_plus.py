@@ -43,9 +43,7 @@ def test_the_share_of_guidance_by_hand(bundle: Bundle) -> None:
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_without_clipping_a_first_step_is_plain_guidance(bundle: Bundle, solver: Solver) -> None:
     plain = bundle.sampler(5, solver)
-    plain = GuidedSampler(
-        plain.denoiser, 5, plain.num_train_timesteps, clip_sample=False, solver=solver
-    )
+    plain = GuidedSampler(plain.denoiser, 5, clip_sample=False, solver=solver)
     sampler = CfgPlusPlusSampler.like(plain)
     latents = draw_latents(3, 0, bundle.denoiser.sample_shape)
     prediction = plain.predict(latents, 0, draw_labels(3, 10))

@@ -46,6 +46,12 @@ class UNetDenoiser:
     def decode(self, latents: Tensor) -> Tensor:
         return ((latents + 1) / 2).clamp(0, 1)
 
+    def render(self, latents: Tensor) -> Tensor:
+        return self.decode(latents)
+
+    def preview(self, latents: Tensor) -> Tensor:
+        return self.decode(latents)
+
     def encode(self, images: Tensor) -> Tensor:
         return images * 2 - 1
 

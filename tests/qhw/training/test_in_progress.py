@@ -65,7 +65,7 @@ def test_a_journal_has_the_names_it_always_had(name: str) -> None:
 
 def test_a_rollout_taken_up_at_any_step_is_the_whole_one() -> None:
     trainer = Trainer(parse_config(SETTINGS))
-    environment, device = trainer.player.environment, trainer.player.device
+    environment = trainer.player.environment
     latents, labels = (
         draw_latents(4, 1, trainer.player.bundle.denoiser.sample_shape),
         draw_labels(4, 10),
@@ -81,7 +81,7 @@ def test_a_rollout_taken_up_at_any_step_is_the_whole_one() -> None:
     assert torch.equal(whole.actions[0], action), "a rollout keeps actions as they were drawn"
     assert whole.features is None
     for step, tensors in enumerate(put_aside):
-        taken_up = restore_rollout(environment, tensors, device)
+        taken_up = restore_rollout(environment, tensors)
         assert taken_up is not None
         assert taken_up.step == step
         while not taken_up.done:
@@ -89,4 +89,4 @@ def test_a_rollout_taken_up_at_any_step_is_the_whole_one() -> None:
         for name in COLUMNS[:6]:
             assert torch.equal(getattr(rollout_of(taken_up), name), getattr(whole, name)), name
     assert section(put_aside[0], "collecting").keys() == {"state"}
-    assert restore_rollout(environment, {}, device) is None
+    assert restore_rollout(environment, {}) is None
