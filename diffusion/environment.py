@@ -245,13 +245,13 @@ class GuidanceEnvironment:
         way once the tensors lie in memory in another order.
         """
         self._check_start(tensors["latents"], tensors["labels"])
+        self._step = int(tensors["step"])
         tensors = {name: tensor.to(self.device) for name, tensor in tensors.items()}
         self._latents, self._labels = tensors["latents"], tensors["labels"]
         self._action, self._images = tensors["action"], tensors["images"]
         self._log_probability, self._quality = tensors["log_probability"], tensors["quality"]
         self._prediction = NoisePrediction(tensors["eps_uncond"], tensors["eps_cond"])
         self._references, self._clean = tensors.get("references"), tensors.get("clean")
-        self._step = int(tensors["step"])
 
     @property
     def action_range(self) -> tuple[float, float]:

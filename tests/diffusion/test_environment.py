@@ -381,3 +381,25 @@ def test_a_widened_environment_reaches_its_whole_range_and_changes_nothing_else(
         assert getattr(wide, name) is getattr(narrow, name), name
     one, other = (play(each, *start, lambda _, s: s[:, 5] - 0.5) for each in (narrow, wide))
     assert_close(one.returns, other.returns)
+
+
+def test_what_is_taken_up_goes_where_the_networks_are(
+    build: Build, start: Start, sampler: GuidedSampler, denoiser: GaussianMixtureDenoiser
+) -> None:
+    playing = Playing.start(build(), *start)
+    playing.advance(act(0, playing.state))
+    elsewhere = LinearClassifier(denoiser.means).to("meta").eval()
+    environment = GuidanceEnvironment(sampler, elsewhere, BUSY, 3.0)
+    again = Playing.restore(environment, playing.tensors())
+    assert environment.moment.latents.device.type == "meta"
+    assert environment.tensors()["labels"].device.type == "meta"
+    assert again.state.device.type == "cpu", "a policy acts on the processor"
+
+
+def test_a_finished_episode_keeps_what_its_pictures_were_decoded_from(
+    build: Build, start: Start, denoiser: GaussianMixtureDenoiser
+) -> None:
+    episode = play(build(), *start, act)
+    assert torch.equal(episode.images, denoiser.decode(episode.latents))
+    with pytest.raises(EpisodeError, match="0 of 5 steps done"):
+        _ = _started(build(), start).final_latents

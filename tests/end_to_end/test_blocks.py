@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -61,7 +62,7 @@ def of_reader(folder: Path) -> dict[str, str]:
 def qhw(command: str, folder: Path) -> str:
     """What a line of a console block prints; to a file, if it says so."""
     line, _, file = command.partition(" > ")
-    _, *arguments = line.split()
+    _, *arguments = shlex.split(line)
     code, told, complained = typed(arguments, folder, of_reader(folder))
     allowed = {0, OTHER_CODES.get(" ".join(line.split()[:2]), 0)}
     assert code in allowed, f"{command}\n{told}\n{complained}"
