@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from diffusion import headroom
@@ -31,6 +30,7 @@ from diffusion.model_card import model_card
 from diffusion.noise_schedule import NoiseSchedule
 from diffusion.optimisation import Report
 from diffusion.realism import Eye, Realism, realism
+from diffusion.references import ALEXNET, FILES, Kept, References
 from diffusion.rewards import RewardConfig
 from diffusion.sampler import GuidedSampler
 from diffusion.solvers import DpmSolver
@@ -70,6 +70,7 @@ class FitConfig:
             is emulated, many times slower.
         accuracy: Test accuracy that every classifier must reach, in (0, 1].
         seed: Seed of everything random.
+        references: What of the real pictures stays in the bundle: some of them, or features.
     """
 
     image_size: int = 28
@@ -84,6 +85,7 @@ class FitConfig:
     precision: Precision = "fp32"
     accuracy: float = REQUIRED_ACCURACY
     seed: int = 0
+    references: Kept = "pictures"
 
 
 @dataclass(frozen=True)
@@ -188,7 +190,7 @@ def assemble(
     _write_csv(out / "headroom.csv", headroom.table_rows(room.trials, real, room.labels))
     state_mean, state_sd = measure_states(fit, networks, reward, base)
     realisms = measure_realism(fit, networks, (*WEAK_GUIDANCE, chosen.constant))
-    _write_references(fit)
+    kept = _write_references(fit, networks)
     card = BundleCard(
         name=name or f"{dataset.name}-{fit.config.image_size}",
         class_names=dataset.class_names,
@@ -204,7 +206,7 @@ def assemble(
         reward=reward,
         chosen=chosen,
         made={**(fitted or _how_it_was_fitted(fit)), **_what_was_measured(fit, room, realisms)},
-        checksums={name: sha256(out / name) for name in sorted(NETWORK_FILES)},
+        checksums={name: sha256(out / name) for name in sorted((*NETWORK_FILES, kept))},
         solver=SOLVER,
     )
     (out / "card.json").write_text(card_json(card), encoding="utf-8")
@@ -365,11 +367,26 @@ def _write_csv(path: Path, rows: Sequence[Sequence[str]]) -> None:
         csv.writer(file).writerows(rows)
 
 
-def _write_references(fit: Fit) -> None:
+def _write_references(fit: Fit, networks: Networks) -> str:
+    """Keep the last test pictures, or what is seen in them; the file's name."""
     test = fit.dataset.test
     last = test.pick(torch.arange(len(test.labels))[-REFERENCES:])
-    tensors = {"images": last.images.contiguous(), "labels": last.labels.contiguous()}
-    save_file(tensors, fit.out / "references.safetensors")
+    references = References(last.labels, last.images)
+    if fit.config.references == "features":
+        references = References(last.labels, features=_seen(networks, references.images))
+    for name in FILES.values():
+        (fit.out / name).unlink(missing_ok=True)
+    return references.save(fit.out)
+
+
+@torch.no_grad()
+def _seen(networks: Networks, images: Tensor) -> dict[str, Tensor]:
+    """What every eye sees in pictures, (M, F) each."""
+    eyes: dict[str, Eye] = {name: each.features for name, each in networks.classifiers.items()}
+    eyes[ALEXNET] = ImageNetFeatures()
+    return {
+        name: torch.cat([eye(part) for part in images.split(250)]) for name, eye in eyes.items()
+    }
 
 
 def _how_it_was_fitted(fit: Fit) -> dict[str, Any]:

@@ -3,7 +3,8 @@
     card.json                what it is, how it was made, what it can do; SHA-256 of every file
     denoiser.safetensors     fp16; computed with in fp32
     proxy.safetensors        likewise, and judge_0, judge_1
-    references.safetensors   1,000 real pictures (uint8) and their labels
+    references.safetensors   1,000 real pictures (uint8) and their labels; or, in `seen.safetensors`,
+                             what the classifiers and AlexNet see in them: `diffusion.references`
     curve.csv, headroom.csv  how fitting went; what guidance can gain
     discriminator...         may lie there too, with facts of its own: `diffusion.discriminator`
 
@@ -25,7 +26,7 @@ from typing import Any, TypeVar
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import nn
 
 from diffusion.classifiers import CLASSIFIERS, Classifier
 from diffusion.denoisers import PixelDenoiser
@@ -33,16 +34,16 @@ from diffusion.embedded import DEFAULT, EMBEDDED, require_whole
 from diffusion.latent.denoiser import LatentDenoiser
 from diffusion.latent.description import PROMPTS_FILE, LatentDescription, is_latent
 from diffusion.noise_schedule import NoiseSchedule
+from diffusion.references import FILES, References
 from diffusion.rewards import RewardConfig
 from diffusion.sampler import GuidedSampler
 from diffusion.solvers import FIRST_SOLVER, Solver, read_solver, solver_record
 
 MINIMUM_ACCURACY = 0.8
 """Of a bundle's classifiers, unless its card says which accuracy was asked for."""
-EYES_FILES = tuple(f"{name}.safetensors" for name in ("proxy", "judge_0", "judge_1", "references"))
-"""What looks at pictures, and real ones."""
-NETWORK_FILES = ("denoiser.safetensors", *EYES_FILES)
-"""What a bundle consists of whose denoiser was fitted."""
+CLASSIFIER_FILES = tuple(f"{name}.safetensors" for name in ("proxy", "judge_0", "judge_1"))
+NETWORK_FILES = ("denoiser.safetensors", *CLASSIFIER_FILES)
+"""What is trained where a bundle is fitted."""
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
@@ -127,9 +128,16 @@ class BundleCard:
         return is_latent(self.denoiser)
 
     @property
+    def eyes_files(self) -> tuple[str, ...]:
+        """What looks at pictures, and what is left of real ones."""
+        pictures, features = FILES["pictures"], FILES["features"]
+        return (*CLASSIFIER_FILES, features if features in self.checksums else pictures)
+
+    @property
     def files(self) -> tuple[str, ...]:
         """Whose checksums it must hold."""
-        return (PROMPTS_FILE, *EYES_FILES) if self.is_latent else NETWORK_FILES
+        own = PROMPTS_FILE if self.is_latent else "denoiser.safetensors"
+        return (own, *self.eyes_files)
 
     @property
     def noise_schedule(self) -> NoiseSchedule:
@@ -153,8 +161,7 @@ class Bundle:
         denoiser: The diffusion model.
         proxy: The classifier that rewards.
         judges: Two classifiers that only report.
-        reference_images: (1000, c, h, w) uint8, real pictures that no network was trained on.
-        reference_labels: (1000,) int64.
+        references: Real pictures that no network was trained on, or their features.
         folder: Where it was read from.
     """
 
@@ -162,8 +169,7 @@ class Bundle:
     denoiser: PixelDenoiser | LatentDenoiser
     proxy: Classifier
     judges: tuple[Classifier, Classifier]
-    reference_images: Tensor
-    reference_labels: Tensor
+    references: References
     folder: Path
 
     @property
@@ -205,7 +211,6 @@ def load_bundle(path: Path | None = None) -> Bundle:
     missing = sorted(set(card.files) - set(card.checksums))
     if missing:
         raise ValueError(f"the card has no checksum of {', '.join(missing)}: fit the bundle again")
-    references = load_file(folder / "references.safetensors")
     return Bundle(
         card=card,
         denoiser=_load_denoiser(folder, card),
@@ -214,8 +219,7 @@ def load_bundle(path: Path | None = None) -> Bundle:
             _load_classifier(folder, card, "judge_0"),
             _load_classifier(folder, card, "judge_1"),
         ),
-        reference_images=references["images"],
-        reference_labels=references["labels"],
+        references=References.load(folder, card.eyes_files[-1]),
         folder=folder,
     )
 

@@ -23,7 +23,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from diffusion.bundle import RewardChoice
+from diffusion.bundle import Bundle, RewardChoice
 from diffusion.classifiers import Classifier
 from diffusion.comparison import (
     ConstantCurve,
@@ -247,6 +247,14 @@ def proxy_features(proxy: Classifier, images: Tensor) -> FloatArray:
     with torch.no_grad():
         parts = [proxy.features(part) for part in images.to(proxy.device).split(500)]
     return torch.cat(parts).cpu().double().numpy()
+
+
+def real_features(bundle: Bundle) -> FloatArray:
+    """What a bundle's proxy sees in its real pictures, (M, F)."""
+    kept = bundle.references.features
+    if kept:
+        return kept["proxy"].double().numpy()
+    return proxy_features(bundle.proxy, bundle.references.images)
 
 
 def state_statistics(episode: Episode) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -30,7 +30,7 @@ and two judges that only report. Made by `{command}`.
 |---|---|---|
 | denoiser.safetensors | {_architecture(card.denoiser)} | |
 {_classifier_rows(card)}
-| references.safetensors | 1,000 real test pictures | |
+{_references_row(config.get("references", "pictures"))}
 | discriminator.safetensors | real against generated, in AlexNet's features | |
 | curve.csv | Frechet distance over the training; its head names the features | |
 | headroom.csv | every constant and every rule lo + k (1 - p) that was tried | |
@@ -77,6 +77,12 @@ their own, and judged by the proxy alone.
 Small pictures of one kind; the classifiers' mistakes are the reward's mistakes. Frechet distances
 in features of small classifiers do not compare with published Inception distances.
 """
+
+
+def _references_row(kept: str) -> str:
+    if kept == "features":
+        return "| seen.safetensors | what all eyes see in 1,000 real test pictures | |"
+    return "| references.safetensors | 1,000 real test pictures | |"
 
 
 def _solver(solver: Solver) -> str:

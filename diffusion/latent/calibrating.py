@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from diffusion import headroom
-from diffusion.bundle import EYES_FILES, BundleCard, RewardChoice, card_json
+from diffusion.bundle import BundleCard, RewardChoice, card_json
 from diffusion.embedded import sha256
 from diffusion.environment import GuidanceEnvironment
 from diffusion.headroom import Candidate, FormResult, Trial
@@ -48,7 +48,7 @@ def calibrate(calibration: Calibration) -> BundleCard:
     reward, base, chosen = choose_price(results, config.price)
     mean, sd = measure_states(calibration, reward, base)
     save_prompts(out, calibration.source.encoded.embeddings, calibration.denoiser.preview_map)
-    for name in EYES_FILES:
+    for name in calibration.eyes.card.eyes_files:
         shutil.copyfile(calibration.eyes.folder / name, out / name)
     made = {
         "config": {
@@ -101,7 +101,7 @@ def measure_headroom(calibration: Calibration, kept: KeptTrials) -> list[FormRes
     candidates = [Candidate(g) for g in headroom.CONSTANT_GRID]
     candidates += [Candidate(low, slope) for low in COARSE_LOWS for slope in COARSE_SLOPES]
     trials = [play(candidate, len(latents)) for candidate in candidates]
-    real = headroom.proxy_features(proxy, calibration.eyes.reference_images.float() / 255)
+    real = headroom.real_features(calibration.eyes)
     price = calibration.config.price
     forms = tuple(PRICE_FORMS) if price == BEST else (price,)
     return headroom.compare_forms(trials, real, play, forms)
@@ -162,6 +162,9 @@ def _card(
         reward=reward,
         chosen=chosen,
         made=made,
-        checksums={name: sha256(calibration.out / name) for name in (PROMPTS_FILE, *EYES_FILES)},
+        checksums={
+            name: sha256(calibration.out / name)
+            for name in (PROMPTS_FILE, *calibration.eyes.card.eyes_files)
+        },
         solver=Ddim(),
     )

@@ -99,7 +99,8 @@ class Calibration:
     @property
     def frame(self) -> Frame:
         """How the eyes look."""
-        return Frame(*self.eyes.reference_images.shape[1:3])
+        seen = self.eyes.card.denoiser
+        return Frame(seen["image_channels"], seen["image_size"])
 
     @cached_property
     def denoiser(self) -> LatentDenoiser:

@@ -63,6 +63,10 @@ def fit(
     torch_device: Annotated[
         Literal["auto", "cpu", "cuda"], typer.Option(help="Where networks are trained.")
     ] = "auto",
+    references: Annotated[
+        Literal["pictures", "features"],
+        typer.Option(help="Real pictures stay in the bundle, or only what is seen in them."),
+    ] = "pictures",
     seed: Annotated[
         int, typer.Option(min=0, max=4_294_967_295, help="Seed of everything random.")
     ] = 0,
@@ -84,6 +88,7 @@ def fit(
         latents=latents,
         precision=precision,
         torch_device=torch_device,
+        references=references,
         seed=seed,
     )
 

@@ -227,6 +227,9 @@ def _print_paper_metrics(console: Console, rows: Arms[Row]) -> None:
         (SAME_LATENT, f"The paper's metrics against the same latent under {base}"),
         (REAL, "The paper's metrics against real pictures of the class"),
     ):
+        if f"{reference}/{MEASURES[0]}" not in rows.base.likeness:
+            console.print(f"{told}: left out, the bundle holds no real pictures.")
+            continue
         table = plain_table(f"{told}, {PER_CLASS} of each class", *MEASURES)
         for row in rows:
             values = (row.likeness[f"{reference}/{name}"] for name in MEASURES)

@@ -14,6 +14,7 @@ from diffusion.datasets import Dataset, load_dataset
 from diffusion.discriminating import fit_discriminator
 from diffusion.environment import GuidanceEnvironment
 from diffusion.fitting import fit_bundle
+from diffusion.references import Kept
 from qhw.errors import BundleError, ConfigError, DataError, OutputError
 from qhw.evaluation.baselines import FOLDER, Baselines
 from qhw.evaluation.judges import Judges, evaluation_latents
@@ -41,6 +42,7 @@ def fit_and_report(
     latents: int,
     precision: Precision,
     torch_device: str,
+    references: Kept,
     seed: int,
 ) -> None:
     """Fit, play the baselines, and print the card's main facts.
@@ -56,6 +58,7 @@ def fit_and_report(
         latents: Of the head-room table.
         precision: What is computed with in training.
         torch_device: Where networks are trained: `auto`, `cpu` or `cuda`.
+        references: What of the real pictures stays in the bundle.
         seed: Of everything random.
 
     Raises:
@@ -81,6 +84,7 @@ def fit_and_report(
         precision=precision,
         accuracy=accuracy,
         seed=seed,
+        references=references,
     )
     loaded = _load(dataset, data, resolution, seed)
     make_folder(out)

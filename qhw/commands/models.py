@@ -70,12 +70,14 @@ def check_model(name: str) -> None:
 
     _path(name)
     bundle = open_bundle(name)
-    found = _accuracies(bundle)
+    found = {} if bundle.references.features else _accuracies(bundle)
     lacking = _lacking_discriminator(bundle)
-    card, seen = bundle.card, len(bundle.reference_labels)
+    card, seen = bundle.card, len(bundle.references.labels)
 
     def print_it(console: Console) -> None:
         console.print(f"{card.name} ({card.digest}): all files are whole, and")
+        if not found:
+            console.print(f"  its {seen:,} real pictures are not in it, only what is seen in them")
         for key, share in found.items():
             said = f"the card says {card.accuracies[key]:.3f}"
             console.print(f"  {key} is right on {share:.3f} of {seen:,} real pictures; {said}")
@@ -94,7 +96,7 @@ def _accuracies(bundle: Bundle) -> dict[str, float]:
     """
     from diffusion.headroom import accuracy
 
-    images, labels = bundle.reference_images.float() / 255, bundle.reference_labels
+    images, labels = bundle.references.images, bundle.references.labels
     networks = {"proxy": bundle.proxy, "judge_0": bundle.judges[0], "judge_1": bundle.judges[1]}
     found = {key: accuracy(network, images, labels) for key, network in networks.items()}
     for key, said in bundle.card.accuracies.items():

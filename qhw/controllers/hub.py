@@ -15,6 +15,7 @@ from diffusion.bundle import NETWORK_FILES, load_bundle
 from diffusion.embedded import EMBEDDED
 from diffusion.latent.checkpoint import HALF, INDEX, PARTS
 from diffusion.latent.description import PROMPTS_FILE, locate
+from diffusion.references import FILES as REFERENCES
 from qhw.controllers.record import CARD, RECORD, WEIGHTS, read_controller_record
 from qhw.errors import (
     BundleError,
@@ -28,7 +29,7 @@ from qhw.files import make_folder, refuse_existing
 BUNDLE_CARD = "card.json"
 OF_CONTROLLER = (RECORD, WEIGHTS, CARD)
 OF_BUNDLE = (
-    *(BUNDLE_CARD, *NETWORK_FILES, PROMPTS_FILE, "curve.csv", "headroom.csv"),
+    *(BUNDLE_CARD, *NETWORK_FILES, PROMPTS_FILE, *REFERENCES.values(), "curve.csv", "headroom.csv"),
     *("MODEL_CARD.md", "README.md", "LICENSE", "NOTICE"),
 )
 """Files that are pushed and pulled: numbers, tables and text, nothing that is executed."""

@@ -132,7 +132,9 @@ class Judges:
         return real_pictures(self._bundle, self._look_at_real)
 
     def _look_at_real(self) -> dict[str, Tensor]:
-        images = self._bundle.reference_images.float() / 255
+        if self._bundle.references.features:
+            return dict(self._bundle.references.features)
+        images = self._bundle.references.images
         looks = {name: _look(eye, images)[1] for name, eye in self._eyes.items()}
         return {**looks, STRANGER: self._stranger(images)}
 

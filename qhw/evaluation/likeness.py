@@ -46,9 +46,10 @@ class PaperMetrics:
     def measure(self, images: Tensor) -> dict[str, FloatArray]:
         """Every metric (M,) of the first M of pictures (N, c, h, w), named `REFERENCE/METRIC`.
 
-        PSNR is infinite where a picture is its own reference.
+        PSNR is infinite where a picture is its own reference. Of a bundle without real
+        pictures only what is measured against the same latent's.
         """
-        own = images[: len(self._paired.labels)].cpu()
+        own = images[: len(self._paired.labels)]
         return {
             f"{reference}/{name}": values.double().numpy()
             for reference, others in self._references.items()
@@ -59,17 +60,20 @@ class PaperMetrics:
     def _references(self) -> dict[str, Tensor]:
         base = Candidate(self._environment.cfg_base)
         latents, labels = self._paired.latents, self._paired.labels
-        same = play_candidate(self._environment, base, latents, labels).images.cpu()
+        same = play_candidate(self._environment, base, latents, labels).images
+        if self._bundle.references.pictures is None:
+            return {SAME_LATENT: same}
         return {SAME_LATENT: same, REAL: self._real_pictures()}
 
     def _real_pictures(self) -> Tensor:
         """For the k-th picture of a class the k-th real one, from the start again if need be."""
+        references = self._bundle.references
         picks = torch.empty_like(self._paired.labels)
         for label in self._paired.labels.unique():
-            there = (self._bundle.reference_labels == label).nonzero()[:, 0]
+            there = (references.labels == label).nonzero()[:, 0]
             wanted = (self._paired.labels == label).nonzero()[:, 0]
             picks[wanted] = there[torch.arange(len(wanted)) % len(there)]
-        return self._bundle.reference_images[picks].float() / 255
+        return references.images[picks]
 
     @cached_property
     def _lpips(self) -> LpipsDistance:

@@ -35,17 +35,18 @@ def test_the_embedded_bundle_is_what_its_card_says(bundle: Bundle) -> None:
     assert set(card.checksums) >= {"denoiser.safetensors", "proxy.safetensors"}
     side = bundle.fitted_denoiser.config.image_size
     assert side == {"fashion-mnist": 16, "fashion-mnist-28": 28}[card.name]
-    assert bundle.reference_images.shape == (1000, 1, side, side)
-    assert bundle.reference_images.dtype == torch.uint8
+    pictures = bundle.references.pictures
+    assert pictures is not None
+    assert (pictures.shape, pictures.dtype) == ((1000, 1, side, side), torch.uint8)
     assert card.chosen.rule_low <= card.cfg_base <= card.chosen.constant
 
 
 def test_classifiers_are_not_random(bundle: Bundle) -> None:
     """The card's accuracies hold on the reference pictures, within sampling error."""
-    images = bundle.reference_images.float() / 255
+    images = bundle.references.images
     for name, model in zip(card_names(), (bundle.proxy, *bundle.judges), strict=True):
         with torch.no_grad():
-            hits = (model(images).argmax(1) == bundle.reference_labels).double().mean()
+            hits = (model(images).argmax(1) == bundle.references.labels).double().mean()
         assert float(hits) == pytest.approx(bundle.card.accuracies[name], abs=0.05)
 
 
@@ -106,7 +107,7 @@ def test_one_folder_may_hold_two_cards() -> None:
     assert first.folder == bundle.folder
     assert first.card.digest == "ce0af973ec4a78a7"
     assert (first.card.solver, bundle.card.solver) == (Ddim(), DpmSolver())
-    assert torch.equal(first.reference_images, bundle.reference_images)
+    assert torch.equal(first.references.images, bundle.references.images)
 
 
 def test_the_cards_solver_samples_unless_another_is_asked_for(copy: Path) -> None:

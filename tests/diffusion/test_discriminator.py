@@ -39,7 +39,8 @@ def copied(tmp_path: Path) -> Bundle:
 def test_a_shipped_one_finds_real_pictures_more_real(name: str) -> None:
     bundle = load_bundle(EMBEDDED[name])
     discriminator = load_discriminator(bundle)
-    real, labels = bundle.reference_images[SOME], bundle.reference_labels[SOME]
+    assert bundle.references.pictures is not None
+    real, labels = bundle.references.pictures[SOME], bundle.references.labels[SOME]
     found = examples(discriminator, bundle, Split(real, labels), seed=5)
     assert found.accuracy(discriminator) > 0.65
     ratio = discriminator(real.float() / 255, labels)
@@ -90,8 +91,9 @@ def test_a_damaged_one_is_refused(copied: Bundle, spoil: Callable[[bytes], bytes
 
 def test_it_is_fitted_the_same_way_twice_and_replaces_what_was_there(copied: Bundle) -> None:
     before = discriminator_digest(copied)
-    split = Split(copied.reference_images[:60], copied.reference_labels[:60])
-    fresh = Split(copied.reference_images[60:90], copied.reference_labels[60:90])
+    assert copied.references.pictures is not None
+    split = Split(copied.references.pictures[:60], copied.references.labels[:60])
+    fresh = Split(copied.references.pictures[60:90], copied.references.labels[60:90])
     data = Dataset("made up", copied.card.class_names, split, fresh, {})
     lines: list[str] = []
     accuracy = fit_discriminator(data, copied, lines.append)

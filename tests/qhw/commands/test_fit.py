@@ -69,7 +69,7 @@ def test_a_folder_in_colour_becomes_a_bundle_that_is_trained_on(
     assert card.denoiser["image_channels"] == 3
     assert card.required_accuracy == 0.6 <= min(card.accuracies.values())
     assert "--resolution 16 --pictures 12000" in card.made["command"]
-    assert bundle.reference_images.shape == (3 * EACH // 6, 3, 16, 16)
+    assert bundle.references.images.shape == (3 * EACH // 6, 3, 16, 16)
     assert 0.4 < float(discriminator_facts(bundle)["accuracy"]) <= 1
     assert len(list((tmp_path / "own" / FOLDER).glob("*.safetensors"))) > 10
     type_in(
@@ -103,6 +103,7 @@ def test_a_folder_that_misleads_leaves_nothing_behind(
             latents=1000,
             precision="fp32",
             torch_device="cpu",
+            references="pictures",
             seed=0,
         )
     assert not (tmp_path / "own").exists()
