@@ -20,10 +20,10 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from benchmarks.timing import significant, write_result
 from diffusion.latent.denoiser import LatentDenoiser
 from diffusion.latent.frame import Frame
-from diffusion.latent.memory import GIGABYTE, MARGIN, memory_need
+from diffusion.latent.memory import FORWARD_MARGIN, GIGABYTE, WEIGHTS_MARGIN, memory_need
 from diffusion.latent.prompts import PromptEmbeddings
 
-BATCHES, MEASURED = (1, 2, 4, 8, 16), (1, 2, 4)
+BATCHES, MEASURED = (1, 2, 4, 8, 16), (1, 2, 4, 8)
 WIDTHS = (320, 640, 1280, 1280)
 SIDE = 512
 
@@ -100,7 +100,7 @@ def main() -> None:
             "counted": significant(expected),
             "measured": significant(grown),
             "weights and measured, of what is asked for": significant(
-                (weights + grown) / (MARGIN * (weights + expected))
+                (weights + grown) / (WEIGHTS_MARGIN * weights + FORWARD_MARGIN * expected)
             ),
         }
     write_result(

@@ -3,8 +3,8 @@
     card.json                what it is, how it was made, what it can do; SHA-256 of every file
     denoiser.safetensors     fp16; computed with in fp32
     proxy.safetensors        likewise, and judge_0, judge_1
-    references.safetensors   1,000 real pictures (uint8) and their labels; or, in `seen.safetensors`,
-                             what the classifiers and AlexNet see in them: `diffusion.references`
+    references.safetensors   1,000 real pictures (uint8) and their labels; or `seen.safetensors`,
+                             what all eyes see in them: `diffusion.references`
     curve.csv, headroom.csv  how fitting went; what guidance can gain
     discriminator...         may lie there too, with facts of its own: `diffusion.discriminator`
 
@@ -109,6 +109,8 @@ class BundleCard:
                 f"state_mean {self.state_mean} and state_sd {self.state_sd} must hold six numbers "
                 "each, the latter positive: fit the bundle again"
             )
+        if self.is_latent:
+            LatentDescription.of(self.denoiser)
         least = self.required_accuracy
         weak = {name: acc for name, acc in self.accuracies.items() if acc < least}
         if weak:

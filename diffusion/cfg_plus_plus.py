@@ -38,8 +38,8 @@ class CfgPlusPlusSampler(GuidedSampler):
         return torch.tensor([strength / self.share(step) for step in range(self.num_steps)])
 
     def next_level(self, step: int) -> Level:
-        """The level that a step leads to; after the last one there is no noise."""
-        return self.level(step + 1) if step + 1 < self.num_steps else Level(1.0, 0.0)
+        """The level that a step leads to; after the last one that of the plain sampler's end."""
+        return self.level(step + 1) if step + 1 < self.num_steps else self.final_level
 
     @torch.no_grad()
     def step(
@@ -61,10 +61,12 @@ class CfgPlusPlusSampler(GuidedSampler):
         guided = prediction.guided(guidance * self.share(step))
         clean = self.predicted_clean(latents, step, guided)
         unguided = self.predicted_clean(latents, step, prediction.eps_uncond)
-        if step + 1 == self.num_steps:
+        to = self.next_level(step)
+        if to.sigma == 0:
             return clean, unguided
-        middle = self.carried_on(step, unguided, before)
-        span = self.level(step), self.level(step + 1)
+        last = step + 1 == self.num_steps
+        middle = unguided if last else self.carried_on(step, unguided, before)
+        span = self.level(step), to
         return cfg_plus_plus_step(latents, clean, middle, unguided, span), unguided
 
 

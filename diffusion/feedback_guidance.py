@@ -91,7 +91,7 @@ class FeedbackGuidance:
             nonlocal log_posterior
             path[:] = [*path[-1:], environment.moment]
             if step == 0:
-                log_posterior = state.new_zeros(len(state))
+                log_posterior = environment.moment.latents.new_zeros(len(state))
             else:
                 log_posterior = self.updated(log_posterior, environment.sampler, *path)
             return self.guidance(log_posterior) - environment.cfg_base

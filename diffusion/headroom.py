@@ -49,6 +49,10 @@ NEUTRAL_REWARD = RewardConfig(beta=0.0, lambda_guidance=0.0)
 """The terminal term alone; the price forms are added to it afterwards."""
 
 
+class NoGainError(ValueError):
+    """No price form leaves a rule anything to gain."""
+
+
 @dataclass(frozen=True)
 class Candidate:
     """A hand-made way of guiding: g = low + slope (1 - p); a constant has slope 0."""
@@ -204,14 +208,19 @@ def choose(results: Sequence[FormResult]) -> tuple[RewardConfig, float, RewardCh
     """Apply steps 3 and 4: the default reward, CFG_0, and its baselines.
 
     Raises:
-        ValueError: If no form is left: the model leaves nothing to learn, or its best constant lies
-            at the edge of the grid.
+        NoGainError: If no form is left: the model leaves nothing to learn, or its best constant
+            lies at the edge of the grid.
     """
     worthwhile = [r for r in results if r.inside and r.gain.estimate > 0]
     if not worthwhile:
-        raise ValueError(
-            f"no price form has a rule that beats its best constant inside the grid: {results}; "
-            "train the denoiser longer"
+        found = "; ".join(
+            f"{r.form}: constant {r.constant.low:g}, "
+            f"rule {r.rule.low:g} + {r.rule.slope:g} (1 - p), gain {r.gain.estimate:+.4f}"
+            for r in results
+        )
+        raise NoGainError(
+            f"no price form has a rule that beats its best constant inside the grid ({found}): "
+            "guidance hardly changes these pictures, or the denoiser is too weak"
         )
     best = min(worthwhile, key=lambda result: result.frechet_difference.estimate)
     return consequences(best)

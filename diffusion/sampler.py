@@ -92,7 +92,13 @@ class GuidedSampler:
         """The solver's noise levels."""
         if isinstance(self.solver, Ddim):
             self._scheduler.set_timesteps(self.num_steps)
-            return tuple(int(t) for t in self._scheduler.timesteps)
+            visited = tuple(int(t) for t in self._scheduler.timesteps)
+            if visited[0] >= self.noise_schedule.num_train_timesteps:
+                raise ValueError(
+                    f"{self.num_steps} steps with steps_offset {self.noise_schedule.steps_offset} "
+                    f"begin at level {visited[0]}, beyond the last: take fewer"
+                )
+            return visited
         if self.solver.first >= self.noise_schedule.num_train_timesteps:
             raise ValueError(
                 f"the solver begins at level {self.solver.first}: the denoiser was trained on "
@@ -222,6 +228,14 @@ class GuidedSampler:
     def level(self, step: int) -> Level:
         """Signal and noise amplitude (sqrt(alpha_bar), sqrt(1 - alpha_bar)) of one step."""
         alpha_bar = float(self._alpha_bar[self.timesteps[step]])
+        return Level(alpha_bar**0.5, (1.0 - alpha_bar) ** 0.5)
+
+    @property
+    def final_level(self) -> Level:
+        """Where the last step ends: without noise, or with what level 0 has."""
+        if not isinstance(self.solver, Ddim) or self.noise_schedule.set_alpha_to_one:
+            return Level(1.0, 0.0)
+        alpha_bar = float(self._alpha_bar[0])
         return Level(alpha_bar**0.5, (1.0 - alpha_bar) ** 0.5)
 
     def _as_noise(self, latents: Tensor, step: int, output: Tensor) -> Tensor:

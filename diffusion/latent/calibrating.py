@@ -8,9 +8,12 @@ be stopped and goes on where it was.
 from __future__ import annotations
 
 import dataclasses
+import platform
 import shutil
-from pathlib import Path
+from importlib import metadata
 from typing import Any
+
+import torch
 
 from diffusion import headroom
 from diffusion.bundle import BundleCard, RewardChoice, card_json
@@ -23,45 +26,41 @@ from diffusion.latent.kept_trials import KeptTrials
 from diffusion.latent.model_card import latent_model_card
 from diffusion.latent.preview import Preview
 from diffusion.rewards import PRICE_FORMS, RewardConfig
-from diffusion.solvers import Ddim
 
 PREVIEW_SEED, HEADROOM_SEED, EXPLORING_SEED = 555_000, 777_000, 999_000
 PREVIEWED = 64
 """Pictures for the preview: its map is fitted to half of them, the other half tells its worth."""
 PREVIEW_GUIDANCE = 5.0
 COARSE_LOWS, COARSE_SLOPES = (0.0, 1.0, 2.0), (2.0, 4.0, 9.0)
-"""Rules to begin with: a picture here costs a thousand times one of an embedded bundle."""
+"""Rules to begin with, fewer than where a picture costs a millisecond."""
+VAGUE = 0.5
+"""Share of variance below which a preview is said to be vague."""
 
 
 def calibrate(calibration: Calibration) -> BundleCard:
     """Fit the preview, play constants and rules, choose reward and CFG_0, and write the bundle.
 
     Raises:
-        ValueError: If guidance gains nothing under any price form, or what was kept is another's.
+        NoGainError: If the best price is asked for, and none leaves anything to gain.
+        ValueError: If pictures are no numbers, or what was kept is another model's.
     """
-    config, out = calibration.config, calibration.out
-    work = out / "work"
+    work = calibration.out / "work"
     work.mkdir(parents=True, exist_ok=True)
     calibration.denoiser.to(calibration.device)
     explained = fit_preview(calibration)
-    results = measure_headroom(calibration, _kept(calibration, work))
-    reward, base, chosen = choose_price(results, config.price)
-    mean, sd = measure_states(calibration, reward, base)
-    save_prompts(out, calibration.source.encoded.embeddings, calibration.denoiser.preview_map)
-    for name in calibration.eyes.card.eyes_files:
-        shutil.copyfile(calibration.eyes.folder / name, out / name)
+    results = measure_headroom(calibration, KeptTrials(work, _facts(calibration)))
+    reward, base, chosen = choose_price(results, calibration.config.price)
+    states = measure_states(calibration, reward, base)
+    _write_tensors(calibration)
     made = {
-        "config": {
-            **dataclasses.asdict(config),
-            "accuracy": calibration.eyes.card.required_accuracy,
-        },
+        **_how_it_was_made(calibration),
         "price_forms": [dataclasses.asdict(result) for result in results],
         "preview_explains": explained,
-        "cut": calibration.source.encoded.cut,
     }
-    card = _card(calibration, reward, base, chosen, (mean, sd), made)
-    (out / "card.json").write_text(card_json(card), encoding="utf-8")
-    (out / "MODEL_CARD.md").write_text(latent_model_card(card), encoding="utf-8")
+    card = _card(calibration, reward, base, chosen, states, made)
+    # The card comes last: without it a folder is no bundle.
+    (calibration.out / "MODEL_CARD.md").write_text(latent_model_card(card), encoding="utf-8")
+    (calibration.out / "card.json").write_text(card_json(card), encoding="utf-8")
     return card
 
 
@@ -71,11 +70,18 @@ def fit_preview(calibration: Calibration) -> float:
     noise, labels = (part.to(calibration.device) for part in calibration.draw(count, PREVIEW_SEED))
     clean = calibration.sampler().sample(noise, labels, PREVIEW_GUIDANCE)
     pictures = calibration.denoiser.render(clean)
+    if not bool(torch.isfinite(pictures).all()):
+        raise ValueError(
+            f"pictures of {calibration.source.model} are not finite in "
+            f"{calibration.config.precision}: take --precision bf16 or fp32"
+        )
     half = count // 2
     preview = Preview.fit(clean[:half].cpu(), pictures[:half].cpu())
     calibration.denoiser.preview_map = preview
     explained = preview.explained(clean[half:].cpu(), pictures[half:].cpu())
     calibration.report(f"preview: a linear map explains {explained:.1%} of the pictures' variance")
+    if explained < VAGUE:
+        calibration.report("that is little: what the state holds of p between the steps is vague")
     return explained
 
 
@@ -126,16 +132,32 @@ def measure_states(
     return headroom.state_statistics(episode)
 
 
-def _kept(calibration: Calibration, work: Path) -> KeptTrials:
-    config = calibration.config
-    facts = {
-        **calibration.description.record,
-        "steps": config.num_steps,
-        "seed": config.seed,
-        "eyes": calibration.eyes.card.digest,
-        "preview": calibration.denoiser.preview_map is not None,
+def _facts(calibration: Calibration) -> dict[str, Any]:
+    """What trials depend on; neither where the model lies nor how many are made in one forward."""
+    config, described = calibration.config, calibration.description.record
+    played = {"steps": config.num_steps, "seed": config.seed, "eyes": calibration.eyes.card.digest}
+    silent = ("model", "revision", "batch")
+    return {**{k: v for k, v in described.items() if k not in silent}, **played}
+
+
+def _write_tensors(calibration: Calibration) -> None:
+    """Everything that the card will name."""
+    out, eyes = calibration.out, calibration.eyes
+    save_prompts(out, calibration.source.encoded.embeddings, calibration.denoiser.preview_map)
+    for name in eyes.card.eyes_files:
+        shutil.copyfile(eyes.folder / name, out / name)
+
+
+def _how_it_was_made(calibration: Calibration) -> dict[str, Any]:
+    config = dataclasses.asdict(calibration.config)
+    return {
+        "command": calibration.command,
+        "config": {**config, "accuracy": calibration.eyes.card.required_accuracy},
+        "cut": calibration.source.encoded.cut,
+        "torch_device": str(calibration.device),
+        "python": platform.python_version(),
+        "versions": {name: metadata.version(name) for name in ("torch", "diffusers")},
     }
-    return KeptTrials(work, facts)
 
 
 def _card(
@@ -148,7 +170,7 @@ def _card(
 ) -> BundleCard:
     schedule = calibration.source.checkpoint.schedule
     return BundleCard(
-        name=calibration.out.name,
+        name=calibration.out.absolute().name,
         class_names=calibration.source.labels,
         denoiser=calibration.description.record,
         classifiers=calibration.eyes.card.classifiers,
@@ -166,5 +188,5 @@ def _card(
             name: sha256(calibration.out / name)
             for name in (PROMPTS_FILE, *calibration.eyes.card.eyes_files)
         },
-        solver=Ddim(),
+        solver=calibration.solver,
     )

@@ -38,7 +38,7 @@ class CalibrationConfig:
         seed: Of everything random.
     """
 
-    num_steps: int = 20
+    num_steps: int = 10
     latents: int = 200
     side: int | None = None
     precision: Precision = "fp32"
@@ -79,6 +79,7 @@ class Calibration:
         config: Sizes and seed.
         report: Prints a line of progress.
         device: Where pictures are made.
+        command: What was typed, for the card.
     """
 
     source: Source
@@ -87,14 +88,7 @@ class Calibration:
     config: CalibrationConfig
     report: Report
     device: torch.device
-
-    def __post_init__(self) -> None:
-        classes = len(self.eyes.card.class_names)
-        if len(self.source.labels) != classes:
-            raise ValueError(
-                f"{len(self.source.labels)} labels for the {classes} classes of "
-                f"{self.eyes.card.name}: {', '.join(self.eyes.card.class_names)}"
-            )
+    command: str
 
     @property
     def frame(self) -> Frame:
@@ -117,10 +111,18 @@ class Calibration:
 
     def sampler(self) -> GuidedSampler:
         """DDIM over the levels of the model's own scheduler."""
-        schedule = self.source.checkpoint.schedule
         return GuidedSampler(
-            self.denoiser, self.config.num_steps, schedule, clip_sample=False, solver=Ddim()
+            self.denoiser,
+            self.config.num_steps,
+            self.source.checkpoint.schedule,
+            clip_sample=False,
+            solver=self.solver,
         )
+
+    @property
+    def solver(self) -> Ddim:
+        """DDIM with the spacing of the model's own scheduler; leading, where it has another."""
+        return Ddim("trailing") if self.source.checkpoint.spacing == "trailing" else Ddim()
 
     def draw(self, count: int, stream: int) -> tuple[Tensor, Tensor]:
         """Latents (count, C, h, w) of a stream of their own, and labels (count,)."""
@@ -137,6 +139,7 @@ class Calibration:
             checksums=source.checkpoint.checksums(),
             prompts=source.prompts.texts,
             negative_prompt=source.prompts.negative,
+            prediction_type=source.checkpoint.prediction_type,
             schedule=source.checkpoint.schedule,
             side=self.denoiser.side,
             precision=config.precision,

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +22,21 @@ PARTS = {
     "text_encoder": ("CLIPTextModel", "model"),
 }
 """What it consists of: the class that each part must be, and the stem of its weights."""
+MAKES_PICTURES = ("unet", "vae")
+"""What is needed once the prompts are encoded."""
 TOKENIZERS = ("CLIPTokenizer", "CLIPTokenizerFast")
 HALF = "fp16"
 """diffusers' name of the variant in half precision."""
 SINGLE_FILES = (".ckpt", ".pt", ".pth", ".bin", ".safetensors")
 _CHUNK = 1 << 24
+_MORE_CONDITIONS = (
+    "class_embed_type",
+    "num_class_embeds",
+    "addition_embed_type",
+    "encoder_hid_dim_type",
+    "time_cond_proj_dim",
+)
+"""Of a UNet that asks for more than latents, a level and a prompt."""
 
 
 class ModelError(ValueError):
@@ -49,6 +61,11 @@ class Checkpoint:
         return NoiseSchedule.of_scheduler(self.config("scheduler"))
 
     @property
+    def spacing(self) -> str:
+        """How its own scheduler spaces the levels that it visits."""
+        return str(self.config("scheduler").get("timestep_spacing", "leading"))
+
+    @property
     def prediction_type(self) -> str:
         """What its UNet predicts, one of `PREDICTION_TYPES`."""
         return str(self.config("scheduler").get("prediction_type", "epsilon"))
@@ -59,13 +76,18 @@ class Checkpoint:
         return _read_json(self.folder / part / name)
 
     def checksums(self) -> dict[str, str]:
-        """SHA-256 of every file of weights, by its path in the folder."""
-        files = (weights_file(self.folder, part, self.variants[part]) for part in PARTS)
-        return {str(file.relative_to(self.folder)): _sha256(file) for file in files}
+        """SHA-256 of what makes pictures, architectures and weights, by path in the folder."""
+        files = [self.folder / part / "config.json" for part in MAKES_PICTURES]
+        files += [weights_file(self.folder, part, self.variants[part]) for part in MAKES_PICTURES]
+        return {str(file.relative_to(self.folder)): _sha256_once(file) for file in files}
 
 
-def open_checkpoint(folder: Path) -> Checkpoint:
+def open_checkpoint(folder: Path, parts: Sequence[str] = tuple(PARTS)) -> Checkpoint:
     """Look at a model's configurations, and at which weights there are.
+
+    Args:
+        folder: The model.
+        parts: Whose weights must be there.
 
     Raises:
         ModelError: If there is none, or none that can be steered; with what would help.
@@ -78,7 +100,7 @@ def open_checkpoint(folder: Path) -> Checkpoint:
         raise ModelError(f"{folder} is no model in diffusers' layout: it has no {INDEX}")
     index = _read_json(folder / INDEX)
     _require_parts(folder, index)
-    found = Checkpoint(folder, {part: _variant(folder, part) for part in PARTS})
+    found = Checkpoint(folder, {part: _variant(folder, part) for part in parts})
     _require_plain_guidance(found)
     return found
 
@@ -116,12 +138,34 @@ def _variant(folder: Path, part: str) -> str | None:
             return variant
     pickles = sorted((folder / part).glob("*.bin"))
     if pickles:
-        raise ModelError(
-            f"{pickles[0]} is a pickle, which may execute anything: "
-            f"{_convert('from_pretrained', folder, f'{folder.name}-safe')}"
-        )
+        raise pickle_refused(pickles[0], folder, f"{folder.name}-safe")
     wanted = weights_file(folder, part, None)
     raise ModelError(f"{wanted} is missing: copy or download the whole model")
+
+
+def require_all_weights(folder: Path, part: str, loaded: Mapping[str, Any]) -> None:
+    """Refuse a part of which a library has drawn some weights at random.
+
+    Args:
+        folder: The model.
+        part: By its name.
+        loaded: What the library says of the loading.
+
+    Raises:
+        ModelError: If weights are missing in the file.
+    """
+    missing = sorted(loaded["missing_keys"])
+    if missing:
+        raise ModelError(
+            f"{folder}: the {part} lacks {len(missing)} weights, {missing[0]} first: the file is "
+            "cut or of another architecture"
+        )
+
+
+def pickle_refused(pickle: Path | str, model: Path | str, target: str) -> ModelError:
+    """The error of weights that are a pickle, with the command that converts the model."""
+    convert = _convert("from_pretrained", model, target)
+    return ModelError(f"{pickle} is a pickle, which may execute anything: {convert}")
 
 
 def _require_plain_guidance(found: Checkpoint) -> None:
@@ -133,7 +177,7 @@ def _require_plain_guidance(found: Checkpoint) -> None:
             f"{found.folder}: the UNet takes {unet.get('in_channels')} channels and the "
             f"autoencoder has {channels}: models for inpainting or depth need another picture, too"
         )
-    asked = [name for name in ("class_embed_type", "addition_embed_type") if unet.get(name)]
+    asked = [name for name in _MORE_CONDITIONS if unet.get(name)]
     if asked:
         raise ModelError(
             f"{found.folder}: the UNet has {asked[0]}, and asks for more than a prompt"
@@ -148,7 +192,7 @@ def _require_plain_guidance(found: Checkpoint) -> None:
         raise ModelError(f"{found.folder} cannot be sampled: {error}") from error
 
 
-def _convert(method: str, source: Path, target: str) -> str:
+def _convert(method: str, source: Path | str, target: str) -> str:
     more = ", use_safetensors=False" if method == "from_pretrained" else ""
     return (
         '`python -c "from diffusers import StableDiffusionPipeline as P; '
@@ -167,7 +211,14 @@ def _read_json(path: Path) -> dict[str, Any]:
     return values
 
 
-def _sha256(path: Path) -> str:
+def _sha256_once(path: Path) -> str:
+    """Of gigabytes, so that a process reads an unchanged file once."""
+    facts = path.stat()
+    return _sha256(path, facts.st_size, facts.st_mtime_ns)
+
+
+@cache
+def _sha256(path: Path, _size: int, _written: int) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):

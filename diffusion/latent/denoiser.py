@@ -8,7 +8,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from diffusion.latent.checkpoint import Checkpoint, ModelError
+from diffusion.latent.checkpoint import Checkpoint, ModelError, require_all_weights
 from diffusion.latent.frame import Frame
 from diffusion.latent.preview import Preview
 from diffusion.latent.prompts import PromptEmbeddings
@@ -83,6 +83,7 @@ class LatentDenoiser(nn.Module):
         frame: Frame,
         preview: Preview | None = None,
         *,
+        prediction_type: str | None = None,
         side: int | None = None,
         precision: Precision = "fp32",
         batch: int = 8,
@@ -94,6 +95,7 @@ class LatentDenoiser(nn.Module):
             prompts: Of the classes, as its text encoder gave them.
             frame: How classifiers look at its pictures.
             preview: Fitted to it.
+            prediction_type: What the UNet predicts; None for what its scheduler says.
             side: Of its pictures in pixels.
             precision: What the networks compute with.
             batch: Pictures in one forward.
@@ -106,7 +108,8 @@ class LatentDenoiser(nn.Module):
 
         unet = _network(UNet2DConditionModel, checkpoint, "unet", precision)
         vae = _network(AutoencoderKL, checkpoint, "vae", precision)
-        return cls(unet, vae, prompts, checkpoint.prediction_type, frame, preview, side, batch)
+        kind = prediction_type or checkpoint.prediction_type
+        return cls(unet, vae, prompts, kind, frame, preview, side, batch)
 
     def predict(self, latents: Tensor, timestep: int, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Unconditional and conditional prediction, each (N, C, h, w), one forward a batch."""
@@ -158,7 +161,7 @@ class LatentDenoiser(nn.Module):
 
 def _network(kind: Any, checkpoint: Checkpoint, part: str, precision: Precision) -> Any:
     try:
-        return kind.from_pretrained(
+        network, loaded = kind.from_pretrained(
             checkpoint.folder,
             subfolder=part,
             variant=checkpoint.variants[part],
@@ -166,6 +169,9 @@ def _network(kind: Any, checkpoint: Checkpoint, part: str, precision: Precision)
             use_safetensors=True,
             local_files_only=True,
             low_cpu_mem_usage=False,
+            output_loading_info=True,
         )
     except (OSError, RuntimeError, ValueError, SafetensorError) as error:
         raise ModelError(f"{checkpoint.folder}: the {part} cannot be read: {error}") from error
+    require_all_weights(checkpoint.folder, part, loaded)
+    return network

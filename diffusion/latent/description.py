@@ -13,7 +13,13 @@ from typing import Any, Self
 
 from safetensors.torch import load_file, save_file
 
-from diffusion.latent.checkpoint import INDEX, Checkpoint, ModelError, open_checkpoint
+from diffusion.latent.checkpoint import (
+    INDEX,
+    MAKES_PICTURES,
+    Checkpoint,
+    ModelError,
+    open_checkpoint,
+)
 from diffusion.latent.denoiser import LatentDenoiser, Precision
 from diffusion.latent.frame import Frame
 from diffusion.latent.preview import Preview
@@ -35,6 +41,7 @@ class LatentDescription:
         checksums: SHA-256 of its weights, by their paths.
         prompts: Of the classes.
         negative_prompt: What guidance leads away from.
+        prediction_type: What its UNet predicts.
         schedule: Its noise levels.
         side: Of its pictures in pixels.
         precision: What its networks compute with.
@@ -49,6 +56,7 @@ class LatentDescription:
     checksums: dict[str, str]
     prompts: tuple[str, ...]
     negative_prompt: str
+    prediction_type: str
     schedule: NoiseSchedule
     side: int
     precision: Precision
@@ -63,12 +71,14 @@ class LatentDescription:
         """What `record` gave.
 
         Raises:
-            TypeError: If fields are missing or unknown.
-            ValueError: If its schedule is none.
+            ValueError: If fields are missing, unknown or wrong.
         """
-        schedule = NoiseSchedule(**record["schedule"])
-        values = {**record, "prompts": tuple(record["prompts"]), "schedule": schedule}
-        return cls(**values)
+        try:
+            schedule = NoiseSchedule(**record["schedule"])
+            values = {**record, "prompts": tuple(record["prompts"]), "schedule": schedule}
+            return cls(**values)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"a text-prompted model is not described whole: {error}") from error
 
     @property
     def record(self) -> dict[str, Any]:
@@ -91,7 +101,7 @@ class LatentDescription:
         Raises:
             ModelError: If the weights are not where the card says, are others, or damaged.
         """
-        checkpoint = open_checkpoint(locate(self.model, self.revision))
+        checkpoint = open_checkpoint(locate(self.model, self.revision), MAKES_PICTURES)
         self._require_same(checkpoint)
         tensors = load_file(folder / PROMPTS_FILE)
         embeddings = PromptEmbeddings(tensors["conditional"], tensors["unconditional"])
@@ -101,6 +111,7 @@ class LatentDescription:
             embeddings,
             self.frame,
             preview,
+            prediction_type=self.prediction_type,
             side=self.side,
             precision=self.precision,
             batch=self.batch,

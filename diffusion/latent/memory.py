@@ -22,15 +22,15 @@ from torch.utils._pytree import tree_leaves
 
 from diffusion.latent.denoiser import LatentDenoiser
 
-MARGIN = 1.3
-"""Allocators keep more than is in use, and convolutions take some for themselves."""
+WEIGHTS_MARGIN, FORWARD_MARGIN = 1.1, 2.0
+"""Allocators keep more than is in use, and convolutions take as much again for themselves."""
 GIGABYTE = 1e9
 _MEMINFO = Path("/proc/meminfo")
 
 
 @dataclass(frozen=True)
 class MemoryNeed:
-    """Bytes, before the allocator's margin.
+    """Bytes, before any margin.
 
     Attributes:
         weights: Of UNet and autoencoder.
@@ -45,7 +45,8 @@ class MemoryNeed:
     @property
     def total(self) -> int:
         """What has to be free."""
-        return int(MARGIN * (self.weights + max(self.prediction, self.decoding)))
+        forward = max(self.prediction, self.decoding)
+        return int(WEIGHTS_MARGIN * self.weights + FORWARD_MARGIN * forward)
 
 
 def memory_need(denoiser: LatentDenoiser, batch: int) -> MemoryNeed:
@@ -91,12 +92,13 @@ def require_memory(denoiser: LatentDenoiser, device: torch.device) -> None:
 def free_memory(device: torch.device) -> int | None:
     """Bytes that are free on a device; None where the system does not say."""
     if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(device)[0]) + kept
     if not _MEMINFO.exists():
         return None
     lines = _MEMINFO.read_text(encoding="ascii").splitlines()
-    available = next(line for line in lines if line.startswith("MemAvailable:"))
-    return int(available.split()[1]) * 1024
+    available = [line for line in lines if line.startswith("MemAvailable:")]
+    return int(available[0].split()[1]) * 1024 if available else None
 
 
 def _hollow(network: Any) -> Any:

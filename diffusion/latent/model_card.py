@@ -5,6 +5,7 @@ from __future__ import annotations
 from diffusion.bundle import BundleCard
 from diffusion.latent.description import LatentDescription
 from diffusion.model_card import form_rows
+from diffusion.solvers import Ddim
 
 
 def latent_model_card(card: BundleCard) -> str:
@@ -16,9 +17,10 @@ def latent_model_card(card: BundleCard) -> str:
     return f"""# Model bundle `{card.name}`
 
 `{model.model}`{revision}, frozen, asked for {len(card.class_names)} classes in
-{card.num_steps} steps of DDIM over the levels of its own scheduler. Pictures of {model.side} x
-{model.side}, computed in {model.precision}, {model.batch} in one forward. Its weights are not here:
-the card names them, with their checksums.
+{card.num_steps} steps of DDIM over {_spacing(card)} levels of its own scheduler.
+Pictures of {model.side} x {model.side}, computed in {model.precision}, {model.batch} in one
+forward. Its weights are not here: the card names them, with their checksums.
+Made by `{made["command"]}`.
 
 | class | prompt |
 |---|---|
@@ -54,6 +56,10 @@ On {made["config"]["latents"]} latents, half of which chose, by the rules of a f
 A classifier of small pictures looks at large ones: what it cannot see in {looks}, the reward does
 not price. Its mistakes are the reward's mistakes.
 """
+
+
+def _spacing(card: BundleCard) -> str:
+    return card.solver.spacing if isinstance(card.solver, Ddim) else ""
 
 
 def _prompt_rows(card: BundleCard, model: LatentDescription) -> str:

@@ -11,7 +11,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from diffusion.latent.checkpoint import ModelError
+from diffusion.latent.checkpoint import ModelError, require_all_weights
 
 PLACE = "{label}"
 """Where a class's name goes."""
@@ -91,11 +91,17 @@ def encode_prompts(folder: Path, prompts: Prompts, variant: str | None = None) -
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         tokenizer: Any = CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
-        encoder: Any = CLIPTextModel.from_pretrained(
-            folder / "text_encoder", variant=variant, use_safetensors=True, local_files_only=True
+        read: Any = CLIPTextModel.from_pretrained(
+            folder / "text_encoder",
+            variant=variant,
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
         )
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
         raise ModelError(f"{folder}: the text encoder cannot be read: {error}") from error
+    encoder, loaded = read
+    require_all_weights(folder, "text_encoder", loaded)
     encoder.float().eval()
     texts = [*prompts.texts, prompts.negative]
     window = encoder.config.max_position_embeddings

@@ -83,7 +83,7 @@ def models_calibrate(
     revision: Annotated[
         str | None, typer.Option(help="Branch, tag or commit on the hub; the newest if none.")
     ] = None,
-    steps: Annotated[int, typer.Option(min=2, max=1000, help="Of every picture.")] = 20,
+    steps: Annotated[int, typer.Option(min=2, max=1000, help="Of every picture.")] = 10,
     latents: Annotated[
         int, typer.Option(min=20, help="Of the head-room table; half of them choose.")
     ] = 200,
@@ -97,7 +97,10 @@ def models_calibrate(
     batch: Annotated[int, typer.Option(min=1, help="Pictures in one forward.")] = 8,
     precision: Annotated[
         Literal["auto", "fp32", "bf16", "fp16"],
-        typer.Option(help="Of its networks; auto is fp16 on a GPU, fp32 on a processor."),
+        typer.Option(
+            help="Of its networks; auto is fp16 on a GPU, fp32 on a processor. For half precision "
+            "smaller weights are downloaded where they are."
+        ),
     ] = "auto",
     torch_device: Annotated[
         Literal["auto", "cpu", "cuda"], typer.Option(help="Where pictures are made.")

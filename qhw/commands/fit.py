@@ -88,7 +88,7 @@ def fit_and_report(
     )
     loaded = _load(dataset, data, resolution, seed)
     make_folder(out)
-    with writing(out), _weights_written(out):
+    with writing(out), weights_written(out):
         try:
             card = fit_bundle(loaded, out, config, console.print, device)
         except ValueError as error:
@@ -115,7 +115,7 @@ def measure_again(dataset: str, data: Path, bundle: Path, *, latents: int) -> No
     """
     console = Console()
     loaded = _load_again(dataset, data, bundle)
-    with writing(bundle), _weights_written(bundle):
+    with writing(bundle), weights_written(bundle):
         try:
             card = assemble_again(loaded, bundle, latents, console.print)
         except (FileNotFoundError, NotADirectoryError, ValueError) as error:
@@ -143,12 +143,12 @@ def fit_discriminator_again(dataset: str, data: Path, bundle: Path) -> None:
         require_same_data(opened.card, loaded)
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:
         raise BundleError(str(error), "`qhw fit` makes a bundle.") from error
-    with writing(bundle), _weights_written(bundle):
+    with writing(bundle), weights_written(bundle):
         fit_discriminator(loaded, opened, Console().print)
 
 
 @contextmanager
-def _weights_written(folder: Path) -> Iterator[None]:
+def weights_written(folder: Path) -> Iterator[None]:
     """Weights are written by a library that has an error of its own for a full disk."""
     from safetensors import SafetensorError
 
@@ -173,11 +173,16 @@ def _load_again(dataset: str, data: Path, bundle: Path) -> Dataset:
         card = read_card(bundle)
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:
         raise BundleError(str(error), "`qhw fit` makes a bundle.") from error
+    if card.is_latent:
+        raise BundleError(
+            f"{bundle} names a text-prompted model: nothing of it was fitted to a data set.",
+            "`qhw models calibrate` measures such a model again.",
+        )
     return _load(dataset, data, card.denoiser["image_size"], card.made["config"]["seed"])
 
 
 def _finish(dataset: Dataset, folder: Path, card: BundleCard, console: Console) -> None:
-    with writing(folder), _weights_written(folder):
+    with writing(folder), weights_written(folder):
         fit_discriminator(dataset, load_bundle(folder), console.print)
     store_baselines(folder, console)
     console.print(f"bundle: {folder}; CFG_0 = {card.cfg_base:g}; accuracies {card.accuracies}")

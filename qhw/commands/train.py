@@ -107,7 +107,8 @@ def train_run(
             told = _announce(console, run, trainer)
             with _tracking(run, track) as trackers:
                 _loop(console, run, trainer, trackers, display)
-        latents = trainer.config.evaluation.latents
+        latents = run.config.evaluation.latents
+        del trainer, trackers  # a large model may not fit beside the one that is opened to evaluate
         evaluate_under_lock(run, latents, backend=backend, told=told)
         run.point_latest_here()
         picture, *_ = draw_training(run)

@@ -11,10 +11,10 @@ from pathlib import Path
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from diffusion.bundle import NETWORK_FILES, load_bundle
-from diffusion.embedded import EMBEDDED
-from diffusion.latent.checkpoint import HALF, INDEX, PARTS
-from diffusion.latent.description import PROMPTS_FILE, locate
+from diffusion.bundle import NETWORK_FILES, load_bundle, read_card
+from diffusion.embedded import EMBEDDED, require_whole
+from diffusion.latent.checkpoint import HALF, INDEX, PARTS, pickle_refused
+from diffusion.latent.description import PROMPTS_FILE, LatentDescription, locate
 from diffusion.references import FILES as REFERENCES
 from qhw.controllers.record import CARD, RECORD, WEIGHTS, read_controller_record
 from qhw.errors import (
@@ -114,22 +114,23 @@ def pull_folder(repo: str, folder: Path, *, revision: str | None = None) -> str:
     return kind
 
 
-def download_model(repo: str, revision: str | None = None) -> tuple[Path, str]:
+def download_model(
+    repo: str, revision: str | None = None, *, half: bool = False
+) -> tuple[Path, str]:
     """Bring a text-prompted model to the hub's own cache: configurations, tokenizer, safetensors.
-
-    Where the weights are there in half precision too, only these are brought.
 
     Args:
         repo: `OWNER/NAME`.
         revision: Branch, tag or commit; the newest by default.
+        half: Whether weights in half precision do, where they are there.
 
     Returns:
         Its folder, and the commit.
 
     Raises:
         HubError: If the hub refuses or cannot be reached.
-        diffusion.latent.checkpoint.ModelError: If the hub is not to be asked (`HF_HUB_OFFLINE`),
-            and the model is not in its cache.
+        diffusion.latent.checkpoint.ModelError: If its weights are pickles; or if the hub is not to
+            be asked (`HF_HUB_OFFLINE`), and the model is not in its cache.
     """
     with _asked(repo):
         from huggingface_hub import HfApi, snapshot_download
@@ -141,19 +142,27 @@ def download_model(repo: str, revision: str | None = None) -> tuple[Path, str]:
             return found, found.name
         info = HfApi(endpoint=endpoint).model_info(repo, revision=revision)
         names = {file.rfilename for file in info.siblings or ()}
-        wanted = [*(f"{folder}/*.json" for folder in MODEL_PARTS), *OF_MODEL, *_weights(names)]
+        wanted = [
+            *(f"{folder}/*.json" for folder in MODEL_PARTS),
+            *OF_MODEL,
+            *_weights(repo, names, half),
+        ]
         folder = Path(
             snapshot_download(repo, revision=revision, allow_patterns=wanted, endpoint=endpoint)
         )
     return folder, folder.name
 
 
-def _weights(names: set[str]) -> list[str]:
+def _weights(repo: str, names: set[str], half: bool) -> list[str]:
     """Which of a model's files of weights to bring."""
     brought = []
     for part, (_, stem) in PARTS.items():
-        half = f"{part}/{stem}.{HALF}.safetensors"
-        brought.append(half if half in names else f"{part}/{stem}.safetensors")
+        whole, small = f"{part}/{stem}.safetensors", f"{part}/{stem}.{HALF}.safetensors"
+        there = [name for name in ((small, whole) if half else (whole, small)) if name in names]
+        if not there and f"{part}/{stem}.bin" in names:
+            target = f"{repo.rpartition('/')[2]}-safe"
+            raise pickle_refused(f"{repo}/{part}/{stem}.bin", repo, target)
+        brought += there[:1]
     return brought
 
 
@@ -179,12 +188,33 @@ def require_shareable(folder: Path) -> str:
             "`qhw export RUN` writes a controller, `qhw fit` a bundle.",
         )
     try:
-        load_bundle(folder)
+        _require_whole_bundle(folder)
     except FOREIGN as error:
         raise BundleError(
             f"{folder} is no whole bundle: {error!r}", "Fit it again, or pull it again."
         ) from error
     return "bundle"
+
+
+def _require_whole_bundle(folder: Path) -> None:
+    """Read a bundle; of one that names a text-prompted model what lies in the folder alone.
+
+    Raises:
+        ValueError: Or another of `FOREIGN`, if it is not whole.
+        BundleError: If nobody else could find the model that it names.
+    """
+    card = read_card(folder)
+    if not card.is_latent:
+        load_bundle(folder)
+        return
+    require_whole(folder, {name: card.checksums[name] for name in card.files})
+    described = LatentDescription.of(card.denoiser)
+    if described.revision is None:
+        raise BundleError(
+            f"{folder} names the model in {described.model}, a folder of one machine: nobody else "
+            "could open it.",
+            "Put the model on the hub, and calibrate it there by OWNER/NAME.",
+        )
 
 
 def _require_readable(folder: Path) -> None:

@@ -57,6 +57,7 @@ def remarks(player: Player) -> list[str]:
     return [
         *_of_circuit(player),
         *_of_state(player),
+        *_of_steps(player),
         *_of_reach(player),
         *_of_realism(player),
     ]
@@ -120,6 +121,17 @@ def _of_state(player: Player) -> list[str]:
         f"state.features: the card of the bundle {player.bundle.card.name!r} holds no statistics "
         f"of {', '.join(statistics.measured)}; measured on {LATENTS} latents under "
         f"g = {player.environment.cfg_base:g}: {told}."
+    ]
+
+
+def _of_steps(player: Player) -> list[str]:
+    card, steps = player.bundle.card, player.environment.num_steps
+    if not card.is_latent or steps == card.num_steps:
+        return []
+    return [
+        f"environment.steps = {steps}, and the bundle {card.name!r} was measured at "
+        f"{card.num_steps}: its best constant and rule will be chosen anew, picture by picture. "
+        f"--set environment.steps={card.num_steps} takes them as they are."
     ]
 
 

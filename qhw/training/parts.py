@@ -90,17 +90,19 @@ def _read_bundle(name: str, read: Callable[[Path], ReadT]) -> ReadT:
         raise BundleError(
             f"{name} is a diffusion model, and nothing is known of it yet: neither what its "
             "pictures are rewarded by, nor CFG_0, nor what a controller must beat.",
-            f"`qhw models calibrate {name} --prompts 'a photo of a {{label}}'` measures it and "
-            "writes a bundle that --model takes.",
+            f"`qhw models calibrate {name} --prompts 'a photo of a {{label}}' --eyes BUNDLE` "
+            "measures it and writes a bundle that --model takes.",
         )
     try:
         return read(path)
     except ModelError as error:
-        raise BundleError(str(error), "`qhw models calibrate` writes the bundle anew.") from error
+        raise BundleError(
+            str(error), "Bring the model back, or `qhw models calibrate` it anew."
+        ) from error
     except (FileNotFoundError, NotADirectoryError) as error:
         raise UnknownNameError.nearest("bundle", name, EMBEDDED, "qhw models list") from error
     except ValueError as error:
-        raise BundleError(str(error), "Install again, or `qhw fit` another bundle.") from error
+        raise BundleError(str(error), "Install again, or make the bundle anew.") from error
 
 
 def reward_config(section: RewardSection, card: BundleCard) -> RewardConfig:
@@ -156,9 +158,12 @@ def make_environment(
             features=features,
         )
     except MissingDiscriminatorError as error:
+        fits = (
+            f"`qhw remeasure --only discriminator --data DIR --bundle {bundle.folder}` fits one; "
+        )
         raise ConfigError(
             f"environment.reward.realism is {reward.realism:g}, but {error}.",
-            f"`qhw remeasure --only discriminator --data DIR --bundle {bundle.folder}` fits one; "
+            f"{'' if bundle.card.is_latent else fits}"
             "--set environment.reward.realism=0 does without.",
         ) from error
     except ValueError as error:

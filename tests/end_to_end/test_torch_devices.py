@@ -10,6 +10,8 @@ import torch
 
 from diffusion.environment import draw_labels, draw_latents
 from diffusion.episodes import Episode, play
+from diffusion.feedback_guidance import FeedbackGuidance
+from diffusion.greedy import Greedy
 from qhw.config import parse_config
 from qhw.evaluation.eyes import ALL_EYES
 from qhw.evaluation.judges import Judges, evaluation_latents
@@ -58,6 +60,23 @@ def test_episodes_are_those_of_the_processor(
         ours, theirs = getattr(here, name), getattr(there, name)
         assert theirs.device.type == "cpu"
         torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("device", DEVICES)
+def test_guidance_that_looks_is_that_of_the_processor(
+    device: str, model: str, models: dict[str, str]
+) -> None:
+    found = []
+    for place in ("cpu", device):
+        config, bundle = parse_config(settings(models[model], place)), open_bundle(models[model])
+        environment = make_environment(config.environment, bundle, torch.device(place)).widened()
+        latents = draw_latents(4, 0, bundle.denoiser.sample_shape)
+        feedback = FeedbackGuidance(purity=0.9, start=0.5, focus=0.4, most=10.0)
+        for method in (feedback, Greedy.over_range(environment, 0.1)):
+            found.append(method.play(environment, latents, draw_labels(4, 10)))
+    for ours, theirs in zip(found[:2], found[2:], strict=True):
+        torch.testing.assert_close(ours.guidance, theirs.guidance, rtol=1e-2, atol=1e-2)
 
 
 @pytest.mark.parametrize("model", MODELS)

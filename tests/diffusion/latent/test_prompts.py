@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline
+from safetensors.torch import load_file, save_file
 
+from diffusion.latent.checkpoint import ModelError
 from diffusion.latent.prompts import Prompts, encode_prompts
 from tests.tiny_model import WINDOW
 
@@ -55,6 +57,16 @@ def test_a_prompt_longer_than_the_window_is_cut_and_told(tiny_model: Path) -> No
     assert 0 < len(told[1]) < len(told[0])
     shorter = encode_prompts(tiny_model, Prompts((told[1],), "")).embeddings
     torch.testing.assert_close(encoded.embeddings.conditional[1:], shorter.conditional)
+
+
+def test_a_text_encoder_that_lacks_weights_is_refused(tiny_model: Path, tmp_path: Path) -> None:
+    model = Path(shutil.copytree(tiny_model, tmp_path / "model"))
+    weights = model / "text_encoder" / "model.safetensors"
+    tensors = load_file(weights)
+    name = next(name for name in tensors if "q_proj.weight" in name)
+    save_file({key: value for key, value in tensors.items() if key != name}, weights)
+    with pytest.raises(ModelError, match="the text_encoder lacks 1 weights"):
+        encode_prompts(model, Prompts(("a cat",)))
 
 
 def test_a_damaged_text_encoder_is_refused(tiny_model: Path, tmp_path: Path) -> None:

@@ -14,14 +14,21 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from diffusion.bundle import load_bundle
+from diffusion.embedded import EMBEDDED
 from diffusion.latent.denoiser import LatentDenoiser
+from diffusion.solvers import Ddim
+from qhw.commands.fit import fit_discriminator_again, measure_again
 from qhw.commands.models_calibrate import Asked, calibrate_and_report
 from qhw.commands.run import DeploymentRequest, deploy
 from qhw.config import parse_config
+from qhw.controllers.hub import pull_folder, push_folder
 from qhw.errors import BundleError, ConfigError, InstallationError, UnknownNameError
+from qhw.training.idle import remarks
 from qhw.training.parts import make_environment, open_bundle
+from qhw.training.player import Player
 from qhw.training.trainer import Trainer
 from tests.hub_server import COMMIT, HubServer
 from tests.qhw.controllers.conftest import trained_once
@@ -31,7 +38,7 @@ PROMPTS = "a {label}"
 CPU = torch.device("cpu")
 
 
-def calibrated(model: Path | str, out: Path, **changed: Any) -> None:
+def calibrated(model: Path | str, out: Path, revision: str | None = None, **changed: Any) -> None:
     """`qhw models calibrate`, small."""
     names = {"prompts": PROMPTS, "labels": None, "negative_prompt": "", "eyes": "fashion-mnist"}
     asked = {**names, **{name: changed.pop(name) for name in names if name in changed}}
@@ -40,7 +47,10 @@ def calibrated(model: Path | str, out: Path, **changed: Any) -> None:
         **{"precision": "auto", "torch_device": "cpu", "seed": 0},
         **changed,
     }
-    calibrate_and_report(Asked(str(model), None, **asked), out, **values)
+    with pytest.MonkeyPatch.context() as fewer:
+        fewer.setattr("diffusion.refinement.EVALUATIONS_OF_ONE", 2)
+        fewer.setattr("diffusion.refinement.EVALUATIONS_OF_MORE", 3)
+        calibrate_and_report(Asked(str(model), revision, **asked), out, **values)
 
 
 @pytest.fixture(scope="module")
@@ -85,9 +95,12 @@ def test_typed_again_nothing_is_played_again(
 ) -> None:
     again = Path(shutil.copytree(bundle, tmp_path / "steered"))
     (again / "card.json").unlink()
-    calibrated(model, again, negative_prompt="grey")
+    elsewhere = Path(shutil.copytree(model, tmp_path / "moved"))
+    calibrated(elsewhere, again, negative_prompt="grey", batch=4)
     assert "accuracy" not in capsys.readouterr().out
-    assert (again / "card.json").read_text() == (bundle / "card.json").read_text()
+    card, before = load_bundle(again).card, load_bundle(bundle).card
+    assert (card.cfg_base, card.chosen) == (before.cfg_base, before.chosen)
+    assert (card.denoiser["model"], card.denoiser["batch"]) == (str(elsewhere), 4)
 
 
 def test_what_was_played_with_other_settings_is_not_taken(
@@ -193,11 +206,12 @@ def test_changed_prompts_are_told(bundle: Path, tmp_path: Path) -> None:
     ("changed", "kind", "said"),
     [
         ({"prompts": "a photo"}, ConfigError, "has no {label}"),
-        ({"labels": "cat, dog"}, BundleError, "2 labels for the 10 classes of fashion-mnist"),
-        ({"labels": "cat,cat"}, ConfigError, "labels repeat"),
+        ({"labels": "cat, dog"}, ConfigError, "are 2 names for the 10 classes of fashion-mnist"),
+        ({"labels": ""}, ConfigError, "are 1 names for the 10 classes"),
+        ({"labels": ",".join("abcdefghia")}, ConfigError, "labels repeat"),
         ({"eyes": "fashion-mnst"}, UnknownNameError, "no bundle named 'fashion-mnst'"),
         ({"resolution": 30}, BundleError, "30 pixels: take a multiple of 4"),
-        ({"price": "best"}, BundleError, "no price form has a rule that beats"),
+        ({"steps": 1000}, BundleError, "begin at level 1000, beyond the last"),
     ],
 )
 def test_what_does_not_fit_is_refused(
@@ -266,3 +280,127 @@ def test_without_its_card_there_is_no_bundle(bundle: Path, tmp_path: Path) -> No
     (again / "card.json").unlink()
     with pytest.raises(UnknownNameError):
         open_bundle(str(again))
+
+
+def test_a_folder_with_another_bundle_is_not_written_to(
+    model: Path, bundle: Path, tmp_path: Path
+) -> None:
+    there = tmp_path / "there"
+    shutil.copytree(EMBEDDED["fashion-mnist"], there, ignore=shutil.ignore_patterns("baselines"))
+    before = {path.name: path.read_bytes() for path in there.iterdir()}
+    for eyes in ("fashion-mnist", str(there)):
+        with pytest.raises(ConfigError, match="holds the bundle 'fashion-mnist'"):
+            calibrated(model, there, eyes=eyes)
+    assert {path.name: path.read_bytes() for path in there.iterdir()} == before
+    with pytest.raises(ConfigError, match="holds the bundle 'steered'"):
+        calibrated(model, bundle, labels="a,b,c,d,e,f,g,h,i,j")
+
+
+def test_a_revision_of_a_folder_is_refused(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="--revision main is for models of the hub"):
+        calibrated(model, tmp_path / "out", revision="main")
+
+
+def test_where_nothing_gains_the_way_out_is_named(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"abs\(g - 1\): constant") as refused:
+        calibrated(model, tmp_path / "out", price="best", steps=3)
+    assert "--price 'abs(g - 1)'" in refused.value.hint
+
+
+def test_pictures_that_are_no_numbers_are_told(model: Path, tmp_path: Path) -> None:
+    spoilt = Path(shutil.copytree(model, tmp_path / "spoilt"))
+    weights = spoilt / "vae" / "diffusion_pytorch_model.safetensors"
+    tensors = load_file(weights)
+    tensors["decoder.conv_out.bias"][:] = float("nan")
+    save_file(tensors, weights)
+    with pytest.raises(BundleError, match="not finite in fp32: take --precision bf16"):
+        calibrated(spoilt, tmp_path / "out")
+
+
+def test_a_scheduler_s_own_spacing_is_taken(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for spacing, taken in (("trailing", "trailing"), ("linspace", "leading")):
+        model = save_tiny_model(tmp_path / spacing, timestep_spacing=spacing)
+        calibrated(model, tmp_path / f"{spacing}-out")
+        assert load_bundle(tmp_path / f"{spacing}-out").card.solver == Ddim(taken)  # type: ignore[arg-type]
+    assert capsys.readouterr().out.count("spaces levels linspace: leading is taken") == 1
+
+
+def test_other_steps_than_were_measured_are_remarked_on(bundle: Path) -> None:
+    config = parse_config({**settings(bundle), "environment": {"bundle": str(bundle), "steps": 3}})
+    (told,) = [line for line in remarks(Player(config)) if "environment.steps" in line]
+    assert "was measured at 2" in told
+    assert not [line for line in remarks(Player(parse_config(settings(bundle)))) if "steps" in line]
+
+
+def test_what_a_card_lacks_is_told(bundle: Path, tmp_path: Path) -> None:
+    ours = Path(shutil.copytree(bundle, tmp_path / "bundle"))
+    card = json.loads((ours / "card.json").read_text())
+    for field in ("eyes", "schedule", "prediction_type"):
+        described = {name: value for name, value in card["denoiser"].items() if name != field}
+        (ours / "card.json").write_text(json.dumps({**card, "denoiser": described}))
+        with pytest.raises(BundleError, match=f"not described whole: .*{field}"):
+            open_bundle(str(ours))
+
+
+def test_a_changed_architecture_is_told_and_the_text_encoder_is_not_asked(
+    bundle: Path, model: Path, tmp_path: Path
+) -> None:
+    ours = Path(shutil.copytree(bundle, tmp_path / "bundle"))
+    theirs = Path(shutil.copytree(model, tmp_path / "model"))
+    card = json.loads((ours / "card.json").read_text())
+    card["denoiser"]["model"] = str(theirs)
+    (ours / "card.json").write_text(json.dumps(card))
+    shutil.rmtree(theirs / "text_encoder")
+    opened = open_bundle(str(ours))
+    assert opened.denoiser.prediction_type == "epsilon"
+    scheduler = theirs / "scheduler" / "scheduler_config.json"
+    changed = {**json.loads(scheduler.read_text()), "prediction_type": "v_prediction"}
+    scheduler.write_text(json.dumps(changed))
+    assert open_bundle(str(ours)).denoiser.prediction_type == "epsilon", "the card's"
+    unet = theirs / "unet" / "config.json"
+    unet.write_text(unet.read_text() + " ")
+    with pytest.raises(BundleError, match=r"unet/config\.json has SHA-256"):
+        open_bundle(str(ours))
+
+
+def test_nothing_of_it_is_measured_as_if_it_were_fitted(bundle: Path, tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="nothing of it was fitted") as refused:
+        measure_again("images", tmp_path, bundle, latents=20)
+    assert "qhw models calibrate" in refused.value.hint
+    with pytest.raises(BundleError, match="nothing of it was fitted"):
+        fit_discriminator_again("images", tmp_path, bundle)
+    priced = {**settings(bundle), "environment": {"bundle": str(bundle), "reward": {"realism": 1}}}
+    with pytest.raises(ConfigError, match="no discriminator") as no:
+        Player(parse_config(priced))
+    assert "remeasure" not in no.value.hint
+
+
+def test_a_bundle_of_a_folder_is_not_shared(bundle: Path, hub: HubServer) -> None:
+    with pytest.raises(BundleError, match="nobody else could open it"):
+        push_folder(bundle, "me/steered")
+
+
+def test_a_bundle_of_the_hub_is_shared_before_the_model_is_there(
+    hub: HubServer, model: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(model, hub.folder / "me" / "sd")
+    calibrated("me/sd", tmp_path / "out")
+    push_folder(tmp_path / "out", "me/steered")
+    shutil.rmtree(tmp_path / "cache")
+    assert pull_folder("me/steered", tmp_path / "back") == "bundle"
+    with pytest.raises(BundleError, match="hf download me/sd"):
+        open_bundle(str(tmp_path / "back"))
+
+
+def test_pickles_on_the_hub_are_answered_before_anything_is_brought(
+    hub: HubServer, model: Path, tmp_path: Path
+) -> None:
+    there = Path(shutil.copytree(model, hub.folder / "me" / "sd"))
+    weights = there / "unet" / "diffusion_pytorch_model.safetensors"
+    weights.rename(weights.with_suffix(".bin"))
+    with pytest.raises(BundleError, match="is a pickle, which may execute anything") as refused:
+        calibrated("me/sd", tmp_path / "out")
+    assert "P.from_pretrained('me/sd', use_safetensors=False)" in refused.value.message
+    assert not (tmp_path / "cache").exists()

@@ -60,7 +60,7 @@ def test_distances_are_those_to_the_pictures(bare: Path) -> None:
     for eye, score in outcomes[0].scores.items():
         other = outcomes[1].scores[eye]
         assert other.kernel == pytest.approx(score.kernel, rel=2e-3, abs=1e-5)
-        assert other.arm.frechet == pytest.approx(score.arm.frechet, rel=2e-3)
+        assert other.arm.distance == pytest.approx(score.arm.distance, rel=2e-3)
 
 
 def test_the_paper_s_metrics_are_against_the_same_latent_alone(bare: Path, tmp_path: Path) -> None:
