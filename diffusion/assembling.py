@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from diffusion import headroom
-from diffusion.bundle import NETWORK_FILES, BundleCard, card_json, load_bundle, load_weights
+from diffusion.bundle import NETWORK_FILES, Bundle, BundleCard, card_json, load_bundle, load_weights
 from diffusion.classifiers import Classifier
 from diffusion.datasets import Dataset, shrink
 from diffusion.denoisers import PixelDenoiser
@@ -71,6 +71,7 @@ class FitConfig:
         accuracy: Test accuracy that every classifier must reach, in (0, 1].
         seed: Seed of everything random.
         references: What of the real pictures stays in the bundle: some of them, or features.
+        start_from: Digest of the bundle whose weights training goes on from.
     """
 
     image_size: int = 28
@@ -86,6 +87,7 @@ class FitConfig:
     accuracy: float = REQUIRED_ACCURACY
     seed: int = 0
     references: Kept = "pictures"
+    start_from: str | None = None
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,8 @@ class Fit:
         config: Budgets and seeds.
         report: Prints a line of progress.
         device: Where networks are trained; they are measured on the processor.
+        start: A bundle of these data whose denoiser is trained further, and whose classifiers are
+            taken as they are.
     """
 
     dataset: Dataset
@@ -105,6 +109,7 @@ class Fit:
     config: FitConfig
     report: Report
     device: torch.device = CPU
+    start: Bundle | None = None
 
     @property
     def work(self) -> Path:
@@ -393,7 +398,8 @@ def _how_it_was_fitted(fit: Fit) -> dict[str, Any]:
     name, config = fit.dataset.name, fit.config
     return {
         "command": f"qhw fit --dataset {name} --data DIR --resolution {config.image_size} "
-        f"{_budget_in_words(config)} --precision {config.precision} --seed {config.seed}",
+        f"{_budget_in_words(config)} --precision {config.precision} --seed {config.seed}"
+        f"{_more_in_words(config)}",
         "data_sha256": fit.dataset.checksums,
         "python": platform.python_version(),
         "versions": {package: metadata.version(package) for package in ("torch", "diffusers")},
@@ -404,6 +410,11 @@ def _budget_in_words(config: FitConfig) -> str:
     if config.denoiser_pictures is not None:
         return f"--pictures {config.denoiser_pictures}"
     return f"--minutes {config.denoiser_minutes + 3 * config.classifier_minutes:g}"
+
+
+def _more_in_words(config: FitConfig) -> str:
+    kept = " --references features" if config.references == "features" else ""
+    return f"{kept} --start-from BUNDLE" if config.start_from else kept
 
 
 def _what_was_measured(

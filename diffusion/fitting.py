@@ -7,6 +7,7 @@ by mistake is not what the judges get wrong. Budgets: see `diffusion.optimisatio
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,9 +24,10 @@ from diffusion.assembling import (
     Networks,
     Precision,
     assemble,
+    require_same_data,
     write_curve,
 )
-from diffusion.bundle import BundleCard, load_weights, save_weights
+from diffusion.bundle import Bundle, BundleCard, load_weights, save_weights
 from diffusion.classifiers import CLASSIFIERS, Classifier
 from diffusion.datasets import Dataset, Split, shrink
 from diffusion.denoisers import PixelDenoiser, PixelDenoiserConfig
@@ -45,6 +47,7 @@ def fit_bundle(
     config: FitConfig,
     report: Report,
     device: torch.device | str = "cpu",
+    start: Bundle | None = None,
 ) -> BundleCard:
     """Train everything that is not trained yet, and write the bundle.
 
@@ -54,13 +57,18 @@ def fit_bundle(
         config: Budgets and seeds.
         report: Prints a line of progress.
         device: Where networks are trained.
+        start: A bundle of these data whose denoiser is trained further, and whose classifiers are
+            taken as they are.
 
     Raises:
-        ValueError: If a classifier stays below the accuracy asked for, or the head-room table
-            leaves no price form.
+        ValueError: If a classifier stays below the accuracy asked for, the head-room table leaves
+            no price form, or the bundle to begin with is of other data or another architecture.
     """
     shrunk = shrink(dataset, config.image_size)
-    fit = Fit(shrunk, out, config, report, torch.device(device))
+    if start is not None:
+        require_same_data(start.card, dataset)
+        config = dataclasses.replace(config, start_from=start.card.digest)
+    fit = Fit(shrunk, out, config, report, torch.device(device), start)
     trained = train_networks(fit)
     write_curve(fit, trained.denoiser)
     return assemble(fit, trained)
@@ -69,7 +77,7 @@ def fit_bundle(
 def train_networks(fit: Fit) -> Networks:
     """Train the denoiser and the classifiers, write their weights, and round them as written."""
     kinds = classifier_kinds(fit.dataset.train.images.shape[1], fit.config.image_size)
-    trained = Networks(train_denoiser(fit), _train_classifiers(fit, kinds), kinds)
+    trained = Networks(train_denoiser(fit), _classifiers(fit, kinds), kinds)
     for name, module in {"denoiser": trained.denoiser, **trained.classifiers}.items():
         save_weights(module, fit.out / f"{name}.safetensors")
         load_weights(module, fit.out / f"{name}.safetensors")
@@ -93,6 +101,8 @@ def train_denoiser(fit: Fit) -> PixelDenoiser:
     torch.manual_seed(config.seed)
     colours, size = data.images.shape[1:3]
     model = PixelDenoiser(PixelDenoiserConfig.of_pictures(colours, size, num_classes))
+    if fit.start is not None:
+        _begin_with(model, fit.start)
     average = copy.deepcopy(model.to(fit.device)).eval()
 
     def keep(step: int, used: float) -> None:
@@ -181,6 +191,28 @@ def split_in_halves(count: int, seed: int) -> tuple[Tensor, Tensor]:
     """Two disjoint random halves of `count` positions: the proxy's and the judges'."""
     order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
     return order[: count // 2], order[count // 2 :]
+
+
+def _begin_with(model: PixelDenoiser, start: Bundle) -> None:
+    """Take the weights of a bundle's denoiser.
+
+    Raises:
+        ValueError: If it is of another architecture.
+    """
+    given = start.fitted_denoiser
+    if given.config != model.config:
+        raise ValueError(
+            f"the denoiser of {start.card.name} is {given.config}, these pictures take "
+            f"{model.config}: begin anew, or with pictures of that size"
+        )
+    model.load_state_dict(given.state_dict())
+
+
+def _classifiers(fit: Fit, kinds: dict[str, str]) -> dict[str, Classifier]:
+    """Trained ones; or those of the bundle that is begun with, which are of the same halves."""
+    if fit.start is None:
+        return _train_classifiers(fit, kinds)
+    return dict(zip(kinds, (fit.start.proxy, *fit.start.judges), strict=True))
 
 
 def _train_classifiers(fit: Fit, kinds: dict[str, str]) -> dict[str, Classifier]:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from qhw.cli.command import speaks
+from qhw.cli.completion import complete_model
 
 DATASETS = (
     "fashion-mnist, cifar10, cifar100, stl10, medmnist, or images: DIR/train/CLASS/* and "
@@ -67,6 +68,14 @@ def fit(
         Literal["pictures", "features"],
         typer.Option(help="Real pictures stay in the bundle, or only what is seen in them."),
     ] = "pictures",
+    start_from: Annotated[
+        str | None,
+        typer.Option(
+            help="A bundle of these data whose denoiser is trained further; its classifiers are "
+            "taken as they are.",
+            autocompletion=complete_model,
+        ),
+    ] = None,
     seed: Annotated[
         int, typer.Option(min=0, max=4_294_967_295, help="Seed of everything random.")
     ] = 0,
@@ -89,6 +98,7 @@ def fit(
         precision=precision,
         torch_device=torch_device,
         references=references,
+        start_from=start_from,
         seed=seed,
     )
 

@@ -20,7 +20,7 @@ from qhw.evaluation.baselines import FOLDER, Baselines
 from qhw.evaluation.judges import Judges, evaluation_latents
 from qhw.files import make_folder, writing
 from qhw.threads import for_pictures, one_thread
-from qhw.training.parts import choose_torch_device
+from qhw.training.parts import choose_torch_device, open_bundle
 
 DENOISER_SHARE = 25 / 34
 """Of the minutes; the three classifiers share the rest."""
@@ -43,6 +43,7 @@ def fit_and_report(
     precision: Precision,
     torch_device: str,
     references: Kept,
+    start_from: str | None,
     seed: int,
 ) -> None:
     """Fit, play the baselines, and print the card's main facts.
@@ -59,6 +60,7 @@ def fit_and_report(
         precision: What is computed with in training.
         torch_device: Where networks are trained: `auto`, `cpu` or `cuda`.
         references: What of the real pictures stays in the bundle.
+        start_from: A bundle whose denoiser is trained further.
         seed: Of everything random.
 
     Raises:
@@ -86,11 +88,17 @@ def fit_and_report(
         seed=seed,
         references=references,
     )
+    start = open_bundle(start_from) if start_from else None
+    if start is not None and start.folder.resolve() == out.resolve():
+        raise ConfigError(
+            f"--start-from {start_from} is what --out {out} would write over.",
+            "Name another --out.",
+        )
     loaded = _load(dataset, data, resolution, seed)
     make_folder(out)
     with writing(out), weights_written(out):
         try:
-            card = fit_bundle(loaded, out, config, console.print, device)
+            card = fit_bundle(loaded, out, config, console.print, device, start)
         except ValueError as error:
             raise BundleError(
                 str(error), "Repeat the command with more --minutes and another --out."

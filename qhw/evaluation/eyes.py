@@ -22,8 +22,8 @@ class Eye(NamedTuple):
 
 EYES = {
     "proxy": Eye("proxy", "the proxy, which gave the reward"),
-    "judge_0": Eye("judge 1", "judge 1 (a plain CNN), never rewarded"),
-    "judge_1": Eye("judge 2", "judge 2 (another ResNet), never rewarded"),
+    "judge_0": Eye("judge 1", "judge 1, never rewarded"),
+    "judge_1": Eye("judge 2", "judge 2, never rewarded"),
 }
 """The bundle's classifiers by the names they have in files, in the order of `Judges`."""
 HELD_OUT = ("judge_0", "judge_1")

@@ -150,6 +150,19 @@ def test_a_small_bundle_from_start_to_end(tmp_path: Path, monkeypatch: pytest.Mo
     seen = card.made["realism"]["1"]
     assert 0 < seen["AlexNet"]["real"] < seen["AlexNet"]["generated"]
 
+    further = dataclasses.replace(config, seed=3, references="features")
+    more = fit_bundle(data, tmp_path / "more", further, lines.append, start=bundle)
+    opened = load_bundle(tmp_path / "more")
+    assert more.made["config"]["start_from"] == card.digest
+    assert more.made["command"].endswith("--seed 3 --references features --start-from BUNDLE")
+    assert more.checksums["proxy.safetensors"] == card.checksums["proxy.safetensors"]
+    assert more.checksums["denoiser.safetensors"] != card.checksums["denoiser.safetensors"]
+    assert opened.references.features.keys() == {"proxy", "judge_0", "judge_1", "imagenet"}
+    assert "| seen.safetensors |" in (tmp_path / "more" / "MODEL_CARD.md").read_text()
+    others = dataclasses.replace(data, checksums={"x": "0"})
+    with pytest.raises(ValueError, match="point --data to the same"):
+        fit_bundle(others, tmp_path / "others", config, print, start=bundle)
+
     renamed = dataclasses.replace(card, name="zebras")
     (tmp_path / "card.json").write_text(card_json(renamed), encoding="utf-8")
     again = assemble_again(data, tmp_path, 12, lines.append)

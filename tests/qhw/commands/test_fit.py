@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 from diffusion import headroom
 from diffusion.bundle import RewardChoice, load_bundle
 from diffusion.discriminator import discriminator_facts
+from diffusion.embedded import EMBEDDED
 from diffusion.headroom import FormResult
 from diffusion.rewards import PRICE_FORMS, RewardConfig
-from qhw.cli.app import main
+from qhw.cli.app import app, main
 from qhw.commands import fit
-from qhw.errors import DataError
+from qhw.errors import ConfigError, DataError
 from qhw.evaluation.baselines import FOLDER
 from qhw.runs.directory import RunDirectory
 
@@ -83,6 +86,16 @@ def test_a_folder_in_colour_becomes_a_bundle_that_is_trained_on(
     assert run.evaluation is not None
 
 
+def test_what_is_begun_with_is_not_written_over(photos: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    shutil.copytree(EMBEDDED["fashion-mnist"], own, ignore=shutil.ignore_patterns("baselines"))
+    result = CliRunner().invoke(
+        app, ["fit", "--data", str(photos), "--start-from", str(own), "--out", str(own)]
+    )
+    assert isinstance(result.exception, ConfigError)
+    assert "is what --out" in str(result.exception)
+
+
 @pytest.mark.parametrize("damaged", [True, False])
 def test_a_folder_that_misleads_leaves_nothing_behind(
     photos: Path, tmp_path: Path, damaged: bool
@@ -104,6 +117,7 @@ def test_a_folder_that_misleads_leaves_nothing_behind(
             precision="fp32",
             torch_device="cpu",
             references="pictures",
+            start_from=None,
             seed=0,
         )
     assert not (tmp_path / "own").exists()
