@@ -5,8 +5,8 @@
 In one process, in turn: diffusers' pipeline at constant guidance, which decodes its pictures at the
 end; the sampler here, with a scale of its own for each picture; and the whole environment, with
 state, proxy and reward. Image-steps per second, and ratios to the pipeline's. `small` is a quarter
-of Stable Diffusion 1.5's width at 128 x 128, for processors; `sd15` its real size, half precision, for
-GPUs. Written to latent_steps.json, by size and device.
+of Stable Diffusion 1.5's width at 128 x 128, for processors; `sd15` its real size, in half
+precision, for GPUs. Written to latent_steps.json, by size and device.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def networks(divided_by: int, side: int, dtype: torch.dtype) -> tuple[Any, Any]:
         layers_per_block=2,
         sample_size=side,
     )
-    return unet.to(dtype).eval(), vae.to(dtype).eval()
+    return torch.nn.Module.to(unet, dtype).eval(), torch.nn.Module.to(vae, dtype).eval()
 
 
 def ways(size: str, batch: int, device: torch.device) -> dict[str, Callable[[], object]]:

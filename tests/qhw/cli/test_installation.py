@@ -14,7 +14,8 @@ def test_a_fit_is_given_all_that_was_typed(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("qhw.commands.fit.fit_and_report", lambda *a, **k: calls.append((a, k)))
     line = (
         "fit --data d --dataset images --out b --resolution 32 --minutes 2.5 --pictures 640 "
-        "--accuracy .7 --latents 30 --precision bf16 --torch-device cpu --seed 3"
+        "--accuracy .7 --latents 30 --precision bf16 --torch-device cpu --references features "
+        "--start-from a --seed 3"
     )
     for typed in (line, "fit --data d"):
         assert CliRunner().invoke(app, typed.split()).exit_code == 0
@@ -29,6 +30,8 @@ def test_a_fit_is_given_all_that_was_typed(monkeypatch: pytest.MonkeyPatch) -> N
                 "latents": 30,
                 "precision": "bf16",
                 "torch_device": "cpu",
+                "references": "features",
+                "start_from": "a",
                 "seed": 3,
             },
         ),
@@ -42,6 +45,8 @@ def test_a_fit_is_given_all_that_was_typed(monkeypatch: pytest.MonkeyPatch) -> N
                 "latents": 1000,
                 "precision": "fp32",
                 "torch_device": "auto",
+                "references": "pictures",
+                "start_from": None,
                 "seed": 0,
             },
         ),
