@@ -99,7 +99,7 @@ class Fit:
         out: The bundle's folder; unfinished training lies in `work` below it.
         config: Budgets and seeds.
         report: Prints a line of progress.
-        device: Where networks are trained; they are measured on the processor.
+        device: Where networks are trained and pictures are made.
         start: A bundle of these data whose denoiser is trained further, and whose classifiers are
             taken as they are.
     """
@@ -151,6 +151,20 @@ class Networks:
         """The classifier that rewards."""
         return self.classifiers["proxy"]
 
+    def to(self, device: torch.device) -> None:
+        """Move them all."""
+        for network in (self.denoiser, *self.classifiers.values()):
+            network.to(device)
+
+    def eyes(self, device: torch.device) -> dict[str, Eye]:
+        """What every eye sees, AlexNet's beside the classifiers', where the networks are."""
+
+        def seen_by(network: Classifier) -> Eye:
+            return lambda pictures: network.features(pictures.to(device))
+
+        eyes = {name: seen_by(each) for name, each in self.classifiers.items()}
+        return {**eyes, ALEXNET: ImageNetFeatures(device)}
+
 
 @dataclass(frozen=True)
 class HeadRoom:
@@ -187,6 +201,7 @@ def assemble(
         ValueError: If a classifier is below the accuracy asked for, or the table leaves no price
             form.
     """
+    networks.to(fit.device)
     accuracies = measure_accuracies(fit, networks)
     dataset, out = fit.dataset, fit.out
     real = headroom.proxy_features(networks.proxy, _real_pictures(fit, 5000))
@@ -329,7 +344,8 @@ def measure_realism(
     """How far pictures are from real ones: guidance to eye to distances."""
     count = fit.realism_pictures
     real = _real_pictures(fit, 2 * count)
-    eyes: dict[str, Eye] = {"proxy": networks.proxy.features, "AlexNet": ImageNetFeatures()}
+    all_eyes = networks.eyes(fit.device)
+    eyes = {"proxy": all_eyes["proxy"], "AlexNet": all_eyes[ALEXNET]}
     found = {}
     for guidance in constants:
         images = _pictures(fit, networks.denoiser, guidance, count, REALISM_SEED)
@@ -340,12 +356,12 @@ def measure_realism(
 
 def write_curve(fit: Fit, denoiser: PixelDenoiser) -> None:
     """Write AlexNet's Frechet distance without extra guidance (g = 1), snapshot by snapshot."""
-    eye, count = ImageNetFeatures(), fit.config.curve_latents
+    eye, count = ImageNetFeatures(fit.device), fit.config.curve_latents
     reference = GaussianReference.of(eye(_real_pictures(fit, 5000)))
     rows = [["step", "CPU-seconds", "AlexNet frechet"]]
     for path in sorted(fit.work.glob("snapshot-*.safetensors")):
         _, step, seconds = path.stem.split("-")
-        snapshot = load_weights(PixelDenoiser(denoiser.config), path)
+        snapshot = load_weights(PixelDenoiser(denoiser.config), path).to(fit.device)
         distance = reference.distance(eye(_pictures(fit, snapshot, 1.0, count, CURVE_SEED)))
         rows.append([str(int(step)), seconds, f"{distance:.3f}"])
         fit.report(f"curve: step {int(step)}, AlexNet Frechet distance {distance:.3f}")
@@ -360,11 +376,11 @@ def _real_pictures(fit: Fit, count: int) -> Tensor:
 def _pictures(
     fit: Fit, denoiser: PixelDenoiser, guidance: float, count: int, stream: int
 ) -> Tensor:
-    """Pictures (count, c, h, w) in [0, 1] under one constant guidance."""
+    """Pictures (count, c, h, w) in [0, 1] under one constant guidance, on the processor."""
     sampler = fit.sampler(denoiser)
-    latents, labels = fit.draw(count, stream, denoiser)
+    latents, labels = (each.to(fit.device) for each in fit.draw(count, stream, denoiser))
     batches = zip(latents.split(64), labels.split(64), strict=True)
-    return torch.cat([denoiser.decode(sampler.sample(x, y, guidance)) for x, y in batches])
+    return torch.cat([denoiser.decode(sampler.sample(x, y, guidance)) for x, y in batches]).cpu()
 
 
 def _write_csv(path: Path, rows: Sequence[Sequence[str]]) -> None:
@@ -378,19 +394,19 @@ def _write_references(fit: Fit, networks: Networks) -> str:
     last = test.pick(torch.arange(len(test.labels))[-REFERENCES:])
     references = References(last.labels, last.images)
     if fit.config.references == "features":
-        references = References(last.labels, features=_seen(networks, references.images))
+        features = _seen(networks.eyes(fit.device), references.images)
+        references = References(last.labels, features=features)
     for name in FILES.values():
         (fit.out / name).unlink(missing_ok=True)
     return references.save(fit.out)
 
 
 @torch.no_grad()
-def _seen(networks: Networks, images: Tensor) -> dict[str, Tensor]:
-    """What every eye sees in pictures, (M, F) each."""
-    eyes: dict[str, Eye] = {name: each.features for name, each in networks.classifiers.items()}
-    eyes[ALEXNET] = ImageNetFeatures()
+def _seen(eyes: Mapping[str, Eye], images: Tensor) -> dict[str, Tensor]:
+    """What every eye sees in pictures, (M, F) each, on the processor."""
     return {
-        name: torch.cat([eye(part) for part in images.split(250)]) for name, eye in eyes.items()
+        name: torch.cat([eye(part) for part in images.split(250)]).cpu()
+        for name, eye in eyes.items()
     }
 
 

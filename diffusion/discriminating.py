@@ -12,7 +12,7 @@ from diffusion.bundle import Bundle
 from diffusion.datasets import Dataset, Split, shrink
 from diffusion.discriminator import Discriminator, save_discriminator
 from diffusion.environment import draw_latents
-from diffusion.optimisation import Report
+from diffusion.optimisation import Report, model_device
 
 SEED = 717_171
 MOST_GUIDANCE = 3.0
@@ -44,19 +44,23 @@ class Examples:
         return float((told == (self.truth > 0.5)).double().mean())
 
 
-def fit_discriminator(dataset: Dataset, bundle: Bundle, report: Report) -> float:
+def fit_discriminator(
+    dataset: Dataset, bundle: Bundle, report: Report, device: torch.device | str = "cpu"
+) -> float:
     """Fit a discriminator to a bundle's pictures and write it beside the card.
 
     Args:
         dataset: The real pictures, of any size.
         bundle: Whose pictures are told from them.
         report: Prints a line of progress.
+        device: Where pictures are made and looked at; it learns on the processor.
 
     Returns:
         Its accuracy on pictures that it was not fitted to, half of them real.
     """
     shrunk = shrink(dataset, bundle.fitted_denoiser.config.image_size)
-    discriminator = Discriminator(len(bundle.card.class_names))
+    bundle.fitted_denoiser.to(device)
+    discriminator = Discriminator(len(bundle.card.class_names), device)
     report("discriminator: making pictures to tell from real ones")
     seen = examples(discriminator, bundle, _first(shrunk.train, MOST_REAL), SEED)
     _descend(discriminator, seen)
@@ -71,7 +75,8 @@ def fit_discriminator(dataset: Dataset, bundle: Bundle, report: Report) -> float
 def examples(discriminator: Discriminator, bundle: Bundle, real: Split, seed: int) -> Examples:
     """Real pictures and as many generated ones of the same classes."""
     generated = _generated(bundle, real.labels, seed)
-    features = [discriminator.see(real.images.float() / 255), discriminator.see(generated)]
+    looked_at = (real.images.float() / 255, generated)
+    features = [discriminator.see(images).cpu() for images in looked_at]
     truth = torch.cat([torch.ones(len(real.labels)), torch.zeros(len(real.labels))])
     return Examples(torch.cat(features), real.labels.repeat(2), truth)
 
@@ -83,8 +88,9 @@ def _first(split: Split, count: int) -> Split:
 def _generated(bundle: Bundle, labels: Tensor, seed: int) -> Tensor:
     """Pictures of these labels, each under a constant of its own."""
     generator = torch.Generator().manual_seed(seed)
-    sampler = bundle.sampler(bundle.card.num_steps)
-    latents = draw_latents(len(labels), seed, sampler.denoiser.sample_shape)
+    sampler, device = bundle.sampler(bundle.card.num_steps), model_device(bundle.fitted_denoiser)
+    latents = draw_latents(len(labels), seed, sampler.denoiser.sample_shape).to(device)
+    labels = labels.to(device)
     guidance = 1 + (MOST_GUIDANCE - 1) * torch.rand(len(labels), generator=generator)
     schedule = guidance.expand(sampler.num_steps, -1)
     parts = zip(latents.split(64), labels.split(64), schedule.split(64, dim=1), strict=True)

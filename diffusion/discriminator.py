@@ -67,7 +67,7 @@ def save_discriminator(
     """Write it beside a bundle's card, with what it was fitted to and other facts."""
     weights = discriminator.state_dict()
     made = {
-        "denoiser": bundle.card.checksums.get("denoiser.safetensors"),
+        "denoiser": bundle.card.checksums["denoiser.safetensors"],
         "weights": _checksum(weights),
         **facts,
     }

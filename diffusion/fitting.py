@@ -120,7 +120,7 @@ def train_denoiser(fit: Fit) -> PixelDenoiser:
         fit.report,
         keep,
     )
-    return average.cpu()
+    return average
 
 
 def denoising_loss(
@@ -184,7 +184,7 @@ def train_classifier(fit: Fit, name: str, kind: str, data: Split, seed: int) -> 
     budget = _budget(fit.config.classifier_minutes, fit.config.classifier_pictures)
     recipe = Recipe(name, CLASSIFIER_RATE, 0.02, budget, seed)
     run_training(recipe, {"model": model}, loss, lambda _step: None, fit.work, fit.report)
-    return model.cpu().eval()
+    return model.eval()
 
 
 def split_in_halves(count: int, seed: int) -> tuple[Tensor, Tensor]:

@@ -27,6 +27,7 @@ class ImageNetFeatures:
     """
 
     def __init__(self, device: torch.device | str = "cpu") -> None:
+        self._device = torch.device(device)
         network = lpips_network(str(device))
         self._scale, self._layers = (
             network.get_submodule("scaling_layer"),
@@ -38,9 +39,11 @@ class ImageNetFeatures:
         """Features (N, 256), the means over positions of the last rectified layer, at least 0.
 
         Args:
-            images: (N, 1 or 3, H, W) in [0, 1]. Smaller than 64 x 64 is enlarged, bilinear.
+            images: (N, 1 or 3, H, W) in [0, 1], on any device. Smaller than 64 x 64 is enlarged,
+                bilinear.
         """
-        return torch.cat([self._features(part) for part in images.split(_BATCH)])
+        parts = images.to(self._device).split(_BATCH)
+        return torch.cat([self._features(part) for part in parts])
 
     def _features(self, images: Tensor) -> Tensor:
         layers = self._layers(self._scale(prepare_pictures(images)))

@@ -62,7 +62,8 @@ def fit(
         typer.Option(help="Of training; bf16 is fast on GPUs and processors with avx512_bf16."),
     ] = "fp32",
     torch_device: Annotated[
-        Literal["auto", "cpu", "cuda"], typer.Option(help="Where networks are trained.")
+        Literal["auto", "cpu", "cuda"],
+        typer.Option(help="Where networks are trained, pictures made."),
     ] = "auto",
     references: Annotated[
         Literal["pictures", "features"],

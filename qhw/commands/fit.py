@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import torch
 from rich.console import Console
 
-from diffusion.assembling import FitConfig, Precision, assemble_again, require_same_data
+from diffusion.assembling import CPU, FitConfig, Precision, assemble_again, require_same_data
 from diffusion.bundle import BundleCard, load_bundle, read_card
 from diffusion.datasets import Dataset, load_dataset
 from diffusion.discriminating import fit_discriminator
@@ -103,7 +104,7 @@ def fit_and_report(
             raise BundleError(
                 str(error), "Repeat the command with more --minutes and another --out."
             ) from error
-    _finish(loaded, out, card, console)
+    _finish(loaded, out, card, console, device)
 
 
 @one_thread()
@@ -128,7 +129,7 @@ def measure_again(dataset: str, data: Path, bundle: Path, *, latents: int) -> No
             card = assemble_again(loaded, bundle, latents, console.print)
         except (FileNotFoundError, NotADirectoryError, ValueError) as error:
             raise BundleError(str(error), "`qhw fit` makes a bundle.") from error
-    _finish(loaded, bundle, card, console)
+    _finish(loaded, bundle, card, console, CPU)
 
 
 @one_thread()
@@ -189,16 +190,20 @@ def _load_again(dataset: str, data: Path, bundle: Path) -> Dataset:
     return _load(dataset, data, card.denoiser["image_size"], card.made["config"]["seed"])
 
 
-def _finish(dataset: Dataset, folder: Path, card: BundleCard, console: Console) -> None:
+def _finish(
+    dataset: Dataset, folder: Path, card: BundleCard, console: Console, device: torch.device
+) -> None:
     with writing(folder), weights_written(folder):
-        fit_discriminator(dataset, load_bundle(folder), console.print)
-    store_baselines(folder, console)
+        fit_discriminator(dataset, load_bundle(folder), console.print, device)
+    store_baselines(folder, console, device)
     console.print(f"bundle: {folder}; CFG_0 = {card.cfg_base:g}; accuracies {card.accuracies}")
 
 
-def store_baselines(folder: Path, console: Console) -> None:
+def store_baselines(folder: Path, console: Console, device: torch.device = CPU) -> None:
     """Play all guidance that needs no training and keep the outcomes beside the bundle."""
     bundle = load_bundle(folder)
+    bundle.fitted_denoiser.to(device)
+    bundle.proxy.to(device)
     card, judges = bundle.card, Judges(bundle)
     sampler = bundle.sampler(card.num_steps)
     environment = GuidanceEnvironment(sampler, bundle.proxy, card.reward, card.cfg_base)

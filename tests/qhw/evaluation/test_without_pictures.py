@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from diffusion.assembling import Networks, _seen
+from diffusion.assembling import CPU, Networks, _seen
 from diffusion.bundle import card_json, load_bundle
 from diffusion.embedded import EMBEDDED, sha256
 from diffusion.environment import GuidanceEnvironment
@@ -38,7 +38,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     networks = Networks(whole.fitted_denoiser, classifiers, whole.card.classifiers)
     references = whole.references
-    seen = References(references.labels, features=_seen(networks, references.images))
+    seen = References(references.labels, features=_seen(networks.eyes(CPU), references.images))
     (folder / FILES["pictures"]).unlink()
     name = seen.save(folder)
     sums = {k: v for k, v in whole.card.checksums.items() if k != FILES["pictures"]}
