@@ -72,6 +72,7 @@ class FitConfig:
         seed: Seed of everything random.
         references: What of the real pictures stays in the bundle: some of them, or features.
         start_from: Digest of the bundle whose weights training goes on from.
+        mirror: Whether the denoiser sees half of the pictures mirrored.
     """
 
     image_size: int = 28
@@ -88,6 +89,7 @@ class FitConfig:
     seed: int = 0
     references: Kept = "pictures"
     start_from: str | None = None
+    mirror: bool = False
 
 
 @dataclass(frozen=True)
@@ -429,8 +431,9 @@ def _budget_in_words(config: FitConfig) -> str:
 
 
 def _more_in_words(config: FitConfig) -> str:
-    kept = " --references features" if config.references == "features" else ""
-    return f"{kept} --start-from BUNDLE" if config.start_from else kept
+    more = " --mirror" if config.mirror else ""
+    more += " --references features" if config.references == "features" else ""
+    return f"{more} --start-from BUNDLE" if config.start_from else more
 
 
 def _what_was_measured(

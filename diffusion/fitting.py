@@ -114,7 +114,7 @@ def train_denoiser(fit: Fit) -> PixelDenoiser:
     run_training(
         recipe,
         {"model": model, "average": average},
-        denoising_loss(model, data, config.precision),
+        denoising_loss(model, data, config.precision, mirror=config.mirror),
         lambda step: follow(average, model, step),
         fit.work,
         fit.report,
@@ -124,7 +124,7 @@ def train_denoiser(fit: Fit) -> PixelDenoiser:
 
 
 def denoising_loss(
-    model: PixelDenoiser, data: Split, precision: Precision = "fp32"
+    model: PixelDenoiser, data: Split, precision: Precision = "fp32", *, mirror: bool = False
 ) -> Callable[[torch.Generator], Tensor]:
     """The loss of one batch, which it draws with a generator: the mean squared error of v.
 
@@ -134,26 +134,31 @@ def denoising_loss(
         model: Predicts v, or noise.
         data: Pictures (N, c, h, h) of the model's size; they move to where the model is.
         precision: What the network computes with; weights and loss are fp32.
+        mirror: Whether half of the pictures are mirrored, each by itself.
     """
     device = model_device(model)
-    clean, classes = model.encode(data.images.float() / 255).to(device), data.labels.to(device)
+    images, classes = data.images.to(device), data.labels.to(device)
     schedule = DDIMScheduler(num_train_timesteps=TRAIN_TIMESTEPS, beta_schedule=BETA_SCHEDULE)
     alpha_bar = schedule.alphas_cumprod.to(device)
 
     def loss(generator: torch.Generator) -> Tensor:
         # Drawn on the processor: every device sees the same batches.
-        index = torch.randint(len(clean), (BATCH,), generator=generator).to(device)
+        index = torch.randint(len(images), (BATCH,), generator=generator).to(device)
         time_index = torch.randint(TRAIN_TIMESTEPS, (BATCH,), generator=generator).to(device)
-        noise = torch.randn(clean[index].shape, generator=generator).to(device)
+        noise = torch.randn((BATCH, *model.sample_shape), generator=generator).to(device)
         level = alpha_bar[time_index].view(-1, 1, 1, 1)
         dropped = (torch.rand(BATCH, generator=generator) < LABEL_DROPOUT).to(device)
         labels = torch.where(dropped, model.num_classes, classes[index])
-        noisy = level.sqrt() * clean[index] + (1 - level).sqrt() * noise
+        pictures = images[index].float() / 255
+        if mirror:
+            pictures = _mirrored(pictures, generator)
+        clean = model.encode(pictures)
+        noisy = level.sqrt() * clean + (1 - level).sqrt() * noise
         with _computing_in(precision, device):
             predicted: Tensor = model(noisy, time_index, labels)
         target = noise
         if model.prediction_type == "v_prediction":
-            target = level.sqrt() * noise - (1 - level).sqrt() * clean[index]
+            target = level.sqrt() * noise - (1 - level).sqrt() * clean
         return (predicted.float() - target).square().mean()
 
     return loss
@@ -239,12 +244,24 @@ def _computing_in(precision: Precision, device: torch.device) -> torch.autocast:
 
 
 def _augment(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Shift by up to a twelfth, mirror half of the batches, add noise of up to 5 %."""
-    size = images.shape[-1]
-    reach = size // 12
-    down, across = torch.randint(0, 2 * reach + 1, (2,), generator=generator).tolist()
-    framed = functional.pad(images, (reach,) * 4)
-    moved = framed[..., down : down + size, across : across + size]
-    moved = moved.flip(-1) if torch.rand((), generator=generator) < 0.5 else moved
+    """Shift by up to an eighth, mirror half of them, add noise of up to 5 %, each by itself."""
+    moved = _mirrored(_shifted(images, images.shape[-1] // 8, generator), generator)
     strength = 0.05 * torch.rand(len(images), 1, 1, 1, generator=generator)
     return (moved + strength * torch.randn(moved.shape, generator=generator)).clamp(0, 1)
+
+
+def _mirrored(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Half of the pictures (N, c, h, w), drawn, left to right."""
+    chosen = (torch.rand(len(images), generator=generator) < 0.5).to(images.device)
+    return torch.where(chosen[:, None, None, None], images.flip(-1), images)
+
+
+def _shifted(images: Tensor, reach: int, generator: torch.Generator) -> Tensor:
+    """Pictures (N, c, h, h), each moved by a draw of up to so many pixels, framed in black."""
+    count, side = len(images), images.shape[-1]
+    down, across = torch.randint(0, 2 * reach + 1, (2, count, 1), generator=generator)
+    rows, columns = down + torch.arange(side), across + torch.arange(side)
+    framed = functional.pad(images, (reach,) * 4)
+    picture = torch.arange(count)[:, None, None]
+    moved = framed.permute(0, 2, 3, 1)[picture, rows[:, :, None], columns[:, None, :]]
+    return moved.permute(0, 3, 1, 2)

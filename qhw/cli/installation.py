@@ -77,6 +77,10 @@ def fit(
             autocompletion=complete_model,
         ),
     ] = None,
+    mirror: Annotated[
+        bool,
+        typer.Option("--mirror", help="Half of the pictures are mirrored for the denoiser, too."),
+    ] = False,
     seed: Annotated[
         int, typer.Option(min=0, max=4_294_967_295, help="Seed of everything random.")
     ] = 0,
@@ -100,6 +104,7 @@ def fit(
         torch_device=torch_device,
         references=references,
         start_from=start_from,
+        mirror=mirror,
         seed=seed,
     )
 

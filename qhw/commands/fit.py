@@ -45,6 +45,7 @@ def fit_and_report(
     torch_device: str,
     references: Kept,
     start_from: str | None,
+    mirror: bool,
     seed: int,
 ) -> None:
     """Fit, play the baselines, and print the card's main facts.
@@ -62,6 +63,7 @@ def fit_and_report(
         torch_device: Where networks are trained: `auto`, `cpu` or `cuda`.
         references: What of the real pictures stays in the bundle.
         start_from: A bundle whose denoiser is trained further.
+        mirror: Whether the denoiser sees half of the pictures mirrored.
         seed: Of everything random.
 
     Raises:
@@ -88,6 +90,7 @@ def fit_and_report(
         accuracy=accuracy,
         seed=seed,
         references=references,
+        mirror=mirror,
     )
     start = open_bundle(start_from) if start_from else None
     if start is not None and start.folder.resolve() == out.resolve():

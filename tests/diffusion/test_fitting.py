@@ -17,7 +17,14 @@ from diffusion.bundle import RewardChoice, card_json, load_bundle
 from diffusion.classifiers import CLASSIFIERS
 from diffusion.datasets import Dataset, Split
 from diffusion.denoisers import PixelDenoiser, PixelDenoiserConfig
-from diffusion.fitting import classifier_kinds, denoising_loss, fit_bundle, split_in_halves
+from diffusion.fitting import (
+    _mirrored,
+    _shifted,
+    classifier_kinds,
+    denoising_loss,
+    fit_bundle,
+    split_in_halves,
+)
 from diffusion.headroom import Candidate, FormResult
 from diffusion.optimisation import Budget, Recipe, run_training
 from diffusion.rewards import PRICE_FORMS, RewardConfig
@@ -173,6 +180,32 @@ def test_a_small_bundle_from_start_to_end(tmp_path: Path, monkeypatch: pytest.Mo
     assert load_bundle(tmp_path).card == again
     with pytest.raises(ValueError, match="point --data to the same"):
         assemble_again(dataclasses.replace(data, checksums={"x": "0"}), tmp_path, 12, print)
+
+
+def test_pictures_are_moved_and_mirrored_each_by_itself() -> None:
+    generator = torch.Generator().manual_seed(0)
+    dot = torch.zeros(400, 1, 16, 16)
+    dot[:, :, 8, 6] = 1
+    moved = _shifted(dot, 2, generator)
+    rows, columns = moved.flatten(1).argmax(1) // 16, moved.flatten(1).argmax(1) % 16
+    assert [int(x) for x in (rows.min(), rows.max(), columns.min(), columns.max())] == [6, 10, 4, 8]
+    assert len({(int(r), int(c)) for r, c in zip(rows, columns, strict=True)}) == 25
+    assert torch.equal(moved.sum(dim=(1, 2, 3)), torch.ones(400))
+    flipped = _mirrored(dot, generator).flatten(1).argmax(1) % 16
+    assert set(flipped.tolist()) == {6, 9}
+    assert 150 < int((flipped == 9).sum()) < 250
+
+
+def test_a_denoiser_learns_from_mirrored_pictures_where_it_is_asked_to() -> None:
+    torch.manual_seed(0)
+    model = PixelDenoiser(PixelDenoiserConfig(num_classes=3, channels=(8, 16)))
+    losses = [
+        float(denoising_loss(model, stripes(64, 0), mirror=mirror)(generator).detach())
+        for mirror in (False, True)
+        for generator in (torch.Generator().manual_seed(1),)
+    ]
+    assert losses[0] != losses[1]
+    assert losses[0] == pytest.approx(losses[1], rel=0.2)
 
 
 def test_half_precision_hardly_changes_the_loss_and_not_the_weights_type() -> None:

@@ -15,7 +15,7 @@ def test_a_fit_is_given_all_that_was_typed(monkeypatch: pytest.MonkeyPatch) -> N
     line = (
         "fit --data d --dataset images --out b --resolution 32 --minutes 2.5 --pictures 640 "
         "--accuracy .7 --latents 30 --precision bf16 --torch-device cpu --references features "
-        "--start-from a --seed 3"
+        "--start-from a --mirror --seed 3"
     )
     for typed in (line, "fit --data d"):
         assert CliRunner().invoke(app, typed.split()).exit_code == 0
@@ -32,6 +32,7 @@ def test_a_fit_is_given_all_that_was_typed(monkeypatch: pytest.MonkeyPatch) -> N
                 "torch_device": "cpu",
                 "references": "features",
                 "start_from": "a",
+                "mirror": True,
                 "seed": 3,
             },
         ),
@@ -47,6 +48,7 @@ def test_a_fit_is_given_all_that_was_typed(monkeypatch: pytest.MonkeyPatch) -> N
                 "torch_device": "auto",
                 "references": "pictures",
                 "start_from": None,
+                "mirror": False,
                 "seed": 0,
             },
         ),

@@ -118,6 +118,7 @@ def test_a_folder_that_misleads_leaves_nothing_behind(
             torch_device="cpu",
             references="pictures",
             start_from=None,
+            mirror=False,
             seed=0,
         )
     assert not (tmp_path / "own").exists()
