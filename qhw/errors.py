@@ -13,6 +13,7 @@
     ├── DamagedFileError         a file of results is missing, cut short or not what it claims to be
     ├── HubError                 the hub of models refuses, or cannot be reached
     ├── SweepError               runs of a sweep failed; the others are finished (exit code 1)
+    ├── StudyError               tasks of a study failed; the others are done (exit code 5)
     ├── MitigationError          error mitigation does not fit, or cannot be had here
     ├── LedgerError              the ledger cannot be used, or contradicts what is asked
     ├── BudgetReachedError       the next submission would pass a limit (exit code 3)
@@ -130,6 +131,12 @@ class SweepError(QhwError):
     """Runs of a sweep failed; the others are finished."""
 
     exit_code = 1
+
+
+class StudyError(QhwError):
+    """Trainings of a study failed; the others are done, and what they came to is written."""
+
+    exit_code = 5
 
 
 class MitigationError(QhwError):

@@ -35,6 +35,7 @@ app = typer.Typer(
 )
 app.command(rich_help_panel=RUNS, cls=SettingsCommand)(runs.train)
 app.command(rich_help_panel=RUNS, cls=SettingsCommand)(runs.sweep)
+app.command(rich_help_panel=RUNS, cls=SettingsCommand)(runs.study)
 app.command(rich_help_panel=RUNS, cls=SettingsCommand)(runs.run)
 app.command(rich_help_panel=RUNS, cls=SettingsCommand)(runs.evaluate)
 app.command(rich_help_panel=RUNS, cls=SettingsCommand)(runs.compare)

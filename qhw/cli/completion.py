@@ -40,6 +40,13 @@ def complete_preset(incomplete: str) -> list[str]:
     return _beginning(incomplete, PRESETS)
 
 
+def complete_study(incomplete: str) -> list[str]:
+    """Studies of controllers."""
+    from qhw.studies.trained.catalogue import STUDIES
+
+    return _beginning(incomplete, STUDIES)
+
+
 def complete_tracker(incomplete: str) -> list[str]:
     """Where the numbers of every update can go."""
     from qhw.training.tracking import TRACKERS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,7 @@ from qhw.cli.completion import (
     complete_assignment,
     complete_preset,
     complete_run,
+    complete_study,
     complete_tracker,
 )
 from qhw.cli.options import (
@@ -29,6 +30,9 @@ from qhw.cli.options import (
     described,
     takes,
 )
+
+if TYPE_CHECKING:
+    from qhw.config import RunConfig
 
 RUN_HELP = described("A trained run: its name or folder", "default: the last finished")
 RunArgument = Annotated[
@@ -189,6 +193,66 @@ def sweep(
     from qhw.commands.sweep import sweep as train_all
 
     train_all(configs, runs, workers)
+
+
+@takes(MODEL, CIRCUIT, BACKEND, LEARNING.only("updates", "environments"), settable=True)
+def study(
+    *,
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="STUDY",
+            help="qubits, depth, entanglement, encoding, state or actors.",
+            autocompletion=complete_study,
+        ),
+    ],
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of every arm.")] = 5,
+    latents: Annotated[int, typer.Option(min=20, help="That every controller plays.")] = 2000,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help=described("Trainings at once", "default: all cores"))
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be trained, and how long it takes.")
+    ] = False,
+    config: ConfigOption = None,
+    preset: PresetOption = "default",
+    typed: Settings,
+    folder: Annotated[
+        Path, typer.Option(help="Holds all studies and their runs.", rich_help_panel=OUTPUT)
+    ] = Path("studies"),
+) -> None:
+    """Vary one thing of the controller, train every arm with several seeds, and compare.
+
+    The same command goes on after a stop; more --seeds train only those that are new, and studies
+    in one folder share what they share.
+
+    Example: `qhw study entanglement --seeds 5`
+    """
+    from qhw.commands.study import StudyRequest, print_plan, run_study
+    from qhw.runs.settings import checked_training_settings
+    from qhw.studies.trained.catalogue import find_study
+    from qhw.studies.trained.task import tasks_of
+
+    def make(settings: Settings) -> RunConfig:
+        return checked_training_settings(
+            settings, config=config, preset=preset, start_from=None, runs=folder
+        )
+
+    found = find_study(name)
+    tasks = tasks_of(found, range(seeds), typed, make)
+    command = f"qhw study {name} --seeds {seeds} --latents {latents}{_as_typed(typed)}"
+    request = StudyRequest(found, tasks, folder, latents, command)
+    if dry_run:
+        print_plan(request)
+    else:
+        run_study(request, workers)
+
+
+def _as_typed(settings: Settings) -> str:
+    """Settings as they may be typed again."""
+    from qhw.config import dotted
+
+    return "".join(f" --set {setting}={value}" for setting, value in dotted(settings).items())
 
 
 @takes(BACKEND.of_run, DEVICE.of_run, LIMITS, PRICE.of_run)

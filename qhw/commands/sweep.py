@@ -53,15 +53,7 @@ def sweep(configs: dict[str, RunConfig], root: Path, workers: int | None = None)
         ConfigError: If a run of that name has other settings, or work would be paid for.
         SweepError: If runs failed; the others are finished.
     """
-    workers = workers or cores()
-    runs = _opened(configs, root)
-    unfinished = [run for run in runs if status_of(run) is not Status.FINISHED]
-    terminal().print(
-        f"{len(runs)} runs in {from_here(root)}, {len(runs) - len(unfinished)} of them finished; "
-        f"{workers} at once"
-    )
-    with long_work(terminal(), "sweep", len(runs), len(runs) - len(unfinished)) as bar:
-        failed = _train(unfinished, workers, bar, len(runs))
+    runs, failed = train_all(configs, root, workers)
     listed = Listing([ListedRun.of(run) for run in runs])
     summaries = summary(listed.runs)
 
@@ -76,6 +68,25 @@ def sweep(configs: dict[str, RunConfig], root: Path, workers: int | None = None)
             f"{len(failed)} of {len(runs)} runs failed: {', '.join(run.name for run in failed)}.",
             f"What they said: {logs}. The same command goes on with them.",
         )
+
+
+def train_all(
+    configs: dict[str, RunConfig], root: Path, workers: int | None = None
+) -> tuple[list[RunDirectory], list[RunDirectory]]:
+    """Train the runs that are not finished; arguments and errors are those of `sweep`.
+
+    Returns:
+        All runs, and those of them that failed.
+    """
+    workers = workers or cores()
+    runs = _opened(configs, root)
+    unfinished = [run for run in runs if status_of(run) is not Status.FINISHED]
+    terminal().print(
+        f"{len(runs)} runs in {from_here(root)}, {len(runs) - len(unfinished)} of them finished; "
+        f"{workers} at once"
+    )
+    with long_work(terminal(), "sweep", len(runs), len(runs) - len(unfinished)) as bar:
+        return runs, _train(unfinished, workers, bar, len(runs))
 
 
 def _opened(configs: dict[str, RunConfig], root: Path) -> list[RunDirectory]:

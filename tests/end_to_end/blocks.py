@@ -54,6 +54,7 @@ def shortened(command: str) -> str:
     """The command as tests run it: few seeds, latents and pictures, trainings of seconds."""
     small = re.sub(r"--seeds 0:\d+", "--seeds 0:1", command.replace("2000", "20"))
     small = re.sub(r"--images (\d+)", lambda n: f"--images {max(2, int(n[1]) // 8)}", small)
-    trains = re.match(r"\s*qhw (train|sweep)\b(?!.*--resume)", small)
+    small = re.sub(r"(qhw study .*)--seeds \d+", r"\1--seeds 1", small)
+    trains = re.match(r"\s*qhw (train|sweep|study)\b(?!.*--resume)", small)
     typed, arrow, file = small.partition(" > ")
     return " ".join([typed, *SMALL]) + arrow + file if trains else small

@@ -1,0 +1,76 @@
+"""A study's page: the verdict first, then the figures behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qhw.evaluation.eyes import ALL_EYES, HELD_OUT
+from qhw.studies.trained.catalogue import TrainedStudy
+from qhw.studies.trained.comparing import MARGIN, Difference, Row
+
+
+def page_of(
+    study: TrainedStudy,
+    rows: Sequence[Row],
+    found: Sequence[Difference],
+    *,
+    latents: int,
+    command: str,
+) -> str:
+    """Render what a study came to as Markdown."""
+    return f"""# {study.question}
+
+{_verdict(study, found)}
+
+Every arm is trained anew with every seed; all play the same {latents:,} latents. Differences are
+paired by seed and latent, intervals 95 % over both, p-values adjusted by Holm's method. Within
+{MARGIN:g} in return two arms are called equal; that was set beforehand.
+
+| | seeds | parameters | two-qubit gates | return | interquartile mean | {_eyes_head()} |
+|---|---|---|---|---|---|{"---|" * len(HELD_OUT)}
+{_rows(rows)}
+
+| against {study.reference} | return, difference | p (Holm) | probability of improvement | |
+|---|---|---|---|---|
+{_differences(found)}
+
+Made by `{command}`.
+"""
+
+
+def _verdict(study: TrainedStudy, found: Sequence[Difference]) -> str:
+    if not found:
+        return f"Nothing to compare {study.reference} with yet."
+    said = [
+        f"- **{each.arm}** {each.verdict}: {_interval(each)} against {study.reference}, "
+        f"{each.seeds} seeds."
+        for each in found
+    ]
+    return "\n".join(said)
+
+
+def _eyes_head() -> str:
+    return " | ".join(f"{ALL_EYES[eye].title}: accuracy / Frechet" for eye in HELD_OUT)
+
+
+def _rows(rows: Sequence[Row]) -> str:
+    lines = []
+    for row in rows:
+        eyes = [f"{row.accuracy[eye]:.3f} / {row.distance[eye]:.2f}" for eye in HELD_OUT]
+        gates = "-" if row.two_qubit_gates is None else str(row.two_qubit_gates)
+        size = [str(row.seeds), f"{row.parameters:,}", gates]
+        returns = [f"{row.mean_return:.4f}", f"{row.interquartile_mean:.4f}"]
+        lines.append(f"| {row.arm} | {' | '.join([*size, *returns, *eyes])} |")
+    return "\n".join(lines)
+
+
+def _differences(found: Sequence[Difference]) -> str:
+    return "\n".join(
+        f"| {each.arm} | {_interval(each)} | {each.p_value:.2g} | {each.improvement:.2f} "
+        f"| {each.verdict} |"
+        for each in found
+    )
+
+
+def _interval(each: Difference) -> str:
+    return f"{each.value:+.4f} [{each.low:+.4f}, {each.high:+.4f}]"

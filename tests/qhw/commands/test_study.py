@@ -1,0 +1,97 @@
+"""`qhw study`: trained once, played once, more seeds train only what is new."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from qhw.cli.app import app
+from qhw.errors import ConfigError, StudyError
+from qhw.runs.directory import create_run, open_run
+from qhw.runs.settings import checked_training_settings
+from qhw.studies.trained import catalogue
+from qhw.studies.trained.catalogue import TrainedStudy
+from qhw.studies.trained.task import tasks_of
+
+checked = partial(checked_training_settings, config=None, preset="default", start_from=None)
+TINY = (
+    "--updates 1 --environments 4 --latents 20 --backend aer --set environment.steps=2 --workers 2"
+)
+SMALL = TrainedStudy(
+    "small", "Small?", {"ring": {}, "mlp": {"actor": {"kind": "mlp_matched"}}}, "ring"
+)
+
+
+def typed(folder: Path, *more: str) -> Result:
+    line = f"study small {TINY} --folder {folder} {' '.join(more)}"
+    return CliRunner().invoke(app, line.split())
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(catalogue.STUDIES, "small", SMALL)
+
+
+def test_a_plan_trains_nothing(small: None, tmp_path: Path) -> None:
+    result = typed(tmp_path, "--seeds 3 --dry-run --json")
+    plan = json.loads(result.stdout)
+    assert (plan["trainings"], plan["done"], plan["core_hours"]) == (6, 0, None)
+    assert not (tmp_path / "runs").exists()
+    told = typed(tmp_path, "--seeds 3 --dry-run").stdout
+    assert "6 trainings on simulators, nothing is paid" in told
+
+
+def test_what_cannot_be_is_refused(small: None, tmp_path: Path) -> None:
+    result = typed(tmp_path, "--set actor.kind=mlp")
+    assert isinstance(result.exception, ConfigError)
+    assert "actor.kind is what the study 'small' varies" in str(result.exception)
+    paid = typed(tmp_path, "--backend fake_fez")
+    assert "several runs at once" in str(paid.exception)
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.slow  # four trainings, each in a process of its own
+def test_a_study_goes_on_from_what_is_there(
+    small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = typed(tmp_path, "--seeds 1 --json")
+    found = json.loads(first.stdout)
+    assert [row["arm"] for row in found["arms"]] == ["ring", "mlp"]
+    assert [row["parameters"] for row in found["arms"]] == [2498, 2501]
+    assert found["differences"][0]["verdict"] == "one seed says nothing of the kind"
+    kept = {path: path.stat().st_mtime_ns for path in tmp_path.glob("runs/*-seed*/outcomes/*")}
+    assert len(kept) == 2
+
+    second = json.loads(typed(tmp_path, "--seeds 2 --json").stdout)
+    assert [row["seeds"] for row in second["arms"]] == [2, 2]
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept, "played once"
+    page = (tmp_path / "small.md").read_text()
+    assert page.startswith("# Small?\n\n- **mlp** ")
+    assert "qhw study small --seeds 2 --latents 20 --set" in page
+    assert json.loads((tmp_path / "small.json").read_text())["differences"] == second["differences"]
+    plan = json.loads(typed(tmp_path, "--seeds 3 --dry-run --json").stdout)
+    assert (plan["trainings"], plan["done"]) == (6, 4)
+    assert plan["core_hours"] > 0
+
+
+@pytest.mark.slow  # a training in a process of its own
+def test_one_that_fails_is_named_and_the_others_are_compared(small: None, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {
+        "ppo": {"updates": 1, "environments": 4},
+        "backend": {"name": "aer"},
+        "environment": {"steps": 2},
+    }
+    bad = tasks_of(SMALL, [0], settings, checked)[1]
+    run = create_run(tmp_path / "runs", bad.config, bad.name)
+    (run.path / "metrics.jsonl").mkdir()
+    result = typed(tmp_path, "--seeds 1")
+    assert isinstance(result.exception, StudyError)
+    assert result.exception.exit_code == 5
+    assert f"1 of 2 trainings failed: {bad.name}" in str(result.exception)
+    assert open_run(run.path).name == bad.name
+    assert "| ring | 1 | 2,498 |" in (tmp_path / "small.md").read_text()

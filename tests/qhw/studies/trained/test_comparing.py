@@ -1,0 +1,109 @@
+"""Outcomes that are known, and what is said of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from diffusion.comparison import ScoredArm
+from qhw.evaluation.eyes import ALL_EYES
+from qhw.evaluation.judges import Outcome, Score
+from qhw.studies.trained.catalogue import TrainedStudy
+from qhw.studies.trained.comparing import (
+    MARGIN,
+    Difference,
+    TrainedArm,
+    differences,
+    record,
+    rows_of,
+)
+from qhw.studies.trained.page import page_of
+
+STUDY = TrainedStudy("made-up", "Is more better?", {"a": {}, "b": {}, "c": {}}, "a")
+LATENTS = 400
+
+
+def outcome(mean: float, seed: int) -> Outcome:
+    """Returns about a mean, the same latents for all arms."""
+    latent = np.random.default_rng(0).normal(0, 0.2, LATENTS)
+    own = np.random.default_rng(seed).normal(0, 0.01, LATENTS)
+    arm = ScoredArm(np.ones(LATENTS), -0.1 * np.ones(LATENTS), 2.0 + mean, np.zeros(LATENTS))
+    scores = {eye: Score(arm, 1.0, 0.1) for eye in ALL_EYES}
+    return Outcome(mean + latent + own - own.mean() - latent.mean(), np.ones(LATENTS), scores)
+
+
+def arm(*means: float, first: int = 1) -> TrainedArm:
+    return TrainedArm([outcome(m, first + k) for k, m in enumerate(means)], 2498, 26)
+
+
+ARMS = {
+    "a": arm(-0.20, -0.21, -0.19, -0.20, -0.205),
+    "b": arm(-0.17, -0.18, -0.16, -0.17, -0.175, first=11),
+    "c": arm(-0.201, -0.209, -0.190, -0.201, -0.204, first=21),
+}
+
+
+def test_rows_are_means_over_seeds() -> None:
+    first = rows_of(ARMS)[0]
+    assert (first.arm, first.seeds, first.parameters, first.two_qubit_gates) == ("a", 5, 2498, 26)
+    assert first.mean_return == pytest.approx(-0.201)
+    assert first.interquartile_mean == pytest.approx((-0.20 - 0.20 - 0.205) / 3)
+    assert first.accuracy == {"judge_0": 1.0, "judge_1": 1.0}
+    assert first.distance["judge_0"] == pytest.approx(1.799)
+
+
+def test_a_difference_is_seen_and_equality_is_said() -> None:
+    better, same = differences(STUDY, ARMS)
+    assert better.value == pytest.approx(0.03)
+    assert better.low < 0.03 < better.high
+    assert better.p_value < 0.01
+    assert (better.verdict, better.improvement) == ("returns more", 1.0)
+    assert same.value == pytest.approx(0.0, abs=1e-3)
+    assert same.p_value > 0.05
+    assert same.verdict == f"as good, within {MARGIN:g}"
+
+
+def test_too_little_is_said_to_be_too_little() -> None:
+    few = {"a": arm(-0.2), "b": arm(-0.1, first=9)}
+    (one,) = differences(STUDY, few)
+    assert (one.seeds, one.needed, one.verdict) == (1, None, "one seed says nothing of the kind")
+    scattered = {"a": arm(-0.25, -0.15, -0.2), "b": arm(-0.15, -0.25, -0.21, first=9)}
+    (unseen,) = differences(STUDY, scattered)
+    assert unseen.needed is not None and unseen.needed > 100
+    assert unseen.verdict == f"not told apart; {unseen.needed} seeds would tell 0.01"
+
+
+def test_only_seeds_that_both_have_are_compared() -> None:
+    (found,) = differences(STUDY, {"a": arm(-0.2, -0.2), "b": arm(-0.1, -0.1, -0.9, first=9)})
+    assert found.seeds == 2
+    assert found.value == pytest.approx(0.1)
+
+
+def test_without_the_reference_nothing_is_compared() -> None:
+    assert differences(STUDY, {"b": ARMS["b"]}) == []
+
+
+def test_p_values_are_of_the_family() -> None:
+    alone = differences(STUDY, {"a": ARMS["a"], "b": ARMS["b"]})[0]
+    among = differences(STUDY, ARMS)[0]
+    assert among.p_value == pytest.approx(2 * alone.p_value)
+
+
+def test_the_page_says_it_first() -> None:
+    rows, found = rows_of(ARMS), differences(STUDY, ARMS)
+    page = page_of(STUDY, rows, found, latents=400, command="qhw study made-up")
+    head, _, rest = page.partition("Every arm")
+    assert head.startswith("# Is more better?\n\n- **b** returns more: +0.03")
+    assert "**c** as good, within 0.01" in head
+    assert "| a | 5 | 2,498 | 26 | -0.2010 |" in rest
+    assert rest.rstrip().endswith("Made by `qhw study made-up`.")
+    assert "Nothing to compare a with yet." in page_of(STUDY, rows, [], latents=400, command="")
+
+
+def test_a_record_is_plain() -> None:
+    found = record(rows_of(ARMS), differences(STUDY, ARMS))
+    assert found["margin"] == MARGIN
+    assert [each["arm"] for each in found["differences"]] == ["b", "c"]
+    assert found["differences"][0]["verdict"] == "returns more"
+    assert isinstance(Difference(**{k: v for k, v in found["differences"][0].items()
+                                    if k != "verdict"}), Difference)  # fmt: skip
