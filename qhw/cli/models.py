@@ -113,7 +113,7 @@ def models_calibrate(
 
     Stopped, it goes on where it was when the command is repeated.
 
-    Example: `qhw models calibrate sd-1.5 --prompts "a photo of a {label}" --eyes my-bundle`
+    Example: `qhw models calibrate sd15 --prompts "a photo of a {label}" --eyes my-bundle`
     """
     from qhw.commands.models_calibrate import Asked, calibrate_and_report
 
