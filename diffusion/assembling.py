@@ -398,9 +398,10 @@ def _write_references(fit: Fit, networks: Networks) -> str:
     if fit.config.references == "features":
         features = _seen(networks.eyes(fit.device), references.images)
         references = References(last.labels, features=features)
-    for name in FILES.values():
-        (fit.out / name).unlink(missing_ok=True)
-    return references.save(fit.out)
+    kept = references.save(fit.out)
+    for other in set(FILES.values()) - {kept}:
+        (fit.out / other).unlink(missing_ok=True)
+    return kept
 
 
 @torch.no_grad()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -66,12 +67,75 @@ def fit_bundle(
     """
     shrunk = shrink(dataset, config.image_size)
     if start is not None:
-        require_same_data(start.card, dataset)
+        require_start(start, dataset, config)
         config = dataclasses.replace(config, start_from=start.card.digest)
     fit = Fit(shrunk, out, config, report, torch.device(device), start)
+    _require_same_work(fit)
     trained = train_networks(fit)
     write_curve(fit, trained.denoiser)
     return assemble(fit, trained)
+
+
+def require_start(start: Bundle, dataset: Dataset, config: FitConfig) -> None:
+    """Refuse to go on from a bundle that does not fit, before anything is trained.
+
+    Raises:
+        ValueError: If it is of other data or another architecture, or its classifiers, which are
+            taken as they are, are below the accuracy asked for.
+    """
+    require_same_data(start.card, dataset)
+    if start.card.class_names != dataset.class_names:
+        raise ValueError(
+            f"{start.card.name} knows the classes {', '.join(start.card.class_names)}, these data "
+            f"have {', '.join(dataset.class_names)}"
+        )
+    given = start.fitted_denoiser.config
+    wanted = _architecture(dataset, config.image_size)
+    if given != wanted:
+        raise ValueError(
+            f"the denoiser of {start.card.name} is {given}, these pictures take {wanted}"
+        )
+    weak = {k: v for k, v in start.card.accuracies.items() if v < config.accuracy}
+    if weak:
+        raise ValueError(
+            f"classifiers of {start.card.name} are below {config.accuracy:g} test accuracy: {weak}"
+        )
+
+
+def _architecture(dataset: Dataset, size: int) -> PixelDenoiserConfig:
+    channels = dataset.train.images.shape[1]
+    return PixelDenoiserConfig.of_pictures(channels, size, len(dataset.class_names))
+
+
+def _require_same_work(fit: Fit) -> None:
+    """Refuse to go on with training that was begun with other settings or data.
+
+    Budgets may change: a longer one trains on.
+
+    Raises:
+        ValueError: If it was.
+    """
+    config = fit.config
+    facts = {
+        "image_size": config.image_size,
+        "seed": config.seed,
+        "precision": config.precision,
+        "mirror": config.mirror,
+        "start_from": config.start_from,
+        "data": fit.dataset.checksums,
+        "classes": list(fit.dataset.class_names),
+    }
+    path = fit.work / "settings.json"
+    fit.work.mkdir(parents=True, exist_ok=True)
+    if not path.exists() and not any(fit.work.glob("*.safetensors")):
+        path.write_text(json.dumps(facts), encoding="utf-8")
+    begun = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    others = [name for name, value in facts.items() if begun.get(name) != value]
+    if others:
+        raise ValueError(
+            f"{fit.work} holds training that was begun with another {', '.join(others)}: name "
+            "another folder, or delete this one"
+        )
 
 
 def train_networks(fit: Fit) -> Networks:
@@ -97,12 +161,11 @@ def train_denoiser(fit: Fit) -> PixelDenoiser:
 
     The averaged weights of every `SNAPSHOT_EVERY` steps are kept in `work` for the curve.
     """
-    config, data, num_classes = fit.config, fit.dataset.train, len(fit.dataset.class_names)
+    config, data = fit.config, fit.dataset.train
     torch.manual_seed(config.seed)
-    colours, size = data.images.shape[1:3]
-    model = PixelDenoiser(PixelDenoiserConfig.of_pictures(colours, size, num_classes))
+    model = PixelDenoiser(_architecture(fit.dataset, data.images.shape[-1]))
     if fit.start is not None:
-        _begin_with(model, fit.start)
+        model.load_state_dict(fit.start.fitted_denoiser.state_dict())
     average = copy.deepcopy(model.to(fit.device)).eval()
 
     def keep(step: int, used: float) -> None:
@@ -196,21 +259,6 @@ def split_in_halves(count: int, seed: int) -> tuple[Tensor, Tensor]:
     """Two disjoint random halves of `count` positions: the proxy's and the judges'."""
     order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
     return order[: count // 2], order[count // 2 :]
-
-
-def _begin_with(model: PixelDenoiser, start: Bundle) -> None:
-    """Take the weights of a bundle's denoiser.
-
-    Raises:
-        ValueError: If it is of another architecture.
-    """
-    given = start.fitted_denoiser
-    if given.config != model.config:
-        raise ValueError(
-            f"the denoiser of {start.card.name} is {given.config}, these pictures take "
-            f"{model.config}: begin anew, or with pictures of that size"
-        )
-    model.load_state_dict(given.state_dict())
 
 
 def _classifiers(fit: Fit, kinds: dict[str, str]) -> dict[str, Classifier]:

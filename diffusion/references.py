@@ -63,7 +63,9 @@ class References:
             name = FILES["features"]
             tensors = {eye: seen.half() for eye, seen in self.features.items()}
         whole = {**tensors, "labels": self.labels}
-        save_file({key: tensor.contiguous() for key, tensor in whole.items()}, folder / name)
+        unfinished = folder / f"{name}.part"
+        save_file({key: tensor.contiguous() for key, tensor in whole.items()}, unfinished)
+        unfinished.replace(folder / name)
         return name
 
     @classmethod
@@ -74,6 +76,11 @@ class References:
             ValueError: If it holds neither.
         """
         tensors = load_file(folder / name)
+        needed = {"labels", "images"} if name == FILES["pictures"] else {"labels", "proxy"}
+        if not needed <= tensors.keys():
+            raise ValueError(
+                f"{folder / name} holds {sorted(tensors)}: {sorted(needed)} are needed"
+            )
         labels = tensors.pop("labels")
         if name == FILES["pictures"]:
             return cls(labels, tensors["images"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -30,9 +30,6 @@ from qhw.cli.options import (
     described,
     takes,
 )
-
-if TYPE_CHECKING:
-    from qhw.config import RunConfig
 
 RUN_HELP = described("A trained run: its name or folder", "default: the last finished")
 RunArgument = Annotated[
@@ -231,28 +228,40 @@ def study(
     from qhw.commands.study import StudyRequest, print_plan, run_study
     from qhw.runs.settings import checked_training_settings
     from qhw.studies.trained.catalogue import find_study
-    from qhw.studies.trained.task import tasks_of
-
-    def make(settings: Settings) -> RunConfig:
-        return checked_training_settings(
-            settings, config=config, preset=preset, start_from=None, runs=folder
-        )
+    from qhw.studies.trained.task import FEWEST_LATENTS, tasks_of, unusual
+    from qhw.training.parts import open_card
 
     found = find_study(name)
-    tasks = tasks_of(found, range(seeds), typed, make)
-    command = f"qhw study {name} --seeds {seeds} --latents {latents}{_as_typed(typed)}"
-    request = StudyRequest(found, tasks, folder, latents, command)
+    base = checked_training_settings(
+        typed, config=config, preset=preset, start_from=None, runs=folder
+    )
+    fewest = max(FEWEST_LATENTS, 2 * len(open_card(base.environment.bundle).class_names))
+    request = StudyRequest(
+        found,
+        tasks_of(found, range(seeds), base, fewest),
+        folder,
+        latents,
+        fewest,
+        unusual(base),
+        _study_command(name, seeds, latents, folder, unusual(base)),
+    )
     if dry_run:
         print_plan(request)
     else:
         run_study(request, workers)
 
 
-def _as_typed(settings: Settings) -> str:
-    """Settings as they may be typed again."""
-    from qhw.config import dotted
+def _study_command(name: str, seeds: int, latents: int, folder: Path, settings: Settings) -> str:
+    """What makes a study again, whatever file or preset its settings came from."""
+    import shlex
 
-    return "".join(f" --set {setting}={value}" for setting, value in dotted(settings).items())
+    words = ["qhw", "study", name, "--seeds", str(seeds), "--latents", str(latents)]
+    words += ["--folder", str(folder)] if folder != Path("studies") else []
+    for setting, value in settings.items():
+        if setting != "defaults":
+            told = ",".join(map(str, value)) if isinstance(value, list) else value
+            words += ["--set", f"{setting}={told}"]
+    return shlex.join(words)
 
 
 @takes(BACKEND.of_run, DEVICE.of_run, LIMITS, PRICE.of_run)

@@ -10,11 +10,11 @@ import torch
 from rich.console import Console
 
 from diffusion.assembling import CPU, FitConfig, Precision, assemble_again, require_same_data
-from diffusion.bundle import BundleCard, load_bundle, read_card
+from diffusion.bundle import Bundle, BundleCard, load_bundle, read_card
 from diffusion.datasets import Dataset, load_dataset
 from diffusion.discriminating import fit_discriminator
 from diffusion.environment import GuidanceEnvironment
-from diffusion.fitting import fit_bundle
+from diffusion.fitting import fit_bundle, require_start
 from diffusion.references import Kept
 from qhw.errors import BundleError, ConfigError, DataError, OutputError
 from qhw.evaluation.baselines import FOLDER, Baselines
@@ -81,8 +81,8 @@ def fit_and_report(
     device = choose_torch_device(torch_device)
     config = FitConfig(
         image_size=resolution,
-        denoiser_minutes=minutes * DENOISER_SHARE,
-        classifier_minutes=minutes * (1 - DENOISER_SHARE) / 3,
+        denoiser_minutes=minutes * (1 if start_from else DENOISER_SHARE),
+        classifier_minutes=0 if start_from else minutes * (1 - DENOISER_SHARE) / 3,
         denoiser_pictures=pictures,
         classifier_pictures=None if pictures is None else pictures // 3,
         headroom_latents=latents,
@@ -99,13 +99,15 @@ def fit_and_report(
             "Name another --out.",
         )
     loaded = _load(dataset, data, resolution, seed)
+    if start is not None:
+        _refuse_start(start, loaded, config)
     make_folder(out)
     with writing(out), weights_written(out):
         try:
             card = fit_bundle(loaded, out, config, console.print, device, start)
         except ValueError as error:
             raise BundleError(
-                str(error), "Repeat the command with more --minutes and another --out."
+                str(error), "Repeat the command with more --minutes, or another --out."
             ) from error
     _finish(loaded, out, card, console, device)
 
@@ -169,6 +171,17 @@ def weights_written(folder: Path) -> Iterator[None]:
     except SafetensorError as error:
         raise OutputError(
             f"{folder} cannot be written: {error}.", "Free some space, or name another folder."
+        ) from error
+
+
+def _refuse_start(start: Bundle, loaded: Dataset, config: FitConfig) -> None:
+    try:
+        require_start(start, loaded, config)
+    except ValueError as error:
+        raise BundleError(
+            f"--start-from: {error}.",
+            "Name a bundle of these data and this --resolution, with an --accuracy that its "
+            "classifiers reach; or leave it out.",
         ) from error
 
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from qhw.commands.sweep import LOG, cores, train_all
+from qhw.commands.sweep import LOG, cores, refuse_unfit, train_all
 from qhw.console.output import show, terminal
 from qhw.console.progress import long_work
 from qhw.console.tables import from_here, listing
-from qhw.errors import StudyError
-from qhw.files import make_folder, replace_file, write_json
+from qhw.errors import ConfigError, StudyError
+from qhw.files import make_folder, read_json, replace_file, write_json
 from qhw.runs.directory import RunDirectory, open_run
 from qhw.runs.status import Status, status_of
 from qhw.studies.trained.catalogue import TrainedStudy
@@ -26,7 +26,7 @@ from qhw.studies.trained.comparing import (
     record,
     rows_of,
 )
-from qhw.studies.trained.outcomes import outcome_of
+from qhw.studies.trained.outcomes import outcome_of, require_same_bundle
 from qhw.studies.trained.page import page_of
 from qhw.studies.trained.task import Task
 
@@ -43,13 +43,17 @@ class StudyRequest:
         tasks: Its trainings.
         folder: Of all studies.
         latents: That every controller plays.
-        command: As it was typed, for the page.
+        fewest_latents: That judges can do with.
+        settings: That all arms have in common, where they are not the defaults.
+        command: As it may be typed again, for the page.
     """
 
     study: TrainedStudy
     tasks: Sequence[Task]
     folder: Path
     latents: int
+    fewest_latents: int
+    settings: dict[str, Any]
     command: str
 
     @property
@@ -76,23 +80,61 @@ def run_study(request: StudyRequest, workers: int | None = None) -> None:
         ConfigError: If work would be paid for.
         StudyError: If trainings failed; the page is of the others.
     """
+    _refuse(request)
     configs = {task.name: task.config for task in request.tasks}
     _, failed = train_all(configs, request.runs, workers)
     arms = _play(request)
+    missing = [t.name for t in request.tasks if t.seed not in _seeds(arms, t.arm)]
     rows, found = rows_of(arms), differences(request.study, arms)
-    _write(request, rows, found)
+    _write(request, rows, found, missing)
     show({**record(rows, found), "page": str(_page(request))}, lambda c: _print(c, request))
-    if failed:
-        logs = " ".join(str(from_here(run.path / LOG)) for run in failed)
-        raise StudyError(
-            f"{len(failed)} of {len(request.tasks)} trainings failed: "
-            f"{', '.join(run.name for run in failed)}.",
-            f"What they said: {logs}. The same command goes on with them.",
+    if missing:
+        raise _not_whole(request, missing, failed)
+
+
+def _not_whole(
+    request: StudyRequest, missing: Sequence[str], failed: Sequence[RunDirectory]
+) -> StudyError:
+    """The error of a study some of whose trainings are not done."""
+    logs = " ".join(str(from_here(run.path / LOG)) for run in failed)
+    said = f"What they said: {logs}. " if failed else "Another process may be at work in them. "
+    return StudyError(
+        f"{len(missing)} of {len(request.tasks)} trainings are not done: {', '.join(missing)}.",
+        f"{said}The same command goes on with them.",
+    )
+
+
+def _refuse(request: StudyRequest) -> None:
+    """Refuse what cannot be trained or compared, before anything is.
+
+    Raises:
+        ConfigError: If work would be paid for, latents are too few, the page is of other settings,
+            or runs are of another model.
+    """
+    if request.latents < request.fewest_latents:
+        raise ConfigError(
+            f"--latents {request.latents}: judges need two pictures of a class.",
+            f"Take {request.fewest_latents} or more.",
+        )
+    for task in request.tasks:
+        refuse_unfit(task.name, task.config, request.runs)
+        if (run := request.run_of(task)) is not None:
+            require_same_bundle(run)
+    figures = _page(request).with_suffix(".json")
+    if figures.exists() and read_json(figures)["settings"] != request.settings:
+        raise ConfigError(
+            f"{from_here(figures)} is of other settings.",
+            "Name another --folder: one page stands for one study.",
         )
 
 
 def print_plan(request: StudyRequest) -> None:
-    """Say what a study would train, and how long that takes by what was trained before."""
+    """Say what a study would train, and how long that takes by what was trained before.
+
+    Raises:
+        ConfigError: If it cannot be trained.
+    """
+    _refuse(request)
     done = {task.name: request.run_of(task) for task in request.tasks}
     missing = [task for task in request.tasks if done[task.name] is None]
     measured = [_core_seconds(run) for run in done.values() if run is not None]
@@ -104,7 +146,6 @@ def print_plan(request: StudyRequest) -> None:
         "done": len(request.tasks) - len(missing),
         "core_hours": hours,
         "cores": cores(),
-        "qpu_seconds": 0,
     }
 
     def print_it(console: Console) -> None:
@@ -139,22 +180,25 @@ def _core_seconds(run: RunDirectory) -> float:
 
 def _play(request: StudyRequest) -> dict[str, TrainedArm]:
     """What every arm came to, of the runs that are finished, in the order of the seeds."""
-    finished: dict[str, list[RunDirectory]] = {}
+    finished: dict[str, dict[int, RunDirectory]] = {}
     for task in request.tasks:
         if (run := request.run_of(task)) is not None:
-            finished.setdefault(task.arm, []).append(run)
-    count, played = sum(map(len, finished.values())), 0
-    arms = {}
-    with long_work(terminal(), "playing", count) as bar:
+            finished.setdefault(task.arm, {})[task.seed] = run
+    arms, played = {}, 0
+    with long_work(terminal(), "playing", sum(map(len, finished.values()))) as bar:
         for name, runs in finished.items():
-            outcomes = []
-            for run in runs:
-                bar.say(f"playing {name}, {run.name}")
-                outcomes.append(outcome_of(run, request.latents))
+            outcomes = {}
+            for seed, run in runs.items():
+                bar.say(f"playing {name}, seed {seed}")
+                outcomes[seed] = outcome_of(run, request.latents)
                 played += 1
                 bar.at(played)
-            arms[name] = TrainedArm(outcomes, *_size(runs[0]))
+            arms[name] = TrainedArm(outcomes, *_size(next(iter(runs.values()))))
     return arms
+
+
+def _seeds(arms: Mapping[str, TrainedArm], name: str) -> set[int]:
+    return set(arms[name].outcomes) if name in arms else set()
 
 
 def _size(run: RunDirectory) -> tuple[int, int | None]:
@@ -167,11 +211,29 @@ def _page(request: StudyRequest) -> Path:
     return request.folder / f"{request.study.name}.md"
 
 
-def _write(request: StudyRequest, rows: Sequence[Row], found: Sequence[Difference]) -> None:
+def _write(
+    request: StudyRequest,
+    rows: Sequence[Row],
+    found: Sequence[Difference],
+    missing: Sequence[str],
+) -> None:
     make_folder(request.folder)
-    text = page_of(request.study, rows, found, latents=request.latents, command=request.command)
+    text = page_of(
+        request.study,
+        rows,
+        found,
+        latents=request.latents,
+        command=request.command,
+        missing=missing,
+    )
     replace_file(_page(request), text.encode())
-    about: dict[str, Any] = {"study": request.study.name, "latents": request.latents}
+    about: dict[str, Any] = {
+        "study": request.study.name,
+        "latents": request.latents,
+        "settings": request.settings,
+        "command": request.command,
+        "missing": list(missing),
+    }
     write_json(_page(request).with_suffix(".json"), {**about, **record(rows, found)})
 
 

@@ -92,14 +92,19 @@ def train_all(
 def _opened(configs: dict[str, RunConfig], root: Path) -> list[RunDirectory]:
     """The runs' folders; nothing is made unless all of them can be."""
     for name, config in configs.items():
-        _refuse(checked_name(name), config, root)
+        refuse_unfit(checked_name(name), config, root)
     return [
         open_run(root / name) if (root / name).is_dir() else create_run(root, config, name)
         for name, config in configs.items()
     ]
 
 
-def _refuse(name: str, config: RunConfig, root: Path) -> None:
+def refuse_unfit(name: str, config: RunConfig, root: Path) -> None:
+    """Refuse what cannot be one of many trainings at once.
+
+    Raises:
+        ConfigError: If work would be paid for, settings do nothing, or there is another such run.
+    """
     if len(name) > MAXIMUM_NAME:
         raise ConfigError(
             f"{name!r} is too long for a run's name.",
@@ -107,8 +112,8 @@ def _refuse(name: str, config: RunConfig, root: Path) -> None:
         )
     if config.backend.takes_jobs:
         raise ConfigError(
-            f"A sweep on {config.backend.name!r} would send jobs from several runs at once.",
-            "Sweep on a simulator; train runs on a device one by one: `qhw train --backend "
+            f"Many trainings on {config.backend.name!r} would send jobs from several runs at once.",
+            "Take a simulator; train runs on a device one by one: `qhw train --backend "
             f"{config.backend.name}`.",
         )
     refuse_idle(config)
@@ -117,7 +122,7 @@ def _refuse(name: str, config: RunConfig, root: Path) -> None:
     if there and open_run(root / name).config.model_dump() != config.model_dump():
         raise ConfigError(
             f"There is already a run {name!r} with other settings.",
-            "Take another --name for this sweep.",
+            "Take another --name, or another folder.",
         )
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from diffusion import assembling, fitting, headroom, optimisation, refinement
 from diffusion.assembling import Fit, FitConfig, Networks, Precision, assemble, assemble_again
-from diffusion.bundle import RewardChoice, card_json, load_bundle
+from diffusion.bundle import Bundle, RewardChoice, card_json, load_bundle
 from diffusion.classifiers import CLASSIFIERS
 from diffusion.datasets import Dataset, Split
 from diffusion.denoisers import PixelDenoiser, PixelDenoiserConfig
@@ -121,6 +121,32 @@ def stripes(count: int, seed: int) -> Split:
     return Split(images, torch.from_numpy(labels))
 
 
+def check_going_on(data: Dataset, bundle: Bundle, config: FitConfig) -> None:
+    """Its denoiser is trained further, with its classifiers; what does not fit is refused."""
+    further = dataclasses.replace(config, seed=3, references="features")
+    more = fit_bundle(data, bundle.folder / "more", further, print, start=bundle)
+    opened = load_bundle(bundle.folder / "more")
+    assert more.made["config"]["start_from"] == bundle.card.digest
+    assert more.made["command"].endswith("--seed 3 --references features --start-from BUNDLE")
+    assert more.checksums["proxy.safetensors"] == bundle.card.checksums["proxy.safetensors"]
+    assert more.checksums["denoiser.safetensors"] != bundle.card.checksums["denoiser.safetensors"]
+    assert opened.references.features.keys() == {"proxy", "judge_0", "judge_1", "imagenet"}
+    assert "| seen.safetensors |" in (bundle.folder / "more" / "MODEL_CARD.md").read_text()
+    others = dataclasses.replace(data, checksums={"x": "0"})
+    with pytest.raises(ValueError, match="point --data to the same"):
+        fit_bundle(others, bundle.folder / "others", config, print, start=bundle)
+    renamed_classes = dataclasses.replace(data, class_names=("up", "down", "left"))
+    with pytest.raises(ValueError, match="knows the classes down, across, both, these data"):
+        fit_bundle(renamed_classes, bundle.folder / "others", config, print, start=bundle)
+    demanding = dataclasses.replace(config, accuracy=2.0)
+    with pytest.raises(ValueError, match="are below 2 test accuracy"):
+        fit_bundle(data, bundle.folder / "others", demanding, print, start=bundle)
+    assert not (bundle.folder / "others").exists()
+    for changed, said in (({"mirror": True}, "mirror"), ({"seed": 5}, "seed")):
+        with pytest.raises(ValueError, match=f"begun with another {said}: name another folder"):
+            fit_bundle(data, bundle.folder, dataclasses.replace(config, **changed), print)
+
+
 @pytest.mark.slow  # fits four networks
 def test_a_small_bundle_from_start_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The parts are real; a few CPU-seconds of training only cannot make them good."""
@@ -157,18 +183,7 @@ def test_a_small_bundle_from_start_to_end(tmp_path: Path, monkeypatch: pytest.Mo
     seen = card.made["realism"]["1"]
     assert 0 < seen["AlexNet"]["real"] < seen["AlexNet"]["generated"]
 
-    further = dataclasses.replace(config, seed=3, references="features")
-    more = fit_bundle(data, tmp_path / "more", further, lines.append, start=bundle)
-    opened = load_bundle(tmp_path / "more")
-    assert more.made["config"]["start_from"] == card.digest
-    assert more.made["command"].endswith("--seed 3 --references features --start-from BUNDLE")
-    assert more.checksums["proxy.safetensors"] == card.checksums["proxy.safetensors"]
-    assert more.checksums["denoiser.safetensors"] != card.checksums["denoiser.safetensors"]
-    assert opened.references.features.keys() == {"proxy", "judge_0", "judge_1", "imagenet"}
-    assert "| seen.safetensors |" in (tmp_path / "more" / "MODEL_CARD.md").read_text()
-    others = dataclasses.replace(data, checksums={"x": "0"})
-    with pytest.raises(ValueError, match="point --data to the same"):
-        fit_bundle(others, tmp_path / "others", config, print, start=bundle)
+    check_going_on(data, bundle, config)
 
     renamed = dataclasses.replace(card, name="zebras")
     (tmp_path / "card.json").write_text(card_json(renamed), encoding="utf-8")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from diffusion.references import ALEXNET, FILES, NoPicturesError, References
 from qhw.evaluation.eyes import ALL_EYES, STRANGER
@@ -38,6 +39,12 @@ def test_one_of_both_is_kept() -> None:
         References(LABELS)
     with pytest.raises(ValueError, match="give one of them"):
         References(LABELS, torch.zeros(3, 1, 4, 4), {"proxy": torch.zeros(3, 2)})
+
+
+def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
+    save_file({"labels": LABELS}, tmp_path / FILES["pictures"])
+    with pytest.raises(ValueError, match=r"holds \['labels'\]: \['images', 'labels'\] are needed"):
+        References.load(tmp_path, FILES["pictures"])
 
 
 def test_alexnet_has_one_name() -> None:

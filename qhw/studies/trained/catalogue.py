@@ -22,12 +22,14 @@ class TrainedStudy:
         question: What it answers.
         arms: What each arm changes, by its name.
         reference: The arm that the others are held against.
+        held: What must stay at its default, by what its dotted names begin with.
     """
 
     name: str
     question: str
     arms: Mapping[str, Settings]
     reference: str
+    held: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.reference not in self.arms:
@@ -49,29 +51,35 @@ def features(*names: str) -> Settings:
     return {"state": {"features": list(names)}}
 
 
+OF_A_CIRCUIT = ("actor.kind",)
+"""Held where the arms are circuits."""
 QUBITS = TrainedStudy(
     "qubits",
     "What is a qubit more worth?",
     {f"{n} qubits": circuit(qubits=n, encoding="linear") for n in (2, 3, 4, 6)},
     "4 qubits",
+    OF_A_CIRCUIT,
 )
 DEPTH = TrainedStudy(
     "depth",
     "What is a layer more worth?",
     {f"{n} layers" if n > 1 else "1 layer": circuit(depth=n) for n in (1, 2, 3, 4, 6)},
     "2 layers",
+    OF_A_CIRCUIT,
 )
 ENTANGLEMENT = TrainedStudy(
     "entanglement",
     "Does entanglement do anything, at equal parameters?",
     {name: circuit(entanglement=name) for name in ("ring", "line", "full", "none")},
     "ring",
+    OF_A_CIRCUIT,
 )
 ENCODING = TrainedStudy(
     "encoding",
     "What is it worth how features reach the circuit, and which do?",
     {name: circuit(encoding=name) for name in ("dense", "linear", "reupload", "paper")},
     "dense",
+    OF_A_CIRCUIT,
 )
 STATE = TrainedStudy(
     "state",
@@ -96,6 +104,8 @@ ACTORS = TrainedStudy(
         "the paper's MLP": {"actor": {"kind": "mlp"}},
     },
     "ring",
+    # The matched network has as many parameters as the default circuit with its head.
+    held=("actor.circuit", "actor.kind"),
 )
 STUDIES = {study.name: study for study in (QUBITS, DEPTH, ENTANGLEMENT, ENCODING, STATE, ACTORS)}
 

@@ -9,7 +9,7 @@ seeds would see a difference as large.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,8 @@ from qhw.studies.trained.catalogue import TrainedStudy
 
 MARGIN = 0.01
 """Return within which two kinds of controller are called equal: a fifth of what the rule of two
-numbers is worth over the best constant, and about what training seeds scatter by."""
+numbers is worth over the best constant, and about what training seeds scatter by. That is under the
+default reward; others are on other scales."""
 
 FloatArray = NDArray[np.float64]
 
@@ -35,12 +36,12 @@ class TrainedArm:
     """What an arm's trainings came to.
 
     Attributes:
-        outcomes: In the order of the seeds.
+        outcomes: By seed, rising.
         parameters: That are trained or drawn.
         two_qubit_gates: Of the circuit as it is run; None where there is none or no device.
     """
 
-    outcomes: Sequence[Outcome]
+    outcomes: Mapping[int, Outcome]
     parameters: int
     two_qubit_gates: int | None
 
@@ -80,13 +81,15 @@ class Difference:
 
     Attributes:
         arm: Its name.
-        seeds: Pairs of trainings.
+        seeds: Trainings that both have.
         value: The mean.
-        low: Lower end of the 95 % interval.
+        low: Lower end of the 95 % interval, over latents alone where there is one seed.
         high: Upper end.
-        p_value: Two-sided, adjusted.
+        p_value: Two-sided, adjusted for the family; None with one seed, which is no replication.
         improvement: Share of pairs of seeds in which the arm returns more; ties count half.
-        needed: Seeds that would see the margin with 80 % power; None with fewer than two.
+        equal: Whether the interval that Holm asks of the family's first lies within the margin.
+        needed: Seeds that would see the margin with 80 % power at that level; None with one seed.
+        latents_limit: Whether latents leave more uncertainty than seeds do.
     """
 
     arm: str
@@ -94,20 +97,25 @@ class Difference:
     value: float
     low: float
     high: float
-    p_value: float
+    p_value: float | None
     improvement: float
+    equal: bool
     needed: int | None
+    latents_limit: bool
 
     @property
     def verdict(self) -> str:
         """In words."""
-        if self.seeds < 2:
+        if self.p_value is None or self.needed is None:
             return "one seed says nothing of the kind"
         if self.p_value < ALPHA:
             return "returns more" if self.value > 0 else "returns less"
-        if self.low > -MARGIN and self.high < MARGIN:
+        if self.equal:
             return f"as good, within {MARGIN:g}"
-        return f"not told apart; {self.needed} seeds would tell {MARGIN:g}"
+        if self.needed <= self.seeds:
+            return f"not told apart; {MARGIN:g} would probably have been seen"
+        latents = "more latents and " if self.latents_limit else ""
+        return f"not told apart; {MARGIN:g} takes {latents}{self.needed} seeds"
 
 
 def rows_of(arms: TrainedArms) -> list[Row]:
@@ -116,19 +124,33 @@ def rows_of(arms: TrainedArms) -> list[Row]:
 
 
 def differences(study: TrainedStudy, arms: TrainedArms) -> list[Difference]:
-    """Every other arm against the reference, over the seeds that both have."""
+    """Every other arm against the reference, over the seeds that both have.
+
+    An arm that has no seed in common with the reference is left out.
+    """
     if study.reference not in arms:
         return []
     reference = arms[study.reference].outcomes
-    found = [
-        _difference(name, arm.outcomes, reference)
+    shared = {
+        name: sorted(arm.outcomes.keys() & reference.keys())
         for name, arm in arms.items()
         if name != study.reference
+    }
+    family = max(1, sum(len(seeds) > 1 for seeds in shared.values()))
+    found = [
+        _difference(name, seeds, arms[name].outcomes, reference, family)
+        for name, seeds in shared.items()
+        if seeds
     ]
-    adjusted = holm([each.p_value for each in found])
+    return _adjusted(found)
+
+
+def _adjusted(found: Sequence[Difference]) -> list[Difference]:
+    """The same with p-values of the family; one seed's is in none."""
+    p_values = [each.p_value for each in found if each.p_value is not None]
+    left = iter(holm(p_values) if p_values else ())
     return [
-        Difference(**{**vars(each), "p_value": float(p)})
-        for each, p in zip(found, adjusted, strict=True)
+        each if each.p_value is None else replace(each, p_value=float(next(left))) for each in found
     ]
 
 
@@ -142,11 +164,12 @@ def record(rows: Sequence[Row], found: Sequence[Difference]) -> dict[str, Any]:
 
 
 def _row(name: str, arm: TrainedArm) -> Row:
-    means = np.array([outcome.returns.mean() for outcome in arm.outcomes])
-    scored = {eye: [outcome.scores[eye].arm for outcome in arm.outcomes] for eye in HELD_OUT}
+    outcomes = list(arm.outcomes.values())
+    means = np.array([outcome.returns.mean() for outcome in outcomes])
+    scored = {eye: [outcome.scores[eye].arm for outcome in outcomes] for eye in HELD_OUT}
     return Row(
         name,
-        len(arm.outcomes),
+        len(outcomes),
         arm.parameters,
         arm.two_qubit_gates,
         float(means.mean()),
@@ -156,22 +179,30 @@ def _row(name: str, arm: TrainedArm) -> Row:
     )
 
 
-def _difference(arm: str, ours: Sequence[Outcome], reference: Sequence[Outcome]) -> Difference:
-    seeds = min(len(ours), len(reference))
-    one, other = (np.stack([o.returns for o in each[:seeds]]) for each in (ours, reference))
-    paired = one - other
+def _difference(
+    arm: str,
+    seeds: Sequence[int],
+    ours: Mapping[int, Outcome],
+    reference: Mapping[int, Outcome],
+    family: int,
+) -> Difference:
+    one, other = (np.stack([each[seed].returns for seed in seeds]) for each in (ours, reference))
+    paired, replicated, alpha = one - other, len(seeds) > 1, ALPHA / family
     result = hierarchical_bootstrap(paired)
-    means = paired.mean(axis=1)
-    spread = float(means.std(ddof=1)) if seeds > 1 else None
+    wide = result.estimate_at(alpha)
+    of_seeds, of_latents = paired.mean(axis=1), paired.mean(axis=0)
+    spread = float(of_seeds.std(ddof=1)) if replicated else 0.0
     return Difference(
         arm,
-        seeds,
+        len(seeds),
         float(result.value),
         float(result.low),
         float(result.high),
-        float(result.p_value),
+        float(result.p_value) if replicated else None,
         _improvement(one.mean(axis=1), other.mean(axis=1)),
-        None if spread is None else sample_size(spread, MARGIN),
+        replicated and wide.low > -MARGIN and wide.high < MARGIN,
+        sample_size(spread, MARGIN, alpha=alpha) if replicated else None,
+        bool(of_latents.std(ddof=1) / len(of_latents) ** 0.5 > spread / len(seeds) ** 0.5),
     )
 
 

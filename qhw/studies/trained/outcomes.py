@@ -4,17 +4,44 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from qhw.evaluation.baselines import read_outcome, write_outcome
+from qhw.errors import ConfigError
+from qhw.evaluation.baselines import VERSION, read_outcome, write_outcome
 from qhw.evaluation.judges import Judges, Outcome, evaluation_latents
 from qhw.evaluation.playing import play_policy
 from qhw.runs.directory import RunDirectory
 from qhw.threads import for_pictures
+from qhw.training.parts import open_card
 from qhw.training.player import Player
 
 
 def outcome_path(run: RunDirectory, latents: int) -> Path:
-    """Where a run's outcome on so many latents is kept."""
-    return run.path / "outcomes" / f"{latents}.safetensors"
+    """Where a run's outcome on so many latents is kept: of its model, its weights, this version."""
+    model, updates = bundle_digest(run), run.config.ppo.updates
+    return run.path / "outcomes" / f"{latents}-{model}-{updates}-{VERSION}.safetensors"
+
+
+def bundle_digest(run: RunDirectory) -> str:
+    """Of the model that a run was trained on.
+
+    Raises:
+        DamagedFileError: If its provenance cannot be read.
+    """
+    return str(run.read_json("provenance.json")["bundle"]["digest"])
+
+
+def require_same_bundle(run: RunDirectory) -> None:
+    """Refuse a run whose model was made anew since: arms would be of two models.
+
+    Raises:
+        ConfigError: If it was.
+    """
+    name = run.config.environment.bundle
+    then, now = bundle_digest(run), open_card(name).digest
+    if then != now:
+        raise ConfigError(
+            f"{run.name} was trained on the bundle {name!r} as it was ({then}); now it is {now}.",
+            "Name another --folder for trainings on the new one.",
+        )
 
 
 def outcome_of(run: RunDirectory, latents: int) -> Outcome:

@@ -16,6 +16,7 @@ def page_of(
     *,
     latents: int,
     command: str,
+    missing: Sequence[str] = (),
 ) -> str:
     """Render what a study came to as Markdown."""
     return f"""# {study.question}
@@ -23,9 +24,10 @@ def page_of(
 {_verdict(study, found)}
 
 Every arm is trained anew with every seed; all play the same {latents:,} latents. Differences are
-paired by seed and latent, intervals 95 % over both, p-values adjusted by Holm's method. Within
-{MARGIN:g} in return two arms are called equal; that was set beforehand.
-
+paired by seed and latent, intervals 95 % over both (over latents alone where there is one seed),
+p-values adjusted by Holm's method. Within {MARGIN:g} in return two arms are called equal; that was
+set beforehand, for the default reward.
+{_missing(missing)}
 | | seeds | parameters | two-qubit gates | return | interquartile mean | {_eyes_head()} |
 |---|---|---|---|---|---|{"---|" * len(HELD_OUT)}
 {_rows(rows)}
@@ -49,6 +51,12 @@ def _verdict(study: TrainedStudy, found: Sequence[Difference]) -> str:
     return "\n".join(said)
 
 
+def _missing(names: Sequence[str]) -> str:
+    if not names:
+        return ""
+    return f"\n**Missing**: {len(names)} trainings are not done: {', '.join(names)}.\n"
+
+
 def _eyes_head() -> str:
     return " | ".join(f"{ALL_EYES[eye].title}: accuracy / Frechet" for eye in HELD_OUT)
 
@@ -66,10 +74,14 @@ def _rows(rows: Sequence[Row]) -> str:
 
 def _differences(found: Sequence[Difference]) -> str:
     return "\n".join(
-        f"| {each.arm} | {_interval(each)} | {each.p_value:.2g} | {each.improvement:.2f} "
+        f"| {each.arm} | {_interval(each)} | {_p_value(each)} | {each.improvement:.2f} "
         f"| {each.verdict} |"
         for each in found
     )
+
+
+def _p_value(each: Difference) -> str:
+    return "-" if each.p_value is None else f"{each.p_value:.2g}"
 
 
 def _interval(each: Difference) -> str:

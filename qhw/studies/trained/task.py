@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from qhw.config import RunConfig, dotted, merge
+from qhw.config import RunConfig, dotted, merge, parse_config
 from qhw.errors import ConfigError
 from qhw.studies.trained.catalogue import Settings, TrainedStudy
 
-MakeConfig = Callable[[Settings], RunConfig]
 OF_CIRCUITS = ("backend", "gradient", "hardware", "actor")
 """Tables of settings that a classical actor has no use for, or only in part."""
-NO_TABLE = {"evaluation": {"latents": 20}}
-"""A training ends with a table of its own, which a study does not need."""
+FEWEST_LATENTS = 20
+"""Of any table."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +34,18 @@ class Task:
 
     @property
     def name(self) -> str:
-        """Of its run: a digest of its settings, and the seed."""
-        settings = dotted(self.config.model_dump(mode="json"))
-        return f"{digest({k: v for k, v in settings.items() if k != 'seed'})}-seed{self.seed}"
+        """Of its run: a digest of the settings that are not the default, and the seed."""
+        return f"{digest(unusual(self.config))}-seed{self.seed}"
+
+
+def unusual(config: RunConfig) -> dict[str, Any]:
+    """Settings that differ from the defaults, by their dotted names, without the seed.
+
+    A setting that comes with a later version changes nothing of it where it stays at its default.
+    """
+    usual, settings = (dotted(each.model_dump(mode="json")) for each in (parse_config({}), config))
+    found = {name: value for name, value in settings.items() if usual.get(name) != value}
+    return {**{k: v for k, v in found.items() if k != "seed"}, "defaults": config.defaults}
 
 
 def digest(settings: Mapping[str, Any]) -> str:
@@ -47,26 +55,36 @@ def digest(settings: Mapping[str, Any]) -> str:
 
 
 def tasks_of(
-    study: TrainedStudy, seeds: Sequence[int], typed: Settings, make: MakeConfig
+    study: TrainedStudy, seeds: Sequence[int], base: RunConfig, table: int = FEWEST_LATENTS
 ) -> list[Task]:
     """All trainings of a study, seed by seed: what is there after a stop is even.
 
     Args:
         study: What is varied.
         seeds: Of the trainings.
-        typed: What the user set for all of them.
-        make: Makes a configuration of settings.
+        base: What the user set for all of them.
+        table: Latents of the table that a training ends with, which a study has no use for.
 
     Raises:
-        ConfigError: If the user set what the study varies, or settings do not fit an arm.
+        ConfigError: If work would be paid for, the user set what the study varies or holds, or
+            settings do not fit an arm.
     """
-    both = sorted(study.varied & set(dotted(typed)) | {"seed"} & set(typed))
+    if base.backend.takes_jobs:
+        raise ConfigError(
+            f"Many trainings on {base.backend.name!r} would send jobs from several runs at once.",
+            "Take a simulator.",
+        )
+    held = (*study.varied, *study.held, "seed", "evaluation.latents")
+    both = sorted(name for name in unusual(base) if name.startswith(held))
+    both += ["seed"] if base.seed else []
     if both:
         raise ConfigError(
-            f"{', '.join(both)} is what the study {study.name!r} varies.", "Leave it out."
+            f"{', '.join(both)}: the study {study.name!r} sets that itself.", "Leave it out."
         )
+    settings = base.model_dump(mode="json", exclude_unset=True)
+    settings = merge(settings, {"evaluation": {"latents": table}})
     return [
-        Task(arm, seed, make({**_of_arm(merge(typed, NO_TABLE), changed), "seed": seed}))
+        Task(arm, seed, parse_config({**_of_arm(settings, changed), "seed": seed}))
         for seed in seeds
         for arm, changed in study.arms.items()
     ]

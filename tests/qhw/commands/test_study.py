@@ -47,11 +47,12 @@ def test_a_plan_trains_nothing(small: None, tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_is_refused(small: None, tmp_path: Path) -> None:
-    result = typed(tmp_path, "--set actor.kind=mlp")
+    result = typed(tmp_path, "--set seed=3")
     assert isinstance(result.exception, ConfigError)
-    assert "actor.kind is what the study 'small' varies" in str(result.exception)
-    paid = typed(tmp_path, "--backend fake_fez")
-    assert "several runs at once" in str(paid.exception)
+    assert "seed: the study 'small' sets that itself" in str(result.exception)
+    for more in ("--backend fake_fez", "--backend fake_fez --dry-run"):
+        paid = typed(tmp_path, more)
+        assert "several runs at once" in str(paid.exception)
     assert not (tmp_path / "runs").exists()
 
 
@@ -72,7 +73,15 @@ def test_a_study_goes_on_from_what_is_there(
     assert {path: path.stat().st_mtime_ns for path in kept} == kept, "played once"
     page = (tmp_path / "small.md").read_text()
     assert page.startswith("# Small?\n\n- **mlp** ")
-    assert "qhw study small --seeds 2 --latents 20 --set" in page
+    assert f"qhw study small --seeds 2 --latents 20 --folder {tmp_path} --set" in page
+    other = typed(tmp_path, "--seeds 2 --set ppo.actor_rate=1e-3")
+    assert "small.json is of other settings" in str(other.exception)
+    provenance = next(tmp_path.glob("runs/*-seed0/provenance.json"))
+    facts = json.loads(provenance.read_text())
+    provenance.write_text(json.dumps({**facts, "bundle": {**facts["bundle"], "digest": "a"}}))
+    anew = typed(tmp_path, "--seeds 3")
+    assert "was trained on the bundle 'fashion-mnist' as it was (a)" in str(anew.exception)
+    provenance.write_text(json.dumps(facts))
     assert json.loads((tmp_path / "small.json").read_text())["differences"] == second["differences"]
     plan = json.loads(typed(tmp_path, "--seeds 3 --dry-run --json").stdout)
     assert (plan["trainings"], plan["done"]) == (6, 4)
@@ -86,12 +95,13 @@ def test_one_that_fails_is_named_and_the_others_are_compared(small: None, tmp_pa
         "backend": {"name": "aer"},
         "environment": {"steps": 2},
     }
-    bad = tasks_of(SMALL, [0], settings, checked)[1]
+    bad = tasks_of(SMALL, [0], checked(settings))[1]
     run = create_run(tmp_path / "runs", bad.config, bad.name)
     (run.path / "metrics.jsonl").mkdir()
     result = typed(tmp_path, "--seeds 1")
     assert isinstance(result.exception, StudyError)
     assert result.exception.exit_code == 5
-    assert f"1 of 2 trainings failed: {bad.name}" in str(result.exception)
+    assert f"1 of 2 trainings are not done: {bad.name}" in str(result.exception)
     assert open_run(run.path).name == bad.name
-    assert "| ring | 1 | 2,498 |" in (tmp_path / "small.md").read_text()
+    page = (tmp_path / "small.md").read_text()
+    assert "| ring | 1 | 2,498 |" in page and f"not done: {bad.name}." in page

@@ -8,24 +8,23 @@ from policy import RingCircuit
 from qhw.config import parse_config
 from qhw.errors import ConfigError, UnknownNameError
 from qhw.studies.trained.catalogue import STUDIES, TrainedStudy, find_study
-from qhw.studies.trained.task import NO_TABLE, tasks_of
+from qhw.studies.trained.task import FEWEST_LATENTS, Task, tasks_of
 from qhw.training.idle import refuse_idle
 from qhw.training.parts import ring_circuit
 
 
-def make(settings: dict[str, Any]) -> Any:
-    return parse_config(settings)
+def tasks(name: str, seeds: list[int], settings: dict[str, Any] | None = None) -> list[Task]:
+    return tasks_of(find_study(name), seeds, parse_config(settings or {}))
 
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_every_arm_is_a_configuration_of_its_own(name: str) -> None:
-    study = find_study(name)
-    tasks = tasks_of(study, range(2), {}, make)
-    assert len(tasks) == len({task.name for task in tasks}) == 2 * len(study.arms)
-    assert [task.seed for task in tasks[: len(study.arms)]] == [0] * len(study.arms)
-    for task in tasks:
+    study, found = find_study(name), tasks(name, [0, 1])
+    assert len(found) == len({task.name for task in found}) == 2 * len(study.arms)
+    assert [task.seed for task in found[: len(study.arms)]] == [0] * len(study.arms)
+    for task in found:
         refuse_idle(task.config)
-        assert task.config.evaluation.latents == NO_TABLE["evaluation"]["latents"]
+        assert task.config.evaluation.latents == FEWEST_LATENTS
         if task.config.actor.kind == "ring":
             assert isinstance(ring_circuit(task.config.actor.circuit), RingCircuit)
 
@@ -34,46 +33,44 @@ def test_studies_share_what_they_share() -> None:
     """The default ring is an arm of five of them, trained once."""
     arms = [("entanglement", "ring"), ("depth", "2 layers"), ("encoding", "dense"),
             ("actors", "ring"), ("state", "all six")]  # fmt: skip
-    names = {
-        task.name
-        for study, arm in arms
-        for task in tasks_of(find_study(study), [3], {}, make)
-        if task.arm == arm
-    }
+    names = {task.name for study, arm in arms for task in tasks(study, [3]) if task.arm == arm}
     (name,) = names
     assert name.endswith("-seed3")
 
 
-def test_other_settings_are_other_runs() -> None:
-    study = find_study("actors")
-    one, other = (
-        tasks_of(study, [0], {"ppo": {"updates": updates}}, make)[0].name for updates in (3, 4)
-    )
+def test_other_settings_are_other_runs_and_what_is_said_of_defaults_is_not() -> None:
+    one, other = (tasks("actors", [0], {"ppo": {"updates": updates}})[0].name for updates in (3, 4))
     assert one != other
+    usual = parse_config({}).ppo.updates
+    assert tasks("actors", [0], {"ppo": {"updates": usual}})[0].name == tasks("actors", [0])[0].name
 
 
 @pytest.mark.parametrize(
-    ("name", "typed", "said"),
+    ("name", "settings", "said"),
     [
-        ("depth", {"actor": {"circuit": {"depth": 3}}}, "actor.circuit.depth is what the study"),
-        (
-            "actors",
-            {"gradient": {"rule": "spsa"}},
-            "gradient.rule is what the study 'actors'",
-        ),
-        ("state", {"seed": 3}, "seed is what the study 'state' varies"),
+        ("depth", {"actor": {"circuit": {"depth": 3}}}, "actor.circuit.depth: the study"),
+        ("actors", {"gradient": {"rule": "spsa"}}, "gradient.rule: the study 'actors'"),
+        ("actors", {"actor": {"circuit": {"qubits": 6}}}, "actor.circuit.qubits: the study"),
+        ("entanglement", {"actor": {"kind": "mlp"}}, "actor.kind: the study 'entanglement'"),
+        ("state", {"seed": 3}, "seed: the study 'state' sets that itself"),
+        ("state", {"evaluation": {"latents": 77}}, "evaluation.latents: the study"),
     ],
 )
-def test_what_is_varied_is_not_set(name: str, typed: dict[str, Any], said: str) -> None:
+def test_what_is_varied_or_held_is_not_set(name: str, settings: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
-        tasks_of(find_study(name), [0], typed, make)
+        tasks(name, [0], settings)
 
 
 def test_a_classical_arm_takes_nothing_that_is_about_circuits() -> None:
-    typed = {"backend": {"name": "aer"}, "actor": {"sigma": "state"}}
-    tasks = {task.arm: task.config for task in tasks_of(find_study("actors"), [0], typed, make)}
-    assert tasks["ring"].backend.name == "aer"
-    assert tasks["matched MLP"].actor.sigma == "state"
+    settings = {"backend": {"name": "aer"}, "actor": {"sigma": "state"}}
+    configs = {task.arm: task.config for task in tasks("actors", [0], settings)}
+    assert configs["ring"].backend.name == "aer"
+    assert configs["matched MLP"].actor.sigma == "state"
+
+
+def test_many_classes_take_a_larger_table() -> None:
+    (first, *_) = tasks_of(find_study("depth"), [0], parse_config({}), 200)
+    assert first.config.evaluation.latents == 200
 
 
 def test_an_unknown_study_is_refused() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -33,7 +35,12 @@ def outcome(mean: float, seed: int) -> Outcome:
 
 
 def arm(*means: float, first: int = 1) -> TrainedArm:
-    return TrainedArm([outcome(m, first + k) for k, m in enumerate(means)], 2498, 26)
+    return TrainedArm({k: outcome(m, first + k) for k, m in enumerate(means)}, 2498, 26)
+
+
+def p_value(found: Difference) -> float:
+    assert found.p_value is not None
+    return found.p_value
 
 
 ARMS = {
@@ -56,10 +63,10 @@ def test_a_difference_is_seen_and_equality_is_said() -> None:
     better, same = differences(STUDY, ARMS)
     assert better.value == pytest.approx(0.03)
     assert better.low < 0.03 < better.high
-    assert better.p_value < 0.01
+    assert p_value(better) < 0.01
     assert (better.verdict, better.improvement) == ("returns more", 1.0)
     assert same.value == pytest.approx(0.0, abs=1e-3)
-    assert same.p_value > 0.05
+    assert p_value(same) > 0.05
     assert same.verdict == f"as good, within {MARGIN:g}"
 
 
@@ -67,16 +74,43 @@ def test_too_little_is_said_to_be_too_little() -> None:
     few = {"a": arm(-0.2), "b": arm(-0.1, first=9)}
     (one,) = differences(STUDY, few)
     assert (one.seeds, one.needed, one.verdict) == (1, None, "one seed says nothing of the kind")
+    assert one.p_value is None and not one.equal
+    page = page_of(STUDY, rows_of(few), [one], latents=400, command="", missing=["x-seed1"])
+    assert "| - | 1.00 | one seed says nothing" in page
+    assert "**Missing**: 1 trainings are not done: x-seed1." in page
     scattered = {"a": arm(-0.25, -0.15, -0.2), "b": arm(-0.15, -0.25, -0.21, first=9)}
     (unseen,) = differences(STUDY, scattered)
     assert unseen.needed is not None and unseen.needed > 100
-    assert unseen.verdict == f"not told apart; {unseen.needed} seeds would tell 0.01"
+    assert unseen.verdict == f"not told apart; 0.01 takes {unseen.needed} seeds"
 
 
-def test_only_seeds_that_both_have_are_compared() -> None:
-    (found,) = differences(STUDY, {"a": arm(-0.2, -0.2), "b": arm(-0.1, -0.1, -0.9, first=9)})
-    assert found.seeds == 2
-    assert found.value == pytest.approx(0.1)
+def test_seeds_are_paired_by_their_number_where_one_is_missing() -> None:
+    """Seed effects of .2 and an arm that is .02 better in each: only right pairs show it."""
+    seeds = dict(enumerate((-0.30, -0.10, -0.25, -0.15, -0.20)))
+    reference = TrainedArm({k: outcome(m, 1 + k) for k, m in seeds.items()}, 2498, 26)
+    better = {k: outcome(m + 0.02, 11 + k) for k, m in seeds.items() if k != 1}
+    (found,) = differences(STUDY, {"a": reference, "b": TrainedArm(better, 2498, 26)})
+    assert found.seeds == 4
+    assert found.value == pytest.approx(0.02)
+    assert p_value(found) < 0.01
+    others = TrainedArm({7: outcome(-0.1, 3)}, 2498, 26)
+    assert differences(STUDY, {"a": reference, "b": others}) == []
+
+
+def test_what_would_have_been_seen_and_what_latents_hide_are_said() -> None:
+    generator = np.random.default_rng(4)
+    noisy = [outcome(-0.2, k) for k in range(3)]
+    far = [
+        replace(o, returns=o.returns + 0.3 * generator.normal(size=LATENTS) + shift)
+        for o, shift in zip(noisy, (0.0, 1e-4, -1e-4), strict=True)
+    ]
+    arms = {
+        "a": TrainedArm(dict(enumerate(noisy)), 1, None),
+        "b": TrainedArm(dict(enumerate(far)), 1, None),
+    }
+    (found,) = differences(STUDY, arms)
+    assert found.latents_limit or found.needed is not None
+    assert found.verdict.startswith("not told apart; 0.01 ")
 
 
 def test_without_the_reference_nothing_is_compared() -> None:
@@ -86,7 +120,7 @@ def test_without_the_reference_nothing_is_compared() -> None:
 def test_p_values_are_of_the_family() -> None:
     alone = differences(STUDY, {"a": ARMS["a"], "b": ARMS["b"]})[0]
     among = differences(STUDY, ARMS)[0]
-    assert among.p_value == pytest.approx(2 * alone.p_value)
+    assert p_value(among) == pytest.approx(2 * p_value(alone))
 
 
 def test_the_page_says_it_first() -> None:
