@@ -39,6 +39,7 @@ from qhw.evaluation.eyes import ALL_EYES
 from qhw.evaluation.judges import Judges, Outcome, evaluation_latents
 from qhw.evaluation.playing import play_policy
 from qhw.runs.directory import RunDirectory, create_run
+from qhw.studies.statistics.across_seeds import interquartile_mean, probability_of_improvement
 from qhw.studies.statistics.bootstrap import hierarchical_bootstrap
 from qhw.studies.statistics.holm import holm
 from qhw.training.player import Player
@@ -185,17 +186,6 @@ def at_two_levels(values: FloatArray, replicates: FloatArray) -> Estimate:
     return Estimate(
         mean, mean - half, mean + half, float(2 * stats.t.sf(abs(mean) / error, freedom))
     )
-
-
-def interquartile_mean(values: FloatArray) -> float:
-    """Mean of the middle half of the seeds' mean returns."""
-    return float(stats.trim_mean(values, 0.25))
-
-
-def probability_of_improvement(values: FloatArray, others: FloatArray) -> float:
-    """Share of pairs of seeds in which the one returns more than the other; ties count half."""
-    ahead = values[:, None] - others[None, :]
-    return float(((ahead > 0) + 0.5 * (ahead == 0)).mean())
 
 
 def comparisons(done: Trained, made: HandMade) -> dict[str, dict[str, Any]]:

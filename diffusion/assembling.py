@@ -27,7 +27,7 @@ from diffusion.environment import GuidanceEnvironment, draw_labels, draw_latents
 from diffusion.imagenet_features import ImageNetFeatures
 from diffusion.metrics import FloatArray, GaussianReference
 from diffusion.model_card import model_card
-from diffusion.noise_schedule import NoiseSchedule
+from diffusion.noise_schedule import FITTED_SCHEDULE
 from diffusion.optimisation import Report
 from diffusion.realism import Eye, Realism, realism
 from diffusion.references import ALEXNET, FILES, Kept, References
@@ -41,7 +41,6 @@ HEADROOM_SEED, CURVE_SEED, REALISM_SEED, EXPLORING_SEED = 777_000, 888_000, 666_
 EXPLORED = 500
 """Latents that state statistics are taken on."""
 REFERENCES = 1000
-BETA_SCHEDULE, TRAIN_TIMESTEPS = "squaredcos_cap_v2", 1000
 SOLVER = DpmSolver()
 WEAK_GUIDANCE = (1.0, 1.25, 1.5)
 """Constants whose pictures are compared with real ones, beside the best constant's."""
@@ -120,8 +119,7 @@ class Fit:
 
     def sampler(self, denoiser: PixelDenoiser) -> GuidedSampler:
         """A sampler with the noise schedule of training."""
-        schedule = NoiseSchedule(TRAIN_TIMESTEPS, BETA_SCHEDULE)
-        return GuidedSampler(denoiser, self.config.num_steps, schedule, solver=SOLVER)
+        return GuidedSampler(denoiser, self.config.num_steps, FITTED_SCHEDULE, solver=SOLVER)
 
     @property
     def realism_pictures(self) -> int:
@@ -219,8 +217,8 @@ def assemble(
         denoiser=networks.denoiser.describe(),
         classifiers=networks.kinds,
         accuracies=accuracies,
-        num_train_timesteps=TRAIN_TIMESTEPS,
-        beta_schedule=BETA_SCHEDULE,
+        num_train_timesteps=FITTED_SCHEDULE.num_train_timesteps,
+        beta_schedule=FITTED_SCHEDULE.beta_schedule,
         num_steps=fit.config.num_steps,
         cfg_base=base,
         state_mean=state_mean,

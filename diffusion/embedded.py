@@ -40,4 +40,5 @@ def require_whole(folder: Path, checksums: Mapping[str, str]) -> None:
 
 def sha256(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

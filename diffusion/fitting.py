@@ -18,8 +18,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from diffusion.assembling import (
-    BETA_SCHEDULE,
-    TRAIN_TIMESTEPS,
     Fit,
     FitConfig,
     Networks,
@@ -32,6 +30,7 @@ from diffusion.bundle import Bundle, BundleCard, load_weights, save_weights
 from diffusion.classifiers import CLASSIFIERS, Classifier
 from diffusion.datasets import Dataset, Split, shrink
 from diffusion.denoisers import PixelDenoiser, PixelDenoiserConfig
+from diffusion.noise_schedule import FITTED_SCHEDULE
 from diffusion.optimisation import Budget, Recipe, Report, model_device, run_training
 
 BATCH = 64
@@ -201,13 +200,13 @@ def denoising_loss(
     """
     device = model_device(model)
     images, classes = data.images.to(device), data.labels.to(device)
-    schedule = DDIMScheduler(num_train_timesteps=TRAIN_TIMESTEPS, beta_schedule=BETA_SCHEDULE)
-    alpha_bar = schedule.alphas_cumprod.to(device)
+    levels = FITTED_SCHEDULE.num_train_timesteps
+    alpha_bar = DDIMScheduler(**FITTED_SCHEDULE.record).alphas_cumprod.to(device)
 
     def loss(generator: torch.Generator) -> Tensor:
         # Drawn on the processor: every device sees the same batches.
         index = torch.randint(len(images), (BATCH,), generator=generator).to(device)
-        time_index = torch.randint(TRAIN_TIMESTEPS, (BATCH,), generator=generator).to(device)
+        time_index = torch.randint(levels, (BATCH,), generator=generator).to(device)
         noise = torch.randn((BATCH, *model.sample_shape), generator=generator).to(device)
         level = alpha_bar[time_index].view(-1, 1, 1, 1)
         dropped = (torch.rand(BATCH, generator=generator) < LABEL_DROPOUT).to(device)

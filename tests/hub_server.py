@@ -13,10 +13,15 @@ import base64
 import hashlib
 import json
 import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+import pytest
 
 COMMIT = "c" * 40
 
@@ -138,3 +143,15 @@ def _files(repo: Path) -> dict[str, Path]:
 
 def _digest(file: Path) -> str:
     return hashlib.sha1(file.read_bytes(), usedforsecurity=False).hexdigest()
+
+
+@contextmanager
+def hub_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
+    """The library's client, pointed at a server of this machine."""
+    folder.mkdir()
+    with HubServer(folder) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        monkeypatch.setenv("HF_TOKEN", server.token)
+        yield server
+        server.shutdown()

@@ -5,7 +5,6 @@ Weights are read from safetensors alone: a pickle may execute whatever its autho
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from diffusion.embedded import sha256
 from diffusion.noise_schedule import PREDICTION_TYPES, NoiseSchedule
 
 INDEX = "model_index.json"
@@ -28,7 +28,6 @@ TOKENIZERS = ("CLIPTokenizer", "CLIPTokenizerFast")
 HALF = "fp16"
 """diffusers' name of the variant in half precision."""
 SINGLE_FILES = (".ckpt", ".pt", ".pth", ".bin", ".safetensors")
-_CHUNK = 1 << 24
 _MORE_CONDITIONS = (
     "class_embed_type",
     "num_class_embeds",
@@ -219,8 +218,4 @@ def _sha256_once(path: Path) -> str:
 
 @cache
 def _sha256(path: Path, _size: int, _written: int) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+    return sha256(path)

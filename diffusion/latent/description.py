@@ -23,7 +23,7 @@ from diffusion.latent.checkpoint import (
 from diffusion.latent.denoiser import LatentDenoiser, Precision
 from diffusion.latent.frame import Frame
 from diffusion.latent.preview import Preview
-from diffusion.latent.prompts import PromptEmbeddings, Prompts
+from diffusion.latent.prompts import PromptEmbeddings
 from diffusion.noise_schedule import NoiseSchedule
 
 KIND = "latent"
@@ -89,11 +89,6 @@ class LatentDescription:
     def frame(self) -> Frame:
         """How the classifiers look."""
         return Frame(self.image_channels, self.image_size)
-
-    @property
-    def asked(self) -> Prompts:
-        """The prompts."""
-        return Prompts(self.prompts, self.negative_prompt)
 
     def open(self, folder: Path) -> LatentDenoiser:
         """The model, with what lies beside the card in a folder.

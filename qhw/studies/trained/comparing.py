@@ -13,11 +13,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import stats
 
 from qhw.evaluation.eyes import HELD_OUT
 from qhw.evaluation.judges import Outcome
+from qhw.studies.statistics.across_seeds import interquartile_mean, probability_of_improvement
 from qhw.studies.statistics.bootstrap import hierarchical_bootstrap
 from qhw.studies.statistics.holm import ALPHA, holm
 from qhw.studies.statistics.power import sample_size
@@ -27,8 +26,6 @@ MARGIN = 0.01
 """Return within which two kinds of controller are called equal: a fifth of what the rule of two
 numbers is worth over the best constant, and about what training seeds scatter by. That is under the
 default reward; others are on other scales."""
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -112,6 +109,8 @@ class Difference:
             return "returns more" if self.value > 0 else "returns less"
         if self.equal:
             return f"as good, within {MARGIN:g}"
+        if self.needed <= self.seeds and self.latents_limit:
+            return f"not told apart; {MARGIN:g} takes more latents"
         if self.needed <= self.seeds:
             return f"not told apart; {MARGIN:g} would probably have been seen"
         latents = "more latents and " if self.latents_limit else ""
@@ -173,7 +172,7 @@ def _row(name: str, arm: TrainedArm) -> Row:
         arm.parameters,
         arm.two_qubit_gates,
         float(means.mean()),
-        float(stats.trim_mean(means, 0.25)),
+        interquartile_mean(means),
         {eye: float(np.mean([a.correct.mean() for a in arms])) for eye, arms in scored.items()},
         {eye: float(np.mean([a.distance for a in arms])) for eye, arms in scored.items()},
     )
@@ -199,14 +198,8 @@ def _difference(
         float(result.low),
         float(result.high),
         float(result.p_value) if replicated else None,
-        _improvement(one.mean(axis=1), other.mean(axis=1)),
+        probability_of_improvement(one.mean(axis=1), other.mean(axis=1)),
         replicated and wide.low > -MARGIN and wide.high < MARGIN,
         sample_size(spread, MARGIN, alpha=alpha) if replicated else None,
         bool(of_latents.std(ddof=1) / len(of_latents) ** 0.5 > spread / len(seeds) ** 0.5),
     )
-
-
-def _improvement(ours: FloatArray, theirs: FloatArray) -> float:
-    """Agarwal et al., arXiv 2108.13264."""
-    ahead = ours[:, None] - theirs[None, :]
-    return float(((ahead > 0) + 0.5 * (ahead == 0)).mean())

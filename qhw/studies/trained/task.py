@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from qhw.config import RunConfig, dotted, merge, parse_config
 from qhw.errors import ConfigError
+from qhw.evaluation.setting import name_of
 from qhw.studies.trained.catalogue import Settings, TrainedStudy
 
 OF_CIRCUITS = ("backend", "gradient", "hardware", "actor")
 """Tables of settings that a classical actor has no use for, or only in part."""
+DIGITS = 12
+"""Of a digest, in a run's name."""
 FEWEST_LATENTS = 20
 """Of any table."""
 
@@ -35,7 +36,7 @@ class Task:
     @property
     def name(self) -> str:
         """Of its run: a digest of the settings that are not the default, and the seed."""
-        return f"{digest(unusual(self.config))}-seed{self.seed}"
+        return f"{name_of(unusual(self.config))[:DIGITS]}-seed{self.seed}"
 
 
 def unusual(config: RunConfig) -> dict[str, Any]:
@@ -46,12 +47,6 @@ def unusual(config: RunConfig) -> dict[str, Any]:
     usual, settings = (dotted(each.model_dump(mode="json")) for each in (parse_config({}), config))
     found = {name: value for name, value in settings.items() if usual.get(name) != value}
     return {**{k: v for k, v in found.items() if k != "seed"}, "defaults": config.defaults}
-
-
-def digest(settings: Mapping[str, Any]) -> str:
-    """Of settings: the same settings have the same."""
-    text = json.dumps(settings, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def tasks_of(
@@ -69,12 +64,13 @@ def tasks_of(
         ConfigError: If work would be paid for, the user set what the study varies or holds, or
             settings do not fit an arm.
     """
+    # Before what is held: a device has a table of its own size.
     if base.backend.takes_jobs:
         raise ConfigError(
             f"Many trainings on {base.backend.name!r} would send jobs from several runs at once.",
             "Take a simulator.",
         )
-    held = (*study.varied, *study.held, "seed", "evaluation.latents")
+    held = (*study.varied, *study.held, "evaluation.latents")
     both = sorted(name for name in unusual(base) if name.startswith(held))
     both += ["seed"] if base.seed else []
     if both:

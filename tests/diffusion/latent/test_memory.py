@@ -34,7 +34,7 @@ def test_larger_pictures_need_more(denoiser: LatentDenoiser) -> None:
     assert large.decoding > 3 * small.decoding
 
 
-def test_a_known_network_is_counted_exactly(denoiser: LatentDenoiser) -> None:
+def test_no_less_is_counted_than_a_known_block_holds(denoiser: LatentDenoiser) -> None:
     """The peak is at least what the last block holds: its input, the skip, and both together."""
     need = memory_need(denoiser, 1)
     widest = 2 * 16 * 16 * 16 * 4

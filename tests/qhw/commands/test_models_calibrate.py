@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,7 @@ from qhw.training.idle import remarks
 from qhw.training.parts import make_environment, open_bundle
 from qhw.training.player import Player
 from qhw.training.trainer import Trainer
-from tests.hub_server import COMMIT, HubServer
+from tests.hub_server import COMMIT, HubServer, hub_in
 from tests.qhw.controllers.conftest import trained_once
 from tests.tiny_model import SIDE, save_tiny_model
 
@@ -240,16 +239,10 @@ def test_a_missing_package_is_told(
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
-    """The library's client, pointed at a server of this machine, with a cache of its own."""
-    folder = tmp_path / "hub"
-    folder.mkdir()
+    """With a cache of its own."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
-    with HubServer(folder) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        monkeypatch.setenv("HF_ENDPOINT", server.url)
-        monkeypatch.setenv("HF_TOKEN", server.token)
+    with hub_in(tmp_path / "hub", monkeypatch) as server:
         yield server
-        server.shutdown()
 
 
 def test_a_model_by_name_is_brought_once_and_kept(

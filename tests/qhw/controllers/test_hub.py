@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,20 +14,13 @@ from qhw.controllers.controller import load_controller
 from qhw.controllers.hub import pull_folder, push_folder
 from qhw.errors import BundleError, DamagedFileError, HubError, OutputError, UnknownNameError
 from qhw.training.parts import open_card
-from tests.hub_server import HubServer
+from tests.hub_server import HubServer, hub_in
 
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
-    """The library's client, pointed at a server of this machine."""
-    folder = tmp_path / "hub"
-    folder.mkdir()
-    with HubServer(folder) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        monkeypatch.setenv("HF_ENDPOINT", server.url)
-        monkeypatch.setenv("HF_TOKEN", server.token)
+    with hub_in(tmp_path / "hub", monkeypatch) as server:
         yield server
-        server.shutdown()
 
 
 def test_a_controller_goes_and_comes_back(hub: HubServer, exported: Path, tmp_path: Path) -> None:

@@ -97,20 +97,20 @@ def test_seeds_are_paired_by_their_number_where_one_is_missing() -> None:
     assert differences(STUDY, {"a": reference, "b": others}) == []
 
 
-def test_what_would_have_been_seen_and_what_latents_hide_are_said() -> None:
-    generator = np.random.default_rng(4)
-    noisy = [outcome(-0.2, k) for k in range(3)]
-    far = [
-        replace(o, returns=o.returns + 0.3 * generator.normal(size=LATENTS) + shift)
-        for o, shift in zip(noisy, (0.0, 1e-4, -1e-4), strict=True)
-    ]
-    arms = {
-        "a": TrainedArm(dict(enumerate(noisy)), 1, None),
-        "b": TrainedArm(dict(enumerate(far)), 1, None),
+def test_latents_that_hide_a_difference_are_said_to() -> None:
+    """Seeds that agree to 1e-4, and latents that differ by .3: more seeds would tell nothing."""
+    drawn = 0.3 * np.random.default_rng(4).normal(size=LATENTS)
+    alike = {k: outcome(-0.2, 1) for k in range(3)}
+    moved = {
+        k: replace(one, returns=one.returns + drawn - drawn.mean() + shift)
+        for (k, one), shift in zip(alike.items(), (0.0, 1e-4, -1e-4), strict=True)
     }
-    (found,) = differences(STUDY, arms)
-    assert found.latents_limit or found.needed is not None
-    assert found.verdict.startswith("not told apart; 0.01 ")
+    (found,) = differences(
+        STUDY, {"a": TrainedArm(alike, 1, None), "b": TrainedArm(moved, 1, None)}
+    )
+    assert found.latents_limit and not found.equal
+    assert found.needed is not None and found.needed <= 3
+    assert found.verdict == "not told apart; 0.01 takes more latents"
 
 
 def test_without_the_reference_nothing_is_compared() -> None:
