@@ -12,13 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from diffusion import headroom
-from diffusion.bundle import NETWORK_FILES, Bundle, BundleCard, card_json, load_bundle, load_weights
+from diffusion.bundle import NETWORK_FILES, Bundle, BundleCard, card_json, load_bundle
 from diffusion.classifiers import Classifier
 from diffusion.datasets import Dataset, shrink
 from diffusion.denoisers import PixelDenoiser
@@ -29,11 +29,13 @@ from diffusion.metrics import FloatArray, GaussianReference
 from diffusion.model_card import model_card
 from diffusion.noise_schedule import FITTED_SCHEDULE
 from diffusion.optimisation import Report
+from diffusion.precision import Precision
 from diffusion.realism import Eye, Realism, realism
 from diffusion.references import ALEXNET, FILES, Kept, References
 from diffusion.rewards import RewardConfig
 from diffusion.sampler import GuidedSampler
 from diffusion.solvers import DpmSolver
+from diffusion.weights import load_weights
 
 REQUIRED_ACCURACY = 0.88
 """Of every classifier, unless a fit asks for another."""
@@ -47,8 +49,6 @@ WEAK_GUIDANCE = (1.0, 1.25, 1.5)
 
 
 CPU = torch.device("cpu")
-Precision = Literal["fp32", "bf16"]
-"""What networks compute with while they are trained; pictures are always made in fp32."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ class FitConfig:
         num_steps: Denoising steps of every picture.
         denoiser_pictures: Pictures that the denoiser sees, instead of minutes.
         classifier_pictures: Those that each classifier sees, likewise.
-        precision: ``bf16`` is for processors that compute with it (``avx512_bf16``): elsewhere it
-            is emulated, many times slower.
+        precision: What networks are trained with. ``bf16`` is for processors that compute with it
+            (``avx512_bf16``): elsewhere it is emulated, many times slower.
         accuracy: Test accuracy that every classifier must reach, in (0, 1].
         seed: Seed of everything random.
         references: What of the real pictures stays in the bundle: some of them, or features.
@@ -152,9 +152,10 @@ class Networks:
         return self.classifiers["proxy"]
 
     def to(self, device: torch.device) -> None:
-        """Move them all."""
+        """Move them all, to where pictures are made as the denoiser may."""
         for network in (self.denoiser, *self.classifiers.values()):
             network.to(device)
+        self.denoiser.make_in(None)
 
     def eyes(self, device: torch.device) -> dict[str, Eye]:
         """What every eye sees, AlexNet's beside the classifiers', where the networks are."""

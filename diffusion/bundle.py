@@ -1,8 +1,8 @@
 """A model bundle on disk: denoiser, proxy, two judges, reference pictures, and their card.
 
     card.json                what it is, how it was made, what it can do; SHA-256 of every file
-    denoiser.safetensors     fp16; computed with in fp32
-    proxy.safetensors        likewise, and judge_0, judge_1
+    denoiser.safetensors     fp16, or eight bits where it is large; computed with in fp32
+    proxy.safetensors        fp16, and judge_0, judge_1 likewise
     references.safetensors   1,000 real pictures (uint8) and their labels; or `seen.safetensors`,
                              what all eyes see in them: `diffusion.references`
     curve.csv, headroom.csv  how fitting went; what guidance can gain
@@ -22,11 +22,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
-
-import torch
-from safetensors.torch import load_file, save_file
-from torch import nn
+from typing import Any
 
 from diffusion.classifiers import CLASSIFIERS, Classifier
 from diffusion.denoisers import PixelDenoiser
@@ -38,14 +34,13 @@ from diffusion.references import FILES, References
 from diffusion.rewards import RewardConfig
 from diffusion.sampler import GuidedSampler
 from diffusion.solvers import FIRST_SOLVER, Solver, read_solver, solver_record
+from diffusion.weights import load_weights
 
 MINIMUM_ACCURACY = 0.8
 """Of a bundle's classifiers, unless its card says which accuracy was asked for."""
 CLASSIFIER_FILES = tuple(f"{name}.safetensors" for name in ("proxy", "judge_0", "judge_1"))
 NETWORK_FILES = ("denoiser.safetensors", *CLASSIFIER_FILES)
 """What is trained where a bundle is fitted."""
-
-ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -258,32 +253,13 @@ def card_json(card: BundleCard) -> str:
     return json.dumps(fields, indent=2) + "\n"
 
 
-def save_weights(module: nn.Module, path: Path) -> None:
-    """Write a module's weights in half precision; integer buffers stay as they are."""
-    save_file(
-        {
-            name: (value.half() if value.is_floating_point() else value).contiguous()
-            for name, value in module.state_dict().items()
-        },
-        path,
-    )
-
-
-def load_weights(module: ModuleT, path: Path) -> ModuleT:
-    """Read what `save_weights` wrote, in fp32, and freeze the module."""
-    weights = load_file(path)
-    module.load_state_dict(
-        {k: v.float() if v.is_floating_point() else v for k, v in weights.items()}
-    )
-    frozen = module.eval().requires_grad_(False)
-    return frozen.to(memory_format=torch.channels_last)
-
-
 def _load_denoiser(folder: Path, card: BundleCard) -> PixelDenoiser | LatentDenoiser:
     if card.is_latent:
         return LatentDescription.of(card.denoiser).open(folder)
     architecture = PixelDenoiser.from_description(card.denoiser)
-    return load_weights(architecture, folder / "denoiser.safetensors")
+    denoiser = load_weights(architecture, folder / "denoiser.safetensors")
+    denoiser.make_in(None)
+    return denoiser
 
 
 def _load_classifier(folder: Path, card: BundleCard, name: str) -> Classifier:

@@ -10,6 +10,9 @@ from diffusers import UNet2DModel
 from torch import Tensor, nn
 from torch.nn import functional
 
+from diffusion.precision import Precision, computes_in_bf16, computing_in
+from diffusion.weights import Storage
+
 
 class Denoiser(Protocol):
     """A conditional noise predictor and its map between latents and pictures."""
@@ -47,6 +50,8 @@ class PixelDenoiserConfig:
             but the first have attention on the way down.
         prediction_type: What the UNet predicts. `v_prediction` (Salimans and Ho, arXiv 2202.00512)
             suits a narrow network on folded pixels: at high noise it need not reproduce the noise.
+        storage: How its weights lie on disk (`diffusion.weights`).
+        pictures: What pictures are made in where a device has it; fp32 everywhere else.
     """
 
     image_channels: int = 1
@@ -55,6 +60,8 @@ class PixelDenoiserConfig:
     num_classes: int = 10
     channels: tuple[int, ...] = (32, 64)
     prediction_type: str = "v_prediction"
+    storage: Storage = "fp16"
+    pictures: Precision = "fp32"
 
     def __post_init__(self) -> None:
         smallest = self.patch * 2 ** (len(self.channels) - 1)
@@ -70,11 +77,13 @@ class PixelDenoiserConfig:
 
         At equal CPU time fine folding with narrow layers learns more than coarse folding with wide
         ones; `benchmarks/denoisers.py` measures both. Larger pictures in colour take a network of
-        7 million parameters, ten times those of grey ones.
+        7 million parameters, ten times those of grey ones: its weights are stored in eight bits,
+        and pictures made in bf16.
         """
         patch = max(2, size // 16)
         if channels == 3 and size > 16:
-            return cls(channels, size, patch, num_classes, (64, 128, 192))
+            wide = (64, 128, 192)
+            return cls(channels, size, patch, num_classes, wide, storage="int8", pictures="bf16")
         widths = (32, 64) if size // patch <= 8 else (24, 48)
         return cls(channels, size, patch, num_classes, widths)
 
@@ -84,6 +93,9 @@ class PixelDenoiser(nn.Module):
 
     `pixel_unshuffle` only permutes the pixels, so standard normal noise stays standard normal, and
     the UNet works on a grid `patch` times smaller.
+
+    Attributes:
+        precision: What `predict` computes with; `make_in` sets it.
     """
 
     def __init__(self, config: PixelDenoiserConfig) -> None:
@@ -91,6 +103,7 @@ class PixelDenoiser(nn.Module):
         self.config = config
         self.num_classes = config.num_classes
         self.prediction_type = config.prediction_type
+        self.precision: Precision = "fp32"
         grid = config.image_size // config.patch
         depth, levels = config.image_channels * config.patch**2, len(config.channels)
         self.sample_shape = (depth, grid, grid)
@@ -115,14 +128,30 @@ class PixelDenoiser(nn.Module):
         output: Tensor = self.unet(folded, timesteps, labels, return_dict=False)[0]
         return output
 
+    def make_in(self, precision: Precision | None) -> None:
+        """Make pictures in that precision, or in the config's where the device has it.
+
+        Raises:
+            ValueError: If bf16 is asked for by name, and the device has none.
+        """
+        device = self.unet.device
+        has_it = precision == "fp32" or computes_in_bf16(device)
+        if precision == "bf16" and not has_it:
+            raise ValueError(
+                f"this {device.type} computes nothing in bf16: it would be emulated, and many "
+                "times slower than fp32"
+            )
+        self.precision = precision or (self.config.pictures if has_it else "fp32")
+
     @torch.no_grad()
     def predict(self, latents: Tensor, timestep: int, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Unconditional and conditional prediction, each (N, C, H, W), in one forward."""
         count = latents.shape[0]
         timesteps = torch.full((2 * count,), timestep, device=latents.device)
         null = torch.full_like(labels, self.num_classes)
-        noise = self(torch.cat([latents, latents]), timesteps, torch.cat([null, labels]))
-        uncond, cond = noise.chunk(2)
+        with computing_in(self.precision, latents.device):
+            noise = self(torch.cat([latents, latents]), timesteps, torch.cat([null, labels]))
+        uncond, cond = noise.float().chunk(2)
         return uncond, cond
 
     def encode(self, images: Tensor) -> Tensor:

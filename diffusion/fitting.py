@@ -21,17 +21,18 @@ from diffusion.assembling import (
     Fit,
     FitConfig,
     Networks,
-    Precision,
     assemble,
     require_same_data,
     write_curve,
 )
-from diffusion.bundle import Bundle, BundleCard, load_weights, save_weights
+from diffusion.bundle import Bundle, BundleCard
 from diffusion.classifiers import CLASSIFIERS, Classifier
 from diffusion.datasets import Dataset, Split, shrink
 from diffusion.denoisers import PixelDenoiser, PixelDenoiserConfig
 from diffusion.noise_schedule import FITTED_SCHEDULE
 from diffusion.optimisation import Budget, Recipe, Report, model_device, run_training
+from diffusion.precision import Precision, computing_in
+from diffusion.weights import load_weights, save_weights
 
 BATCH = 64
 LABEL_DROPOUT = 0.12
@@ -142,7 +143,8 @@ def train_networks(fit: Fit) -> Networks:
     kinds = classifier_kinds(fit.dataset.train.images.shape[1], fit.config.image_size)
     trained = Networks(train_denoiser(fit), _classifiers(fit, kinds), kinds)
     for name, module in {"denoiser": trained.denoiser, **trained.classifiers}.items():
-        save_weights(module, fit.out / f"{name}.safetensors")
+        storage = module.config.storage if isinstance(module, PixelDenoiser) else "fp16"
+        save_weights(module, fit.out / f"{name}.safetensors", storage)
         load_weights(module, fit.out / f"{name}.safetensors")
     return trained
 
@@ -216,7 +218,7 @@ def denoising_loss(
             pictures = _mirrored(pictures, generator)
         clean = model.encode(pictures)
         noisy = level.sqrt() * clean + (1 - level).sqrt() * noise
-        with _computing_in(precision, device):
+        with computing_in(precision, device):
             predicted: Tensor = model(noisy, time_index, labels)
         target = noise
         if model.prediction_type == "v_prediction":
@@ -243,7 +245,7 @@ def train_classifier(fit: Fit, name: str, kind: str, data: Split, seed: int) -> 
     def loss(generator: torch.Generator) -> Tensor:
         index = torch.randint(len(data.images), (BATCH,), generator=generator)
         images = _augment(data.images[index].float() / 255, generator).to(fit.device)
-        with _computing_in(fit.config.precision, fit.device):
+        with computing_in(fit.config.precision, fit.device):
             logits: Tensor = model(images)
         wanted = data.labels[index].to(fit.device)
         return functional.cross_entropy(logits.float(), wanted, label_smoothing=0.02)
@@ -284,10 +286,6 @@ def _train_classifiers(fit: Fit, kinds: dict[str, str]) -> dict[str, Classifier]
 
 def _budget(minutes: float, pictures: int | None) -> Budget:
     return Budget(60 * minutes, None if pictures is None else -(-pictures // BATCH))
-
-
-def _computing_in(precision: Precision, device: torch.device) -> torch.autocast:
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
 
 
 def _augment(images: Tensor, generator: torch.Generator) -> Tensor:

@@ -14,7 +14,11 @@ from diffusion.latent.preview import Preview
 from diffusion.latent.prompts import PromptEmbeddings
 
 Precision = Literal["fp32", "bf16", "fp16"]
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+DTYPES: dict[Precision, torch.dtype] = {
+    "fp32": torch.float32,
+    "bf16": torch.bfloat16,
+    "fp16": torch.float16,
+}
 DECODED_PIXELS = 1 << 20
 """How many pixels the autoencoder makes at once: four pictures of 512 x 512."""
 
@@ -110,6 +114,11 @@ class LatentDenoiser(nn.Module):
         vae = _network(AutoencoderKL, checkpoint, "vae", precision)
         kind = prediction_type or checkpoint.prediction_type
         return cls(unet, vae, prompts, kind, frame, preview, side, batch)
+
+    @property
+    def precision(self) -> Precision:
+        """What its networks compute with."""
+        return next(name for name, kind in DTYPES.items() if kind == self.unet.dtype)
 
     def predict(self, latents: Tensor, timestep: int, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Unconditional and conditional prediction, each (N, C, h, w), one forward a batch."""

@@ -9,12 +9,13 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from diffusion.assembling import CPU, FitConfig, Precision, assemble_again, require_same_data
+from diffusion.assembling import CPU, FitConfig, assemble_again, require_same_data
 from diffusion.bundle import Bundle, BundleCard, load_bundle, read_card
 from diffusion.datasets import Dataset, load_dataset
 from diffusion.discriminating import fit_discriminator
 from diffusion.environment import GuidanceEnvironment
 from diffusion.fitting import fit_bundle, require_start
+from diffusion.precision import Precision
 from diffusion.references import Kept
 from qhw.errors import BundleError, ConfigError, DataError, OutputError
 from qhw.evaluation.baselines import FOLDER, Baselines
@@ -218,7 +219,7 @@ def _finish(
 def store_baselines(folder: Path, console: Console, device: torch.device = CPU) -> None:
     """Play all guidance that needs no training and keep the outcomes beside the bundle."""
     bundle = load_bundle(folder)
-    bundle.fitted_denoiser.to(device)
+    bundle.fitted_denoiser.to(device).make_in(None)
     bundle.proxy.to(device)
     card, judges = bundle.card, Judges(bundle)
     sampler = bundle.sampler(card.num_steps)

@@ -148,6 +148,7 @@ def describe(trainer: Trainer) -> dict[str, Any]:
         "start_from": trainer.config.start_from,
         "remarks": remarks(player),
         "torch_device": str(player.device),
+        "precision": player.bundle.denoiser.precision,
         "torch_threads": torch.get_num_threads(),
     }
 
@@ -175,7 +176,10 @@ def _announce(console: Console, run: RunDirectory, trainer: Trainer) -> dict[str
         f"{config.ppo.updates} updates x {config.ppo.environments} episodes x "
         f"{config.environment.steps} steps"
     )
-    made = {"parameters": parameters, "gradient rule": trainer.rule_name}
+    precision = trainer.player.bundle.denoiser.precision
+    if precision != "fp32":
+        console.print(f"pictures are made in {precision}")
+    made = {"parameters": parameters, "gradient rule": trainer.rule_name, "precision": precision}
     return {**facts, **made, "updates": config.ppo.updates}
 
 

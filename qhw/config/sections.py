@@ -276,6 +276,11 @@ class EnvironmentConfig(Section):
     """How a sampling step is taken, and which noise levels are visited."""
     batch: Annotated[Count | None, unset("as the bundle's card says")] = None
     """Pictures of a text-prompted model in one forward; others are made in one."""
+    precision: Annotated[
+        Literal["fp32", "bf16"] | None,
+        unset("as the bundle's card says, fp32 where bf16 is not computed with"),
+    ] = None
+    """What the denoiser computes with; a text-prompted model has its own."""
     cfg_base: Annotated[Positive | None, OF_BUNDLE] = None
     """Guidance that the action is added to."""
     guidance_min: NonNegative = 1.0

@@ -18,6 +18,7 @@ from diffusion.latent.checkpoint import INDEX, ModelError
 from diffusion.latent.denoiser import LatentDenoiser
 from diffusion.latent.memory import require_memory
 from diffusion.lpips_distance import LpipsDistance
+from diffusion.precision import Precision
 from diffusion.rewards import PAPER_REWARD, REALISM_REWARD, RewardConfig
 from diffusion.solvers import SOLVERS
 from diffusion.state_features import PAPER_FEATURES, slot_order
@@ -144,6 +145,7 @@ def make_environment(
     """
     settle_batch(bundle, config.batch, device)
     bundle.denoiser.to(device)
+    settle_precision(bundle, config.precision)
     reward = reward_config(config.reward, bundle.card)
     try:
         return GuidanceEnvironment(
@@ -191,6 +193,30 @@ def settle_batch(bundle: Bundle, batch: int | None, device: torch.device) -> Non
     except MemoryError as error:
         raise ConfigError(
             str(error), "--set environment.batch=NUMBER makes fewer in one forward."
+        ) from error
+
+
+def settle_precision(bundle: Bundle, precision: Precision | None) -> None:
+    """Make pictures in the configured precision, or in what the card says and the device has.
+
+    Raises:
+        ConfigError: If the device has not what is asked for, or the model has a precision of its
+            own.
+    """
+    denoiser = bundle.denoiser
+    if isinstance(denoiser, LatentDenoiser):
+        if precision is not None:
+            raise ConfigError(
+                f"environment.precision = {precision!r} is not for text-prompted models: "
+                f"{bundle.card.name} was measured in {bundle.card.denoiser['precision']}.",
+                f"Leave it out, or `qhw models calibrate ... --precision {precision}`.",
+            )
+        return
+    try:
+        denoiser.make_in(precision)
+    except ValueError as error:
+        raise ConfigError(
+            f"environment.precision = {precision!r}: {error}.", "Take fp32, or leave it out."
         ) from error
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from diffusion import assembling, fitting, headroom, optimisation, refinement
-from diffusion.assembling import Fit, FitConfig, Networks, Precision, assemble, assemble_again
+from diffusion.assembling import Fit, FitConfig, Networks, assemble, assemble_again
 from diffusion.bundle import Bundle, RewardChoice, card_json, load_bundle
 from diffusion.classifiers import CLASSIFIERS
 from diffusion.datasets import Dataset, Split
@@ -27,6 +27,7 @@ from diffusion.fitting import (
 )
 from diffusion.headroom import Candidate, FormResult
 from diffusion.optimisation import Budget, Recipe, run_training
+from diffusion.precision import Precision
 from diffusion.rewards import PRICE_FORMS, RewardConfig
 from diffusion.solvers import DpmSolver
 

@@ -159,6 +159,15 @@ def test_a_batch_is_refused_where_it_does_nothing() -> None:
         make_environment(config, open_bundle("fashion-mnist"), CPU)
 
 
+def test_a_precision_is_refused_where_the_model_has_one(bundle: Path) -> None:
+    config = parse_config(settings(bundle, precision="bf16")).environment
+    opened = open_bundle(str(bundle))
+    with pytest.raises(ConfigError, match=r"is not for text-prompted models: .* in fp32") as no:
+        make_environment(config, opened, CPU)
+    assert "qhw models calibrate ... --precision bf16" in no.value.hint
+    assert opened.denoiser.precision == "fp32"
+
+
 def test_a_batch_that_does_not_fit_is_told_before_it_is_tried(
     bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -100,6 +100,7 @@ ELSEWHERE = {
     "ppo.updates": "how many records there are",
     "torch_device": "test_a_missing_gpu_is_refused",
     "environment.batch": "commands/test_models_calibrate.test_a_batch_of_its_own_...",
+    "environment.precision": "training/test_precision.test_pictures_change_with_...",
     "environment.bundle": "test_an_unknown_bundle_is_refused",
     "evaluation.latents": "the size of evaluation.json's latents",
     "evaluation.bootstrap": "the width of its intervals",
