@@ -125,6 +125,13 @@ class BundleCard:
         return is_latent(self.denoiser)
 
     @property
+    def pictures_in(self) -> str:
+        """What pictures were made in when the bundle was measured: fp32, bf16 or fp16."""
+        return str(
+            self.denoiser["precision"] if self.is_latent else self.denoiser.get("pictures", "fp32")
+        )
+
+    @property
     def eyes_files(self) -> tuple[str, ...]:
         """What looks at pictures, and what is left of real ones."""
         pictures, features = FILES["pictures"], FILES["features"]

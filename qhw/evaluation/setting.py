@@ -53,6 +53,9 @@ class Setting:
         }
         if environment.sampler.solver != self.bundle.card.solver:
             facts["solver"] = solver_record(environment.sampler.solver)
+        precision = self.bundle.denoiser.precision
+        if precision != self.bundle.card.pictures_in:
+            facts["precision"] = precision
         if environment.reward.needs_discriminator:
             facts["discriminator"] = discriminator_digest(self.bundle)
         if environment.reward.lambda_act and environment.previous_action == "applied":
