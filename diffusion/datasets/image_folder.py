@@ -52,6 +52,9 @@ def load_images(folder: Path, size: int | None = None, seed: int = 0) -> Dataset
         [path for part in splits.values() for paths in part.values() for path in paths]
     )
     train, test = (_read(splits[part], mode, size) for part in ("train", "test"))
+    # The first of them are measured on, the last are kept: neither may be of one class.
+    mixed = np.random.default_rng([seed, len(names)]).permutation(len(test.labels))
+    test = test.pick(torch.from_numpy(mixed))
     return Dataset(folder.name, names, train, test, {"pictures": _checksum(folder, splits)})
 
 

@@ -44,9 +44,22 @@ def test_colours_and_classes_are_read(photos: Path) -> None:
     data = load_dataset("images", photos)
     assert data.class_names == ("blue", "red")
     assert data.train.images.shape == (2 * FEWEST["train"], 3, 8, 8)
-    first, last = data.test.images[0, :, 0, 0], data.test.images[-1, :, 0, 0]
-    assert (tuple(first.tolist()), tuple(last.tolist())) == (BLUE, RED)
-    assert data.test.labels.tolist() == [0] * FEWEST["test"] + [1] * FEWEST["test"]
+    for images, labels in ((s.images, s.labels) for s in (data.train, data.test)):
+        shades = [tuple(image[:, 0, 0].tolist()) for image in images]
+        assert shades == [(BLUE, RED)[label] for label in labels]
+    assert sorted(data.test.labels.tolist()) == [0] * FEWEST["test"] + [1] * FEWEST["test"]
+
+
+def test_any_stretch_of_the_test_pictures_holds_all_classes(tmp_path: Path) -> None:
+    for shade in range(4):
+        write(tmp_path / "train" / str(shade), 60 * shade, FEWEST["train"], mode="L")
+        write(tmp_path / "test" / str(shade), 60 * shade, 100, mode="L")
+    test = load_dataset("images", tmp_path).test
+    for stretch in (test.labels[:100], test.labels[-100:]):
+        assert torch.bincount(stretch, minlength=4).min() >= 10
+    assert torch.equal(test.images[:, 0, 0, 0], (60 * test.labels).to(torch.uint8))
+    again = load_dataset("images", tmp_path).test
+    assert torch.equal(test.labels, again.labels)
 
 
 def test_png_jpeg_and_webp_are_read_and_other_files_are_not(tmp_path: Path) -> None:
