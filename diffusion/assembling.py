@@ -30,7 +30,7 @@ from diffusion.model_card import model_card
 from diffusion.noise_schedule import FITTED_SCHEDULE
 from diffusion.optimisation import Report
 from diffusion.precision import Precision
-from diffusion.realism import Eye, Realism, realism
+from diffusion.realism import Realism, all_eyes, realism, see
 from diffusion.references import ALEXNET, FILES, Kept, References
 from diffusion.rewards import RewardConfig
 from diffusion.sampler import GuidedSampler
@@ -156,15 +156,6 @@ class Networks:
         for network in (self.denoiser, *self.classifiers.values()):
             network.to(device)
         self.denoiser.make_in(None)
-
-    def eyes(self, device: torch.device) -> dict[str, Eye]:
-        """What every eye sees, AlexNet's beside the classifiers', where the networks are."""
-
-        def seen_by(network: Classifier) -> Eye:
-            return lambda pictures: network.features(pictures.to(device))
-
-        eyes = {name: seen_by(each) for name, each in self.classifiers.items()}
-        return {**eyes, ALEXNET: ImageNetFeatures(device)}
 
 
 @dataclass(frozen=True)
@@ -345,8 +336,8 @@ def measure_realism(
     """How far pictures are from real ones: guidance to eye to distances."""
     count = fit.realism_pictures
     real = _real_pictures(fit, 2 * count)
-    all_eyes = networks.eyes(fit.device)
-    eyes = {"proxy": all_eyes["proxy"], "AlexNet": all_eyes[ALEXNET]}
+    present = all_eyes(networks.classifiers, fit.device)
+    eyes = {"proxy": present["proxy"], "AlexNet": present[ALEXNET]}
     found = {}
     for guidance in constants:
         images = _pictures(fit, networks.denoiser, guidance, count, REALISM_SEED)
@@ -395,21 +386,12 @@ def _write_references(fit: Fit, networks: Networks) -> str:
     last = test.pick(torch.arange(len(test.labels))[-REFERENCES:])
     references = References(last.labels, last.images)
     if fit.config.references == "features":
-        features = _seen(networks.eyes(fit.device), references.images)
+        features = see(all_eyes(networks.classifiers, fit.device), references.images)
         references = References(last.labels, features=features)
     kept = references.save(fit.out)
     for other in set(FILES.values()) - {kept}:
         (fit.out / other).unlink(missing_ok=True)
     return kept
-
-
-@torch.no_grad()
-def _seen(eyes: Mapping[str, Eye], images: Tensor) -> dict[str, Tensor]:
-    """What every eye sees in pictures, (M, F) each, on the processor."""
-    return {
-        name: torch.cat([eye(part) for part in images.split(250)]).cpu()
-        for name, eye in eyes.items()
-    }
 
 
 def _how_it_was_fitted(fit: Fit) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from typing import Any
 from diffusion.classifiers import CLASSIFIERS, Classifier
 from diffusion.denoisers import PixelDenoiser
 from diffusion.embedded import DEFAULT, EMBEDDED, require_whole
+from diffusion.foreign.kinds import FOREIGN_KINDS
 from diffusion.latent.denoiser import LatentDenoiser
 from diffusion.latent.description import PROMPTS_FILE, LatentDescription, is_latent
 from diffusion.noise_schedule import NoiseSchedule
@@ -270,6 +271,8 @@ def _load_denoiser(folder: Path, card: BundleCard) -> PixelDenoiser | LatentDeno
 
 
 def _load_classifier(folder: Path, card: BundleCard, name: str) -> Classifier:
+    kind, path = card.classifiers[name], folder / f"{name}.safetensors"
+    if kind in FOREIGN_KINDS:
+        return FOREIGN_KINDS[kind](path)
     channels = int(card.denoiser["image_channels"])
-    classifier = CLASSIFIERS[card.classifiers[name]](len(card.class_names), channels)
-    return load_weights(classifier, folder / f"{name}.safetensors")
+    return load_weights(CLASSIFIERS[kind](len(card.class_names), channels), path)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class Classifier(nn.Module):
-    """A trunk that gives features and a linear head that gives logits.
+    """A trunk that gives features and a head that gives logits.
 
     Attributes:
         trunk: Pictures (N, c, h, w), scaled to [-1, 1], to features (N, F).
@@ -15,12 +15,12 @@ class Classifier(nn.Module):
     """
 
     trunk: nn.Module
-    head: nn.Linear
+    head: nn.Module
 
     @property
     def device(self) -> torch.device:
         """Where its weights are."""
-        return self.head.weight.device
+        return next(self.head.parameters()).device
 
     def features(self, images: Tensor) -> Tensor:
         """Features (N, F) of pictures (N, c, h, w) in [0, 1]."""

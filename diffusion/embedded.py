@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 _PRETRAINED = Path(__file__).parent / "pretrained"
@@ -36,6 +37,17 @@ def require_whole(folder: Path, checksums: Mapping[str, str]) -> None:
                 f"{folder / name} has SHA-256 {actual[:12]}..., its card says {expected[:12]}...: "
                 "the file is damaged or was replaced"
             )
+
+
+def sha256_once(path: Path) -> str:
+    """Of gigabytes, so that a process reads an unchanged file once."""
+    facts = path.stat()
+    return _sha256(path, facts.st_size, facts.st_mtime_ns)
+
+
+@cache
+def _sha256(path: Path, _size: int, _written: int) -> str:
+    return sha256(path)
 
 
 def sha256(path: Path) -> str:

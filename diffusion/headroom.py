@@ -23,7 +23,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from diffusion.bundle import Bundle, RewardChoice
+from diffusion.bundle import RewardChoice
 from diffusion.classifiers import Classifier
 from diffusion.comparison import (
     ConstantCurve,
@@ -35,6 +35,7 @@ from diffusion.comparison import (
 from diffusion.environment import GuidanceEnvironment
 from diffusion.episodes import Episode, play
 from diffusion.metrics import FloatArray, GaussianReference, diversity
+from diffusion.references import References
 from diffusion.refinement import refine
 from diffusion.rewards import PRICE_FORMS, RewardConfig
 
@@ -258,12 +259,11 @@ def proxy_features(proxy: Classifier, images: Tensor) -> FloatArray:
     return torch.cat(parts).cpu().double().numpy()
 
 
-def real_features(bundle: Bundle) -> FloatArray:
-    """What a bundle's proxy sees in its real pictures, (M, F)."""
-    kept = bundle.references.features
-    if kept:
-        return kept["proxy"].double().numpy()
-    return proxy_features(bundle.proxy, bundle.references.images)
+def real_features(proxy: Classifier, references: References) -> FloatArray:
+    """What a proxy sees in real pictures, (M, F)."""
+    if references.features:
+        return references.features["proxy"].double().numpy()
+    return proxy_features(proxy, references.images)
 
 
 def state_statistics(episode: Episode) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -8,11 +8,33 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from diffusion.classifiers import Classifier
+from diffusion.imagenet_features import ImageNetFeatures
 from diffusion.metrics import GaussianReference, feature_rows
+from diffusion.references import ALEXNET
 
 Eye = Callable[[Tensor], Tensor]
 """Pictures (N, c, h, w) in [0, 1] to features (N, F)."""
 _BATCH = 250
+
+
+def all_eyes(classifiers: Mapping[str, Classifier], device: torch.device) -> dict[str, Eye]:
+    """What classifiers see, by their names, and AlexNet beside them, where they are."""
+
+    def seen_by(network: Classifier) -> Eye:
+        return lambda pictures: network.features(pictures.to(device))
+
+    eyes = {name: seen_by(each) for name, each in classifiers.items()}
+    return {**eyes, ALEXNET: ImageNetFeatures(device)}
+
+
+@torch.no_grad()
+def see(eyes: Mapping[str, Eye], images: Tensor) -> dict[str, Tensor]:
+    """What every eye sees in pictures, (M, F) each, on the processor."""
+    return {
+        name: torch.cat([eye(part) for part in images.split(_BATCH)]).cpu()
+        for name, eye in eyes.items()
+    }
 
 
 @dataclass(frozen=True)

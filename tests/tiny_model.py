@@ -27,7 +27,7 @@ def tiny_pipeline(tokens: Path, **scheduler: Any) -> StableDiffusionPipeline:
     """The pipeline itself; its tokenizer's files lie in `tokens`."""
     torch.manual_seed(0)
     text = CLIPTextConfig(
-        vocab_size=len(_vocabulary()),
+        vocab_size=len(vocabulary()),
         hidden_size=32,
         intermediate_size=37,
         num_hidden_layers=2,
@@ -40,7 +40,7 @@ def tiny_pipeline(tokens: Path, **scheduler: Any) -> StableDiffusionPipeline:
     return StableDiffusionPipeline(
         vae=_autoencoder(),
         text_encoder=CLIPTextModel(text),
-        tokenizer=_tokenizer(tokens),
+        tokenizer=tiny_tokenizer(tokens),
         unet=_unet(),
         scheduler=DDIMScheduler(**_scheduler(scheduler)),
         safety_checker=None,
@@ -90,9 +90,10 @@ def _scheduler(changed: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _tokenizer(folder: Path) -> CLIPTokenizer:
+def tiny_tokenizer(folder: Path) -> CLIPTokenizer:
+    """Write its files, and read it."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "vocab.json").write_text(json.dumps(_vocabulary()), encoding="utf-8")
+    (folder / "vocab.json").write_text(json.dumps(vocabulary()), encoding="utf-8")
     (folder / "merges.txt").write_text("#version: 0.2\np h\nph o", encoding="utf-8")
     (folder / "tokenizer_config.json").write_text(
         json.dumps({"model_max_length": WINDOW, "pad_token": "<|endoftext|>"}), encoding="utf-8"
@@ -101,7 +102,8 @@ def _tokenizer(folder: Path) -> CLIPTokenizer:
     return tokenizer
 
 
-def _vocabulary() -> dict[str, int]:
+def vocabulary() -> dict[str, int]:
+    """Tokens of one letter, alone or at the end of a word."""
     letters = string.ascii_lowercase + string.digits + "-,.'"
     pieces = [*letters, *(f"{letter}</w>" for letter in letters), "ph", "pho"]
     tokens = ["<|startoftext|>", "<|endoftext|>", *pieces]

@@ -1,8 +1,8 @@
 """Measure what a text-prompted model can do, choose its reward and CFG_0, and write its bundle.
 
-Nothing is trained. Classifiers and real pictures are those of another bundle, the *eyes*: they look
-at the model's pictures in the size that they know. What was played is kept, so that the command may
-be stopped and goes on where it was.
+Nothing is trained. Classifiers and real pictures are those of the *eyes*, another bundle or a
+folder of their own (`diffusion.eyes`): they look at the model's pictures in the size that they
+know. What was played is kept, so that the command may be stopped and goes on where it was.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def measure_headroom(calibration: Calibration, kept: KeptTrials) -> list[FormRes
     candidates = [Candidate(g) for g in headroom.CONSTANT_GRID]
     candidates += [Candidate(low, slope) for low in COARSE_LOWS for slope in COARSE_SLOPES]
     trials = [play(candidate, len(latents)) for candidate in candidates]
-    real = headroom.real_features(calibration.eyes)
+    real = headroom.real_features(proxy, calibration.eyes.references)
     price = calibration.config.price
     forms = tuple(PRICE_FORMS) if price == BEST else (price,)
     return headroom.compare_forms(trials, real, play, forms)
@@ -135,7 +135,7 @@ def measure_states(
 def _facts(calibration: Calibration) -> dict[str, Any]:
     """What trials depend on; neither where the model lies nor how many are made in one forward."""
     config, described = calibration.config, calibration.description.record
-    played = {"steps": config.num_steps, "seed": config.seed, "eyes": calibration.eyes.card.digest}
+    played = {"steps": config.num_steps, "seed": config.seed, "eyes": calibration.eyes.digest}
     silent = ("model", "revision", "batch")
     return {**{k: v for k, v in described.items() if k not in silent}, **played}
 
@@ -144,7 +144,7 @@ def _write_tensors(calibration: Calibration) -> None:
     """Everything that the card will name."""
     out, eyes = calibration.out, calibration.eyes
     save_prompts(out, calibration.source.encoded.embeddings, calibration.denoiser.preview_map)
-    for name in eyes.card.eyes_files:
+    for name in eyes.files:
         shutil.copyfile(eyes.folder / name, out / name)
 
 
@@ -152,7 +152,7 @@ def _how_it_was_made(calibration: Calibration) -> dict[str, Any]:
     config = dataclasses.asdict(calibration.config)
     return {
         "command": calibration.command,
-        "config": {**config, "accuracy": calibration.eyes.card.required_accuracy},
+        "config": {**config, "accuracy": calibration.eyes.required_accuracy},
         "cut": calibration.source.encoded.cut,
         "torch_device": str(calibration.device),
         "python": platform.python_version(),
@@ -173,8 +173,8 @@ def _card(
         name=calibration.out.absolute().name,
         class_names=calibration.source.labels,
         denoiser=calibration.description.record,
-        classifiers=calibration.eyes.card.classifiers,
-        accuracies=calibration.eyes.card.accuracies,
+        classifiers=dict(calibration.eyes.classifiers),
+        accuracies=dict(calibration.eyes.accuracies),
         num_train_timesteps=schedule.num_train_timesteps,
         beta_schedule=schedule.beta_schedule,
         num_steps=calibration.config.num_steps,
@@ -185,8 +185,7 @@ def _card(
         chosen=chosen,
         made=made,
         checksums={
-            name: sha256(calibration.out / name)
-            for name in (PROMPTS_FILE, *calibration.eyes.card.eyes_files)
+            name: sha256(calibration.out / name) for name in (PROMPTS_FILE, *calibration.eyes.files)
         },
         solver=calibration.solver,
     )

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from diffusion.bundle import Bundle
 from diffusion.environment import draw_labels, draw_latents
+from diffusion.eyes import Eyes
 from diffusion.latent.checkpoint import Checkpoint
 from diffusion.latent.denoiser import LatentDenoiser, Precision
 from diffusion.latent.description import LatentDescription
@@ -83,7 +83,7 @@ class Calibration:
     """
 
     source: Source
-    eyes: Bundle
+    eyes: Eyes
     out: Path
     config: CalibrationConfig
     report: Report
@@ -93,8 +93,7 @@ class Calibration:
     @property
     def frame(self) -> Frame:
         """How the eyes look."""
-        seen = self.eyes.card.denoiser
-        return Frame(seen["image_channels"], seen["image_size"])
+        return self.eyes.frame
 
     @cached_property
     def denoiser(self) -> LatentDenoiser:
@@ -146,5 +145,5 @@ class Calibration:
             batch=config.batch,
             image_channels=frame.channels,
             image_size=frame.side,
-            eyes=self.eyes.card.name,
+            eyes=self.eyes.name,
         )

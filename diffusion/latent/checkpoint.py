@@ -8,11 +8,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from diffusion.embedded import sha256
+from diffusion.embedded import sha256_once
 from diffusion.noise_schedule import PREDICTION_TYPES, NoiseSchedule
 
 INDEX = "model_index.json"
@@ -78,7 +77,7 @@ class Checkpoint:
         """SHA-256 of what makes pictures, architectures and weights, by path in the folder."""
         files = [self.folder / part / "config.json" for part in MAKES_PICTURES]
         files += [weights_file(self.folder, part, self.variants[part]) for part in MAKES_PICTURES]
-        return {str(file.relative_to(self.folder)): _sha256_once(file) for file in files}
+        return {str(file.relative_to(self.folder)): sha256_once(file) for file in files}
 
 
 def open_checkpoint(folder: Path, parts: Sequence[str] = tuple(PARTS)) -> Checkpoint:
@@ -208,14 +207,3 @@ def _read_json(path: Path) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise ModelError(f"{path} is no JSON: {error}") from error
     return values
-
-
-def _sha256_once(path: Path) -> str:
-    """Of gigabytes, so that a process reads an unchanged file once."""
-    facts = path.stat()
-    return _sha256(path, facts.st_size, facts.st_mtime_ns)
-
-
-@cache
-def _sha256(path: Path, _size: int, _written: int) -> str:
-    return sha256(path)

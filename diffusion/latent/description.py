@@ -127,8 +127,13 @@ def is_latent(record: Mapping[str, Any]) -> bool:
     return record.get("kind") == KIND
 
 
-def locate(model: str, revision: str | None) -> Path:
+def locate(model: str, revision: str | None, index: str = INDEX) -> Path:
     """Where a model's weights lie on this machine; nothing is downloaded.
+
+    Args:
+        model: Its folder, or `OWNER/NAME` on the hub.
+        revision: Commit on the hub; None for a folder.
+        index: A file that it has.
 
     Raises:
         ModelError: If they do not.
@@ -139,13 +144,13 @@ def locate(model: str, revision: str | None) -> Path:
         return Path(model)
     from huggingface_hub import try_to_load_from_cache
 
-    index = try_to_load_from_cache(model, INDEX, revision=revision)
-    if not isinstance(index, str):
+    found = try_to_load_from_cache(model, index, revision=revision)
+    if not isinstance(found, str):
         raise ModelError(
             f"{model} at {revision} is not on this machine: `hf download {model} --revision "
             f"{revision}` brings it"
         )
-    return Path(index).parent
+    return Path(found).parent
 
 
 def save_prompts(folder: Path, embeddings: PromptEmbeddings, preview: Preview | None) -> None:

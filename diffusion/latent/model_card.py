@@ -76,7 +76,8 @@ def _cut(cut: dict[str, str]) -> str:
 
 
 def _accuracies(card: BundleCard) -> str:
-    return ", ".join(f"{name} {value:.3f}" for name, value in card.accuracies.items())
+    shares = card.accuracies.items()
+    return ", ".join(f"{name} ({card.classifiers[name]}) {share:.3f}" for name, share in shares)
 
 
 def _how(price: str) -> str:

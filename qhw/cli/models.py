@@ -70,7 +70,7 @@ def models_calibrate(
     eyes: Annotated[
         str,
         typer.Option(
-            help="Bundle whose classifiers and real pictures look at the model's.",
+            help="Bundle, or folder of `qhw models eyes`, whose classifiers look at its pictures.",
             autocompletion=complete_model,
         ),
     ],
@@ -127,6 +127,62 @@ def models_calibrate(
         price=price,
         batch=batch,
         precision=precision,
+        torch_device=torch_device,
+        seed=seed,
+    )
+
+
+@models_app.command("eyes")
+@speaks
+def models_eyes(
+    data: Annotated[Path, typer.Option(help="Folder of labelled pictures to measure them on.")],
+    proxy: Annotated[
+        str,
+        typer.Option(
+            help="Gives the reward: clip:FOLDER, clip:OWNER/NAME or "
+            "torchvision:ARCHITECTURE:FILE.safetensors."
+        ),
+    ],
+    judge: Annotated[list[str], typer.Option(help="Only reports; given twice, each another.")],
+    dataset: Annotated[str, typer.Option(help="As in `qhw fit`.")] = "images",
+    prompts: Annotated[
+        str, typer.Option(help="Of CLIP, with {label} where the class's name goes.")
+    ] = "a photo of a {label}",
+    label_map: Annotated[
+        Path | None,
+        typer.Option(help="JSON from each class to ImageNet's, for classifiers of torchvision."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Where the eyes go.")] = Path("eyes"),
+    resolution: Annotated[
+        int | None, typer.Option(min=8, help="Side of what they look at; 224 of `images` if none.")
+    ] = None,
+    accuracy: Annotated[
+        float, typer.Option(min=0.05, max=1, help="Test accuracy that each must reach.")
+    ] = 0.88,
+    torch_device: Annotated[
+        Literal["auto", "cpu", "cuda"], typer.Option(help="Where they look.")
+    ] = "auto",
+    seed: Annotated[
+        int,
+        typer.Option(min=0, max=4_294_967_295, help="Of the test pictures, if there is no test/."),
+    ] = 0,
+) -> None:
+    """Measure classifiers of others on your pictures, to look at a text-prompted model's.
+
+    They are named with their checksums, not copied; of your pictures what they see is kept.
+
+    Example: `qhw models eyes --data photos --proxy clip:me/a --judge clip:me/b --judge clip:me/c`
+    """
+    from qhw.commands.models_eyes import AskedEyes, make_and_report_eyes
+
+    asked = AskedEyes(proxy, tuple(judge), prompts, label_map)
+    make_and_report_eyes(
+        asked,
+        dataset,
+        data,
+        out,
+        resolution=resolution,
+        accuracy=accuracy,
         torch_device=torch_device,
         seed=seed,
     )

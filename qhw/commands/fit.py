@@ -99,7 +99,7 @@ def fit_and_report(
             f"--start-from {start_from} is what --out {out} would write over.",
             "Name another --out.",
         )
-    loaded = _load(dataset, data, resolution, seed)
+    loaded = load_pictures(dataset, data, resolution, seed)
     if start is not None:
         _refuse_start(start, loaded, config)
     make_folder(out)
@@ -186,7 +186,12 @@ def _refuse_start(start: Bundle, loaded: Dataset, config: FitConfig) -> None:
         ) from error
 
 
-def _load(dataset: str, data: Path, resolution: int, seed: int) -> Dataset:
+def load_pictures(dataset: str, data: Path, resolution: int | None, seed: int) -> Dataset:
+    """Read a data set, `images` in the side that is given.
+
+    Raises:
+        DataError: If it is missing or damaged.
+    """
     try:
         return load_dataset(dataset, data, resolution, seed)
     except (FileNotFoundError, ValueError) as error:
@@ -204,7 +209,7 @@ def _load_again(dataset: str, data: Path, bundle: Path) -> Dataset:
             f"{bundle} names a text-prompted model: nothing of it was fitted to a data set.",
             "`qhw models calibrate` measures such a model again.",
         )
-    return _load(dataset, data, card.denoiser["image_size"], card.made["config"]["seed"])
+    return load_pictures(dataset, data, card.denoiser["image_size"], card.made["config"]["seed"])
 
 
 def _finish(

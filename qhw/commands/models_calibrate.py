@@ -10,7 +10,8 @@ from typing import Literal
 import torch
 from rich.console import Console
 
-from diffusion.bundle import Bundle, BundleCard, read_card
+from diffusion.bundle import BundleCard, read_card
+from diffusion.eyes import Eyes
 from diffusion.headroom import NoGainError
 from diffusion.latent.calibrating import calibrate
 from diffusion.latent.calibration import Calibration, CalibrationConfig, Source
@@ -24,7 +25,7 @@ from qhw.errors import BundleError, ConfigError, UnknownNameError
 from qhw.files import make_folder, writing
 from qhw.packages import refuse_missing
 from qhw.threads import for_pictures
-from qhw.training.parts import choose_torch_device, open_bundle
+from qhw.training.parts import choose_torch_device, open_eyes
 
 EXAMPLE = "--prompts 'a photo of a {label}' --labels 'cat, dog'"
 
@@ -39,7 +40,7 @@ class Asked:
         prompts: A template with `{label}`.
         labels: Names of the classes, with commas between; None for those of the eyes.
         negative_prompt: What guidance leads away from.
-        eyes: Bundle whose classifiers look.
+        eyes: Bundle whose classifiers look, or a folder of eyes.
     """
 
     model: str
@@ -99,7 +100,7 @@ def calibrate_and_report(
     """
     refuse_missing("transformers", "sd", "Text-prompted models")
     console, device = Console(), choose_torch_device(torch_device)
-    eyes, exact = open_bundle(asked.eyes), _precision(precision, device)
+    eyes, exact = open_eyes(asked.eyes), _precision(precision, device)
     labels = _labels(asked, eyes)
     _refuse_another(out, eyes, labels)
     source = _source(asked, labels, half=exact != "fp32")
@@ -131,26 +132,26 @@ def _calibrated(calibration: Calibration) -> BundleCard:
         raise BundleError(str(error), "Change what it names, or name another --out.") from error
 
 
-def _labels(asked: Asked, eyes: Bundle) -> tuple[str, ...]:
+def _labels(asked: Asked, eyes: Eyes) -> tuple[str, ...]:
     """Names of the classes, as many as the eyes know.
 
     Raises:
         ConfigError: If there are more or fewer.
     """
-    known = eyes.card.class_names
+    known = eyes.class_names
     if asked.labels is None:
         return known
     labels = tuple(label.strip() for label in asked.labels.split(","))
     if len(labels) != len(known):
         raise ConfigError(
             f"--labels {asked.labels!r} are {len(labels)} names for the {len(known)} classes of "
-            f"{eyes.card.name}: {', '.join(known)}.",
+            f"{eyes.name}: {', '.join(known)}.",
             "Name as many, in that order.",
         )
     return labels
 
 
-def _refuse_another(out: Path, eyes: Bundle, labels: tuple[str, ...]) -> None:
+def _refuse_another(out: Path, eyes: Eyes, labels: tuple[str, ...]) -> None:
     """Refuse a folder that holds another bundle; a repeated command finds its own.
 
     Raises:

@@ -11,8 +11,12 @@ from pathlib import Path
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from diffusion.bundle import NETWORK_FILES, load_bundle, read_card
+from diffusion.bundle import NETWORK_FILES, BundleCard, load_bundle, read_card
 from diffusion.embedded import EMBEDDED, require_whole
+from diffusion.foreign.clip import CONFIG as CLIP_CONFIG
+from diffusion.foreign.clip import WEIGHTS as CLIP_WEIGHTS
+from diffusion.foreign.kinds import FOREIGN_KINDS
+from diffusion.foreign.reference_file import read_named
 from diffusion.latent.checkpoint import HALF, INDEX, PARTS, pickle_refused
 from diffusion.latent.description import PROMPTS_FILE, LatentDescription, locate
 from diffusion.references import FILES as REFERENCES
@@ -36,6 +40,7 @@ OF_BUNDLE = (
 MODEL_PARTS = (*PARTS, "scheduler", "tokenizer")
 OF_MODEL = (INDEX, "tokenizer/*.txt")
 """What of a text-prompted model is brought beside its weights and configurations."""
+OF_CLIP = ("*.json", "*.txt", CLIP_WEIGHTS)
 WHOLE = {name: path for name, path in EMBEDDED.items() if path.is_dir()}
 """Bundles that ship with the package and have a folder of their own."""
 ENDPOINT = "HF_ENDPOINT"
@@ -153,6 +158,35 @@ def download_model(
     return folder, folder.name
 
 
+def download_clip(repo: str, revision: str | None = None) -> tuple[Path, str]:
+    """Bring a CLIP to the hub's own cache: configuration, tokenizer, safetensors.
+
+    Args:
+        repo: `OWNER/NAME`.
+        revision: Branch, tag or commit; the newest by default.
+
+    Returns:
+        Its folder, and the commit.
+
+    Raises:
+        HubError: If the hub refuses or cannot be reached.
+        diffusion.latent.checkpoint.ModelError: If the hub is not to be asked (`HF_HUB_OFFLINE`),
+            and the model is not in its cache.
+    """
+    with _asked(repo):
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.constants import is_offline_mode
+
+        if is_offline_mode():
+            found = locate(repo, revision or "main", CLIP_CONFIG)
+            return found, found.name
+        endpoint = os.environ.get(ENDPOINT)
+        folder = snapshot_download(
+            repo, revision=revision, allow_patterns=list(OF_CLIP), endpoint=endpoint
+        )
+    return Path(folder), Path(folder).name
+
+
 def _weights(repo: str, names: set[str], half: bool) -> list[str]:
     """Which of a model's files of weights to bring."""
     brought = []
@@ -215,6 +249,25 @@ def _require_whole_bundle(folder: Path) -> None:
             "could open it.",
             "Put the model on the hub, and calibrate it there by OWNER/NAME.",
         )
+    _require_eyes_of_all(folder, card)
+
+
+def _require_eyes_of_all(folder: Path, card: BundleCard) -> None:
+    """Refuse classifiers that are named on one machine.
+
+    Raises:
+        BundleError: If one is.
+    """
+    for name, kind in card.classifiers.items():
+        if kind not in FOREIGN_KINDS:
+            continue
+        named, _ = read_named(folder / f"{name}.safetensors")
+        if named.revision is None:
+            raise BundleError(
+                f"{folder} names the {name} in {named.model}, on one machine: nobody else could "
+                "open it.",
+                "Take a CLIP of the hub by OWNER/NAME, or the classifiers of a fitted bundle.",
+            )
 
 
 def _require_readable(folder: Path) -> None:

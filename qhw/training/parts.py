@@ -14,6 +14,8 @@ from diffusion.bundle import Bundle, BundleCard, load_bundle, read_card
 from diffusion.discriminator import MissingDiscriminatorError, load_discriminator
 from diffusion.embedded import EMBEDDED
 from diffusion.environment import GuidanceEnvironment
+from diffusion.eyes import CARD as EYES_CARD
+from diffusion.eyes import Eyes
 from diffusion.latent.checkpoint import INDEX, ModelError
 from diffusion.latent.denoiser import LatentDenoiser
 from diffusion.latent.memory import require_memory
@@ -78,6 +80,21 @@ def open_bundle(name: str) -> Bundle:
         BundleError: When it is damaged.
     """
     return _read_bundle(name, load_bundle)
+
+
+def open_eyes(name: str) -> Eyes:
+    """Who looks: those of a bundle by its name or folder, or a folder of their own.
+
+    Raises:
+        UnknownNameError: When there is neither.
+        BundleError: When a file is damaged, or weights are not where they were.
+    """
+    if not (Path(name) / EYES_CARD).is_file():
+        return Eyes.of_bundle(open_bundle(name))
+    try:
+        return Eyes.load(Path(name))
+    except (FileNotFoundError, ValueError) as error:
+        raise BundleError(str(error), "`qhw models eyes` makes them anew.") from error
 
 
 def open_card(name: str) -> BundleCard:

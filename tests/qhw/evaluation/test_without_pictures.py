@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from diffusion.assembling import CPU, Networks, _seen
+from diffusion.assembling import CPU
 from diffusion.bundle import card_json, load_bundle
 from diffusion.embedded import EMBEDDED, sha256
 from diffusion.environment import GuidanceEnvironment
 from diffusion.headroom import Candidate, play_candidate, proxy_features, real_features
+from diffusion.realism import all_eyes, see
 from diffusion.references import FILES, References
 from qhw.commands.models import check_model
 from qhw.controllers.hub import OF_BUNDLE, require_shareable
@@ -36,9 +37,9 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
     classifiers = dict(
         zip(("proxy", "judge_0", "judge_1"), (whole.proxy, *whole.judges), strict=True)
     )
-    networks = Networks(whole.fitted_denoiser, classifiers, whole.card.classifiers)
     references = whole.references
-    seen = References(references.labels, features=_seen(networks.eyes(CPU), references.images))
+    features = see(all_eyes(classifiers, CPU), references.images)
+    seen = References(references.labels, features=features)
     (folder / FILES["pictures"]).unlink()
     name = seen.save(folder)
     sums = {k: v for k, v in whole.card.checksums.items() if k != FILES["pictures"]}
@@ -98,4 +99,4 @@ def test_its_eyes_look_at_another_model(bare: Path, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "out" / "card.json").read_text())["denoiser"]["image_size"] == 16
     whole, kept = load_bundle(), load_bundle(bare)
     seen = proxy_features(whole.proxy, whole.references.images)
-    assert real_features(kept) == pytest.approx(seen, rel=1e-3, abs=1e-3)
+    assert real_features(kept.proxy, kept.references) == pytest.approx(seen, rel=1e-3, abs=1e-3)
