@@ -25,7 +25,7 @@ Sigma = Literal["state", "shared"]
 """Whether sigma depends on the state, as in the paper, or is one number for all states."""
 LOG_SIGMA_RANGE = (-3.0, 0.5)
 INITIAL_SIGMA = 0.6
-HEAD_HIDDEN = (64, 32)
+HEAD_HIDDEN, MLP_HIDDEN = (64, 32), (128, 64)
 MATCHED_PARAMETERS, MATCHED_HIDDEN = 2498, 53
 """Of the MLP that is as large as the default ring: all parameters, and its first hidden layer."""
 
@@ -65,6 +65,7 @@ class RingActor(Actor):
         generator: Draws circuit weights uniformly in [-pi, pi], and the head.
         order: The state's columns in slot order; see `Encoder`.
         sigma: What sigma depends on.
+        hidden: Widths of the head's hidden layers; () is one linear layer n -> 2.
 
     Raises:
         ValueError: If the backend was opened for another circuit, or the state does not fit it.
@@ -79,6 +80,7 @@ class RingActor(Actor):
         generator: torch.Generator,
         order: Sequence[int] = DENSE_ORDER,
         sigma: Sigma = "shared",
+        hidden: Sequence[int] = HEAD_HIDDEN,
     ) -> None:
         super().__init__()
         if not stands_for(backend.circuit, circuit):
@@ -86,7 +88,7 @@ class RingActor(Actor):
         self.encoder = Encoder(circuit, scaler, generator, order)
         uniform = torch.rand(circuit.num_weights, generator=generator)
         self.circuit_weights = nn.Parameter((2 * uniform - 1) * math.pi)
-        self.head = _perceptron((circuit.num_qubits, *HEAD_HIDDEN, 2), generator, sigma)
+        self.head = _perceptron((circuit.num_qubits, *hidden, 2), generator, sigma)
         self.backend = backend
         self.rule = rule
         self.recorder: Recorder | None = None
@@ -154,7 +156,7 @@ class MlpActor(Actor):
     Args:
         scaler: Standardises the state.
         generator: Draws the weights.
-        hidden: Widths of the two hidden layers.
+        hidden: Widths of the hidden layers.
         sigma: What sigma depends on.
     """
 
@@ -162,7 +164,7 @@ class MlpActor(Actor):
         self,
         scaler: StateScaler,
         generator: torch.Generator,
-        hidden: tuple[int, int] = (128, 64),
+        hidden: Sequence[int] = MLP_HIDDEN,
         sigma: Sigma = "shared",
     ) -> None:
         super().__init__()

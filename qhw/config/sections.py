@@ -46,6 +46,9 @@ CALIBRATION_SHOTS = 4096
 """Of each of these circuits."""
 NO_LIMIT = unset("none; ibm_* needs one limit")
 OF_BUNDLE = unset("as the bundle's card or the preset says")
+RING_HEAD, MLP_HEAD, NO_HEAD = "64-32", "128-64", "none"
+"""Hidden layers after a circuit and of a classical network, as in the paper; and no layer."""
+DEEPEST_HEAD, WIDEST_HEAD = 4, 4096
 OnDrift = Literal["warn", "refit", "stop"]
 """What a run on a device does when the device is recalibrated; see `qhw.devices.drift`."""
 
@@ -87,12 +90,48 @@ class ActorConfig(Section):
     """The circuit of the actor `ring`."""
     sigma: Literal["state", "shared"] = "shared"
     """Whether the spread of actions depends on the state, as in the paper, or is one number."""
+    head: Annotated[str | None, unset("64-32 after a circuit, 128-64 of an mlp")] = None
+    """Widths of the hidden layers, such as 64-32; none is a linear layer alone."""
+
+    @field_validator("head")
+    @classmethod
+    def _head_is_widths(cls, head: str | None) -> str | None:
+        widths_of(head or NO_HEAD)
+        return head
 
     @model_validator(mode="after")
-    def _circuit_is_used(self) -> Self:
+    def _settings_are_used(self) -> Self:
         if self.kind != "ring" and "circuit" in self.model_fields_set:
             raise ValueError(f"actor.circuit does not apply to kind {self.kind!r}; remove it")
+        if self.kind == "mlp_matched" and self.head is not None:
+            raise ValueError(
+                f"actor.head = {self.head!r} does not apply to kind 'mlp_matched', whose size "
+                "follows from the ring's: take 'mlp'"
+            )
         return self
+
+    @property
+    def hidden(self) -> tuple[int, ...]:
+        """Widths of the hidden layers; the default's are the paper's."""
+        usual = {"ring": RING_HEAD, "mlp": MLP_HEAD}.get(self.kind, NO_HEAD)
+        return widths_of(self.head or usual)
+
+
+def widths_of(head: str) -> tuple[int, ...]:
+    """The numbers in `64-32`; none in `none`.
+
+    Raises:
+        ValueError: If it is neither, or a width is out of range.
+    """
+    if head == NO_HEAD:
+        return ()
+    widths = tuple(int(width) if width.isdecimal() else 0 for width in head.split("-"))
+    if len(widths) > DEEPEST_HEAD or not all(1 <= width <= WIDEST_HEAD for width in widths):
+        raise ValueError(
+            f"{head!r} is no row of widths: type up to {DEEPEST_HEAD} numbers from 1 to "
+            f"{WIDEST_HEAD}, such as {RING_HEAD}, or {NO_HEAD}"
+        )
+    return widths
 
 
 class BackendConfig(Section):

@@ -305,13 +305,13 @@ def make_actor(
             "Take --gradient shift, or leave --engine out; a backend of your own needs a `vjp`.",
         )
     generator = torch.Generator().manual_seed(config.seed)
-    sigma = config.actor.sigma
+    sigma, hidden = config.actor.sigma, config.actor.hidden
     if backend is not None:
         order = slot_order(config.state.features)
         circuit = ring_circuit(config.actor.circuit)
-        return RingActor(circuit, backend, rule, scaler, generator, order, sigma)
+        return RingActor(circuit, backend, rule, scaler, generator, order, sigma, hidden)
     if config.actor.kind == "mlp":
-        return MlpActor(scaler, generator, sigma=sigma)
+        return MlpActor(scaler, generator, hidden, sigma)
     return MlpActor.matched(scaler, generator, sigma)
 
 

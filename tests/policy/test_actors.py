@@ -40,6 +40,28 @@ def test_the_actors_have_the_papers_parameter_counts(
     assert count_parameters(MlpActor.matched(scaler, generator)) == pytest.approx(2498, rel=0.02)
 
 
+@pytest.mark.parametrize(("hidden", "count"), [((), 42), ((8,), 90), ((32,), 258)])
+def test_a_smaller_head_has_fewer_parameters(
+    hidden: tuple[int, ...],
+    count: int,
+    scaler: StateScaler,
+    generator: torch.Generator,
+    open_state_vector: type[StateVectorBackend],
+) -> None:
+    circuit = RingCircuit()
+    backend, rule = open_state_vector(circuit), ParameterShift()
+    ring = RingActor(circuit, backend, rule, scaler, generator, hidden=hidden)
+    assert count_parameters(ring) == count
+    state = torch.rand(5, 6)
+    assert torch.allclose(ring.distribution(state).stddev, torch.tensor(INITIAL_SIGMA))
+    output = ring.head[-1]
+    assert isinstance(output, torch.nn.Linear)
+    torch.nn.init.ones_(output.weight)
+    ring.action_mean(state).sum().backward()
+    assert ring.circuit_weights.grad is not None
+    assert ring.circuit_weights.grad.abs().max() > 0
+
+
 @pytest.mark.parametrize("features", range(1, 11))
 def test_the_matched_mlp_is_as_large_for_any_state(
     features: int, generator: torch.Generator

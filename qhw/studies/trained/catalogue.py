@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from diffusion.state_features import PAPER_FEATURES
@@ -22,6 +22,7 @@ class TrainedStudy:
         question: What it answers.
         arms: What each arm changes, by its name.
         reference: The arm that the others are held against.
+        against: Arms that are held against another one, by its name.
         held: What must stay at its default, by what its dotted names begin with.
     """
 
@@ -30,10 +31,17 @@ class TrainedStudy:
     arms: Mapping[str, Settings]
     reference: str
     held: tuple[str, ...] = ()
+    against: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.reference not in self.arms:
-            raise ValueError(f"{self.name}: no arm is named {self.reference!r}")
+        named = {self.reference, *self.against, *self.against.values()}
+        unknown = sorted(named - set(self.arms))
+        if unknown:
+            raise ValueError(f"{self.name}: no arm is named {unknown[0]!r}")
+
+    def reference_of(self, arm: str) -> str:
+        """The arm that one is held against; the reference itself against none, that is itself."""
+        return self.against.get(arm, self.reference)
 
     @property
     def varied(self) -> set[str]:
@@ -46,9 +54,68 @@ def circuit(**changed: Any) -> Settings:
     return {"actor": {"circuit": changed}}
 
 
+def headed(head: str | None, **more: Any) -> Settings:
+    """Settings of a circuit's head; None for the default."""
+    return {"actor": {**({"head": head} if head else {}), **more}} if head or more else {}
+
+
+@dataclass(frozen=True)
+class Network:
+    """A classical network, and how many parameters it has on the six features."""
+
+    count: int
+    settings: Settings
+
+
+def network(count: int, head: str) -> Network:
+    """A network of one hidden layer or more."""
+    return Network(count, {"actor": {"kind": "mlp", "head": head}})
+
+
+SMALLEST, LARGEST = network(38, "4"), Network(9282, {"actor": {"kind": "mlp"}})
+SIZES = (
+    (42, "none", network(47, "5")),
+    (90, "8", network(92, "10")),
+    (146, "16", network(146, "16")),
+    (258, "32", network(254, "28")),
+    (2498, None, Network(2501, {"actor": {"kind": "mlp_matched"}})),
+)
+"""Parameters of the default circuit with a head, that head, and the network beside it."""
+
+
 def features(*names: str) -> Settings:
     """Settings of a state."""
     return {"state": {"features": list(names)}}
+
+
+def parameters_study() -> TrainedStudy:
+    """Controllers from 38 to 9,282 parameters: circuits with ever smaller heads, and networks.
+
+    The classical network of each size is the one whose count is next to the circuit's with its
+    head; those of 38 and 9,282 parameters have no circuit beside them.
+    """
+    arms: dict[str, Settings] = {}
+    against: dict[str, str] = {}
+    for count, head, hidden in SIZES:
+        ring = f"ring, {count:,}"
+        one_size = {
+            ring: headed(head),
+            f"not entangled, {count:,}": headed(head, circuit={"entanglement": "none"}),
+            f"frozen, {count:,}": {**headed(head), "gradient": {"rule": "frozen"}},
+            f"network, {hidden.count:,}": hidden.settings,
+        }
+        arms |= one_size
+        against |= {name: ring for name in one_size if name != ring}
+    arms |= {f"network, {each.count:,}": each.settings for each in (SMALLEST, LARGEST)}
+    arms |= {f"ring, {depth} layers": circuit(depth=depth) for depth in (1, 4, 8)}
+    return TrainedStudy(
+        "parameters",
+        "What is a parameter worth, in a circuit, its head, and a classical network?",
+        arms,
+        f"ring, {SIZES[-1][0]:,}",
+        held=("actor.circuit", "actor.kind", "actor.head"),
+        against=against,
+    )
 
 
 OF_A_CIRCUIT = ("actor.kind",)
@@ -107,7 +174,11 @@ ACTORS = TrainedStudy(
     # The matched network has as many parameters as the default circuit with its head.
     held=("actor.circuit", "actor.kind"),
 )
-STUDIES = {study.name: study for study in (QUBITS, DEPTH, ENTANGLEMENT, ENCODING, STATE, ACTORS)}
+PARAMETERS = parameters_study()
+STUDIES = {
+    study.name: study
+    for study in (QUBITS, DEPTH, ENTANGLEMENT, ENCODING, STATE, ACTORS, PARAMETERS)
+}
 
 
 def find_study(name: str) -> TrainedStudy:

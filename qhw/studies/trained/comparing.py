@@ -74,10 +74,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Difference:
-    """An arm's return minus the reference's.
+    """An arm's return minus the one's that it is held against.
 
     Attributes:
         arm: Its name.
+        against: The other's.
         seeds: Trainings that both have.
         value: The mean.
         low: Lower end of the 95 % interval, over latents alone where there is one seed.
@@ -90,6 +91,7 @@ class Difference:
     """
 
     arm: str
+    against: str
     seeds: int
     value: float
     low: float
@@ -123,22 +125,20 @@ def rows_of(arms: TrainedArms) -> list[Row]:
 
 
 def differences(study: TrainedStudy, arms: TrainedArms) -> list[Difference]:
-    """Every other arm against the reference, over the seeds that both have.
+    """Every arm against the one that it is held against, over the seeds that both have.
 
-    An arm that has no seed in common with the reference is left out.
+    An arm that has no seed in common with that one is left out.
     """
-    if study.reference not in arms:
-        return []
-    reference = arms[study.reference].outcomes
+    pairs = [(name, study.reference_of(name)) for name in arms]
     shared = {
-        name: sorted(arm.outcomes.keys() & reference.keys())
-        for name, arm in arms.items()
-        if name != study.reference
+        (name, other): sorted(arms[name].outcomes.keys() & arms[other].outcomes.keys())
+        for name, other in pairs
+        if other != name and other in arms
     }
     family = max(1, sum(len(seeds) > 1 for seeds in shared.values()))
     found = [
-        _difference(name, seeds, arms[name].outcomes, reference, family)
-        for name, seeds in shared.items()
+        _difference(pair, seeds, arms[pair[0]].outcomes, arms[pair[1]].outcomes, family)
+        for pair, seeds in shared.items()
         if seeds
     ]
     return _adjusted(found)
@@ -179,7 +179,7 @@ def _row(name: str, arm: TrainedArm) -> Row:
 
 
 def _difference(
-    arm: str,
+    pair: tuple[str, str],
     seeds: Sequence[int],
     ours: Mapping[int, Outcome],
     reference: Mapping[int, Outcome],
@@ -192,7 +192,7 @@ def _difference(
     of_seeds, of_latents = paired.mean(axis=1), paired.mean(axis=0)
     spread = float(of_seeds.std(ddof=1)) if replicated else 0.0
     return Difference(
-        arm,
+        *pair,
         len(seeds),
         float(result.value),
         float(result.low),

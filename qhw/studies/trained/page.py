@@ -32,8 +32,8 @@ set beforehand, for the default reward.
 |---|---|---|---|---|---|{"---|" * len(HELD_OUT)}
 {_rows(rows)}
 
-| against {study.reference} | return, difference | p (Holm) | probability of improvement | |
-|---|---|---|---|---|
+| | against | return, difference | p (Holm) | probability of improvement | |
+|---|---|---|---|---|---|
 {_differences(found)}
 
 Made by `{command}`.
@@ -44,7 +44,7 @@ def _verdict(study: TrainedStudy, found: Sequence[Difference]) -> str:
     if not found:
         return f"Nothing to compare {study.reference} with yet."
     said = [
-        f"- **{each.arm}** {each.verdict}: {_interval(each)} against {study.reference}, "
+        f"- **{each.arm}** {each.verdict}: {_interval(each)} against {each.against}, "
         f"{each.seeds} seeds."
         for each in found
     ]
@@ -73,11 +73,12 @@ def _rows(rows: Sequence[Row]) -> str:
 
 
 def _differences(found: Sequence[Difference]) -> str:
-    return "\n".join(
-        f"| {each.arm} | {_interval(each)} | {_p_value(each)} | {each.improvement:.2f} "
-        f"| {each.verdict} |"
-        for each in found
-    )
+    lines = []
+    for each in found:
+        names, p_value = f"{each.arm} | {each.against}", _p_value(each)
+        figures = f"{_interval(each)} | {p_value} | {each.improvement:.2f}"
+        lines.append(f"| {names} | {figures} | {each.verdict} |")
+    return "\n".join(lines)
 
 
 def _p_value(each: Difference) -> str:

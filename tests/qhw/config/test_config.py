@@ -51,6 +51,10 @@ def test_groups_are_as_large_as_they_fit(environments: int, size: int) -> None:
         ({"state": {"features": list(STATE_FEATURES)}}, "Take 5 qubits or more, encoding 'linear'"),
         ({"actor": {"kind": "mlp", "circuit": {"depth": 3}}}, "does not apply"),
         ({"actor": {"kind": "mlp"}, "gradient": {"rule": "shift"}}, "does not apply"),
+        ({"actor": {"kind": "mlp_matched", "head": "8"}}, "whose size follows from the ring's"),
+        ({"actor": {"head": "wide"}}, "'wide' is no row of widths: type up to 4 numbers"),
+        ({"actor": {"head": "8-0"}}, "'8-0' is no row of widths"),
+        ({"actor": {"head": "1-2-3-4-5"}}, "is no row of widths"),
         ({"backend": {"name": "aer", "device": "fake_fez"}}, "does not apply"),
         ({"gradient": {"rule": "shift", "pruned_fraction": 0.5}}, "applies to rule 'pruned'"),
         ({"environment": {"guidance_min": 5.0, "guidance_max": 2.0}}, "must lie below"),
@@ -134,3 +138,17 @@ def test_a_small_state_fits_on_few_qubits_and_a_network_takes_any() -> None:
     small = {"actor": {"circuit": {"qubits": 1}}, "state": {"features": ["confidence", "time"]}}
     assert parse_config(small).state.features == ("confidence", "time")
     parse_config({"actor": {"kind": "mlp"}, "state": {"features": list(STATE_FEATURES)}})
+
+
+@pytest.mark.parametrize(
+    ("actor", "hidden"),
+    [
+        ({}, (64, 32)),
+        ({"kind": "mlp"}, (128, 64)),
+        ({"head": "none"}, ()),
+        ({"kind": "mlp", "head": "5"}, (5,)),
+        ({"head": "16-8-4"}, (16, 8, 4)),
+    ],
+)
+def test_a_head_is_widths(actor: dict[str, str], hidden: tuple[int, ...]) -> None:
+    assert parse_config({"actor": actor}).actor.hidden == hidden

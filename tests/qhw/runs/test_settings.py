@@ -44,6 +44,7 @@ CHANGES: list[tuple[str, Any, dict[str, Any]]] = [
     ("actor.circuit.depth", 1, SMALL),
     ("actor.circuit.encoding", "reupload", SMALL),
     ("actor.circuit.entanglement", "line", SMALL),
+    ("actor.head", "8", SMALL),
     ("backend.name", "aer_noisy", SMALL),
     ("backend.device", "fake_fez", NOISY),
     ("backend.noise_scale", 2.0, NOISY),

@@ -4,13 +4,17 @@ from typing import Any
 
 import pytest
 
-from policy import RingCircuit
+from policy import RingActor, RingCircuit, count_parameters
 from qhw.config import parse_config
 from qhw.errors import ConfigError, UnknownNameError
 from qhw.studies.trained.catalogue import STUDIES, TrainedStudy, find_study
 from qhw.studies.trained.task import FEWEST_LATENTS, Task, tasks_of
 from qhw.training.idle import refuse_idle
 from qhw.training.parts import ring_circuit
+from qhw.training.player import Player
+
+COMPUTED = {"backend": {"name": "aer"}}
+"""Without a device, whose circuits would be transpiled."""
 
 
 def tasks(name: str, seeds: list[int], settings: dict[str, Any] | None = None) -> list[Task]:
@@ -80,5 +84,27 @@ def test_an_unknown_study_is_refused() -> None:
 
 
 def test_a_reference_is_one_of_the_arms() -> None:
-    with pytest.raises(ValueError, match="no arm is named 'b'"):
-        TrainedStudy("x", "?", {"a": {}}, "b")
+    for reference, against in (("b", {}), ("a", {"a": "b"}), ("a", {"b": "a"})):
+        with pytest.raises(ValueError, match="no arm is named 'b'"):
+            TrainedStudy("x", "?", {"a": {}}, reference, against=against)
+
+
+def test_arms_have_the_parameters_that_their_names_say() -> None:
+    found = {task.arm: Player(task.config).actor for task in tasks("parameters", [0], COMPUTED)}
+    counted = {arm: count_parameters(actor) for arm, actor in found.items()}
+    rings = {arm: actor for arm, actor in found.items() if isinstance(actor, RingActor)}
+    weights = {arm: ring.circuit_weights.numel() for arm, ring in rings.items()}
+    assert {weights[f"ring, {depth} layers"] for depth in (1, 4, 8)} == {16, 64, 128}
+    sized = {arm: count for arm, count in counted.items() if not arm.endswith("layers")}
+    assert {arm: int(arm.rpartition(", ")[2].replace(",", "")) for arm in sized} == sized
+    assert (min(sized.values()), max(sized.values())) == (38, 9282)
+
+
+def test_arms_of_a_size_are_held_against_the_ring_of_that_size() -> None:
+    study = find_study("parameters")
+    for arm in study.arms:
+        other = study.reference_of(arm)
+        if arm.startswith(("not entangled", "frozen")):
+            assert other == f"ring, {arm.partition(', ')[2]}"
+    assert study.reference_of("network, 92") == "ring, 90"
+    assert study.reference_of("network, 38") == study.reference_of("ring, 42") == "ring, 2,498"
