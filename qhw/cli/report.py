@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from qhw.cli.command import speaks
+from qhw.cli.completion import complete_study
 from qhw.cli.options import described
 
 report_app = typer.Typer(help="Reports on trained controllers.", no_args_is_help=True)
@@ -69,3 +70,23 @@ def compare(
     from qhw.commands.report_compare import report_compare
 
     report_compare(one, other)
+
+
+@report_app.command()
+@speaks
+def study(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="STUDY", help="One that was acquired.", autocompletion=complete_study
+        ),
+    ],
+    folder: Annotated[Path, typer.Option(help="Folder of all studies.")] = Path("studies"),
+) -> None:
+    """Write the page of a study that `qhw study` acquired: verdict, figures, tables.
+
+    Example: `qhw report study entanglement`
+    """
+    from qhw.commands.report_study import report_study
+
+    report_study(name, folder)

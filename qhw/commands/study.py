@@ -30,6 +30,8 @@ from qhw.studies.trained.outcomes import outcome_of, require_same_bundle
 from qhw.studies.trained.page import page_of
 from qhw.studies.trained.task import Task
 
+FOLDER = Path("studies")
+"""Of all studies, where none is named."""
 RUNS = "runs"
 """Below a folder of studies; all studies in it share their runs."""
 
@@ -242,3 +244,5 @@ def _print(console: Console, request: StudyRequest) -> None:
 
     console.print(Markdown(_page(request).read_text(encoding="utf-8")))
     console.print(str(from_here(_page(request))), soft_wrap=True)
+    folder = "" if request.folder == FOLDER else f" --folder {from_here(request.folder)}"
+    console.print(f"`qhw report study {request.study.name}{folder}` draws it.", soft_wrap=True)

@@ -143,6 +143,23 @@ def _keep_only(study: str, folder: Path, written: list[Path]) -> None:
 
 
 def _page(findings: list[Finding]) -> str:
+    return filled(
+        "noise.html.j2",
+        sections=[section_of(finding, title_of(finding.study)) for finding in findings],
+        verdict=verdict_of(findings),
+        coverage=_coverage(findings),
+        missing=sections_without_findings(findings),
+        advice=ADVICE if any(finding.observed for finding in findings) else None,
+    )
+
+
+def filled(template: str, **values: object) -> str:
+    """A page out of a template, with the style and the one script of all pages.
+
+    Args:
+        template: Its name.
+        values: What it asks for.
+    """
     script = _resource("noise.js")
     # What the page's security policy knows its one script by.
     digest = hashlib.sha256(script.encode()).digest()
@@ -155,15 +172,11 @@ def _page(findings: list[Finding]) -> str:
     )
     environment.globals["data_uri"] = data_uri
     environment.filters["prose"] = _prose
-    return environment.get_template("noise.html.j2").render(
-        sections=[_section(finding) for finding in findings],
-        verdict=verdict_of(findings),
-        coverage=_coverage(findings),
-        missing=sections_without_findings(findings),
-        advice=ADVICE if any(finding.observed for finding in findings) else None,
+    return environment.get_template(template).render(
         style=Markup(COLOURS + _resource("noise.css")),  # noqa: S704 - our own
         script=Markup(script),  # noqa: S704 - our own
         script_hash=f"sha256-{base64.b64encode(digest).decode()}",
+        **values,
     )
 
 
@@ -180,10 +193,11 @@ def _prose(text: str) -> Markup:
     return Markup(marked)  # noqa: S704 - escaped above
 
 
-def _section(finding: Finding) -> ShownSection:
+def section_of(finding: Finding, title: str) -> ShownSection:
+    """A finding as a page shows it, under a title."""
     return ShownSection(
         finding,
-        title_of(finding.study),
+        title,
         figures=tuple(
             ShownFigure(
                 figure,

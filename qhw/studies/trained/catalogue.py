@@ -14,6 +14,21 @@ Settings = dict[str, Any]
 
 
 @dataclass(frozen=True)
+class Along:
+    """Where arms lie along a quantity, for a figure.
+
+    Attributes:
+        label: Of the quantity.
+        places: Arm to the line that it is on, and its place there; others are in no line.
+        log: Whether places are spread logarithmically.
+    """
+
+    label: str
+    places: Mapping[str, tuple[str, float]]
+    log: bool = False
+
+
+@dataclass(frozen=True)
 class TrainedStudy:
     """Controllers that differ in one thing.
 
@@ -32,6 +47,7 @@ class TrainedStudy:
     reference: str
     held: tuple[str, ...] = ()
     against: Mapping[str, str] = field(default_factory=dict)
+    along: Along | None = None
 
     def __post_init__(self) -> None:
         named = {self.reference, *self.against, *self.against.values()}
@@ -96,6 +112,7 @@ def parameters_study() -> TrainedStudy:
     """
     arms: dict[str, Settings] = {}
     against: dict[str, str] = {}
+    places: dict[str, tuple[str, float]] = {}
     for count, head, hidden in SIZES:
         ring = f"ring, {count:,}"
         one_size = {
@@ -106,8 +123,12 @@ def parameters_study() -> TrainedStudy:
         }
         arms |= one_size
         against |= {name: ring for name in one_size if name != ring}
-    arms |= {f"network, {each.count:,}": each.settings for each in (SMALLEST, LARGEST)}
-    arms |= {f"ring, {depth} layers": circuit(depth=depth) for depth in (1, 4, 8)}
+        places |= {name: (name.partition(",")[0], count) for name in one_size}
+        places[f"network, {hidden.count:,}"] = ("network", hidden.count)
+    for each in (SMALLEST, LARGEST):
+        arms[f"network, {each.count:,}"] = each.settings
+        places[f"network, {each.count:,}"] = ("network", each.count)
+    arms |= {f"ring, depth {depth}": circuit(depth=depth) for depth in (1, 4, 8)}
     return TrainedStudy(
         "parameters",
         "What is a parameter worth, in a circuit, its head, and a classical network?",
@@ -115,6 +136,7 @@ def parameters_study() -> TrainedStudy:
         f"ring, {SIZES[-1][0]:,}",
         held=("actor.circuit", "actor.kind", "actor.head"),
         against=against,
+        along=Along("parameters", places, log=True),
     )
 
 
@@ -126,13 +148,16 @@ QUBITS = TrainedStudy(
     {f"{n} qubits": circuit(qubits=n, encoding="linear") for n in (2, 3, 4, 6)},
     "4 qubits",
     OF_A_CIRCUIT,
+    along=Along("qubits", {f"{n} qubits": ("ring", n) for n in (2, 3, 4, 6)}),
 )
+LAYERS = {f"{n} layers" if n > 1 else "1 layer": n for n in (1, 2, 3, 4, 6)}
 DEPTH = TrainedStudy(
     "depth",
     "What is a layer more worth?",
-    {f"{n} layers" if n > 1 else "1 layer": circuit(depth=n) for n in (1, 2, 3, 4, 6)},
+    {name: circuit(depth=n) for name, n in LAYERS.items()},
     "2 layers",
     OF_A_CIRCUIT,
+    along=Along("layers", {name: ("ring", n) for name, n in LAYERS.items()}),
 )
 ENTANGLEMENT = TrainedStudy(
     "entanglement",

@@ -57,6 +57,7 @@ class Row:
         parameters: That are trained or drawn.
         two_qubit_gates: Of the circuit as it is run; None where there is none or no device.
         mean_return: Over seeds and latents.
+        by_seed: Every seed's mean return.
         interquartile_mean: Of the seeds' mean returns.
         accuracy: Held-out judge to the mean share of pictures it names rightly.
         distance: Held-out judge to the mean Frechet distance to real pictures.
@@ -67,6 +68,7 @@ class Row:
     parameters: int
     two_qubit_gates: int | None
     mean_return: float
+    by_seed: tuple[float, ...]
     interquartile_mean: float
     accuracy: Mapping[str, float]
     distance: Mapping[str, float]
@@ -172,6 +174,7 @@ def _row(name: str, arm: TrainedArm) -> Row:
         arm.parameters,
         arm.two_qubit_gates,
         float(means.mean()),
+        tuple(means.tolist()),
         interquartile_mean(means),
         {eye: float(np.mean([a.correct.mean() for a in arms])) for eye, arms in scored.items()},
         {eye: float(np.mean([a.distance for a in arms])) for eye, arms in scored.items()},

@@ -94,8 +94,8 @@ def test_arms_have_the_parameters_that_their_names_say() -> None:
     counted = {arm: count_parameters(actor) for arm, actor in found.items()}
     rings = {arm: actor for arm, actor in found.items() if isinstance(actor, RingActor)}
     weights = {arm: ring.circuit_weights.numel() for arm, ring in rings.items()}
-    assert {weights[f"ring, {depth} layers"] for depth in (1, 4, 8)} == {16, 64, 128}
-    sized = {arm: count for arm, count in counted.items() if not arm.endswith("layers")}
+    assert {weights[f"ring, depth {depth}"] for depth in (1, 4, 8)} == {16, 64, 128}
+    sized = {arm: count for arm, count in counted.items() if "depth" not in arm}
     assert {arm: int(arm.rpartition(", ")[2].replace(",", "")) for arm in sized} == sized
     assert (min(sized.values()), max(sized.values())) == (38, 9282)
 

@@ -21,7 +21,7 @@ from qhw.studies.trained.comparing import (
 )
 from qhw.studies.trained.page import page_of
 
-STUDY = TrainedStudy("made-up", "Is more better?", {"a": {}, "b": {}, "c": {}}, "a")
+STUDY = TrainedStudy("made_up", "Is more better?", {"a": {}, "b": {}, "c": {}}, "a")
 LATENTS = 400
 
 

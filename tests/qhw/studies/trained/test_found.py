@@ -1,0 +1,70 @@
+"""What a page shows of outcomes that are known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from qhw.studies.finding import Finding
+from qhw.studies.trained.catalogue import Along, TrainedStudy
+from qhw.studies.trained.comparing import TrainedArms, differences, rows_of
+from qhw.studies.trained.found import found_by, over_seeds
+from tests.qhw.studies.trained.test_comparing import ARMS, STUDY, arm
+
+ABOUT = {"latents": 400, "command": "qhw study made_up", "missing": ["gone-seed3"]}
+
+
+def found(study: TrainedStudy = STUDY, arms: TrainedArms = ARMS) -> Finding:
+    return found_by(study, rows_of(arms), differences(study, arms), ABOUT)
+
+
+def test_the_answer_says_what_is_seen_then_what_is_as_good() -> None:
+    answer = found().answer
+    assert answer is not None
+    assert answer.startswith("`b` returns 0.030 [0.02")
+    assert " more than `a`. As good as what they are held against, within 0.01: `c`." in answer
+
+
+def test_a_loss_is_told_as_one() -> None:
+    arms = {"a": ARMS["b"], "b": ARMS["a"], "c": arm(-0.17, -0.35, -0.05, -0.2, -0.1, first=40)}
+    answer = found(arms=arms).answer
+    assert answer is not None
+    assert "`b` returns 0.030 [0.02" in answer
+    assert "less than `a`. Not told apart: `c`." in answer
+
+
+def test_one_seed_answers_nothing() -> None:
+    one = found(arms={"a": arm(-0.2), "b": arm(-0.1, first=9)})
+    assert one.answer is None
+    assert one.refusal == "One training seed says nothing of a kind of controller."
+    assert one.tables[1].rows[0][4] is None, "no p-value"
+
+
+def test_tables_and_figures_hold_the_numbers() -> None:
+    result = found()
+    (forest,) = result.figures
+    assert (forest.kind, forest.series[0].x) == ("forest", ("b minus a", "c minus a"))
+    assert forest.series[0].y[0] == pytest.approx(0.03)
+    arms, compared = result.tables
+    assert arms.rows[0][:4] == ("a", 5.0, 2498.0, 26.0)
+    assert arms.rows[0][4] == pytest.approx(-0.201)
+    assert compared.rows[1][-1] == "as good, within 0.01"
+    assert "1 trainings are not done: gone-seed3." in result.notes
+
+
+def test_arms_along_a_quantity_are_lines() -> None:
+    along = Along("layers", {"a": ("ring", 2), "b": ("ring", 1), "c": ("network", 3)}, log=True)
+    lines, _ = found(replace(STUDY, along=along)).figures
+    assert [series.name for series in lines.series] == ["ring", "network"]
+    assert lines.series[0].x == (1.0, 2.0)
+    assert lines.series[0].y[1] == pytest.approx(-0.201)
+    assert lines.x.log
+
+
+def test_an_interval_over_seeds_is_students() -> None:
+    found = over_seeds([1.0, 2.0, 3.0])
+    assert found.value == 2
+    assert found.high == pytest.approx(2 + 4.3027 / 3**0.5, rel=1e-4)
+    alone = over_seeds([1.5])
+    assert (alone.low, alone.value, alone.high) == (1.5, 1.5, 1.5)
