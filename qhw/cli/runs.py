@@ -199,7 +199,8 @@ def study(
         str,
         typer.Argument(
             metavar="STUDY",
-            help="qubits, depth, entanglement, encoding, state or actors.",
+            help="qubits, depth, entanglement, encoding, state, actors, parameters, steps, "
+            "schedules or reward.",
             autocompletion=complete_study,
         ),
     ],

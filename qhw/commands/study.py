@@ -14,6 +14,7 @@ from qhw.console.output import show, terminal
 from qhw.console.progress import long_work
 from qhw.console.tables import from_here, listing
 from qhw.errors import ConfigError, StudyError
+from qhw.evaluation.judges import Outcome
 from qhw.files import make_folder, read_json, replace_file, write_json
 from qhw.runs.directory import RunDirectory, open_run
 from qhw.runs.status import Status, status_of
@@ -29,6 +30,7 @@ from qhw.studies.trained.comparing import (
 from qhw.studies.trained.outcomes import outcome_of, require_same_bundle
 from qhw.studies.trained.page import page_of
 from qhw.studies.trained.task import Task
+from qhw.studies.trained.unlearned import by_hand, without_sight
 
 FOLDER = Path("studies")
 """Of all studies, where none is named."""
@@ -86,6 +88,8 @@ def run_study(request: StudyRequest, workers: int | None = None) -> None:
     configs = {task.name: task.config for task in request.tasks}
     _, failed = train_all(configs, request.runs, workers)
     arms = _play(request)
+    if request.study.beside:
+        arms |= _beside(request)
     missing = [t.name for t in request.tasks if t.seed not in _seeds(arms, t.arm)]
     rows, found = rows_of(arms), differences(request.study, arms)
     _write(request, rows, found, missing)
@@ -138,14 +142,14 @@ def print_plan(request: StudyRequest) -> None:
     """
     _refuse(request)
     done = {task.name: request.run_of(task) for task in request.tasks}
-    missing = [task for task in request.tasks if done[task.name] is None]
+    missing = [name for name, run in done.items() if run is None]
     measured = [_core_seconds(run) for run in done.values() if run is not None]
     hours = sum(measured) / len(measured) * len(missing) / 3600 if measured else None
     plan = {
         "study": request.study.name,
         "arms": list(request.study.arms),
-        "trainings": len(request.tasks),
-        "done": len(request.tasks) - len(missing),
+        "trainings": len(done),
+        "done": len(done) - len(missing),
         "core_hours": hours,
         "cores": cores(),
     }
@@ -182,21 +186,37 @@ def _core_seconds(run: RunDirectory) -> float:
 
 def _play(request: StudyRequest) -> dict[str, TrainedArm]:
     """What every arm came to, of the runs that are finished, in the order of the seeds."""
-    finished: dict[str, dict[int, RunDirectory]] = {}
+    finished: dict[str, list[tuple[Task, RunDirectory]]] = {}
     for task in request.tasks:
         if (run := request.run_of(task)) is not None:
-            finished.setdefault(task.arm, {})[task.seed] = run
+            finished.setdefault(task.arm, []).append((task, run))
     arms, played = {}, 0
     with long_work(terminal(), "playing", sum(map(len, finished.values()))) as bar:
-        for name, runs in finished.items():
+        for name, done in finished.items():
             outcomes = {}
-            for seed, run in runs.items():
-                bar.say(f"playing {name}, seed {seed}")
-                outcomes[seed] = outcome_of(run, request.latents)
+            for task, run in done:
+                bar.say(f"playing {name}, seed {task.seed}")
+                outcomes[task.seed] = outcome_of(run, request.latents, task.played)
                 played += 1
                 bar.at(played)
-            arms[name] = TrainedArm(outcomes, *_size(next(iter(runs.values()))))
+            arms[name] = TrainedArm(outcomes, *_size(done[0][1]))
     return arms
+
+
+def _beside(request: StudyRequest) -> dict[str, TrainedArm]:
+    """Guidance that learns nothing, on the same latents; what is of no training holds for all."""
+    runs = {task.seed: run for task in request.tasks if (run := request.run_of(task)) is not None}
+    if not runs:
+        return {}
+    with long_work(terminal(), "playing what learns nothing", len(runs)) as bar:
+        blind: dict[str, dict[int, Outcome]] = {}
+        for place, (seed, run) in enumerate(runs.items(), start=1):
+            for name, outcome in without_sight(run, request.latents).items():
+                blind.setdefault(name, {})[seed] = outcome
+            bar.at(place)
+        named = by_hand(next(iter(runs.values())), request.latents, bar.say)
+    alike = {name: dict.fromkeys(runs, outcome) for name, outcome in named.items()}
+    return {name: TrainedArm(each, 0, None) for name, each in {**blind, **alike}.items()}
 
 
 def _seeds(arms: Mapping[str, TrainedArm], name: str) -> set[int]:

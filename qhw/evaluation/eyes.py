@@ -26,6 +26,8 @@ EYES = {
     "judge_1": Eye("judge 2", "judge 2, never rewarded"),
 }
 """The bundle's classifiers by the names they have in files, in the order of `Judges`."""
+PROXY = "proxy"
+"""The one that gave the reward."""
 HELD_OUT = ("judge_0", "judge_1")
 """The two judges; they report, and neither trained, stopped or chose anything."""
 DIVERSITY_EYE = "judge_0"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from diffusion.state_features import PAPER_FEATURES
-from qhw.config import dotted
+from qhw.config import PRESETS, dotted, merge
 from qhw.errors import UnknownNameError
 
 Settings = dict[str, Any]
@@ -48,9 +48,12 @@ class TrainedStudy:
     held: tuple[str, ...] = ()
     against: Mapping[str, str] = field(default_factory=dict)
     along: Along | None = None
+    played: Mapping[str, Settings] = field(default_factory=dict)
+    beside: bool = False
+    remark: str = ""
 
     def __post_init__(self) -> None:
-        named = {self.reference, *self.against, *self.against.values()}
+        named = {self.reference, *self.against, *self.against.values(), *self.played}
         unknown = sorted(named - set(self.arms))
         if unknown:
             raise ValueError(f"{self.name}: no arm is named {unknown[0]!r}")
@@ -62,7 +65,8 @@ class TrainedStudy:
     @property
     def varied(self) -> set[str]:
         """Settings that its arms change, by their dotted names."""
-        return {name for changed in self.arms.values() for name in dotted(changed)}
+        all_changed = (*self.arms.values(), *self.played.values())
+        return {name for changed in all_changed for name in dotted(changed)}
 
 
 def circuit(**changed: Any) -> Settings:
@@ -97,6 +101,11 @@ SIZES = (
     (2498, None, Network(2501, {"actor": {"kind": "mlp_matched"}})),
 )
 """Parameters of the default circuit with a head, that head, and the network beside it."""
+
+
+def rewarded(**changed: Any) -> Settings:
+    """Settings of a reward."""
+    return {"environment": {"reward": changed}}
 
 
 def features(*names: str) -> Settings:
@@ -200,9 +209,85 @@ ACTORS = TrainedStudy(
     held=("actor.circuit", "actor.kind"),
 )
 PARAMETERS = parameters_study()
+
+
+def steps_study() -> TrainedStudy:
+    """A controller of ten steps used on longer schedules, and controllers trained there.
+
+    Longer episodes are trained for fewer updates, so that all see as many transitions.
+    """
+    trained = {f"{steps} steps": at_steps(steps, 120 * 10 // steps) for steps in LONGER}
+    used = {f"10 steps, used at {steps}": at_steps(steps) for steps in LONGER}
+    return TrainedStudy(
+        "steps",
+        "Does a controller of few steps hold on long schedules, or must it be trained there?",
+        {"10 steps": {}, **{name: {} for name in used}, **trained},
+        "10 steps",
+        held=("environment.steps", "ppo.updates"),
+        against={f"10 steps, used at {steps}": f"{steps} steps" for steps in LONGER},
+        along=Along(
+            "steps",
+            {
+                "10 steps": ("trained at 10", 10),
+                **{f"10 steps, used at {steps}": ("trained at 10", steps) for steps in LONGER},
+                **{f"{steps} steps": ("trained there", steps) for steps in LONGER},
+            },
+            log=True,
+        ),
+        played=used,
+        remark="An arm that is used at more steps is the controller that was trained at ten; the "
+        "others are trained at their own, with as many transitions.",
+    )
+
+
+def at_steps(steps: int, updates: int | None = None) -> Settings:
+    """Settings of a schedule's length, and of a training's."""
+    more = {} if updates is None else {"ppo": {"updates": updates}}
+    return {"environment": {"steps": steps}, **more}
+
+
+LONGER = (20, 50, 100)
+"""Steps; the default's are ten."""
+STEPS = steps_study()
+SCHEDULES = TrainedStudy(
+    "schedules",
+    "Is a controller that learned better than guidance that did not?",
+    {"ring": {}},
+    "ring",
+    held=("actor.kind",),
+    beside=True,
+    remark="What learns nothing is played once, its numbers chosen on latents of their own, and "
+    "stands beside every seed.",
+)
+BUNDLES_REWARD = rewarded(preset="bundle")
+REWARD = TrainedStudy(
+    "reward",
+    "Which reward makes better pictures, and is the proxy fooled?",
+    {
+        "the bundle's": {},
+        "the paper's": rewarded(preset="paper"),
+        "realism": PRESETS["realism"],
+        "with LPIPS gains": rewarded(beta=0.2, step_gain="lpips"),
+        "with SSIM gains": rewarded(beta=0.2, step_gain="ssim"),
+    },
+    "the bundle's",
+    held=("environment.reward",),
+    played={
+        "the paper's": BUNDLES_REWARD,
+        "realism": merge(PRESETS["realism"], BUNDLES_REWARD),
+        "with LPIPS gains": BUNDLES_REWARD,
+        "with SSIM gains": BUNDLES_REWARD,
+    },
+    remark="Every arm is trained under a reward of its own; all play under the bundle's, in whose "
+    "return they stand here. Where the proxy is fooled, it names more pictures rightly than the "
+    "judges do.",
+)
 STUDIES = {
     study.name: study
-    for study in (QUBITS, DEPTH, ENTANGLEMENT, ENCODING, STATE, ACTORS, PARAMETERS)
+    for study in (
+        *(QUBITS, DEPTH, ENTANGLEMENT, ENCODING, STATE, ACTORS, PARAMETERS),
+        *(STEPS, SCHEDULES, REWARD),
+    )
 }
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from qhw.evaluation.eyes import HELD_OUT
+from qhw.evaluation.eyes import HELD_OUT, PROXY
 from qhw.evaluation.judges import Outcome
 from qhw.studies.statistics.across_seeds import interquartile_mean, probability_of_improvement
 from qhw.studies.statistics.bootstrap import hierarchical_bootstrap
@@ -59,6 +59,7 @@ class Row:
         mean_return: Over seeds and latents.
         by_seed: Every seed's mean return.
         interquartile_mean: Of the seeds' mean returns.
+        proxy: Mean share of pictures that the proxy, which rewards, names rightly.
         accuracy: Held-out judge to the mean share of pictures it names rightly.
         distance: Held-out judge to the mean Frechet distance to real pictures.
     """
@@ -70,6 +71,7 @@ class Row:
     mean_return: float
     by_seed: tuple[float, ...]
     interquartile_mean: float
+    proxy: float
     accuracy: Mapping[str, float]
     distance: Mapping[str, float]
 
@@ -176,6 +178,7 @@ def _row(name: str, arm: TrainedArm) -> Row:
         float(means.mean()),
         tuple(means.tolist()),
         interquartile_mean(means),
+        float(np.mean([outcome.scores[PROXY].arm.correct.mean() for outcome in outcomes])),
         {eye: float(np.mean([a.correct.mean() for a in arms])) for eye, arms in scored.items()},
         {eye: float(np.mean([a.distance for a in arms])) for eye, arms in scored.items()},
     )

@@ -36,7 +36,7 @@ def found_by(
         refusal=None if answer else "One training seed says nothing of a kind of controller.",
         figures=figures_of(study, rows, differences),
         tables=(table_of_arms(rows), table_of_differences(differences)),
-        notes=notes_of(about),
+        notes=notes_of(study, about),
         provenance={
             "command": about["command"],
             "latents": about["latents"],
@@ -145,7 +145,7 @@ def table_of_arms(rows: Sequence[Row]) -> Table:
     return Table.of(
         "arms",
         "Arms",
-        ["arm", *counts, ("return", 4), ("interquartile mean", 4), *eyes],
+        ["arm", *counts, ("return", 4), ("interquartile mean", 4), ("proxy, accuracy", 3), *eyes],
         [_cells(row) for row in rows],
         "Means over seeds. The judges took no part in training; Frechet distances are to real "
         "pictures.",
@@ -154,9 +154,9 @@ def table_of_arms(rows: Sequence[Row]) -> Table:
 
 def _cells(row: Row) -> list[Cell]:
     gates = None if row.two_qubit_gates is None else float(row.two_qubit_gates)
-    counts: list[Cell] = [float(row.seeds), float(row.parameters), gates]
+    counts: list[Cell] = [float(row.seeds), float(row.parameters) or None, gates]
     eyes = [figure for eye in HELD_OUT for figure in (row.accuracy[eye], row.distance[eye])]
-    return [row.arm, *counts, row.mean_return, row.interquartile_mean, *eyes]
+    return [row.arm, *counts, row.mean_return, row.interquartile_mean, row.proxy, *eyes]
 
 
 def table_of_differences(differences: Sequence[Difference]) -> Table:
@@ -183,7 +183,7 @@ def _estimate(each: Difference) -> Estimate:
     return Estimate(value=each.value, low=each.low, high=each.high)
 
 
-def notes_of(about: Mapping[str, Any]) -> tuple[str, ...]:
+def notes_of(study: TrainedStudy, about: Mapping[str, Any]) -> tuple[str, ...]:
     """What to know of the figures."""
     missing = about["missing"]
     lacking = [f"{len(missing)} trainings are not done: {', '.join(missing)}."] if missing else []
@@ -191,5 +191,6 @@ def notes_of(about: Mapping[str, Any]) -> tuple[str, ...]:
         f"Every arm is trained anew with every seed; all play the same {about['latents']:,} "
         "latents. p-values are adjusted by Holm's method as one family.",
         f"The margin of {MARGIN:g} was set beforehand, for the default reward.",
+        *([study.remark] if study.remark else []),
         *lacking,
     )

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from qhw.config import RunConfig
 from qhw.errors import ConfigError
 from qhw.evaluation.baselines import VERSION, read_outcome, write_outcome
 from qhw.evaluation.judges import Judges, Outcome, evaluation_latents
 from qhw.evaluation.playing import play_policy
+from qhw.evaluation.setting import name_of
 from qhw.runs.directory import RunDirectory
+from qhw.studies.trained.task import DIGITS, unusual
 from qhw.threads import for_pictures
 from qhw.training.parts import open_card
 from qhw.training.player import Player
 
 
-def outcome_path(run: RunDirectory, latents: int) -> Path:
-    """Where a run's outcome on so many latents is kept: of its model, its weights, this version."""
+def outcome_path(run: RunDirectory, latents: int, how: str = "") -> Path:
+    """Where a run's outcome on so many latents is kept: of its model, its weights, this version.
+
+    Args:
+        run: The training.
+        latents: How many.
+        how: It played, where that was not as it was trained.
+    """
     model, updates = bundle_digest(run), run.config.ppo.updates
-    return run.path / "outcomes" / f"{latents}-{model}-{updates}-{VERSION}.safetensors"
+    name = f"{latents}-{model}-{updates}-{VERSION}{how and '-' + how}.safetensors"
+    return run.path / "outcomes" / name
 
 
 def bundle_digest(run: RunDirectory) -> str:
@@ -44,22 +54,23 @@ def require_same_bundle(run: RunDirectory) -> None:
         )
 
 
-def outcome_of(run: RunDirectory, latents: int) -> Outcome:
+def outcome_of(run: RunDirectory, latents: int, played: RunConfig | None = None) -> Outcome:
     """Recall what a finished run came to, or play it.
+
+    Args:
+        run: The training.
+        latents: That it plays.
+        played: Settings that it plays under, where they are others than its own.
 
     Raises:
         BundleError: If the file is damaged.
         CheckpointError: If the run has no weights.
     """
-    path = outcome_path(run, latents)
+    path = outcome_path(run, latents, name_of(unusual(played))[:DIGITS] if played else "")
     if not path.exists():
         with for_pictures():
-            write_outcome(path, _played(run, latents), run.name)
+            player = Player.of(run, played)
+            paired = evaluation_latents(player.bundle, latents)
+            episode = play_policy(player, paired, "study")
+            write_outcome(path, Judges(player.bundle).judge(episode, paired.labels), run.name)
     return read_outcome(path)
-
-
-def _played(run: RunDirectory, latents: int) -> Outcome:
-    player = Player.of(run)
-    paired = evaluation_latents(player.bundle, latents)
-    episode = play_policy(player, paired, "study")
-    return Judges(player.bundle).judge(episode, paired.labels)

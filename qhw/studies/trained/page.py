@@ -26,10 +26,10 @@ def page_of(
 Every arm is trained anew with every seed; all play the same {latents:,} latents. Differences are
 paired by seed and latent, intervals 95 % over both (over latents alone where there is one seed),
 p-values adjusted by Holm's method. Within {MARGIN:g} in return two arms are called equal; that was
-set beforehand, for the default reward.
+set beforehand, for the default reward.{_remark(study)}
 {_missing(missing)}
 | | seeds | parameters | two-qubit gates | return | interquartile mean | {_eyes_head()} |
-|---|---|---|---|---|---|{"---|" * len(HELD_OUT)}
+|---|---|---|---|---|---|---|{"---|" * len(HELD_OUT)}
 {_rows(rows)}
 
 | | against | return, difference | p (Holm) | probability of improvement | |
@@ -51,6 +51,10 @@ def _verdict(study: TrainedStudy, found: Sequence[Difference]) -> str:
     return "\n".join(said)
 
 
+def _remark(study: TrainedStudy) -> str:
+    return f" {study.remark}" if study.remark else ""
+
+
 def _missing(names: Sequence[str]) -> str:
     if not names:
         return ""
@@ -58,7 +62,8 @@ def _missing(names: Sequence[str]) -> str:
 
 
 def _eyes_head() -> str:
-    return " | ".join(f"{ALL_EYES[eye].title}: accuracy / Frechet" for eye in HELD_OUT)
+    judges = [f"{ALL_EYES[eye].title}: accuracy / Frechet" for eye in HELD_OUT]
+    return " | ".join(["proxy: accuracy", *judges])
 
 
 def _rows(rows: Sequence[Row]) -> str:
@@ -66,8 +71,9 @@ def _rows(rows: Sequence[Row]) -> str:
     for row in rows:
         eyes = [f"{row.accuracy[eye]:.3f} / {row.distance[eye]:.2f}" for eye in HELD_OUT]
         gates = "-" if row.two_qubit_gates is None else str(row.two_qubit_gates)
-        size = [str(row.seeds), f"{row.parameters:,}", gates]
-        returns = [f"{row.mean_return:.4f}", f"{row.interquartile_mean:.4f}"]
+        parameters = f"{row.parameters:,}" if row.parameters else "-"
+        size = [str(row.seeds), parameters, gates]
+        returns = [f"{row.mean_return:.4f}", f"{row.interquartile_mean:.4f}", f"{row.proxy:.3f}"]
         lines.append(f"| {row.arm} | {' | '.join([*size, *returns, *eyes])} |")
     return "\n".join(lines)
 

@@ -27,11 +27,13 @@ class Task:
         arm: Its name in the study.
         seed: Of the training.
         config: Its settings.
+        played: Those that it plays under, where they are others.
     """
 
     arm: str
     seed: int
     config: RunConfig
+    played: RunConfig | None = None
 
     @property
     def name(self) -> str:
@@ -79,11 +81,17 @@ def tasks_of(
         )
     settings = base.model_dump(mode="json", exclude_unset=True)
     settings = merge(settings, {"evaluation": {"latents": table}})
-    return [
-        Task(arm, seed, parse_config({**_of_arm(settings, changed), "seed": seed}))
-        for seed in seeds
-        for arm, changed in study.arms.items()
-    ]
+    return [_task(study, arm, seed, settings) for seed in seeds for arm in study.arms]
+
+
+def _task(study: TrainedStudy, arm: str, seed: int, typed: Settings) -> Task:
+    settings = {**_of_arm(typed, study.arms[arm]), "seed": seed}
+    config = parse_config(settings)
+    if arm not in study.played:
+        return Task(arm, seed, config)
+    # Of what it was trained under, nothing that the study varies stays.
+    kept = {**_of_arm(typed, {}), "seed": seed}
+    return Task(arm, seed, config, parse_config(merge(kept, study.played[arm])))
 
 
 def _of_arm(typed: Settings, changed: Settings) -> Settings:

@@ -105,3 +105,30 @@ def test_one_that_fails_is_named_and_the_others_are_compared(small: None, tmp_pa
     assert open_run(run.path).name == bad.name
     page = (tmp_path / "small.md").read_text()
     assert "| ring | 1 | 2,498 |" in page and f"not done: {bad.name}." in page
+
+
+@pytest.mark.slow  # two trainings, each in a process of its own, and guidance chosen anew
+def test_guidance_that_learns_nothing_stands_beside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside = TrainedStudy(
+        "small",
+        "Beside?",
+        {"ring": {}, "from 3": {}},
+        "ring",
+        played={"from 3": {"environment": {"cfg_base": 3.0}}},
+        beside=True,
+    )
+    monkeypatch.setitem(catalogue.STUDIES, "small", beside)
+    done = typed(tmp_path, "--seeds 2")
+    assert done.exit_code == 0, done.output
+    assert len(list((tmp_path / "runs").glob("*-seed*"))) == 2, "two arms are one training"
+    figures = json.loads((tmp_path / "small.json").read_text())
+    rows = {row["arm"]: row for row in figures["arms"]}
+    assert {"ring", "from 3", "its mean, open loop", "greedy feedback"} <= set(rows)
+    assert rows["ring"]["mean_return"] != rows["from 3"]["mean_return"]
+    assert rows["greedy feedback"]["by_seed"][0] == rows["greedy feedback"]["by_seed"][1]
+    assert rows["greedy feedback"]["parameters"] == 0
+    assert all(0 <= row["proxy"] <= 1 for row in rows.values())
+    again = typed(tmp_path, "--seeds 2 --json")
+    assert json.loads(again.stdout)["arms"] == figures["arms"]

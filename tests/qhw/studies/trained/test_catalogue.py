@@ -6,9 +6,10 @@ import pytest
 
 from policy import RingActor, RingCircuit, count_parameters
 from qhw.config import parse_config
+from qhw.config.sections import RewardSection
 from qhw.errors import ConfigError, UnknownNameError
 from qhw.studies.trained.catalogue import STUDIES, TrainedStudy, find_study
-from qhw.studies.trained.task import FEWEST_LATENTS, Task, tasks_of
+from qhw.studies.trained.task import FEWEST_LATENTS, Task, tasks_of, unusual
 from qhw.training.idle import refuse_idle
 from qhw.training.parts import ring_circuit
 from qhw.training.player import Player
@@ -24,7 +25,8 @@ def tasks(name: str, seeds: list[int], settings: dict[str, Any] | None = None) -
 @pytest.mark.parametrize("name", STUDIES)
 def test_every_arm_is_a_configuration_of_its_own(name: str) -> None:
     study, found = find_study(name), tasks(name, [0, 1])
-    assert len(found) == len({task.name for task in found}) == 2 * len(study.arms)
+    apart = {(task.name, str(task.played and unusual(task.played))) for task in found}
+    assert len(found) == len(apart) == 2 * len(study.arms)
     assert [task.seed for task in found[: len(study.arms)]] == [0] * len(study.arms)
     for task in found:
         refuse_idle(task.config)
@@ -108,3 +110,26 @@ def test_arms_of_a_size_are_held_against_the_ring_of_that_size() -> None:
             assert other == f"ring, {arm.partition(', ')[2]}"
     assert study.reference_of("network, 92") == "ring, 90"
     assert study.reference_of("network, 38") == study.reference_of("ring, 42") == "ring, 2,498"
+
+
+def test_a_controller_of_ten_steps_is_trained_once_and_used_at_more() -> None:
+    found = {task.arm: task for task in tasks("steps", [0])}
+    assert len({task.name for task in found.values()}) == 4
+    used = found["10 steps, used at 50"]
+    assert used.name == found["10 steps"].name == tasks("actors", [0])[0].name
+    assert used.played is not None
+    assert (used.config.environment.steps, used.played.environment.steps) == (10, 50)
+    there = found["50 steps"].config
+    transitions = {
+        task.config.ppo.updates * task.config.environment.steps for task in found.values()
+    }
+    assert (there.environment.steps, transitions) == (50, {1200})
+
+
+def test_rewards_differ_in_training_and_are_one_where_they_are_compared() -> None:
+    for task in tasks("reward", [0], {"backend": {"name": "aer"}}):
+        played = task.played or task.config
+        assert played.environment.reward == RewardSection(preset="bundle") or task.played is None
+        assert played.environment.cfg_base == task.config.environment.cfg_base
+        assert played.backend == task.config.backend
+    assert tasks("reward", [0])[2].config.environment.cfg_base == 2.0
