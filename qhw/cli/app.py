@@ -12,6 +12,7 @@ from qhw import __version__
 from qhw.cli import devices, installation, runs, sharing
 from qhw.cli.command import speaks
 from qhw.cli.echoing import EchoingGroup
+from qhw.cli.human import human_app
 from qhw.cli.jobs import jobs_app
 from qhw.cli.models import models_app
 from qhw.cli.options import SettingsCommand
@@ -43,6 +44,7 @@ app.command(rich_help_panel=RUNS)(speaks(runs.plot))
 app.command("runs", rich_help_panel=RUNS)(speaks(runs.list_all))
 app.command(rich_help_panel=RUNS)(speaks(config))
 app.add_typer(report_app, name="report", rich_help_panel=RUNS)
+app.add_typer(human_app, name="human", rich_help_panel=RUNS)
 app.command(rich_help_panel=DEVICES)(speaks(devices.devices))
 app.command(rich_help_panel=DEVICES, cls=SettingsCommand)(devices.calibrate)
 app.command(rich_help_panel=DEVICES, cls=SettingsCommand)(devices.drift)

@@ -153,16 +153,17 @@ def _page(findings: list[Finding]) -> str:
     )
 
 
-def filled(template: str, **values: object) -> str:
-    """A page out of a template, with the style and the one script of all pages.
+def filled(template: str, script: str = "noise.js", **values: object) -> str:
+    """A page out of a template, with the style of all pages and its one script.
 
     Args:
         template: Its name.
+        script: Name of the script.
         values: What it asks for.
     """
-    script = _resource("noise.js")
+    text = _resource(script)
     # What the page's security policy knows its one script by.
-    digest = hashlib.sha256(script.encode()).digest()
+    digest = hashlib.sha256(text.encode()).digest()
     environment = Environment(
         loader=PackageLoader("qhw.reports"),
         autoescape=True,
@@ -174,7 +175,7 @@ def filled(template: str, **values: object) -> str:
     environment.filters["prose"] = _prose
     return environment.get_template(template).render(
         style=Markup(COLOURS + _resource("noise.css")),  # noqa: S704 - our own
-        script=Markup(script),  # noqa: S704 - our own
+        script=Markup(text),  # noqa: S704 - our own
         script_hash=f"sha256-{base64.b64encode(digest).decode()}",
         **values,
     )

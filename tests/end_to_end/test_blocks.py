@@ -28,6 +28,7 @@ COMMANDS_NOT_RUN = {
     r"qhw report compare .*": "of two such; tests/qhw/commands/test_report_compare.py runs it",
     r"qhw .*(sd15|--torch-device cuda).*": "gigabytes, a GPU; the same page runs it on tiny-sd",
     r"qhw models eyes .*": "a hub; tests/qhw/commands/test_models_eyes.py names tiny ones",
+    r"qhw human tell .*": "people's answers; tests/qhw/commands/test_human.py gives some",
     r"qhw fit .*": "an hour of CPU; tests/qhw/commands/test_fit.py fits tiny networks",
     r"qhw remeasure .*": "half an hour; tests/diffusion/test_fitting.py measures tiny ones again",
 }
