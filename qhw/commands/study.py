@@ -16,7 +16,7 @@ from qhw.console.tables import from_here, listing
 from qhw.errors import ConfigError, StudyError
 from qhw.evaluation.judges import Outcome
 from qhw.files import make_folder, read_json, replace_file, write_json
-from qhw.runs.directory import RunDirectory, open_run
+from qhw.runs.directory import RunDirectory, is_run, open_run
 from qhw.runs.status import Status, status_of
 from qhw.studies.trained.catalogue import TrainedStudy
 from qhw.studies.trained.comparing import (
@@ -67,7 +67,7 @@ class StudyRequest:
 
     def run_of(self, task: Task) -> RunDirectory | None:
         """A task's run, if it is finished."""
-        if not (self.runs / task.name).is_dir():
+        if not is_run(self.runs / task.name):
             return None
         run = open_run(self.runs / task.name)
         return run if status_of(run) is Status.FINISHED else None

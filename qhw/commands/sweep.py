@@ -19,7 +19,7 @@ from qhw.console.output import show, terminal
 from qhw.console.progress import Bar, long_work
 from qhw.console.tables import from_here
 from qhw.errors import ConfigError, DamagedFileError, SweepError
-from qhw.runs.directory import RunDirectory, checked_name, create_run, open_run
+from qhw.runs.directory import RunDirectory, checked_name, create_run, is_run, open_run
 from qhw.runs.status import Status, status_of
 from qhw.runs.waiting import turn_over, waiting
 from qhw.training.idle import refuse_idle
@@ -94,7 +94,7 @@ def _opened(configs: dict[str, RunConfig], root: Path) -> list[RunDirectory]:
     for name, config in configs.items():
         refuse_unfit(checked_name(name), config, root)
     return [
-        open_run(root / name) if (root / name).is_dir() else create_run(root, config, name)
+        open_run(root / name) if is_run(root / name) else create_run(root, config, name)
         for name, config in configs.items()
     ]
 
@@ -118,7 +118,7 @@ def refuse_unfit(name: str, config: RunConfig, root: Path) -> None:
         )
     refuse_idle(config)
     refuse_for_gradients(config)
-    there = (root / name).is_dir()
+    there = is_run(root / name)
     if there and open_run(root / name).config.model_dump() != config.model_dump():
         raise ConfigError(
             f"There is already a run {name!r} with other settings.",

@@ -311,13 +311,24 @@ def _named(root: Path, name: str) -> Path:
     path = root / name
     with writing(path):
         try:
-            path.mkdir()
+            # A folder that was left before its settings were written is begun anew.
+            path.mkdir(exist_ok=not _holds_files(path))
         except FileExistsError as error:
             raise UnknownNameError(
                 f"There is already a run at {path}.",
                 f"Take another --name, or `qhw train --resume {path}`.",
             ) from error
     return path
+
+
+def is_run(path: Path) -> bool:
+    """Whether a folder holds a run: its settings are written first."""
+    return (path / "config.toml").is_file()
+
+
+def _holds_files(path: Path) -> bool:
+    """Whether a folder holds anything but what an unfinished writing left."""
+    return path.is_dir() and any(not each.name.endswith(".partial") for each in path.iterdir())
 
 
 def _unnamed(root: Path, config: RunConfig) -> Path:
@@ -347,7 +358,7 @@ def open_run(path: str | Path, root: Path | None = None) -> RunDirectory:
     """
     root, path = Path("runs") if root is None else root, Path(path)
     for folder in (path, root / path):
-        if (folder / "config.toml").is_file():
+        if is_run(folder):
             return RunDirectory(folder.resolve())
     if path.name == LATEST:
         raise UnknownNameError(

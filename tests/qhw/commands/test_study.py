@@ -22,6 +22,12 @@ checked = partial(checked_training_settings, config=None, preset="default", star
 TINY = (
     "--updates 1 --environments 4 --latents 20 --backend aer --set environment.steps=2 --workers 2"
 )
+TYPED: dict[str, Any] = {
+    "ppo": {"updates": 1, "environments": 4},
+    "backend": {"name": "aer"},
+    "environment": {"steps": 2},
+}
+"""The same as settings."""
 SMALL = TrainedStudy(
     "small", "Small?", {"ring": {}, "mlp": {"actor": {"kind": "mlp_matched"}}}, "ring"
 )
@@ -44,6 +50,13 @@ def test_a_plan_trains_nothing(small: None, tmp_path: Path) -> None:
     assert not (tmp_path / "runs").exists()
     told = typed(tmp_path, "--seeds 3 --dry-run").stdout
     assert "6 trainings on simulators, nothing is paid" in told
+
+
+def test_a_folder_of_a_run_that_never_began_is_in_nobody_s_way(small: None, tmp_path: Path) -> None:
+    name = tasks_of(SMALL, [0], checked(TYPED))[0].name
+    (tmp_path / "runs" / name).mkdir(parents=True)
+    plan = json.loads(typed(tmp_path, "--seeds 1 --dry-run --json").stdout)
+    assert (plan["trainings"], plan["done"]) == (2, 0)
 
 
 def test_what_cannot_be_is_refused(small: None, tmp_path: Path) -> None:
@@ -90,12 +103,7 @@ def test_a_study_goes_on_from_what_is_there(
 
 @pytest.mark.slow  # a training in a process of its own
 def test_one_that_fails_is_named_and_the_others_are_compared(small: None, tmp_path: Path) -> None:
-    settings: dict[str, Any] = {
-        "ppo": {"updates": 1, "environments": 4},
-        "backend": {"name": "aer"},
-        "environment": {"steps": 2},
-    }
-    bad = tasks_of(SMALL, [0], checked(settings))[1]
+    bad = tasks_of(SMALL, [0], checked(TYPED))[1]
     run = create_run(tmp_path / "runs", bad.config, bad.name)
     (run.path / "metrics.jsonl").mkdir()
     result = typed(tmp_path, "--seeds 1")

@@ -109,6 +109,17 @@ def test_a_taken_name_is_refused(tmp_path: Path, run: RunDirectory) -> None:
         create_run(tmp_path, parse_config({}), "a")
 
 
+def test_a_folder_that_was_left_before_its_settings_is_begun_anew(tmp_path: Path) -> None:
+    left = tmp_path / "left"
+    left.mkdir()
+    (left / ".config.toml.123.partial").write_text("seed =")
+    assert create_run(tmp_path, parse_config({"seed": 3}), "left").config.seed == 3
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "mine.txt").write_text("dear")
+    with pytest.raises(UnknownNameError, match="already"):
+        create_run(tmp_path, parse_config({}), "notes")
+
+
 def test_an_unknown_run_names_the_nearest(tmp_path: Path, run: RunDirectory) -> None:
     with pytest.raises(UnknownNameError, match="qhw runs"):
         open_run(tmp_path / "aa")
