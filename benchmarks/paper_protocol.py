@@ -1,6 +1,6 @@
 """The paper's comparison done right: ring against MLPs on its metrics, with seeds and pairs.
 
-    python -m benchmarks.paper_protocol [FOLDER] [--model cifar10] [--seeds 5] [--data DIR]
+    python -m benchmarks.paper_protocol [FOLDER] [--model fashion-mnist] [--seeds 5] [--data DIR]
 
 The paper (arXiv 2509.14163, table I) trains each actor once and compares 160 pictures, 16 of each
 class, in PSNR, SSIM and LPIPS. Here each is trained with several seeds, on the same latents, and
@@ -8,16 +8,17 @@ plays the first 160 of the evaluation's; differences are paired by seed and pict
 over both (`qhw.studies.statistics.bootstrap`), Holm over the family. Two settings: the bundle's
 own, and the paper's reward, sampler, steps and CFG_0 (120,000 transitions and our PPO in both).
 
-A picture is compared with the same latent's under the base guidance; with --data, a folder of
-`qhw fit --dataset images`, also with the k-th real test picture of its class, which has nothing in
-common with it: that is nearest to what the paper seems to have done. Runs lie in FOLDER
-(`runs-protocol`, which git ignores), what they came to in benchmarks/outcomes. Resumable; writes
-paper_protocol.json and paper_protocol.md.
+A picture is compared with the same latent's under the base guidance; where the bundle holds real
+pictures, or --data names a folder of `qhw fit --dataset images`, also with the k-th real one of its
+class, which has nothing in common with it: that is nearest to what the paper seems to have done.
+Runs lie in FOLDER (`runs-protocol`, which git ignores), what they came to in benchmarks/outcomes.
+Resumable; writes paper_protocol.json and paper_protocol.md.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
@@ -53,10 +54,11 @@ COLUMNS: dict[str, dict[str, Any]] = {
     "ours": {},
     "theirs": {
         "environment": PRESETS["paper"]["environment"],
-        "ppo": {"updates": 24},
+        "ppo": {"updates": 24, "minibatches": 20},
     },
 }
-"""Settings by their names; fewer updates of longer episodes are as many transitions."""
+"""Settings by their names; fewer updates of longer episodes are as many transitions, and
+more minibatches as many gradient steps."""
 HEADINGS = {
     "ours": "The bundle's settings",
     "theirs": "The paper's reward, DDIM, 50 steps, CFG_0 = 5",
@@ -70,17 +72,34 @@ Done = Mapping[str, list[Outcome]]
 
 
 @cache
-def real_pictures(data: Path, size: int) -> References:
-    """Test pictures (M, c, size, size) of a folder, and their classes."""
-    test = shrink(load_dataset("images", data, size), size).test
-    return References(test.labels, test.images)
+def real_pictures(data: Path, size: int, class_names: tuple[str, ...]) -> References:
+    """Test pictures (M, c, size, size) of a folder, and their classes.
+
+    Raises:
+        ValueError: If its classes are not the bundle's.
+    """
+    loaded = shrink(load_dataset("images", data, size), size)
+    if loaded.class_names != class_names:
+        raise ValueError(f"{data} holds {loaded.class_names}, the bundle knows {class_names}")
+    return References(loaded.test.labels, loaded.test.images)
+
+
+@cache
+def digest_of(data: Path) -> str:
+    """Of a folder of pictures, for the name of what they led to."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in data.rglob("*") if path.is_file()):
+        digest.update(path.relative_to(data).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()[:8]
 
 
 def with_real_pictures(bundle: Bundle, data: Path | None) -> Bundle:
     """The bundle with real pictures to be compared with, where there is a folder of them."""
     if data is None:
         return bundle
-    return replace(bundle, references=real_pictures(data, bundle.card.denoiser["image_size"]))
+    card = bundle.card
+    real = real_pictures(data, card.denoiser["image_size"], card.class_names)
+    return replace(bundle, references=real)
 
 
 def outcome_of(
@@ -89,7 +108,7 @@ def outcome_of(
     """Train an actor and play it on the paper's number of pictures, or recall what it came to."""
     changed = merge(merge(COLUMNS[column], ACTORS[actor]), {"environment": {"bundle": model}})
     settings = {**changed, "seed": seed, **NO_TABLE}
-    real = "" if data is None else " real"
+    real = "" if data is None else f" real {digest_of(data)}"
     name = file_name(f"protocol {model} {column} {actor}{real}", seed)
     if not is_kept(name):
         run = trained(folder, file_name(f"protocol {model} {column} {actor}", seed), settings)
@@ -202,7 +221,7 @@ def main() -> None:
     """Train, play and compare, seed by seed."""
     parser = argparse.ArgumentParser(description="The paper's comparison, with seeds and pairs.")
     parser.add_argument("folder", nargs="?", type=Path, default=Path("runs-protocol"))
-    parser.add_argument("--model", default="cifar10")
+    parser.add_argument("--model", default="fashion-mnist")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--data", type=Path)
     chosen = parser.parse_args()

@@ -39,6 +39,11 @@ def report_study(name: str, folder: Path) -> None:
             f"`qhw study {name} --folder {from_here(folder)}` acquires them.",
         )
     figures = _read(path)
+    if not figures["arms"]:
+        raise DataError(
+            f"No training of the study {name!r} is done: {', '.join(figures['missing'])}.",
+            f"`qhw study {name} --folder {from_here(folder)}` goes on with them.",
+        )
     finding = found_by(study, figures["arms"], figures["differences"], figures)
     page = str(from_here(render_study(finding, folder)))
     show({"page": page}, lambda console: console.print(page, soft_wrap=True))

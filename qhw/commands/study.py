@@ -90,7 +90,7 @@ def run_study(request: StudyRequest, workers: int | None = None) -> None:
     arms = _play(request)
     if request.study.beside:
         arms |= _beside(request)
-    missing = [t.name for t in request.tasks if t.seed not in _seeds(arms, t.arm)]
+    missing = missing_of(request.tasks, arms)
     rows, found = rows_of(arms), differences(request.study, arms)
     _write(request, rows, found, missing)
     show({**record(rows, found), "page": str(_page(request))}, lambda c: _print(c, request))
@@ -105,7 +105,8 @@ def _not_whole(
     logs = " ".join(str(from_here(run.path / LOG)) for run in failed)
     said = f"What they said: {logs}. " if failed else "Another process may be at work in them. "
     return StudyError(
-        f"{len(missing)} of {len(request.tasks)} trainings are not done: {', '.join(missing)}.",
+        f"{len(missing)} of {len({task.name for task in request.tasks})} trainings are not done: "
+        f"{', '.join(missing)}.",
         f"{said}The same command goes on with them.",
     )
 
@@ -156,9 +157,11 @@ def print_plan(request: StudyRequest) -> None:
 
     def print_it(console: Console) -> None:
         table = listing("arm", "trainings", "done")
+        counted: set[str] = set()
         for arm in request.study.arms:
-            own = [task for task in request.tasks if task.arm == arm]
-            there = sum(done[task.name] is not None for task in own)
+            own = {task.name for task in request.tasks if task.arm == arm} - counted
+            counted |= own
+            there = sum(done[name] is not None for name in own)
             table.add_row(arm, str(len(own)), str(there))
         console.print(table)
         console.print(_how_long(hours, len(missing)))
@@ -205,7 +208,8 @@ def _play(request: StudyRequest) -> dict[str, TrainedArm]:
 
 def _beside(request: StudyRequest) -> dict[str, TrainedArm]:
     """Guidance that learns nothing, on the same latents; what is of no training holds for all."""
-    runs = {task.seed: run for task in request.tasks if (run := request.run_of(task)) is not None}
+    own = [task for task in request.tasks if task.arm == request.study.reference]
+    runs = {task.seed: run for task in own if (run := request.run_of(task)) is not None}
     if not runs:
         return {}
     with long_work(terminal(), "playing what learns nothing", len(runs)) as bar:
@@ -215,12 +219,21 @@ def _beside(request: StudyRequest) -> dict[str, TrainedArm]:
                 blind.setdefault(name, {})[seed] = outcome
             bar.at(place)
         named = by_hand(next(iter(runs.values())), request.latents, bar.say)
-    alike = {name: dict.fromkeys(runs, outcome) for name, outcome in named.items()}
-    return {name: TrainedArm(each, 0, None) for name, each in {**blind, **alike}.items()}
+    alike = {
+        name: TrainedArm(dict.fromkeys(runs, outcome), None, None, replicated=False)
+        for name, outcome in named.items()
+    }
+    return {**{name: TrainedArm(each, None, None) for name, each in blind.items()}, **alike}
 
 
-def _seeds(arms: Mapping[str, TrainedArm], name: str) -> set[int]:
-    return set(arms[name].outcomes) if name in arms else set()
+def missing_of(tasks: Sequence[Task], arms: Mapping[str, TrainedArm]) -> list[str]:
+    """Trainings of which an arm has no outcome, each with the first arm that it is of."""
+    there = {(name, seed) for name, arm in arms.items() for seed in arm.outcomes}
+    missing: dict[str, str] = {}
+    for task in tasks:
+        if (task.arm, task.seed) not in there:
+            missing.setdefault(task.name, task.arm)
+    return [f"{name} ({arm})" for name, arm in missing.items()]
 
 
 def _size(run: RunDirectory) -> tuple[int, int | None]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
+import torch
 from rich.console import Console
 
 from qhw.commands.runs import ListedRun, Listing
@@ -23,6 +24,7 @@ from qhw.runs.directory import RunDirectory, checked_name, create_run, is_run, o
 from qhw.runs.status import Status, status_of
 from qhw.runs.waiting import turn_over, waiting
 from qhw.training.idle import refuse_idle
+from qhw.training.parts import make_environment, open_bundle, open_card, reward_config
 
 LOG = "log.txt"
 """What a run printed, in its folder."""
@@ -118,12 +120,24 @@ def refuse_unfit(name: str, config: RunConfig, root: Path) -> None:
         )
     refuse_idle(config)
     refuse_for_gradients(config)
+    _refuse_missing_discriminator(config)
     there = is_run(root / name)
     if there and open_run(root / name).config.model_dump() != config.model_dump():
         raise ConfigError(
             f"There is already a run {name!r} with other settings.",
             "Take another --name, or another folder.",
         )
+
+
+def _refuse_missing_discriminator(config: RunConfig) -> None:
+    """Refuse a reward that the bundle cannot pay before anything else is trained.
+
+    Raises:
+        ConfigError: If it asks for a discriminator, and there is none.
+    """
+    environment = config.environment
+    if reward_config(environment.reward, open_card(environment.bundle)).needs_discriminator:
+        make_environment(environment, open_bundle(environment.bundle), torch.device("cpu"))
 
 
 def _train(runs: Sequence[RunDirectory], workers: int, bar: Bar, total: int) -> list[RunDirectory]:

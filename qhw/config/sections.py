@@ -96,8 +96,9 @@ class ActorConfig(Section):
     @field_validator("head")
     @classmethod
     def _head_is_widths(cls, head: str | None) -> str | None:
-        widths_of(head or NO_HEAD)
-        return head
+        if head is None:
+            return None
+        return "-".join(map(str, widths_of(head))) or NO_HEAD
 
     @model_validator(mode="after")
     def _settings_are_used(self) -> Self:
@@ -112,7 +113,7 @@ class ActorConfig(Section):
 
     @property
     def hidden(self) -> tuple[int, ...]:
-        """Widths of the hidden layers; the default's are the paper's."""
+        """Widths of the hidden layers of kinds `ring` and `mlp`; the default's are the paper's."""
         usual = {"ring": RING_HEAD, "mlp": MLP_HEAD}.get(self.kind, NO_HEAD)
         return widths_of(self.head or usual)
 
@@ -125,7 +126,8 @@ def widths_of(head: str) -> tuple[int, ...]:
     """
     if head == NO_HEAD:
         return ()
-    widths = tuple(int(width) if width.isdecimal() else 0 for width in head.split("-"))
+    plain = (width.isascii() and width.isdecimal() for width in head.split("-"))
+    widths = tuple(map(int, head.split("-"))) if all(plain) else (0,)
     if len(widths) > DEEPEST_HEAD or not all(1 <= width <= WIDEST_HEAD for width in widths):
         raise ValueError(
             f"{head!r} is no row of widths: type up to {DEEPEST_HEAD} numbers from 1 to "

@@ -28,8 +28,8 @@ from qhw.devices.session import Display
 from qhw.evaluation.arms import Arms
 from qhw.evaluation.baselines import Baselines, NamedOutcome
 from qhw.evaluation.beside_constants import BesideConstants, beside_constants
-from qhw.evaluation.eyes import DIVERSITY_EYE, HELD_OUT
-from qhw.evaluation.judges import FloatArray, Judges, Outcome, evaluation_latents
+from qhw.evaluation.eyes import DIVERSITY_EYE
+from qhw.evaluation.judges import Judges, Outcome, evaluation_latents
 from qhw.evaluation.playing import play_policy
 from qhw.threads import for_pictures
 from qhw.training.player import Player
@@ -119,7 +119,7 @@ def compare_arms(
             gain=bootstrap_difference(outcome.returns, best.returns, resamples=resamples),
             mean_guidance=float(outcome.guidance.mean()),
             diversity=outcome.scores[DIVERSITY_EYE].diversity,
-            proxy_gap=bootstrap_difference(_gap(outcome), _gap(best), resamples=resamples),
+            proxy_gap=bootstrap_difference(outcome.proxy_gap, best.proxy_gap, resamples=resamples),
             views={eye: _view(outcome, each) for eye, each in constants.items()},
             likeness={
                 name: bootstrap_mean(values, resamples=resamples)
@@ -195,9 +195,3 @@ def _view(outcome: Outcome, constants: BesideConstants) -> View:
         outside=compared.outside,
         resolution=constants.resolution,
     )
-
-
-def _gap(outcome: Outcome) -> FloatArray:
-    """Latent by latent (N,), what the proxy finds right and the judges do not."""
-    first, second = (outcome.scores[eye].arm.correct for eye in HELD_OUT)
-    return outcome.scores["proxy"].arm.correct - (first + second) / 2

@@ -18,7 +18,7 @@ from diffusion.environment import draw_labels, draw_latents
 from diffusion.episodes import Episode
 from diffusion.imagenet_features import ImageNetFeatures
 from diffusion.metrics import diversity
-from qhw.evaluation.eyes import EYES, HELD_OUT, STRANGER
+from qhw.evaluation.eyes import EYES, HELD_OUT, PROXY, STRANGER
 from qhw.evaluation.real_pictures import RealPictures, real_pictures
 
 EVALUATION_SEED = 424_242
@@ -72,6 +72,17 @@ class Outcome:
     guidance: FloatArray
     scores: Mapping[str, Score]
     likeness: Mapping[str, FloatArray] = field(default_factory=dict)
+
+    @property
+    def judged(self) -> FloatArray:
+        """(N,) share of the held-out judges who name the wanted class."""
+        first, second = (self.scores[eye].arm.correct for eye in HELD_OUT)
+        return (first + second) / 2
+
+    @property
+    def proxy_gap(self) -> FloatArray:
+        """(N,) what the proxy finds right and the judges do not."""
+        return self.scores[PROXY].arm.correct - self.judged
 
 
 @dataclass(frozen=True)

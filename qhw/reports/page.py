@@ -128,15 +128,15 @@ def render(folder: Path) -> Path:
             "Analyse first: `qhw report noise ... --step analyse`.",
         )
     for finding in findings:
-        _keep_only(finding.study, folder / "figures", save_figures(folder / "figures", finding))
-        _keep_only(finding.study, folder / "tables", save_tables(folder / "tables", finding))
+        keep_only(finding.study, folder / "figures", save_figures(folder / "figures", finding))
+        keep_only(finding.study, folder / "tables", save_tables(folder / "tables", finding))
     save_results(folder, findings)
     path = folder / "index.html"
     replace_file(path, _page(findings).encode())
     return path
 
 
-def _keep_only(study: str, folder: Path, written: list[Path]) -> None:
+def keep_only(study: str, folder: Path, written: list[Path]) -> None:
     """Delete a study's files of an earlier rendering that it no longer has."""
     for path in set(folder.glob(f"{study}-*")) - set(written):
         path.unlink()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from qhw.files import replace_file
 from qhw.reports.figures import save_figures
-from qhw.reports.page import filled, section_of
+from qhw.reports.page import filled, keep_only, section_of
 from qhw.reports.tables import save_tables
 from qhw.studies.finding import Finding
 from qhw.studies.statistics.coverage import coverage_in_words
@@ -22,8 +22,8 @@ def render_study(finding: Finding, folder: Path) -> Path:
     Returns:
         The page.
     """
-    save_figures(folder / "figures", finding)
-    save_tables(folder / "tables", finding)
+    for save, name in ((save_figures, "figures"), (save_tables, "tables")):
+        keep_only(finding.study, folder / name, save(folder / name, finding))
     seeds = finding.provenance["training seeds"]
     path = folder / f"{finding.study}.html"
     page = filled(

@@ -8,6 +8,7 @@ from typing import Any
 
 from diffusion.state_features import PAPER_FEATURES
 from qhw.config import PRESETS, dotted, merge
+from qhw.config.sections import PpoSection
 from qhw.errors import UnknownNameError
 
 Settings = dict[str, Any]
@@ -37,8 +38,13 @@ class TrainedStudy:
         question: What it answers.
         arms: What each arm changes, by its name.
         reference: The arm that the others are held against.
-        against: Arms that are held against another one, by its name.
         held: What must stay at its default, by what its dotted names begin with.
+        against: Arms that are held against another one, by its name.
+        along: A quantity that arms differ in, if they do.
+        played: What an arm changes when it plays, where that is not what it was trained under.
+        beside: Whether guidance that learns nothing stands beside the arms, on the same latents.
+        measures: What is compared, keys of `qhw.studies.trained.measures.MEASURES`.
+        trained: How the arms are, for the page.
     """
 
     name: str
@@ -50,10 +56,12 @@ class TrainedStudy:
     along: Along | None = None
     played: Mapping[str, Settings] = field(default_factory=dict)
     beside: bool = False
-    remark: str = ""
+    measures: tuple[str, ...] = ("return",)
+    trained: str = "Every arm is trained anew with every seed."
 
     def __post_init__(self) -> None:
-        named = {self.reference, *self.against, *self.against.values(), *self.played}
+        placed = self.along.places if self.along else {}
+        named = {self.reference, *self.against, *self.against.values(), *self.played, *placed}
         unknown = sorted(named - set(self.arms))
         if unknown:
             raise ValueError(f"{self.name}: no arm is named {unknown[0]!r}")
@@ -74,9 +82,9 @@ def circuit(**changed: Any) -> Settings:
     return {"actor": {"circuit": changed}}
 
 
-def headed(head: str | None, **more: Any) -> Settings:
+def headed(head: str | None) -> Settings:
     """Settings of a circuit's head; None for the default."""
-    return {"actor": {**({"head": head} if head else {}), **more}} if head or more else {}
+    return {"actor": {"head": head}} if head else {}
 
 
 @dataclass(frozen=True)
@@ -116,8 +124,9 @@ def features(*names: str) -> Settings:
 def parameters_study() -> TrainedStudy:
     """Controllers from 38 to 9,282 parameters: circuits with ever smaller heads, and networks.
 
-    The classical network of each size is the one whose count is next to the circuit's with its
-    head; those of 38 and 9,282 parameters have no circuit beside them.
+    The network of each size has one hidden layer and about as many parameters: 47 beside 42, 92
+    beside 90, 254 beside 258. One of 38 stands beside the smallest ring, too, and the paper's of
+    9,282 beside the largest.
     """
     arms: dict[str, Settings] = {}
     against: dict[str, str] = {}
@@ -126,8 +135,8 @@ def parameters_study() -> TrainedStudy:
         ring = f"ring, {count:,}"
         one_size = {
             ring: headed(head),
-            f"not entangled, {count:,}": headed(head, circuit={"entanglement": "none"}),
-            f"frozen, {count:,}": {**headed(head), "gradient": {"rule": "frozen"}},
+            f"not entangled, {count:,}": merge(headed(head), circuit(entanglement="none")),
+            f"frozen, {count:,}": merge(headed(head), {"gradient": {"rule": "frozen"}}),
             f"network, {hidden.count:,}": hidden.settings,
         }
         arms |= one_size
@@ -137,13 +146,15 @@ def parameters_study() -> TrainedStudy:
     for each in (SMALLEST, LARGEST):
         arms[f"network, {each.count:,}"] = each.settings
         places[f"network, {each.count:,}"] = ("network", each.count)
+    against[f"network, {SMALLEST.count:,}"] = f"ring, {SIZES[0][0]:,}"
     arms |= {f"ring, depth {depth}": circuit(depth=depth) for depth in (1, 4, 8)}
     return TrainedStudy(
         "parameters",
         "What is a parameter worth, in a circuit, its head, and a classical network?",
         arms,
         f"ring, {SIZES[-1][0]:,}",
-        held=("actor.circuit", "actor.kind", "actor.head"),
+        # The counts in the names are those of the six features.
+        held=("actor.circuit", "actor.kind", "actor.head", "state.features"),
         against=against,
         along=Along("parameters", places, log=True),
     )
@@ -206,24 +217,21 @@ ACTORS = TrainedStudy(
     },
     "ring",
     # The matched network has as many parameters as the default circuit with its head.
-    held=("actor.circuit", "actor.kind"),
+    held=("actor.circuit", "actor.kind", "actor.head"),
 )
 PARAMETERS = parameters_study()
 
 
 def steps_study() -> TrainedStudy:
-    """A controller of ten steps used on longer schedules, and controllers trained there.
-
-    Longer episodes are trained for fewer updates, so that all see as many transitions.
-    """
-    trained = {f"{steps} steps": at_steps(steps, 120 * 10 // steps) for steps in LONGER}
-    used = {f"10 steps, used at {steps}": at_steps(steps) for steps in LONGER}
+    """A controller of ten steps used on longer schedules, and controllers trained there."""
+    there = {f"{steps} steps": trained_at(steps) for steps in LONGER}
+    used = {f"10 steps, used at {steps}": {"environment": {"steps": steps}} for steps in LONGER}
     return TrainedStudy(
         "steps",
         "Does a controller of few steps hold on long schedules, or must it be trained there?",
-        {"10 steps": {}, **{name: {} for name in used}, **trained},
+        {"10 steps": {}, **{name: {} for name in used}, **there},
         "10 steps",
-        held=("environment.steps", "ppo.updates"),
+        held=("environment.steps", "ppo.updates", "ppo.minibatches"),
         against={f"10 steps, used at {steps}": f"{steps} steps" for steps in LONGER},
         along=Along(
             "steps",
@@ -235,19 +243,23 @@ def steps_study() -> TrainedStudy:
             log=True,
         ),
         played=used,
-        remark="An arm that is used at more steps is the controller that was trained at ten; the "
-        "others are trained at their own, with as many transitions.",
+        trained="The controller of ten steps is trained once a seed and used at more, too; the "
+        "others are trained at their own, by as many transitions and gradient steps.",
     )
 
 
-def at_steps(steps: int, updates: int | None = None) -> Settings:
-    """Settings of a schedule's length, and of a training's."""
-    more = {} if updates is None else {"ppo": {"updates": updates}}
-    return {"environment": {"steps": steps}, **more}
+def trained_at(steps: int) -> Settings:
+    """Settings of a training on longer episodes: fewer updates, each of more minibatches."""
+    usual = PpoSection()
+    ppo = {
+        "updates": usual.updates * USUAL_STEPS // steps,
+        "minibatches": usual.minibatches * steps // USUAL_STEPS,
+    }
+    return {"environment": {"steps": steps}, "ppo": ppo}
 
 
-LONGER = (20, 50, 100)
-"""Steps; the default's are ten."""
+USUAL_STEPS, LONGER = 10, (20, 50, 100)
+"""Steps of the default, and longer schedules."""
 STEPS = steps_study()
 SCHEDULES = TrainedStudy(
     "schedules",
@@ -256,17 +268,18 @@ SCHEDULES = TrainedStudy(
     "ring",
     held=("actor.kind",),
     beside=True,
-    remark="What learns nothing is played once, its numbers chosen on latents of their own, and "
-    "stands beside every seed.",
+    trained="The ring is trained anew with every seed. Constants, rules, greedy feedback and "
+    "schedules are played once, their numbers chosen on latents of their own, and stand beside "
+    "every seed; two more replay each ring's own guidance without its sight.",
 )
 BUNDLES_REWARD = rewarded(preset="bundle")
 REWARD = TrainedStudy(
     "reward",
-    "Which reward makes better pictures, and is the proxy fooled?",
+    "What do other rewards buy, by the bundle's and in the judges' eyes, and is the proxy fooled?",
     {
         "the bundle's": {},
         "the paper's": rewarded(preset="paper"),
-        "realism": PRESETS["realism"],
+        "realism, CFG_0 = 2": PRESETS["realism"],
         "with LPIPS gains": rewarded(beta=0.2, step_gain="lpips"),
         "with SSIM gains": rewarded(beta=0.2, step_gain="ssim"),
     },
@@ -274,13 +287,14 @@ REWARD = TrainedStudy(
     held=("environment.reward",),
     played={
         "the paper's": BUNDLES_REWARD,
-        "realism": merge(PRESETS["realism"], BUNDLES_REWARD),
+        "realism, CFG_0 = 2": merge(PRESETS["realism"], BUNDLES_REWARD),
         "with LPIPS gains": BUNDLES_REWARD,
         "with SSIM gains": BUNDLES_REWARD,
     },
-    remark="Every arm is trained under a reward of its own; all play under the bundle's, in whose "
-    "return they stand here. Where the proxy is fooled, it names more pictures rightly than the "
-    "judges do.",
+    measures=("return", "judged", "gap"),
+    trained="Every arm is trained anew with every seed under a reward of its own; all play under "
+    "the bundle's, in whose return they stand here. A proxy is fooled where it names more pictures "
+    "rightly than the judges do, by more than under the bundle's reward.",
 )
 STUDIES = {
     study.name: study

@@ -14,18 +14,19 @@ from typing import Any
 
 import numpy as np
 
-from qhw.evaluation.eyes import HELD_OUT, PROXY
+from qhw.evaluation.eyes import EYES, HELD_OUT, PROXY
 from qhw.evaluation.judges import Outcome
 from qhw.studies.statistics.across_seeds import interquartile_mean, probability_of_improvement
 from qhw.studies.statistics.bootstrap import hierarchical_bootstrap
 from qhw.studies.statistics.holm import ALPHA, holm
 from qhw.studies.statistics.power import sample_size
 from qhw.studies.trained.catalogue import TrainedStudy
+from qhw.studies.trained.measures import MEASURES
 
 MARGIN = 0.01
 """Return within which two kinds of controller are called equal: a fifth of what the rule of two
 numbers is worth over the best constant, and about what training seeds scatter by. That is under the
-default reward; others are on other scales."""
+default reward; others are on other scales. Of accuracies it is one picture in a hundred."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,15 @@ class TrainedArm:
 
     Attributes:
         outcomes: By seed, rising.
-        parameters: That are trained or drawn.
+        parameters: That are trained or drawn; None of what learns nothing.
         two_qubit_gates: Of the circuit as it is run; None where there is none or no device.
+        replicated: Whether its outcomes are of trainings; else all of them are one.
     """
 
     outcomes: Mapping[int, Outcome]
-    parameters: int
+    parameters: int | None
     two_qubit_gates: int | None
+    replicated: bool = True
 
 
 TrainedArms = Mapping[str, TrainedArm]
@@ -53,8 +56,8 @@ class Row:
 
     Attributes:
         arm: Its name.
-        seeds: How many trainings.
-        parameters: That are trained or drawn.
+        seeds: How many trainings; None of what learns nothing.
+        parameters: That are trained or drawn, likewise.
         two_qubit_gates: Of the circuit as it is run; None where there is none or no device.
         mean_return: Over seeds and latents.
         by_seed: Every seed's mean return.
@@ -65,8 +68,8 @@ class Row:
     """
 
     arm: str
-    seeds: int
-    parameters: int
+    seeds: int | None
+    parameters: int | None
     two_qubit_gates: int | None
     mean_return: float
     by_seed: tuple[float, ...]
@@ -78,22 +81,24 @@ class Row:
 
 @dataclass(frozen=True)
 class Difference:
-    """An arm's return minus the one's that it is held against.
+    """An arm's return, or another measure, minus the one's that it is held against.
 
     Attributes:
-        arm: Its name.
+        measure: Its name in `MEASURES`.
+        arm: The arm's.
         against: The other's.
         seeds: Trainings that both have.
         value: The mean.
         low: Lower end of the 95 % interval, over latents alone where there is one seed.
         high: Upper end.
         p_value: Two-sided, adjusted for the family; None with one seed, which is no replication.
-        improvement: Share of pairs of seeds in which the arm returns more; ties count half.
+        improvement: Share of pairs of seeds in which the arm has more; ties count half.
         equal: Whether the interval that Holm asks of the family's first lies within the margin.
         needed: Seeds that would see the margin with 80 % power at that level; None with one seed.
         latents_limit: Whether latents leave more uncertainty than seeds do.
     """
 
+    measure: str
     arm: str
     against: str
     seeds: int
@@ -112,7 +117,8 @@ class Difference:
         if self.p_value is None or self.needed is None:
             return "one seed says nothing of the kind"
         if self.p_value < ALPHA:
-            return "returns more" if self.value > 0 else "returns less"
+            measure = MEASURES[self.measure]
+            return measure.more if self.value > 0 else measure.less
         if self.equal:
             return f"as good, within {MARGIN:g}"
         if self.needed <= self.seeds and self.latents_limit:
@@ -139,9 +145,11 @@ def differences(study: TrainedStudy, arms: TrainedArms) -> list[Difference]:
         for name, other in pairs
         if other != name and other in arms
     }
-    family = max(1, sum(len(seeds) > 1 for seeds in shared.values()))
+    replicated = sum(len(seeds) > 1 for seeds in shared.values())
+    family = max(1, replicated * len(study.measures))
     found = [
-        _difference(pair, seeds, arms[pair[0]].outcomes, arms[pair[1]].outcomes, family)
+        _difference((measure, *pair), seeds, arms, family)
+        for measure in study.measures
         for pair, seeds in shared.items()
         if seeds
     ]
@@ -167,38 +175,41 @@ def record(rows: Sequence[Row], found: Sequence[Difference]) -> dict[str, Any]:
 
 
 def _row(name: str, arm: TrainedArm) -> Row:
-    outcomes = list(arm.outcomes.values())
+    outcomes = list(arm.outcomes.values())[: None if arm.replicated else 1]
     means = np.array([outcome.returns.mean() for outcome in outcomes])
-    scored = {eye: [outcome.scores[eye].arm for outcome in outcomes] for eye in HELD_OUT}
+    scored = {eye: [outcome.scores[eye].arm for outcome in outcomes] for eye in EYES}
+    accuracy = {
+        eye: float(np.mean([a.correct.mean() for a in arms])) for eye, arms in scored.items()
+    }
     return Row(
         name,
-        len(outcomes),
+        len(outcomes) if arm.replicated else None,
         arm.parameters,
         arm.two_qubit_gates,
         float(means.mean()),
         tuple(means.tolist()),
         interquartile_mean(means),
-        float(np.mean([outcome.scores[PROXY].arm.correct.mean() for outcome in outcomes])),
-        {eye: float(np.mean([a.correct.mean() for a in arms])) for eye, arms in scored.items()},
-        {eye: float(np.mean([a.distance for a in arms])) for eye, arms in scored.items()},
+        accuracy[PROXY],
+        {eye: accuracy[eye] for eye in HELD_OUT},
+        {eye: float(np.mean([a.distance for a in scored[eye]])) for eye in HELD_OUT},
     )
 
 
 def _difference(
-    pair: tuple[str, str],
-    seeds: Sequence[int],
-    ours: Mapping[int, Outcome],
-    reference: Mapping[int, Outcome],
-    family: int,
+    names: tuple[str, str, str], seeds: Sequence[int], arms: TrainedArms, family: int
 ) -> Difference:
-    one, other = (np.stack([each[seed].returns for seed in seeds]) for each in (ours, reference))
+    """Of a measure, an arm and the one that it is held against, over seeds that both have."""
+    values = MEASURES[names[0]].of
+    one, other = (
+        np.stack([values(arms[name].outcomes[seed]) for seed in seeds]) for name in names[1:]
+    )
     paired, replicated, alpha = one - other, len(seeds) > 1, ALPHA / family
     result = hierarchical_bootstrap(paired)
     wide = result.estimate_at(alpha)
     of_seeds, of_latents = paired.mean(axis=1), paired.mean(axis=0)
     spread = float(of_seeds.std(ddof=1)) if replicated else 0.0
     return Difference(
-        *pair,
+        *names,
         len(seeds),
         float(result.value),
         float(result.low),

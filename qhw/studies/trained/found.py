@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,10 @@ from scipy import stats
 from qhw.evaluation.eyes import ALL_EYES, HELD_OUT
 from qhw.studies.finding import Axis, Cell, Estimate, Figure, Finding, Heading, Series, Table
 from qhw.studies.statistics.holm import ALPHA
+from qhw.studies.statistics.intervals import shown
 from qhw.studies.trained.catalogue import Along, TrainedStudy
 from qhw.studies.trained.comparing import MARGIN, Difference, Row
+from qhw.studies.trained.measures import MEASURES
 
 
 def found_by(
@@ -28,71 +30,95 @@ def found_by(
         about: Latents, command and missing trainings, as `qhw study` keeps them.
     """
     replicated = [each for each in differences if each.p_value is not None]
-    answer = answer_of(replicated) if replicated else None
+    answer = " ".join([*answers_of(replicated), *missing_of(about)]) if replicated else None
     return Finding(
         study=study.name,
         question=study.question,
         answer=answer,
-        refusal=None if answer else "One training seed says nothing of a kind of controller.",
+        refusal=None if answer else _refusal(study, differences, about),
         figures=figures_of(study, rows, differences),
         tables=(table_of_arms(rows), table_of_differences(differences)),
         notes=notes_of(study, about),
         provenance={
             "command": about["command"],
             "latents": about["latents"],
-            "training seeds": max((row.seeds for row in rows), default=0),
+            "training seeds": min((each.seeds for each in replicated), default=1),
         },
     )
 
 
-def answer_of(differences: Sequence[Difference]) -> str:
-    """What is seen, then what is as good, then what is not told apart."""
-    seen = [each for each in differences if (each.p_value or 0.0) < ALPHA]
-    equal = [each for each in differences if each.equal and each not in seen]
-    rest = [each for each in differences if each not in seen and each not in equal]
-    parts = [
-        *(_seen(each) for each in seen),
-        _all_of(equal, f"as good as what they are held against, within {MARGIN:g}"),
-        _all_of(rest, "not told apart"),
-    ]
-    return " ".join(part for part in parts if part)
+def _refusal(study: TrainedStudy, differences: Sequence[Difference], about: Any) -> str:
+    if differences:
+        why = "One training seed says nothing of a kind of controller."
+    else:
+        why = f"There is nothing to compare `{study.reference}` with yet."
+    return " ".join([why, *missing_of(about)])
+
+
+def missing_of(about: Any) -> list[str]:
+    """What is not done, where anything is not."""
+    missing = about["missing"]
+    return [f"{len(missing)} trainings are not done: {', '.join(missing)}."] if missing else []
+
+
+def answers_of(differences: Sequence[Difference]) -> Iterator[str]:
+    """For each arm that others are held against, and each measure, what is seen."""
+    groups = dict.fromkeys((each.against, each.measure) for each in differences)
+    for group in groups:
+        own = [each for each in differences if (each.against, each.measure) == group]
+        seen = [each for each in own if (each.p_value or 0.0) < ALPHA]
+        equal = [each for each in own if each.equal and each not in seen]
+        rest = [each for each in own if each not in seen and each not in equal]
+        parts = [
+            *(_seen(each) for each in seen),
+            *_all_of(equal, f"as good, within {MARGIN:g}"),
+            *_all_of(rest, "not told apart"),
+        ]
+        title = "" if group[1] == "return" else f" ({MEASURES[group[1]].title})"
+        yield f"Against `{group[0]}`{title}: {'; '.join(parts)}."
 
 
 def _seen(each: Difference) -> str:
-    more = "more" if each.value > 0 else "less"
-    size = f"{abs(each.value):.3f} [{_ends(each)}]"
-    return f"`{each.arm}` returns {size} {more} than `{each.against}`."
+    """How much more or less, counted so that it is positive; its interval may reach below 0."""
+    sign = 1 if each.value > 0 else -1
+    low, high = sorted((sign * each.low, sign * each.high))
+    size = shown(Estimate(value=sign * each.value, low=low, high=high))
+    return f"`{each.arm}` {each.verdict}, by {size}"
 
 
-def _ends(each: Difference) -> str:
-    low, high = sorted((abs(each.low), abs(each.high)))
-    return f"{low:.3f}, {high:.3f}"
-
-
-def _all_of(each: Sequence[Difference], said: str) -> str:
-    return f"{said[0].upper()}{said[1:]}: {'; '.join(f'`{d.arm}`' for d in each)}." if each else ""
+def _all_of(each: Sequence[Difference], said: str) -> list[str]:
+    return [f"{said}: {', '.join(f'`{d.arm}`' for d in each)}"] if each else []
 
 
 def figures_of(
     study: TrainedStudy, rows: Sequence[Row], differences: Sequence[Difference]
 ) -> tuple[Figure, ...]:
     """Returns along a quantity where arms differ in one; differences in any case."""
-    along = [along_figure(study.along, rows)] if study.along else []
-    return (*along, *([forest(differences)] if differences else []))
+    placed = [row for row in rows if study.along and row.arm in study.along.places]
+    along = [along_figure(study.along, placed)] if study.along and placed else []
+    measures = dict.fromkeys(each.measure for each in differences)
+    forests = [forest(m, [each for each in differences if each.measure == m]) for m in measures]
+    return (*along, *forests)
 
 
 def along_figure(along: Along, rows: Sequence[Row]) -> Figure:
-    """Mean returns along a quantity, a line per kind of arm, seeds as points' intervals."""
+    """Mean returns along a quantity, a line per kind of arm.
+
+    Args:
+        along: The quantity.
+        rows: Of arms that have a place there.
+    """
     lines: dict[str, list[tuple[float, Row]]] = {}
     for row in rows:
-        if row.arm in along.places:
-            line, place = along.places[row.arm]
-            lines.setdefault(line, []).append((place, row))
+        line, place = along.places[row.arm]
+        lines.setdefault(line, []).append((place, row))
     series = []
     for name, placed in lines.items():
         ordered = sorted(placed, key=lambda pair: pair[0])
         means = [over_seeds(row.by_seed) for _, row in ordered]
         series.append(Series.of(name, [place for place, _ in ordered], means))
+    replicated = all(len(row.by_seed) > 1 for row in rows)
+    over = " Intervals are 95 % over training seeds." if replicated else ""
     return Figure(
         id="along",
         title=f"Return by {along.label}",
@@ -100,8 +126,8 @@ def along_figure(along: Along, rows: Sequence[Row]) -> Figure:
         x=Axis(label=along.label, log=along.log),
         y=Axis(label="mean return"),
         series=tuple(series),
-        reading="Higher is better. Intervals are 95 % over training seeds.",
-        alternative=f"Mean return of every arm by its number of {along.label}.",
+        reading=f"Higher is better.{over}",
+        alternative=f"Mean return by the number of {along.label}, for {', '.join(lines)}.",
     )
 
 
@@ -114,20 +140,20 @@ def over_seeds(means: Sequence[float]) -> Estimate:
     return Estimate(value=value, low=value - half, high=value + half)
 
 
-def forest(differences: Sequence[Difference]) -> Figure:
-    """Every difference with its interval."""
+def forest(measure: str, differences: Sequence[Difference]) -> Figure:
+    """Every difference of a measure with its interval."""
     names = [f"{each.arm} minus {each.against}" for each in differences]
-    estimates = [_estimate(each) for each in differences]
+    estimates, title = [_estimate(each) for each in differences], MEASURES[measure].title
     return Figure(
-        id="differences",
-        title="Return, differences",
+        id=f"differences_{measure}",
+        title=f"Differences of {title}",
         kind="forest",
         x=Axis(label="arms", order=tuple(names)),
-        y=Axis(label="difference of return"),
+        y=Axis(label=f"difference of {title}"),
         series=(Series.of("difference", names, estimates),),
-        reading=f"Right of 0 the first returns more. Paired by seed and latent, 95 % over both; "
-        f"within {MARGIN:g} two are called equal.",
-        alternative="Differences of return between arms, with their intervals.",
+        reading="Right of 0 the first has more. Paired by seed and latent, 95 % over both; within "
+        f"{MARGIN:g} two are called equal.",
+        alternative=f"Differences of {title} between arms, with their intervals.",
     )
 
 
@@ -153,20 +179,24 @@ def table_of_arms(rows: Sequence[Row]) -> Table:
 
 
 def _cells(row: Row) -> list[Cell]:
-    gates = None if row.two_qubit_gates is None else float(row.two_qubit_gates)
-    counts: list[Cell] = [float(row.seeds), float(row.parameters) or None, gates]
+    counts: list[Cell] = [
+        None if count is None else float(count)
+        for count in (row.seeds, row.parameters, row.two_qubit_gates)
+    ]
     eyes = [figure for eye in HELD_OUT for figure in (row.accuracy[eye], row.distance[eye])]
     return [row.arm, *counts, row.mean_return, row.interquartile_mean, row.proxy, *eyes]
 
 
 def table_of_differences(differences: Sequence[Difference]) -> Table:
     """Every comparison, and what is said of it."""
+    p_values = [each.p_value for each in differences]
     columns: dict[Heading, Sequence[Cell]] = {
         "arm": [each.arm for each in differences],
         "against": [each.against for each in differences],
+        "of": [MEASURES[each.measure].title for each in differences],
         ("seeds", 0): [float(each.seeds) for each in differences],
-        ("return, difference", 4): [_estimate(each) for each in differences],
-        ("p (Holm)", 3): [each.p_value for each in differences],
+        ("difference", 4): [_estimate(each) for each in differences],
+        "p (Holm)": [None if p is None else f"{p:.2g}" for p in p_values],
         ("probability of improvement", 2): [each.improvement for each in differences],
         "verdict": [each.verdict for each in differences],
     }
@@ -174,8 +204,7 @@ def table_of_differences(differences: Sequence[Difference]) -> Table:
         "comparisons",
         "Comparisons",
         columns,
-        "The probability of improvement is the share of pairs of seeds in which the arm returns "
-        "more.",
+        "The probability of improvement is the share of pairs of seeds in which the arm has more.",
     )
 
 
@@ -185,12 +214,8 @@ def _estimate(each: Difference) -> Estimate:
 
 def notes_of(study: TrainedStudy, about: Mapping[str, Any]) -> tuple[str, ...]:
     """What to know of the figures."""
-    missing = about["missing"]
-    lacking = [f"{len(missing)} trainings are not done: {', '.join(missing)}."] if missing else []
     return (
-        f"Every arm is trained anew with every seed; all play the same {about['latents']:,} "
-        "latents. p-values are adjusted by Holm's method as one family.",
+        f"{study.trained} All play the same {about['latents']:,} latents. p-values are adjusted by "
+        "Holm's method as one family.",
         f"The margin of {MARGIN:g} was set beforehand, for the default reward.",
-        *([study.remark] if study.remark else []),
-        *lacking,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from diffusion.discriminator import discriminator_digest
 from qhw.config import RunConfig
 from qhw.errors import ConfigError
 from qhw.evaluation.baselines import VERSION, read_outcome, write_outcome
@@ -13,7 +14,7 @@ from qhw.evaluation.setting import name_of
 from qhw.runs.directory import RunDirectory
 from qhw.studies.trained.task import DIGITS, unusual
 from qhw.threads import for_pictures
-from qhw.training.parts import open_card
+from qhw.training.parts import open_bundle, open_card
 from qhw.training.player import Player
 
 
@@ -47,6 +48,12 @@ def require_same_bundle(run: RunDirectory) -> None:
     """
     name = run.config.environment.bundle
     then, now = bundle_digest(run), open_card(name).digest
+    judged_by = run.read_json("provenance.json")["bundle"].get("discriminator")
+    if judged_by is not None and judged_by != discriminator_digest(open_bundle(name)):
+        raise ConfigError(
+            f"{run.name} was trained under another discriminator of the bundle {name!r}.",
+            "Name another --folder for trainings under the new one.",
+        )
     if then != now:
         raise ConfigError(
             f"{run.name} was trained on the bundle {name!r} as it was ({then}); now it is {now}.",

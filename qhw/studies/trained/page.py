@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from qhw.evaluation.eyes import ALL_EYES, HELD_OUT
 from qhw.studies.trained.catalogue import TrainedStudy
 from qhw.studies.trained.comparing import MARGIN, Difference, Row
+from qhw.studies.trained.measures import MEASURES
 
 
 def page_of(
@@ -23,17 +24,17 @@ def page_of(
 
 {_verdict(study, found)}
 
-Every arm is trained anew with every seed; all play the same {latents:,} latents. Differences are
-paired by seed and latent, intervals 95 % over both (over latents alone where there is one seed),
-p-values adjusted by Holm's method. Within {MARGIN:g} in return two arms are called equal; that was
-set beforehand, for the default reward.{_remark(study)}
+{study.trained} All play the same {latents:,} latents.
+Differences are paired by seed and latent, intervals 95 % over both (over latents alone where there
+is one seed), p-values adjusted by Holm's method. Within {MARGIN:g} two arms are called equal; that
+was set beforehand, for the default reward.
 {_missing(missing)}
 | | seeds | parameters | two-qubit gates | return | interquartile mean | {_eyes_head()} |
 |---|---|---|---|---|---|---|{"---|" * len(HELD_OUT)}
 {_rows(rows)}
 
-| | against | return, difference | p (Holm) | probability of improvement | |
-|---|---|---|---|---|---|
+| | against | difference of | | p (Holm) | probability of improvement | |
+|---|---|---|---|---|---|---|
 {_differences(found)}
 
 Made by `{command}`.
@@ -49,10 +50,6 @@ def _verdict(study: TrainedStudy, found: Sequence[Difference]) -> str:
         for each in found
     ]
     return "\n".join(said)
-
-
-def _remark(study: TrainedStudy) -> str:
-    return f" {study.remark}" if study.remark else ""
 
 
 def _missing(names: Sequence[str]) -> str:
@@ -71,8 +68,8 @@ def _rows(rows: Sequence[Row]) -> str:
     for row in rows:
         eyes = [f"{row.accuracy[eye]:.3f} / {row.distance[eye]:.2f}" for eye in HELD_OUT]
         gates = "-" if row.two_qubit_gates is None else str(row.two_qubit_gates)
-        parameters = f"{row.parameters:,}" if row.parameters else "-"
-        size = [str(row.seeds), parameters, gates]
+        counts = ["-" if n is None else f"{n:,}" for n in (row.seeds, row.parameters)]
+        size = [*counts, gates]
         returns = [f"{row.mean_return:.4f}", f"{row.interquartile_mean:.4f}", f"{row.proxy:.3f}"]
         lines.append(f"| {row.arm} | {' | '.join([*size, *returns, *eyes])} |")
     return "\n".join(lines)
@@ -81,7 +78,8 @@ def _rows(rows: Sequence[Row]) -> str:
 def _differences(found: Sequence[Difference]) -> str:
     lines = []
     for each in found:
-        names, p_value = f"{each.arm} | {each.against}", _p_value(each)
+        title, p_value = MEASURES[each.measure].title, _p_value(each)
+        names = f"{each.arm} | {each.against} | {title}"
         figures = f"{_interval(each)} | {p_value} | {each.improvement:.2f}"
         lines.append(f"| {names} | {figures} | {each.verdict} |")
     return "\n".join(lines)

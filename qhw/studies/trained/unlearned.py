@@ -21,7 +21,7 @@ from qhw.studies.trained.outcomes import outcome_path
 from qhw.threads import for_pictures
 from qhw.training.player import Player
 
-OPEN_LOOP, SHUFFLED = "its mean, open loop", "another latent's, shuffled"
+OPEN_LOOP, SHUFFLED = "the ring's mean, open loop", "the ring's on another latent, shuffled"
 BLIND: dict[str, Callable[[Tensor], Tensor]] = {
     OPEN_LOOP: lambda guidance: guidance.mean(dim=1),
     SHUFFLED: shuffled,

@@ -13,6 +13,7 @@ from qhw.commands.report_study import report_study
 from qhw.errors import DamagedFileError, DataError, UnknownNameError
 from qhw.studies.trained import catalogue
 from qhw.studies.trained.comparing import differences, record, rows_of
+from tests.qhw.reports.chromium import Chromium, find_chromium
 from tests.qhw.reports.test_page import Outline
 from tests.qhw.studies.trained.test_comparing import ARMS, STUDY
 
@@ -34,9 +35,10 @@ def test_the_page_says_the_verdict_first(folder: Path) -> None:
     assert done.exit_code == 0
     page = Outline((folder / "made_up.html").read_text(encoding="utf-8"))
     assert page.open == []
-    answer, table = page.text.index("b returns 0.030"), page.text.index("Comparisons")
+    answer, table = page.text.index("b returns more, by 0.030"), page.text.index("Comparisons")
     assert page.text.index("Is more better?") < answer < table
     assert "qhw study made_up --seeds 5" in page.text
+    assert page.all("nav"), "the page's layout and its script ask for one"
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
     outside = [
@@ -53,9 +55,9 @@ def test_the_page_says_the_verdict_first(folder: Path) -> None:
 def test_figures_and_tables_lie_beside_it(folder: Path) -> None:
     report_study(NAME, folder)
     assert {path.name for path in (folder / "tables").iterdir()} == {
-        "made_up-arms.csv", "made_up-comparisons.csv", "made_up-differences_numbers.csv",
+        "made_up-arms.csv", "made_up-comparisons.csv", "made_up-differences_return_numbers.csv",
     }  # fmt: skip
-    assert (folder / "figures" / "made_up-differences.pdf").stat().st_size > 1000
+    assert (folder / "figures" / "made_up-differences_return.pdf").stat().st_size > 1000
 
 
 def test_what_is_not_there_or_damaged_is_answered(folder: Path) -> None:
@@ -64,6 +66,27 @@ def test_what_is_not_there_or_damaged_is_answered(folder: Path) -> None:
     with pytest.raises(DataError, match="no figures of the study 'depth'") as no:
         report_study("depth", folder)
     assert "qhw study depth --folder" in no.value.hint
+    empty = {"arms": [], "differences": [], "latents": 20, "command": "", "missing": ["x (a)"]}
+    (folder / f"{NAME}.json").write_text(json.dumps(empty))
+    with pytest.raises(DataError, match=r"No training of the study 'made_up' is done: x \(a\)"):
+        report_study(NAME, folder)
     (folder / f"{NAME}.json").write_text('{"arms": [{"arm": "a"}]}')
     with pytest.raises(DamagedFileError):
         report_study(NAME, folder)
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(find_chromium() is None, reason="Chromium is missing: apt install chromium")
+@pytest.mark.parametrize("width", [400, 1400])
+def test_the_page_is_as_wide_as_there_is_room_and_its_tables_are_sorted(
+    folder: Path, tmp_path: Path, width: int
+) -> None:
+    report_study(NAME, folder)
+    with Chromium(tmp_path / "profile") as browser:
+        browser.open(folder / "made_up.html", width)
+        loud = [e for e in browser.events if e.get("method") == "Runtime.exceptionThrown"]
+        room = browser.evaluate("document.querySelector('main').getBoundingClientRect().width")
+        buttons = browser.evaluate("document.querySelectorAll('table.sortable th button').length")
+    assert loud == []
+    assert room > min(width, 1000) * 0.6
+    assert buttons > 10

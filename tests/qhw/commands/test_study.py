@@ -109,10 +109,10 @@ def test_one_that_fails_is_named_and_the_others_are_compared(small: None, tmp_pa
     result = typed(tmp_path, "--seeds 1")
     assert isinstance(result.exception, StudyError)
     assert result.exception.exit_code == 5
-    assert f"1 of 2 trainings are not done: {bad.name}" in str(result.exception)
+    assert f"1 of 2 trainings are not done: {bad.name} (mlp)" in str(result.exception)
     assert open_run(run.path).name == bad.name
     page = (tmp_path / "small.md").read_text()
-    assert "| ring | 1 | 2,498 |" in page and f"not done: {bad.name}." in page
+    assert "| ring | 1 | 2,498 |" in page and f"not done: {bad.name} (mlp)." in page
 
 
 @pytest.mark.slow  # two trainings, each in a process of its own, and guidance chosen anew
@@ -133,10 +133,11 @@ def test_guidance_that_learns_nothing_stands_beside(
     assert len(list((tmp_path / "runs").glob("*-seed*"))) == 2, "two arms are one training"
     figures = json.loads((tmp_path / "small.json").read_text())
     rows = {row["arm"]: row for row in figures["arms"]}
-    assert {"ring", "from 3", "its mean, open loop", "greedy feedback"} <= set(rows)
+    assert {"ring", "from 3", "the ring's mean, open loop", "greedy feedback"} <= set(rows)
     assert rows["ring"]["mean_return"] != rows["from 3"]["mean_return"]
-    assert rows["greedy feedback"]["by_seed"][0] == rows["greedy feedback"]["by_seed"][1]
-    assert rows["greedy feedback"]["parameters"] == 0
+    greedy = rows["greedy feedback"]
+    assert (greedy["seeds"], greedy["parameters"], len(greedy["by_seed"])) == (None, None, 1)
+    assert rows["the ring's mean, open loop"]["seeds"] == 2
     assert all(0 <= row["proxy"] <= 1 for row in rows.values())
     again = typed(tmp_path, "--seeds 2 --json")
     assert json.loads(again.stdout)["arms"] == figures["arms"]

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from diffusion.state_features import STATE_FEATURES
+from policy.actors import HEAD_HIDDEN, MLP_HIDDEN
 from qhw.config import PRESETS, RunConfig, dump_config, load_config, merge, parse_config
+from qhw.config.sections import MLP_HEAD, RING_HEAD, widths_of
 from qhw.errors import ConfigError
 from qhw.runs.directory import RunDirectory
 
@@ -54,6 +56,8 @@ def test_groups_are_as_large_as_they_fit(environments: int, size: int) -> None:
         ({"actor": {"kind": "mlp_matched", "head": "8"}}, "whose size follows from the ring's"),
         ({"actor": {"head": "wide"}}, "'wide' is no row of widths: type up to 4 numbers"),
         ({"actor": {"head": "8-0"}}, "'8-0' is no row of widths"),
+        ({"actor": {"head": ""}}, "'' is no row of widths"),
+        ({"actor": {"head": "٨"}}, "is no row of widths"),
         ({"actor": {"head": "1-2-3-4-5"}}, "is no row of widths"),
         ({"backend": {"name": "aer", "device": "fake_fez"}}, "does not apply"),
         ({"gradient": {"rule": "shift", "pruned_fraction": 0.5}}, "applies to rule 'pruned'"),
@@ -152,3 +156,9 @@ def test_a_small_state_fits_on_few_qubits_and_a_network_takes_any() -> None:
 )
 def test_a_head_is_widths(actor: dict[str, str], hidden: tuple[int, ...]) -> None:
     assert parse_config({"actor": actor}).actor.hidden == hidden
+
+
+def test_a_head_has_one_spelling_and_the_default_is_the_actors_own() -> None:
+    assert parse_config({"actor": {"head": "064-032"}}).actor.head == "64-32"
+    assert widths_of(RING_HEAD) == HEAD_HIDDEN
+    assert widths_of(MLP_HEAD) == MLP_HIDDEN

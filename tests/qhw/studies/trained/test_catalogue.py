@@ -36,12 +36,11 @@ def test_every_arm_is_a_configuration_of_its_own(name: str) -> None:
 
 
 def test_studies_share_what_they_share() -> None:
-    """The default ring is an arm of five of them, trained once."""
-    arms = [("entanglement", "ring"), ("depth", "2 layers"), ("encoding", "dense"),
-            ("actors", "ring"), ("state", "all six")]  # fmt: skip
-    names = {task.name for study, arm in arms for task in tasks(study, [3]) if task.arm == arm}
-    (name,) = names
-    assert name.endswith("-seed3")
+    """The default ring is an arm of all of them but one, trained once."""
+    usual = tasks("actors", [3])[0].name
+    assert usual.endswith("-seed3")
+    has_it = {name: usual in {task.name for task in tasks(name, [3])} for name in STUDIES}
+    assert [name for name, there in has_it.items() if not there] == ["qubits"]
 
 
 def test_other_settings_are_other_runs_and_what_is_said_of_defaults_is_not() -> None:
@@ -57,6 +56,9 @@ def test_other_settings_are_other_runs_and_what_is_said_of_defaults_is_not() -> 
         ("depth", {"actor": {"circuit": {"depth": 3}}}, "actor.circuit.depth: the study"),
         ("actors", {"gradient": {"rule": "spsa"}}, "gradient.rule: the study 'actors'"),
         ("actors", {"actor": {"circuit": {"qubits": 6}}}, "actor.circuit.qubits: the study"),
+        ("actors", {"actor": {"head": "8"}}, "actor.head: the study 'actors'"),
+        ("parameters", {"state": {"features": ["time", "confidence"]}}, "state.features: the st"),
+        ("steps", {"ppo": {"updates": 60}}, "ppo.updates: the study 'steps'"),
         ("entanglement", {"actor": {"kind": "mlp"}}, "actor.kind: the study 'entanglement'"),
         ("state", {"seed": 3}, "seed: the study 'state' sets that itself"),
         ("state", {"evaluation": {"latents": 77}}, "evaluation.latents: the study"),
@@ -109,7 +111,8 @@ def test_arms_of_a_size_are_held_against_the_ring_of_that_size() -> None:
         if arm.startswith(("not entangled", "frozen")):
             assert other == f"ring, {arm.partition(', ')[2]}"
     assert study.reference_of("network, 92") == "ring, 90"
-    assert study.reference_of("network, 38") == study.reference_of("ring, 42") == "ring, 2,498"
+    assert study.reference_of("network, 38") == "ring, 42"
+    assert study.reference_of("ring, 42") == study.reference_of("ring, depth 8") == "ring, 2,498"
 
 
 def test_a_controller_of_ten_steps_is_trained_once_and_used_at_more() -> None:
@@ -120,16 +123,20 @@ def test_a_controller_of_ten_steps_is_trained_once_and_used_at_more() -> None:
     assert used.played is not None
     assert (used.config.environment.steps, used.played.environment.steps) == (10, 50)
     there = found["50 steps"].config
-    transitions = {
-        task.config.ppo.updates * task.config.environment.steps for task in found.values()
-    }
-    assert (there.environment.steps, transitions) == (50, {1200})
+    assert there.environment.steps == 50
+    assert {t.config.ppo.updates * t.config.environment.steps for t in found.values()} == {1200}
+    gradient_steps = {t.config.ppo.updates * t.config.ppo.minibatches for t in found.values()}
+    assert gradient_steps == {480}
 
 
 def test_rewards_differ_in_training_and_are_one_where_they_are_compared() -> None:
-    for task in tasks("reward", [0], {"backend": {"name": "aer"}}):
-        played = task.played or task.config
-        assert played.environment.reward == RewardSection(preset="bundle") or task.played is None
-        assert played.environment.cfg_base == task.config.environment.cfg_base
-        assert played.backend == task.config.backend
-    assert tasks("reward", [0])[2].config.environment.cfg_base == 2.0
+    found = {task.arm: task for task in tasks("reward", [0], {"backend": {"name": "aer"}})}
+    rewards = {str(task.config.environment.reward) for task in found.values()}
+    assert len(rewards) == len(found) == 5
+    assert found.pop("the bundle's").played is None
+    for task in found.values():
+        assert task.played is not None
+        assert task.played.environment.reward == RewardSection(preset="bundle")
+        assert task.played.environment.cfg_base == task.config.environment.cfg_base
+        assert task.played.backend == task.config.backend
+    assert found["realism, CFG_0 = 2"].config.environment.cfg_base == 2.0
