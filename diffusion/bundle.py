@@ -1,7 +1,7 @@
 """A model bundle on disk: denoiser, proxy, two judges, reference pictures, and their card.
 
     card.json                what it is, how it was made, what it can do; SHA-256 of every file
-    denoiser.safetensors     fp16, or eight bits where it is large; computed with in fp32
+    denoiser.safetensors     fp16, or eight bits where it is large
     proxy.safetensors        fp16, and judge_0, judge_1 likewise
     references.safetensors   1,000 real pictures (uint8) and their labels; or `seen.safetensors`,
                              what all eyes see in them: `diffusion.references`
@@ -127,7 +127,7 @@ class BundleCard:
 
     @property
     def pictures_in(self) -> str:
-        """What pictures were made in when the bundle was measured: fp32, bf16 or fp16."""
+        """What its pictures may be made in where a device has it: fp32, bf16 or fp16."""
         return str(
             self.denoiser["precision"] if self.is_latent else self.denoiser.get("pictures", "fp32")
         )

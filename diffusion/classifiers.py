@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 
+PIXELS_AT_ONCE, MOST_AT_ONCE = 1 << 21, 500
+"""Of all pictures that a classifier is shown in one forward, and how many these are at most."""
+
+
+def batches(images: Tensor, device: torch.device) -> Iterator[Tensor]:
+    """Pictures (N, c, h, w) in [0, 1], or uint8, as floats on a device, in parts.
+
+    Only a part is turned into floats and moved: large pictures need not fit in memory twice.
+    """
+    size = max(1, min(MOST_AT_ONCE, PIXELS_AT_ONCE // (images.shape[-1] * images.shape[-2])))
+    for part in images.split(size):
+        moved = part.to(device)
+        yield moved if moved.is_floating_point() else moved.float() / 255
+
 
 class Classifier(nn.Module):
-    """A trunk that gives features and a head that gives logits.
+    """What gives features, and a head that gives logits; those fitted here have a trunk, too.
 
     Attributes:
         trunk: Pictures (N, c, h, w), scaled to [-1, 1], to features (N, F).

@@ -59,7 +59,7 @@ def fit_discriminator(
         Its accuracy on pictures that it was not fitted to, half of them real.
     """
     shrunk = shrink(dataset, bundle.fitted_denoiser.config.image_size)
-    bundle.fitted_denoiser.to(device)
+    bundle.fitted_denoiser.to(device).make_in(None)
     discriminator = Discriminator(len(bundle.card.class_names), device)
     report("discriminator: making pictures to tell from real ones")
     seen = examples(discriminator, bundle, _first(shrunk.train, MOST_REAL), SEED)

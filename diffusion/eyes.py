@@ -35,7 +35,7 @@ class EyesCard:
         class_names: Classes that they tell apart.
         classifiers: Kind of the proxy and of the judges, by file name.
         accuracies: Test accuracy in [0, 1], by file name.
-        accuracy: What was asked for of each.
+        required_accuracy: Of each.
         image_channels: Of the pictures that they look at.
         image_size: Their side.
         made: Command, what they are, which pictures they were measured on.
@@ -45,16 +45,20 @@ class EyesCard:
     class_names: tuple[str, ...]
     classifiers: dict[str, str]
     accuracies: dict[str, float]
-    accuracy: float
+    required_accuracy: float
     image_channels: int
     image_size: int
     made: dict[str, Any]
     checksums: dict[str, str]
 
     def __post_init__(self) -> None:
+        named = {f"{name}.safetensors" for name in self.classifiers}
         unknown = sorted(set(self.classifiers.values()) - set(FOREIGN_KINDS))
-        if unknown:
-            raise ValueError(f"there are no classifiers of kind {', '.join(unknown)}")
+        if unknown or named != set(CLASSIFIER_FILES):
+            raise ValueError(
+                f"a card of eyes names {self.classifiers}: a proxy and two judges are needed, of "
+                f"kinds {', '.join(FOREIGN_KINDS)}"
+            )
 
     @property
     def text(self) -> str:
@@ -86,10 +90,11 @@ class Eyes:
         class_names: Classes that they tell apart.
         classifiers: Kind of the proxy and of the judges, by file name.
         accuracies: Test accuracy in [0, 1], by file name.
-        required_accuracy: What was asked for of each.
+        required_accuracy: Of each.
         frame: How they look.
         files: What of their folder a bundle that they look for takes along.
         proxy: The classifier that rewards.
+        made: What is told of how they came about.
         references: Real pictures, or what is seen in them.
         folder: Where they lie.
     """
@@ -103,6 +108,7 @@ class Eyes:
     frame: Frame
     files: tuple[str, ...]
     proxy: Classifier
+    made: Mapping[str, Any]
     references: References
     folder: Path
 
@@ -120,6 +126,7 @@ class Eyes:
             frame=Frame(card.denoiser["image_channels"], card.denoiser["image_size"]),
             files=card.eyes_files,
             proxy=bundle.proxy,
+            made={},
             references=bundle.references,
             folder=bundle.folder,
         )
@@ -134,16 +141,22 @@ class Eyes:
         """
         card = EyesCard.read(folder)
         require_whole(folder, card.checksums)
+        # The judges too, so that what is gone is noticed before anything is played for them.
+        opened = {
+            name: FOREIGN_KINDS[kind](folder / f"{name}.safetensors")
+            for name, kind in card.classifiers.items()
+        }
         return cls(
             name=folder.absolute().name,
             digest=hashlib.sha256(card.text.encode()).hexdigest()[:16],
             class_names=card.class_names,
             classifiers=card.classifiers,
             accuracies=card.accuracies,
-            required_accuracy=card.accuracy,
+            required_accuracy=card.required_accuracy,
             frame=Frame(card.image_channels, card.image_size),
             files=(*CLASSIFIER_FILES, FILES["features"]),
-            proxy=FOREIGN_KINDS[card.classifiers["proxy"]](folder / "proxy.safetensors"),
+            proxy=opened["proxy"],
+            made=card.made,
             references=References.load(folder, FILES["features"]),
             folder=folder,
         )

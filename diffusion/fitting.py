@@ -91,7 +91,8 @@ def require_start(start: Bundle, dataset: Dataset, config: FitConfig) -> None:
         )
     given = start.fitted_denoiser.config
     wanted = _architecture(dataset, config.image_size)
-    if given != wanted:
+    # How weights lie on disk and what pictures are made in is no part of what goes on.
+    if dataclasses.replace(given, storage=wanted.storage, pictures=wanted.pictures) != wanted:
         raise ValueError(
             f"the denoiser of {start.card.name} is {given}, these pictures take {wanted}"
         )

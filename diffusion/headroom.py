@@ -16,7 +16,7 @@ below 1 - (1 - lo) / k.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from diffusion.bundle import RewardChoice
-from diffusion.classifiers import Classifier
+from diffusion.classifiers import Classifier, batches
 from diffusion.comparison import (
     ConstantCurve,
     Interval,
@@ -32,6 +32,7 @@ from diffusion.comparison import (
     bootstrap_difference,
     resample_counts,
 )
+from diffusion.datasets.splits import Split
 from diffusion.environment import GuidanceEnvironment
 from diffusion.episodes import Episode, play
 from diffusion.metrics import FloatArray, GaussianReference, diversity
@@ -255,7 +256,7 @@ def table_rows(trials: Sequence[Trial], references: FloatArray, labels: Tensor) 
 def proxy_features(proxy: Classifier, images: Tensor) -> FloatArray:
     """Features (N, F) of pictures (N, c, h, w) in [0, 1], in batches."""
     with torch.no_grad():
-        parts = [proxy.features(part) for part in images.to(proxy.device).split(500)]
+        parts = [proxy.features(part) for part in batches(images, proxy.device)]
     return torch.cat(parts).cpu().double().numpy()
 
 
@@ -273,10 +274,26 @@ def state_statistics(episode: Episode) -> tuple[tuple[float, ...], tuple[float, 
 
 
 def accuracy(classifier: Classifier, images: Tensor, labels: Tensor) -> float:
-    """Fraction of pictures (N, c, h, w) in [0, 1] whose class is named rightly."""
+    """Fraction of pictures (N, c, h, w) in [0, 1], or uint8, whose class is named rightly."""
     with torch.no_grad():
-        named = [classifier(part).argmax(1) for part in images.to(classifier.device).split(500)]
+        named = [classifier(part).argmax(1) for part in batches(images, classifier.device)]
     return float((torch.cat(named).cpu() == labels).double().mean())
+
+
+def accuracies(
+    classifiers: Mapping[str, Classifier], split: Split, least: float, report: Callable[[str], None]
+) -> dict[str, float]:
+    """Accuracy of every classifier on test pictures, in [0, 1], by its name.
+
+    Raises:
+        ValueError: If one is below `least`: too weak for a reward or a judgement.
+    """
+    found = {name: accuracy(each, split.images, split.labels) for name, each in classifiers.items()}
+    report(f"test accuracies: {found}")
+    weak = {name: value for name, value in found.items() if value < least}
+    if weak:
+        raise ValueError(f"below {least:g} test accuracy: {weak}")
+    return found
 
 
 def _trial(candidate: Candidate, episode: Episode, proxy: Classifier, labels: Tensor) -> Trial:

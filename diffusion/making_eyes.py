@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from diffusion import headroom
+from diffusion.assembling import REFERENCES
 from diffusion.bundle import CLASSIFIER_FILES
 from diffusion.classifiers import Classifier
 from diffusion.datasets import Dataset
@@ -21,9 +22,6 @@ from diffusion.eyes import CARD, EyesCard
 from diffusion.optimisation import Report
 from diffusion.realism import all_eyes, see
 from diffusion.references import References
-
-REFERENCES = 1000
-"""Real pictures whose features are kept, at most."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,7 @@ class Look:
         classifiers: Proxy and judges, opened, by their names.
         kinds: Their kinds, by the same names.
         dataset: Labelled pictures; its test split is looked at.
-        accuracy: Asked for of each, in (0, 1].
+        required_accuracy: Of each, in (0, 1].
         made: Command and facts, for the card.
         device: Where they look.
     """
@@ -42,7 +40,7 @@ class Look:
     classifiers: Mapping[str, Classifier]
     kinds: Mapping[str, str]
     dataset: Dataset
-    accuracy: float
+    required_accuracy: float
     made: dict[str, Any]
     device: torch.device
 
@@ -57,16 +55,16 @@ def make_eyes(look: Look, out: Path, report: Report) -> EyesCard:
     """
     for classifier in look.classifiers.values():
         classifier.to(look.device)
-    accuracies = measure(look, report)
-    test = look.dataset.test
+    test, least = look.dataset.test, look.required_accuracy
+    accuracies = headroom.accuracies(look.classifiers, test, least, report)
     kept = test.pick(torch.arange(len(test.labels))[-REFERENCES:])
-    features = see(all_eyes(look.classifiers, look.device), kept.images.float() / 255)
+    features = see(all_eyes(look.classifiers, look.device), kept.images)
     seen = References(kept.labels, features=features).save(out)
     card = EyesCard(
         class_names=look.dataset.class_names,
         classifiers=dict(look.kinds),
         accuracies=accuracies,
-        accuracy=look.accuracy,
+        required_accuracy=look.required_accuracy,
         image_channels=test.images.shape[1],
         image_size=test.images.shape[-1],
         made={**look.made, "data_sha256": look.dataset.checksums, "seen": len(kept.labels)},
@@ -74,20 +72,3 @@ def make_eyes(look: Look, out: Path, report: Report) -> EyesCard:
     )
     (out / CARD).write_text(card.text, encoding="utf-8")
     return card
-
-
-def measure(look: Look, report: Report) -> dict[str, float]:
-    """Test accuracy of every classifier, in [0, 1].
-
-    Raises:
-        ValueError: If one is too weak for a reward or a judgement.
-    """
-    test = look.dataset.test
-    images, accuracies = test.images.float() / 255, {}
-    for name, classifier in look.classifiers.items():
-        accuracies[name] = headroom.accuracy(classifier, images, test.labels)
-        report(f"{name} is right on {accuracies[name]:.3f} of {len(test.labels):,} test pictures")
-    weak = {name: round(value, 4) for name, value in accuracies.items() if value < look.accuracy}
-    if weak:
-        raise ValueError(f"below {look.accuracy:g} test accuracy: {weak}")
-    return accuracies

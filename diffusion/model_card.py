@@ -94,7 +94,8 @@ def _solver(solver: Solver) -> str:
 def _architecture(denoiser: dict[str, Any]) -> str:
     grid = denoiser["image_size"] // denoiser["patch"]
     stored = "8 bits" if denoiser.get("storage") == "int8" else "fp16"
-    return f"UNet on pixels folded to {grid} x {grid}, predicts v; {stored}, computed in fp32"
+    made = denoiser.get("pictures", "fp32")
+    return f"UNet on pixels folded to {grid} x {grid}, predicts v; {stored}, computed in {made}"
 
 
 def _realism_rows(realism: dict[str, dict[str, dict[str, float]]]) -> str:

@@ -10,7 +10,7 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 Precision = Literal["fp32", "bf16"]
-"""bf16 has the range of fp32 and 8 bits of its 24; weights and sums stay fp32."""
+"""bf16 has the range of fp32 and 8 bits of its 24; weights and a product's sums stay fp32."""
 
 
 def computes_in_bf16(device: torch.device) -> bool:

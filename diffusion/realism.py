@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from diffusion.classifiers import Classifier
+from diffusion.classifiers import Classifier, batches
 from diffusion.imagenet_features import ImageNetFeatures
 from diffusion.metrics import GaussianReference, feature_rows
 from diffusion.references import ALEXNET
@@ -30,9 +30,10 @@ def all_eyes(classifiers: Mapping[str, Classifier], device: torch.device) -> dic
 
 @torch.no_grad()
 def see(eyes: Mapping[str, Eye], images: Tensor) -> dict[str, Tensor]:
-    """What every eye sees in pictures, (M, F) each, on the processor."""
+    """What every eye sees in pictures in [0, 1], or uint8, (M, F) each, on the processor."""
+    here = torch.device("cpu")
     return {
-        name: torch.cat([eye(part) for part in images.split(_BATCH)]).cpu()
+        name: torch.cat([eye(part) for part in batches(images, here)]).cpu()
         for name, eye in eyes.items()
     }
 

@@ -1,8 +1,8 @@
 """Weights on disk: half precision, or matrices in eight bits where a network is large.
 
 A matrix in eight bits is whole numbers from -127 to 127 and one scale for each of its rows (those
-of a convolution are its output channels). It is computed with in fp32, so what is lost is the
-rounding, half a step of the row's largest weight / 127.
+of a convolution are its output channels). It is read back as fp32, so what is lost is the rounding,
+half a step of the row's largest weight / 127.
 """
 
 from __future__ import annotations

@@ -51,10 +51,7 @@ def load_images(folder: Path, size: int | None = None, seed: int = 0) -> Dataset
     mode = _common_mode(
         [path for part in splits.values() for paths in part.values() for path in paths]
     )
-    train, test = (_read(splits[part], mode, size) for part in ("train", "test"))
-    # The first of them are measured on, the last are kept: neither may be of one class.
-    mixed = np.random.default_rng([seed, len(names)]).permutation(len(test.labels))
-    test = test.pick(torch.from_numpy(mixed))
+    train, test = (_mixed(_read(splits[part], mode, size), seed) for part in ("train", "test"))
     return Dataset(folder.name, names, train, test, {"pictures": _checksum(folder, splits)})
 
 
@@ -153,6 +150,12 @@ def _read(classes: Paths, mode: str, size: int | None) -> Split:
     if len(shapes) > 1:
         raise ValueError(f"pictures of several sizes, {sorted(shapes)}: say which is wanted")
     return Split(torch.stack(images), torch.tensor(labels))
+
+
+def _mixed(split: Split, seed: int) -> Split:
+    """In a drawn order: of many, the first or the last are taken, and may not be of one class."""
+    order = np.random.default_rng([seed, len(split.labels)]).permutation(len(split.labels))
+    return split.pick(torch.from_numpy(order))
 
 
 def _pixels(path: Path, mode: str, size: int | None) -> torch.Tensor:

@@ -72,6 +72,11 @@ def name_clip(
     require_clip(folder, model)
     checksums = {name: sha256_once(folder / name) for name in (CONFIG, WEIGHTS)}
     text, scale = encode_texts(folder, prompts)
+    if len(torch.unique(text, dim=0)) < len(text):
+        raise ModelError(
+            f"{model} reads {list(prompts)} alike: what tells them apart is beyond its window, or "
+            "no word that it knows"
+        )
     write_named(
         path,
         Named(model, revision, checksums),
@@ -86,9 +91,14 @@ def open_clip(path: Path) -> ClipClassifier:
     Raises:
         ModelError: If its weights are not where they were, are others, or damaged.
     """
-    from transformers import CLIPModel
-
-    named, tensors = read_named(path)
+    try:
+        from transformers import CLIPModel
+    except ModuleNotFoundError as error:
+        raise ModelError(
+            "a CLIP looks at the pictures, and transformers is not installed: `pip install "
+            "'qhw[sd]'`"
+        ) from error
+    named, tensors = read_named(path, ("text", "scale"))
     folder = locate(named.model, named.revision, CONFIG)
     named.require_same(folder)
     return ClipClassifier(_loaded(CLIPModel, folder), tensors["text"], float(tensors["scale"]))
@@ -130,15 +140,15 @@ def require_clip(folder: Path, model: str) -> None:
     if not (folder / WEIGHTS).is_file():
         pickles = sorted(folder.glob("*.bin"))
         if pickles:
-            raise ModelError(
-                f"{pickles[0]} is a pickle, which may execute anything: {_convert(model)}"
-            )
+            raise clip_pickle_refused(pickles[0], model)
         raise ModelError(f"{folder / WEIGHTS} is missing: copy or download the whole model")
 
 
-def _convert(model: str) -> str:
+def clip_pickle_refused(pickle: Path | str, model: str) -> ModelError:
+    """The error of weights that are a pickle, with the command that converts the model."""
     target = f"{Path(model).name}-safe"
-    return (
+    return ModelError(
+        f"{pickle} is a pickle, which may execute anything: "
         '`python -c "from transformers import CLIPModel as M, CLIPTokenizer as T; '
         f"M.from_pretrained('{model}', use_safetensors=False).save_pretrained('{target}'); "
         f"T.from_pretrained('{model}').save_pretrained('{target}')\"` converts it, on a machine "

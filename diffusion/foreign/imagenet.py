@@ -21,6 +21,8 @@ from diffusion.foreign.preparation import prepare
 from diffusion.foreign.reference_file import Named, read_named, write_named
 from diffusion.latent.checkpoint import SINGLE_FILES, ModelError
 
+PREPARE_THEMSELVES = ("googlenet", "inception_v3")
+"""What changes its pictures inside, by a switch that no file of weights holds."""
 UNMAPPED = -1
 """The class of ours of what is mapped to none."""
 LabelMap = Mapping[str, Sequence[int | str]]
@@ -70,11 +72,15 @@ class ImageNetClassifier(Classifier):
         self.trunk, self.head = network, GatheredLogits(last, gathered)
         self._side = int(transforms.crop_size[0])
         self._mean, self._deviation = transforms.mean, transforms.std
+        self._mode = transforms.interpolation.value
+        built_for = getattr(network, "image_size", self._side)
+        if built_for != self._side:
+            raise ModelError(f"it takes {built_for} pixels, its pictures were of {self._side}")
         self.eval().requires_grad_(False)
 
     def features(self, images: Tensor) -> Tensor:
         """What the last layer takes (N, F), of pictures (N, c, h, w) in [0, 1]."""
-        pixels = prepare(images, self._side, self._mean, self._deviation, "bilinear")
+        pixels = prepare(images, self._side, self._mean, self._deviation, self._mode)
         features: Tensor = self.trunk(pixels)
         return features
 
@@ -119,7 +125,7 @@ def open_imagenet(path: Path) -> ImageNetClassifier:
     """
     from torchvision.models import get_model
 
-    named, tensors = read_named(path)
+    named, tensors = read_named(path, ("gathered",))
     architecture, weights = str(named.architecture), Path(named.model)
     named.require_same(weights.parent)
     transforms = _preset(architecture).transforms()
@@ -180,10 +186,10 @@ def _preset(architecture: str) -> Any:
     """
     from torchvision import models
 
-    known = models.list_models(module=models)
+    known = sorted(set(models.list_models(module=models)) - set(PREPARE_THEMSELVES))
     if architecture not in known:
         raise ModelError(
-            f"torchvision has no classifier {architecture!r}: it has {', '.join(known)}"
+            f"torchvision has no classifier {architecture!r} to take: {', '.join(known)}"
         )
     return models.get_model_weights(architecture).DEFAULT
 

@@ -57,15 +57,26 @@ def write_named(path: Path, named: Named, tensors: dict[str, Tensor]) -> None:
     save_file(whole, path, metadata={FIELD: json.dumps(asdict(named))})
 
 
-def read_named(path: Path) -> tuple[Named, dict[str, Tensor]]:
+def read_named(path: Path, needed: tuple[str, ...] = ()) -> tuple[Named, dict[str, Tensor]]:
     """Read the file.
 
+    Args:
+        path: The file.
+        needed: Names of tensors that it must hold.
+
     Raises:
-        ModelError: If it is damaged.
+        ModelError: If it is damaged, or says nothing of the weights that it names.
     """
     try:
         with safe_open(path, framework="pt") as file:
             named = Named(**json.loads(file.metadata()[FIELD]))
-        return named, load_file(path)
+        tensors = load_file(path)
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"{path} names no classifier: {error}") from error
+        raise ModelError(f"{path} names no classifier: {error!r}") from error
+    sums = named.checksums
+    whole = isinstance(sums, dict) and any(str(name).endswith(".safetensors") for name in sums)
+    lacking = [name for name in needed if name not in tensors]
+    if not whole or lacking:
+        said = f"it lacks {', '.join(lacking)}" if lacking else "no checksum of weights is in it"
+        raise ModelError(f"{path} names no classifier: {said}")
+    return named, tensors

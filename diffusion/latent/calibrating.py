@@ -154,6 +154,7 @@ def _how_it_was_made(calibration: Calibration) -> dict[str, Any]:
         "command": calibration.command,
         "config": {**config, "accuracy": calibration.eyes.required_accuracy},
         "cut": calibration.source.encoded.cut,
+        "eyes": dict(calibration.eyes.made),
         "torch_device": str(calibration.device),
         "python": platform.python_version(),
         "versions": {name: metadata.version(name) for name in ("torch", "diffusers")},

@@ -12,7 +12,7 @@ from torch import Tensor
 from diffusion.environment import draw_labels, draw_latents
 from diffusion.eyes import Eyes
 from diffusion.latent.checkpoint import Checkpoint
-from diffusion.latent.denoiser import LatentDenoiser, Precision
+from diffusion.latent.denoiser import LatentDenoiser, LatentPrecision
 from diffusion.latent.description import LatentDescription
 from diffusion.latent.frame import Frame
 from diffusion.latent.prompts import EncodedPrompts, Prompts
@@ -41,7 +41,7 @@ class CalibrationConfig:
     num_steps: int = 10
     latents: int = 200
     side: int | None = None
-    precision: Precision = "fp32"
+    precision: LatentPrecision = "fp32"
     batch: int = 8
     price: str = BEST
     seed: int = 0

@@ -13,8 +13,8 @@ from diffusion.latent.frame import Frame
 from diffusion.latent.preview import Preview
 from diffusion.latent.prompts import PromptEmbeddings
 
-Precision = Literal["fp32", "bf16", "fp16"]
-DTYPES: dict[Precision, torch.dtype] = {
+LatentPrecision = Literal["fp32", "bf16", "fp16"]
+DTYPES: dict[LatentPrecision, torch.dtype] = {
     "fp32": torch.float32,
     "bf16": torch.bfloat16,
     "fp16": torch.float16,
@@ -89,7 +89,7 @@ class LatentDenoiser(nn.Module):
         *,
         prediction_type: str | None = None,
         side: int | None = None,
-        precision: Precision = "fp32",
+        precision: LatentPrecision = "fp32",
         batch: int = 8,
     ) -> Self:
         """Read a model's networks.
@@ -116,7 +116,7 @@ class LatentDenoiser(nn.Module):
         return cls(unet, vae, prompts, kind, frame, preview, side, batch)
 
     @property
-    def precision(self) -> Precision:
+    def precision(self) -> LatentPrecision:
         """What its networks compute with."""
         return next(name for name, kind in DTYPES.items() if kind == self.unet.dtype)
 
@@ -168,7 +168,7 @@ class LatentDenoiser(nn.Module):
         return max(1, min(batch, DECODED_PIXELS // self.side**2))
 
 
-def _network(kind: Any, checkpoint: Checkpoint, part: str, precision: Precision) -> Any:
+def _network(kind: Any, checkpoint: Checkpoint, part: str, precision: LatentPrecision) -> Any:
     try:
         network, loaded = kind.from_pretrained(
             checkpoint.folder,

@@ -20,7 +20,7 @@ from diffusion.latent.checkpoint import (
     ModelError,
     open_checkpoint,
 )
-from diffusion.latent.denoiser import LatentDenoiser, Precision
+from diffusion.latent.denoiser import LatentDenoiser, LatentPrecision
 from diffusion.latent.frame import Frame
 from diffusion.latent.preview import Preview
 from diffusion.latent.prompts import PromptEmbeddings
@@ -59,7 +59,7 @@ class LatentDescription:
     prediction_type: str
     schedule: NoiseSchedule
     side: int
-    precision: Precision
+    precision: LatentPrecision
     batch: int
     image_channels: int
     image_size: int

@@ -76,8 +76,10 @@ def _cut(cut: dict[str, str]) -> str:
 
 
 def _accuracies(card: BundleCard) -> str:
-    shares = card.accuracies.items()
-    return ", ".join(f"{name} ({card.classifiers[name]}) {share:.3f}" for name, share in shares)
+    named = card.made.get("eyes", {}).get("classifiers", card.classifiers)
+    return ", ".join(
+        f"{name} ({named[name]}) {share:.3f}" for name, share in card.accuracies.items()
+    )
 
 
 def _how(price: str) -> str:

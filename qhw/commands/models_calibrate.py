@@ -16,7 +16,7 @@ from diffusion.headroom import NoGainError
 from diffusion.latent.calibrating import calibrate
 from diffusion.latent.calibration import Calibration, CalibrationConfig, Source
 from diffusion.latent.checkpoint import ModelError, open_checkpoint
-from diffusion.latent.denoiser import Precision
+from diffusion.latent.denoiser import LatentPrecision
 from diffusion.latent.memory import require_memory
 from diffusion.latent.prompts import Prompts, encode_prompts
 from qhw.commands.fit import weights_written
@@ -157,13 +157,15 @@ def _refuse_another(out: Path, eyes: Eyes, labels: tuple[str, ...]) -> None:
     Raises:
         ConfigError: If it does.
     """
+    if out.resolve() == eyes.folder.resolve():
+        raise ConfigError(f"{out} holds the eyes.", "Name another --out.")
     if not (out / "card.json").exists():
         return
     try:
         card = read_card(out)
     except ValueError as error:
         raise BundleError(str(error), "Name another --out.") from error
-    if out.resolve() == eyes.folder.resolve() or not card.is_latent or card.class_names != labels:
+    if not card.is_latent or card.class_names != labels:
         raise ConfigError(f"{out} holds the bundle {card.name!r}.", "Name another --out.")
 
 
@@ -203,7 +205,9 @@ def _brought(asked: Asked, half: bool) -> tuple[Path, str | None]:
     return download_model(asked.model, asked.revision, half=half)
 
 
-def _precision(asked: Literal["auto", "fp32", "bf16", "fp16"], device: torch.device) -> Precision:
+def _precision(
+    asked: Literal["auto", "fp32", "bf16", "fp16"], device: torch.device
+) -> LatentPrecision:
     if asked != "auto":
         return asked
     return "fp16" if device.type == "cuda" else "fp32"

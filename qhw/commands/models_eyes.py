@@ -4,34 +4,40 @@ from __future__ import annotations
 
 import json
 import shlex
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 
+from diffusion.bundle import CLASSIFIER_FILES
 from diffusion.classifiers import Classifier
 from diffusion.datasets import Dataset, shrink
-from diffusion.eyes import CARD
+from diffusion.eyes import CARD, EyesCard
 from diffusion.foreign.clip import name_clip
 from diffusion.foreign.imagenet import LabelMap, name_imagenet
+from diffusion.foreign.reference_file import read_named
 from diffusion.latent.checkpoint import ModelError
 from diffusion.latent.prompts import Prompts
 from diffusion.making_eyes import Look, make_eyes
+from diffusion.references import FILES
 from qhw.commands.fit import load_pictures, weights_written
+from qhw.console.output import show, terminal
+from qhw.console.tables import from_here
 from qhw.controllers.hub import download_clip
 from qhw.errors import BundleError, ConfigError, DataError, UnknownNameError
-from qhw.files import make_folder, writing
-from qhw.packages import refuse_missing
+from qhw.files import make_folder, whole_folder
+from qhw.packages import installed_version, refuse_missing
 from qhw.threads import for_pictures
 from qhw.training.parts import choose_torch_device
 
 JUDGES = 2
 SIDE = 224
 """What most classifiers of ImageNet, and CLIP, were trained on."""
-FORMS = "clip:FOLDER, clip:OWNER/NAME or torchvision:ARCHITECTURE:FILE.safetensors"
+FORMS = "clip:FOLDER, clip:OWNER/NAME[@COMMIT] or torchvision:ARCHITECTURE:FILE.safetensors"
+SAFE = ".safetensors"
 
 
 @dataclass(frozen=True)
@@ -61,12 +67,11 @@ class AskedEyes:
         return {name: typed.partition(":")[0] for name, typed in self.named.items()}
 
     @property
-    def command(self) -> str:
-        """What makes them again, sizes left out."""
+    def words(self) -> list[str]:
+        """The same as options."""
         judges = [word for judge in self.judges for word in ("--judge", judge)]
         mapped = ["--label-map", str(self.label_map)] if self.label_map else []
-        typed = ["--proxy", self.proxy, *judges, "--prompts", self.prompts, *mapped]
-        return shlex.join(["qhw", "models", "eyes", "--data", "DIR", *typed])
+        return ["--proxy", self.proxy, *judges, "--prompts", self.prompts, *mapped]
 
 
 def make_and_report_eyes(
@@ -102,28 +107,48 @@ def make_and_report_eyes(
         OutputError: If the folder cannot be written.
     """
     _refuse_alike(asked)
+    out = out.absolute()
     _refuse_another(out)
-    console, device = Console(), choose_torch_device(torch_device)
+    console, device = terminal(), choose_torch_device(torch_device)
     loaded = _pictures(dataset, data, resolution, seed)
-    coming = out.with_name(f".{out.name}.partial")
-    shutil.rmtree(coming, ignore_errors=True)
-    make_folder(coming)
-    made = {"command": asked.command, "seed": seed, "classifiers": asked.named}
-    try:
-        with writing(out), weights_written(out), for_pictures():
-            classifiers = _opened(asked, loaded.class_names, coming)
-            look = Look(classifiers, asked.kinds, loaded, accuracy, made, device)
-            _made(look, coming, console)
-            shutil.rmtree(out, ignore_errors=True)
-            coming.rename(out)
-    finally:
-        shutil.rmtree(coming, ignore_errors=True)
-    console.print(f"eyes: {out}; `qhw models calibrate MODEL --eyes {out}` takes them")
+    command = shlex.join(
+        [
+            *("qhw", "models", "eyes", "--dataset", dataset, "--data", "DIR", *asked.words),
+            *("--resolution", str(loaded.test.images.shape[-1]), "--accuracy", f"{accuracy:g}"),
+            *("--seed", str(seed)),
+        ]
+    )
+    made = {"command": command, "classifiers": asked.named, "versions": _versions()}
+    make_folder(out.parent)
+    with whole_folder(out) as coming, weights_written(out), for_pictures():
+        classifiers = _opened(asked, loaded.class_names, coming)
+        look = Look(classifiers, asked.kinds, loaded, accuracy, made, device)
+        card = _made(look, coming, console)
+    _tell(card, out)
 
 
-def _made(look: Look, folder: Path, console: Console) -> None:
+def _versions() -> dict[str, str]:
+    names = ("torch", "torchvision", "transformers")
+    return {name: version for name in names if (version := installed_version(name))}
+
+
+def _tell(card: EyesCard, out: Path) -> None:
+    place = from_here(out)
+
+    def print_it(console: Console) -> None:
+        console.print(f"eyes: {place}; `qhw models calibrate MODEL --eyes {place}` takes them")
+
+    facts = {"eyes": str(place), "accuracies": card.accuracies, "classes": card.class_names}
+    show({**facts, "seen": card.made["seen"]}, print_it)
+
+
+def _made(look: Look, folder: Path, console: Console) -> EyesCard:
     try:
-        make_eyes(look, folder, console.print)
+        return make_eyes(look, folder, console.print)
+    except torch.OutOfMemoryError as error:
+        raise ConfigError(
+            f"The classifiers do not fit on {look.device}: {error}", "--torch-device cpu has more."
+        ) from error
     except ValueError as error:
         raise BundleError(
             f"{error}.", "Take another classifier or other --prompts, or ask for less --accuracy."
@@ -147,13 +172,14 @@ def _pictures(dataset: str, data: Path, resolution: int | None, seed: int) -> Da
 
 
 def _refuse_another(out: Path) -> None:
-    """Refuse a folder that holds something else than eyes.
+    """Refuse a folder that holds something else than eyes: it is replaced as a whole.
 
     Raises:
         ConfigError: If it does.
     """
-    if out.exists() and not (out / CARD).is_file() and (not out.is_dir() or any(out.iterdir())):
-        raise ConfigError(f"{out} is there, and holds no eyes.", "Name another --out.")
+    ours = {CARD, *CLASSIFIER_FILES, FILES["features"]}
+    if out.exists() and (not out.is_dir() or {path.name for path in out.iterdir()} - ours):
+        raise ConfigError(f"{from_here(out)} is there, and not eyes alone.", "Name another --out.")
 
 
 def _refuse_alike(asked: AskedEyes) -> None:
@@ -180,14 +206,28 @@ def _opened(asked: AskedEyes, class_names: Sequence[str], folder: Path) -> dict[
 
     Raises:
         BundleError: If one cannot be used.
+        ConfigError: If two have the same weights.
     """
-    try:
-        return {
-            name: _open(asked, typed, class_names, folder / f"{name}.safetensors")
-            for name, typed in asked.named.items()
-        }
-    except ModelError as error:
-        raise BundleError(f"{error}.", f"Type {FORMS}.") from error
+    opened: dict[str, Classifier] = {}
+    weights: dict[str, str] = {}
+    for name, typed in asked.named.items():
+        path = folder / f"{name}.safetensors"
+        try:
+            opened[name] = _open(asked, typed, class_names, path)
+        except ModelError as error:
+            raise BundleError(
+                f"{typed}: {error}.", "Mend it, or take another classifier."
+            ) from error
+        named, _ = read_named(path)
+        digest = next(sums for file, sums in named.checksums.items() if file.endswith(SAFE))
+        if digest in weights:
+            raise ConfigError(
+                f"{weights[digest]} and {typed} are the same weights: a judge that gave the reward "
+                "tells nothing new.",
+                "Name three different classifiers.",
+            )
+        weights[digest] = typed
+    return opened
 
 
 def _open(asked: AskedEyes, typed: str, class_names: Sequence[str], path: Path) -> Classifier:
@@ -216,8 +256,9 @@ def _open_clip(asked: AskedEyes, model: str, class_names: Sequence[str], path: P
             f"There is no CLIP {model!r} on this machine, and no hub has names like it.",
             "Name a folder in transformers' layout, or OWNER/NAME.",
         )
-    found, revision = download_clip(model)
-    return name_clip(found, model, revision, prompts, path)
+    repository, _, wanted = model.partition("@")
+    found, revision = download_clip(repository, wanted or None)
+    return name_clip(found, repository, revision, prompts, path)
 
 
 def _label_map(path: Path | None, typed: str) -> LabelMap:

@@ -15,6 +15,7 @@ from diffusion.bundle import NETWORK_FILES, BundleCard, load_bundle, read_card
 from diffusion.embedded import EMBEDDED, require_whole
 from diffusion.foreign.clip import CONFIG as CLIP_CONFIG
 from diffusion.foreign.clip import WEIGHTS as CLIP_WEIGHTS
+from diffusion.foreign.clip import clip_pickle_refused
 from diffusion.foreign.kinds import FOREIGN_KINDS
 from diffusion.foreign.reference_file import read_named
 from diffusion.latent.checkpoint import HALF, INDEX, PARTS, pickle_refused
@@ -170,17 +171,22 @@ def download_clip(repo: str, revision: str | None = None) -> tuple[Path, str]:
 
     Raises:
         HubError: If the hub refuses or cannot be reached.
-        diffusion.latent.checkpoint.ModelError: If the hub is not to be asked (`HF_HUB_OFFLINE`),
-            and the model is not in its cache.
+        diffusion.latent.checkpoint.ModelError: If its weights are pickles; or if the hub is not to
+            be asked (`HF_HUB_OFFLINE`), and the model is not in its cache.
     """
     with _asked(repo):
-        from huggingface_hub import snapshot_download
+        from huggingface_hub import HfApi, snapshot_download
         from huggingface_hub.constants import is_offline_mode
 
         if is_offline_mode():
             found = locate(repo, revision or "main", CLIP_CONFIG)
             return found, found.name
         endpoint = os.environ.get(ENDPOINT)
+        info = HfApi(endpoint=endpoint).model_info(repo, revision=revision)
+        names = {file.rfilename for file in info.siblings or ()}
+        pickles = sorted(name for name in names if name.endswith(".bin"))
+        if CLIP_WEIGHTS not in names and pickles:
+            raise clip_pickle_refused(f"{repo}/{pickles[0]}", repo)
         folder = snapshot_download(
             repo, revision=revision, allow_patterns=list(OF_CLIP), endpoint=endpoint
         )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from diffusion.bundle import Bundle
-from diffusion.classifiers import Classifier
+from diffusion.classifiers import Classifier, batches
 from diffusion.comparison import ScoredArm
 from diffusion.environment import draw_labels, draw_latents
 from diffusion.episodes import Episode
@@ -114,7 +114,8 @@ class Judges:
     """
 
     def __init__(self, bundle: Bundle) -> None:
-        self._eyes = dict(zip(EYES, (bundle.proxy, *bundle.judges), strict=True))
+        judges = (judge.to(bundle.proxy.device) for judge in bundle.judges)
+        self._eyes = dict(zip(EYES, (bundle.proxy, *judges), strict=True))
         self._bundle = bundle
 
     def see(self, images: Tensor, labels: Tensor) -> dict[str, Sight]:
@@ -136,7 +137,7 @@ class Judges:
 
     @cached_property
     def _stranger(self) -> ImageNetFeatures:
-        return ImageNetFeatures()
+        return ImageNetFeatures(self._bundle.proxy.device)
 
     @cached_property
     def _real(self) -> dict[str, RealPictures]:
@@ -147,7 +148,7 @@ class Judges:
             return dict(self._bundle.references.features)
         images = self._bundle.references.images
         looks = {name: _look(eye, images)[1] for name, eye in self._eyes.items()}
-        return {**looks, STRANGER: self._stranger(images)}
+        return {**looks, STRANGER: self._stranger(images).cpu()}
 
     def _strange_sight(self, images: Tensor, judges: Sequence[Sight]) -> Sight:
         """The stranger's features; what it cannot say is the mean of what the judges say."""
@@ -169,9 +170,8 @@ class Judges:
 
 def _look(eye: Classifier, images: Tensor) -> tuple[Tensor, Tensor]:
     """Logits (N, K) and features (N, F), on the processor, wherever the eye is."""
-    where = images.to(eye.device)
     with torch.no_grad():
-        parts = [eye.forward_with_features(part) for part in where.split(250)]
+        parts = [eye.forward_with_features(part) for part in batches(images, eye.device)]
     logits, rows = (torch.cat(columns).cpu() for columns in zip(*parts, strict=True))
     return logits, rows
 

@@ -225,7 +225,7 @@ def settle_precision(bundle: Bundle, precision: Precision | None) -> None:
         if precision is not None:
             raise ConfigError(
                 f"environment.precision = {precision!r} is not for text-prompted models: "
-                f"{bundle.card.name} was measured in {bundle.card.pictures_in}.",
+                f"{bundle.card.name} makes its own in {bundle.card.pictures_in}.",
                 f"Leave it out, or `qhw models calibrate ... --precision {precision}`.",
             )
         return

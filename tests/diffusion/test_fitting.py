@@ -23,6 +23,7 @@ from diffusion.fitting import (
     classifier_kinds,
     denoising_loss,
     fit_bundle,
+    require_start,
     split_in_halves,
 )
 from diffusion.headroom import Candidate, FormResult
@@ -139,6 +140,13 @@ def check_going_on(data: Dataset, bundle: Bundle, config: FitConfig) -> None:
     renamed_classes = dataclasses.replace(data, class_names=("up", "down", "left"))
     with pytest.raises(ValueError, match="knows the classes down, across, both, these data"):
         fit_bundle(renamed_classes, bundle.folder / "others", config, print, start=bundle)
+    stored = dataclasses.replace(bundle.fitted_denoiser.config, storage="int8", pictures="bf16")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bundle.fitted_denoiser, "config", stored)
+        require_start(bundle, data, config)
+        patch.setattr(bundle.fitted_denoiser, "config", dataclasses.replace(stored, patch=4))
+        with pytest.raises(ValueError, match="these pictures take"):
+            require_start(bundle, data, config)
     demanding = dataclasses.replace(config, accuracy=2.0)
     with pytest.raises(ValueError, match="are below 2 test accuracy"):
         fit_bundle(data, bundle.folder / "others", demanding, print, start=bundle)

@@ -159,6 +159,9 @@ class BaselineCondition:
     def key(self) -> str:
         """Identity of everything its numbers depend on."""
         settings = self.run.config.environment.model_dump(mode="json")
+        # A setting that came later is no part of an identity where it is left out.
+        if settings["precision"] is None:
+            del settings["precision"]
         return _digest([self.kind, bundle_digest(self.run), settings, self.latents])
 
     @property

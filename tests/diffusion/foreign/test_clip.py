@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from transformers import CLIPModel, CLIPTokenizer
 
 from diffusion.foreign.clip import DEVIATION, MEAN, name_clip, open_clip
 from diffusion.foreign.preparation import prepare
+from diffusion.foreign.reference_file import Named, write_named
 from diffusion.latent.checkpoint import ModelError
 from tests.tiny_clip import SIDE, save_tiny_clip
 
@@ -48,10 +50,14 @@ def test_it_is_frozen_and_the_same_when_it_is_opened_again(clip: Path, tmp_path:
     assert path.stat().st_size < 10_000, "its weights are named, not copied"
 
 
-def test_a_prompt_that_is_too_long_is_cut(clip: Path, tmp_path: Path) -> None:
-    long = ("a" * 40, "b" * 40)
-    classifier = name_clip(clip, str(clip), None, long, tmp_path / "proxy.safetensors")
-    assert classifier(torch.rand(1, 3, SIDE, SIDE)).shape == (1, 2)
+def test_prompts_that_are_read_alike_are_refused(clip: Path, tmp_path: Path) -> None:
+    path = tmp_path / "proxy.safetensors"
+    differ_late = (f"{'a' * 40} cat", f"{'a' * 40} dog")
+    with pytest.raises(ModelError, match="alike: what tells them apart is beyond its window"):
+        name_clip(clip, str(clip), None, differ_late, path)
+    assert not path.exists()
+    cut = name_clip(clip, str(clip), None, ("a" * 40, "b" * 40), path)
+    assert cut(torch.rand(1, 3, SIDE, SIDE)).shape == (1, 2)
 
 
 def test_other_weights_than_those_that_were_measured_are_refused(
@@ -98,6 +104,14 @@ def test_a_damaged_file_of_ours_is_refused(clip: Path, tmp_path: Path) -> None:
     path = tmp_path / "proxy.safetensors"
     save_file({"text": torch.zeros(2, 16)}, path)
     with pytest.raises(ModelError, match="names no classifier"):
+        open_clip(path)
+    named = Named(str(clip), None, {"model.safetensors": "0" * 64})
+    write_named(path, named, {"scale": torch.tensor(1.0)})
+    with pytest.raises(ModelError, match="names no classifier: it lacks text"):
+        open_clip(path)
+    whole = {"text": torch.zeros(2, 16), "scale": torch.tensor(1.0)}
+    write_named(path, replace(named, checksums={}), whole)
+    with pytest.raises(ModelError, match="no checksum of weights is in it"):
         open_clip(path)
 
 

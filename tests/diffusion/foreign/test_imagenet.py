@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torchvision.models import get_model, get_model_weights
 
-from diffusion.foreign.imagenet import gather, name_imagenet, open_imagenet
+from diffusion.foreign.imagenet import ImageNetClassifier, gather, name_imagenet, open_imagenet
 from diffusion.latent.checkpoint import ModelError
 
 ARCHITECTURE = "mobilenet_v3_small"
@@ -69,7 +69,12 @@ def test_maps_that_do_not_fit_are_refused(mapped: dict[str, list[int | str]], sa
 @pytest.mark.parametrize(
     ("architecture", "said"),
     [
-        ("resnet_of_mine", "torchvision has no classifier 'resnet_of_mine': it has alexnet"),
+        (
+            "resnet_of_mine",
+            "torchvision has no classifier 'resnet_of_mine' to take: alexnet",
+        ),
+        ("inception_v3", "torchvision has no classifier 'inception_v3'"),
+        ("googlenet", "torchvision has no classifier 'googlenet'"),
         ("resnet18", "holds no weights of resnet18"),
         ("squeezenet1_1", "holds no weights of squeezenet1_1"),
     ],
@@ -94,3 +99,12 @@ def test_a_pickle_and_a_missing_file_are_refused(tmp_path: Path) -> None:
     for name, said in expected.items():
         with pytest.raises(ModelError, match=said):
             name_imagenet(ARCHITECTURE, tmp_path / name, MAPPED, CLASSES, tmp_path / "proxy")
+
+
+def test_pictures_of_another_size_than_the_network_takes_are_refused() -> None:
+    preset = get_model_weights("resnet18").DEFAULT.transforms()
+    network = get_model("vit_b_32", weights=None, image_size=64)
+    gathered = torch.full((1000,), -1)
+    gathered[:2] = torch.tensor([0, 1])
+    with pytest.raises(ModelError, match="it takes 64 pixels, its pictures were of 224"):
+        ImageNetClassifier(network, gathered, preset)

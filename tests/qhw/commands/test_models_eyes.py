@@ -15,14 +15,17 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 from torchvision.models import get_model
+from typer.testing import CliRunner
 
 from diffusion.bundle import load_bundle
+from diffusion.datasets import load_dataset
 from diffusion.environment import GuidanceEnvironment
 from diffusion.eyes import CARD
 from diffusion.foreign.clip import ClipClassifier
 from diffusion.foreign.imagenet import ImageNetClassifier
 from diffusion.foreign.reference_file import read_named
 from diffusion.headroom import Candidate, play_candidate
+from qhw.cli.app import app
 from qhw.commands.models_eyes import AskedEyes, make_and_report_eyes
 from qhw.config import parse_config
 from qhw.controllers.hub import push_folder
@@ -99,8 +102,9 @@ def test_the_card_says_how_often_they_are_right(eyes: Path) -> None:
     card = json.loads((eyes / CARD).read_text())
     assert card["class_names"] == list(CLASSES)
     assert card["classifiers"] == {"proxy": "clip", "judge_0": "clip", "judge_1": "torchvision"}
-    assert all(0.05 <= accuracy <= 1 for accuracy in card["accuracies"].values())
+    assert card["required_accuracy"] == 0.05
     assert card["made"]["seen"] == 10
+    assert "--resolution 40 --accuracy 0.05 --seed 0" in card["made"]["command"]
     assert sum(path.stat().st_size for path in eyes.iterdir()) < 100_000, "no weights, no pictures"
 
 
@@ -119,6 +123,10 @@ def test_accuracies_are_those_of_the_test_pictures(eyes: Path, place: Path) -> N
     distances = torch.cdist(kept, features).amin(dim=1)
     assert float(distances.max()) < 1e-3, "what was kept is seen in pictures of the folder"
     assert opened.references.labels.bincount().tolist() == [5, 5]
+    split = load_dataset("images", place / "photos", SIDE).test
+    named = opened.proxy(split.images.float() / 255).argmax(dim=1)
+    right = float((named == split.labels).double().mean())
+    assert opened.accuracies["proxy"] == pytest.approx(right)
 
 
 def test_a_model_is_calibrated_trained_and_judged_with_them(eyes: Path, tmp_path: Path) -> None:
@@ -127,7 +135,9 @@ def test_a_model_is_calibrated_trained_and_judged_with_them(eyes: Path, tmp_path
     assert bundle.card.class_names == CLASSES
     assert (bundle.card.denoiser["eyes"], bundle.card.denoiser["image_size"]) == ("my-eyes", SIDE)
     assert isinstance(bundle.judges[1], ImageNetClassifier)
-    assert "clip" in (tmp_path / "steered" / "MODEL_CARD.md").read_text()
+    told = (tmp_path / "steered" / "MODEL_CARD.md").read_text()
+    assert "clip-0) " in told
+    assert "torchvision:mobilenet_v3_small:" in told
     record = Trainer(parse_config(settings(tmp_path / "steered"))).advance()
     assert record["mean_return"] < 0
     paired = evaluation_latents(bundle, 4)
@@ -155,6 +165,9 @@ def test_a_clip_of_the_hub_is_brought_once_and_kept(
     named, _ = read_named(tmp_path / "eyes" / "proxy.safetensors")
     assert (named.model, named.revision) == ("me/clip", COMMIT)
     assert not list((tmp_path / "cache").rglob("*.bin")), "no pickle is downloaded"
+    (there / "model.safetensors").unlink()
+    with pytest.raises(BundleError, match="is a pickle, which may execute anything"):
+        make(place, tmp_path / "again", proxy="clip:me/clip")
     shutil.rmtree(there)
     assert isinstance(open_eyes(str(tmp_path / "eyes")).proxy, ClipClassifier)
     shutil.rmtree(tmp_path / "cache")
@@ -174,6 +187,7 @@ def test_eyes_of_one_machine_are_not_shared(hub: HubServer, eyes: Path, tmp_path
     [
         ({"judges": ("clip:a",)}, "1 judges were named"),
         ({"judges": ("clip:a", "clip:a")}, "is named twice"),
+        ({"judges": ("clip:{place}/clip-0/", "clip:{place}/clip-1")}, "are the same weights"),
         ({"proxy": "resnet50"}, "'resnet50' names no classifier"),
         ({"proxy": "torchvision:resnet50"}, "names no classifier"),
         ({"prompts": "a photo"}, "has no {label}: all classes would be alike"),
@@ -184,6 +198,8 @@ def test_eyes_of_one_machine_are_not_shared(hub: HubServer, eyes: Path, tmp_path
 def test_what_does_not_fit_is_refused_and_nothing_is_left(
     changed: dict[str, Any], said: str, place: Path, tmp_path: Path
 ) -> None:
+    if "judges" in changed:
+        changed = {"judges": tuple(each.format(place=place) for each in changed["judges"])}
     with pytest.raises(ConfigError, match=re.escape(said)):
         make(place, tmp_path / "out", **changed)
     assert list(tmp_path.iterdir()) == []
@@ -205,9 +221,13 @@ def test_other_inputs_are_answered(place: Path, tmp_path: Path) -> None:
         make(place, tmp_path / "out", proxy=f"clip:{place / 'photos'}")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("dear")
-    with pytest.raises(ConfigError, match="is there, and holds no eyes"):
-        make(place, tmp_path / "mine")
-    assert (tmp_path / "mine" / "notes.txt").read_text() == "dear"
+    for _ in range(2):
+        with pytest.raises(ConfigError, match="is there, and not eyes alone"):
+            make(place, tmp_path / "mine")
+        assert (tmp_path / "mine" / "notes.txt").read_text() == "dear"
+        (tmp_path / "mine" / CARD).write_text("{}")
+    with pytest.raises(BundleError, match="alike: what tells them apart is beyond its window"):
+        make(place, tmp_path / "out", prompts=f"{'a' * 40} {{label}}")
 
 
 def test_eyes_that_were_damaged_or_replaced_are_refused(eyes: Path, tmp_path: Path) -> None:
@@ -218,3 +238,47 @@ def test_eyes_that_were_damaged_or_replaced_are_refused(eyes: Path, tmp_path: Pa
     (copy / CARD).write_text("{}")
     with pytest.raises(BundleError, match="is not a card of eyes"):
         open_eyes(str(copy))
+    card = json.loads((eyes / CARD).read_text())
+    for kinds in ({"judge_0": "clip", "judge_1": "clip"}, {**card["classifiers"], "proxy": "dog"}):
+        (copy / CARD).write_text(json.dumps({**card, "classifiers": kinds}))
+        with pytest.raises(BundleError, match="a proxy and two judges are needed"):
+            open_eyes(str(copy))
+
+
+def test_a_judge_that_is_gone_is_noticed_before_anything_is_played(
+    place: Path, tmp_path: Path
+) -> None:
+    judge = Path(shutil.copytree(place / "clip-1", tmp_path / "judge"))
+    network = f"torchvision:mobilenet_v3_small:{place / 'small.safetensors'}"
+    make(place, tmp_path / "eyes", judges=(f"clip:{judge}", network))
+    (judge / "model.safetensors").unlink()
+    model = save_tiny_model(tmp_path / "tiny")
+    with pytest.raises(BundleError, match="is not there any more") as no:
+        calibrated(model, tmp_path / "steered", eyes=str(tmp_path / "eyes"))
+    assert "qhw models eyes" in no.value.hint
+    assert not (tmp_path / "steered").exists()
+
+
+def test_eyes_are_not_written_over_by_the_bundle_that_takes_them(
+    eyes: Path, tmp_path: Path
+) -> None:
+    model = save_tiny_model(tmp_path / "tiny")
+    before = sorted(path.name for path in eyes.iterdir())
+    with pytest.raises(ConfigError, match="holds the eyes"):
+        calibrated(model, eyes, eyes=str(eyes))
+    assert sorted(path.name for path in eyes.iterdir()) == before
+
+
+def test_the_command_speaks_json(place: Path, tmp_path: Path) -> None:
+    line = [
+        *("models", "eyes", "--data", str(place / "photos"), "--proxy", f"clip:{place / 'clip-0'}"),
+        *("--judge", f"clip:{place / 'clip-1'}", "--label-map", str(place / "map.json")),
+        *("--judge", f"torchvision:mobilenet_v3_small:{place / 'small.safetensors'}"),
+        *("--resolution", str(SIDE), "--accuracy", "0.05", "--out", str(tmp_path / "eyes")),
+    ]
+    done = CliRunner().invoke(app, [*line, "--json"])
+    assert done.exit_code == 0, done.exception
+    told = json.loads(done.stdout)
+    assert told["accuracies"] == json.loads((tmp_path / "eyes" / CARD).read_text())["accuracies"]
+    again = CliRunner().invoke(app, line)
+    assert "`qhw models calibrate MODEL --eyes" in " ".join(again.stdout.split())

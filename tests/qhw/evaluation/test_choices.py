@@ -52,6 +52,19 @@ def test_the_card_s_own_setting_takes_the_card_s_choice(bundle: Bundle, tmp_path
     assert not list(tmp_path.iterdir()), "nothing had to be chosen"
 
 
+def test_a_precision_that_is_not_the_card_s_is_another_setting() -> None:
+    own = setting(load_bundle())
+    before, denoiser = own.facts(), own.bundle.fitted_denoiser
+    assert "precision" not in before
+    denoiser.precision = "bf16"
+    assert own.facts() == {**before, "precision": "bf16"}
+    card = {**own.bundle.card.denoiser, "pictures": "bf16"}
+    allowed = replace(own, bundle=replace(own.bundle, card=replace(own.bundle.card, denoiser=card)))
+    assert "precision" not in allowed.facts()
+    denoiser.precision = "fp32"
+    assert allowed.facts()["precision"] == "fp32"
+
+
 def test_another_reward_number_of_steps_solver_or_range_is_another_setting(bundle: Bundle) -> None:
     dearer = replace(bundle.card.reward, lambda_guidance=5.0)
     others = [

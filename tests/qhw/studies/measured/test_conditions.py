@@ -19,7 +19,7 @@ from qhw.errors import CheckpointError, DataError, MitigationError
 from qhw.evaluation.beside_baselines import compare_arms
 from qhw.evaluation.judges import PairedLatents, evaluation_latents
 from qhw.known import open_snapshot
-from qhw.runs.directory import RunDirectory
+from qhw.runs.directory import RunDirectory, create_run
 from qhw.studies.measured import playing
 from qhw.studies.measured.conditions import (
     NOISELESS,
@@ -67,6 +67,22 @@ def test_the_same_latents_everywhere(scope: Scope) -> None:
     assert len(seen) == 5
     assert all(np.array_equal(each, seen[0]) for each in seen)
     assert all(len(played(scope, each).returns) == 40 for each in asked)
+
+
+def test_a_setting_that_came_later_is_no_part_of_an_identity_where_it_is_left_out(
+    tmp_path: Path,
+) -> None:
+    """What reports of earlier versions measured is still found."""
+
+    def key(**environment: Any) -> str:
+        config = parse_config({"environment": environment})
+        run = create_run(tmp_path, config)
+        run.write_provenance({"bundle": {"digest": "0" * 16}})
+        return BaselineCondition(run, "rule", 40).key
+
+    earlier = "98c4618c871ed1fece06d50b"
+    assert key() == earlier
+    assert key(precision="bf16") != earlier
 
 
 def test_the_numbers_are_those_of_the_evaluation(scope: Scope) -> None:
