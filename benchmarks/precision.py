@@ -2,10 +2,10 @@
 
     python -m benchmarks.precision [NAME ...]
 
-For each embedded bundle: both noise predictions of 64 pictures on one thread, fp32 and bf16 taking
-turns in one process (CPU milliseconds per picture, medians); then the same latents under the best
-constant in both, in every eye. What bf16 changes is paired, latent by latent. Writes
-precision.json.
+For each embedded bundle, and for the network of larger pictures in colour with random weights: both
+noise predictions of 64 pictures on one thread, fp32 and bf16 taking turns in one process (CPU
+milliseconds per image-step, medians). For the bundles then the same latents under the best constant
+in both, in every eye; what bf16 changes is paired, latent by latent. Writes precision.json.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import torch
 from benchmarks.timing import Work, interleaved, significant, significant_interval, write_result
 from diffusion.bundle import Bundle, load_bundle
 from diffusion.comparison import bootstrap_mean
+from diffusion.denoisers import PixelDenoiser, PixelDenoiserConfig
 from diffusion.embedded import EMBEDDED
 from diffusion.environment import GuidanceEnvironment, draw_labels, draw_latents
 from diffusion.headroom import Candidate, play_candidate
@@ -31,16 +32,20 @@ FP32: Precision = "fp32"
 BF16: Precision = "bf16"
 
 
+SPEED = "CPU milliseconds per image-step"
+COLOUR = "32 x 32 in colour, random weights"
+
+
 @one_thread()
-def speed(bundle: Bundle) -> dict[str, float]:
+def speed(denoiser: PixelDenoiser) -> dict[str, float]:
     """CPU milliseconds of an image-step in each precision, and how many times bf16 is faster."""
-    latents = draw_latents(BATCH, 0, bundle.denoiser.sample_shape)
-    labels = draw_labels(BATCH, bundle.denoiser.num_classes)
+    latents = draw_latents(BATCH, 0, denoiser.sample_shape)
+    labels = draw_labels(BATCH, denoiser.num_classes)
 
     def predicting(precision: Precision) -> Work:
         def work() -> None:
-            bundle.fitted_denoiser.make_in(precision)
-            bundle.denoiser.predict(latents, 500, labels)
+            denoiser.make_in(precision)
+            denoiser.predict(latents, 500, labels)
 
         return work
 
@@ -86,6 +91,7 @@ def main() -> None:
     """Both of every bundle."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", default=NAMES)
+    colour = PixelDenoiser(PixelDenoiserConfig.of_pictures(3, 32, 10)).eval()
     bundles = {name: load_bundle(EMBEDDED[name]) for name in parser.parse_args().names}
     write_result(
         __file__,
@@ -93,8 +99,11 @@ def main() -> None:
             "processor": torch.backends.cpu.get_cpu_capability(),
             "latents": LATENTS,
             **{
-                name: {"CPU milliseconds per image-step": speed(bundle), **quality(bundle)}
+                name: {SPEED: speed(bundle.fitted_denoiser), **quality(bundle)}
                 for name, bundle in bundles.items()
+            },
+            COLOUR: {
+                SPEED: speed(PixelDenoiser(PixelDenoiserConfig.of_pictures(3, 32, 10)).eval())
             },
         },
     )
