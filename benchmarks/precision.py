@@ -102,9 +102,7 @@ def main() -> None:
                 name: {SPEED: speed(bundle.fitted_denoiser), **quality(bundle)}
                 for name, bundle in bundles.items()
             },
-            COLOUR: {
-                SPEED: speed(PixelDenoiser(PixelDenoiserConfig.of_pictures(3, 32, 10)).eval())
-            },
+            COLOUR: {SPEED: speed(colour)},
         },
     )
 
