@@ -177,7 +177,11 @@ def _announce(console: Console, run: RunDirectory, trainer: Trainer) -> dict[str
         f"{config.environment.steps} steps"
     )
     precision = trainer.player.bundle.denoiser.precision
-    if precision != "fp32":
+    begun_in = run.read_json("provenance.json").get("precision", precision)
+    if precision != begun_in:
+        said = f"pictures were made in {begun_in} where the run began, here they are in {precision}"
+        console.print(said, style="yellow")
+    elif precision != "fp32":
         console.print(f"pictures are made in {precision}")
     made = {"parameters": parameters, "gradient rule": trainer.rule_name, "precision": precision}
     return {**facts, **made, "updates": config.ppo.updates}

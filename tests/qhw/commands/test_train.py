@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from qhw.commands.train import new_run, train_run
+from qhw.commands.train import _announce, describe, new_run, train_run
 from qhw.config import parse_config
+from qhw.files import write_json
 from qhw.runs.directory import RunDirectory, open_run
 from qhw.runs.status import Status, status_of
 from qhw.training.trainer import Trainer
@@ -34,6 +36,22 @@ def printed(run: RunDirectory) -> str:
     with contextlib.redirect_stdout(io.StringIO()) as out:
         train_run(run)
     return out.getvalue()
+
+
+def test_another_precision_than_a_run_began_in_is_told(tmp_path: Path) -> None:
+    run = new_run(tmp_path, parse_config(TINY), "moved")
+    trainer = Trainer(run.config)
+    run.begin(trainer.checkpoint(), describe(trainer))
+    told = []
+    for precision in ("fp32", "bf16"):
+        facts = {**run.read_json("provenance.json"), "precision": precision}
+        write_json(run.path / "provenance.json", facts)
+        console = Console(file=io.StringIO(), width=400)
+        _announce(console, run, trainer)
+        assert isinstance(console.file, io.StringIO)
+        told.append(console.file.getvalue())
+    assert "pictures were made in" not in told[0]
+    assert "made in bf16 where the run began, here they are in fp32" in told[1]
 
 
 @pytest.mark.slow  # a training with its table
