@@ -139,7 +139,7 @@ def models_eyes(
     proxy: Annotated[
         str,
         typer.Option(
-            help="Gives the reward: clip:FOLDER, clip:OWNER/NAME[@COMMIT] or "
+            help="Gives the reward: clip:FOLDER, clip:OWNER/NAME (@COMMIT) or "
             "torchvision:ARCHITECTURE:FILE.safetensors."
         ),
     ],

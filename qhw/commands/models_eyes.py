@@ -36,7 +36,7 @@ from qhw.training.parts import choose_torch_device
 JUDGES = 2
 SIDE = 224
 """What most classifiers of ImageNet, and CLIP, were trained on."""
-FORMS = "clip:FOLDER, clip:OWNER/NAME[@COMMIT] or torchvision:ARCHITECTURE:FILE.safetensors"
+FORMS = "clip:FOLDER, clip:OWNER/NAME (@COMMIT) or torchvision:ARCHITECTURE:FILE.safetensors"
 SAFE = ".safetensors"
 
 
