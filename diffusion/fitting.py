@@ -252,9 +252,22 @@ def train_classifier(fit: Fit, name: str, kind: str, data: Split, seed: int) -> 
         return functional.cross_entropy(logits.float(), wanted, label_smoothing=0.02)
 
     budget = _budget(fit.config.classifier_minutes, fit.config.classifier_pictures)
-    recipe = Recipe(name, CLASSIFIER_RATE, 0.02, budget, seed)
+    how = classifier_recipe(data.images.shape[1], data.images.shape[-1])
+    recipe = Recipe(name=name, budget=budget, seed=seed, **how)
     run_training(recipe, {"model": model}, loss, lambda _step: None, fit.work, fit.report)
     return model.eval()
+
+
+def classifier_recipe(channels: int, size: int) -> dict[str, float]:
+    """Rate, weight decay and momentum for pictures (channels, size, size).
+
+    Small grey pictures are learned in minutes by AdamW. Half of 50,000 in colour are overfitted by
+    it (.861 of CIFAR-10's test pictures after 26 epochs of a ResNet9, with a training loss of .25);
+    SGD with weight decay is not.
+    """
+    if channels == 3 and size > SMALL:
+        return {"rate": 0.1, "weight_decay": 5e-4, "momentum": 0.9}
+    return {"rate": CLASSIFIER_RATE, "weight_decay": 0.02}
 
 
 def split_in_halves(count: int, seed: int) -> tuple[Tensor, Tensor]:

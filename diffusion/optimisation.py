@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.optim import AdamW
+from torch.optim import SGD, AdamW, Optimizer
 
 Report = Callable[[str], None]
 SAVE_EVERY = 200
@@ -36,14 +36,15 @@ class Budget:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one network is optimised (AdamW, linear warm-up, cosine decay over the budget).
+    """How one network is optimised: linear warm-up, cosine decay over the budget.
 
     Attributes:
         name: Name of the network and its saved state.
         rate: Largest learning rate.
-        weight_decay: Decoupled weight decay.
+        weight_decay: Decoupled, of AdamW; of SGD a part of the gradient.
         budget: When it ends.
         seed: Seed of the batches.
+        momentum: Of SGD, Nesterov's; None is AdamW.
     """
 
     name: str
@@ -51,6 +52,14 @@ class Recipe:
     weight_decay: float
     budget: Budget
     seed: int
+    momentum: float | None = None
+
+    def optimizer(self, model: nn.Module) -> Optimizer:
+        """What moves a network's weights."""
+        weights, decay = model.parameters(), self.weight_decay
+        if self.momentum is None:
+            return AdamW(weights, lr=self.rate, weight_decay=decay, fused=True)
+        return SGD(weights, lr=self.rate, momentum=self.momentum, weight_decay=decay, nesterov=True)
 
     def rate_at(self, step: int, seconds: float) -> float:
         """Learning rate after some steps and seconds."""
@@ -82,9 +91,7 @@ def run_training(
     """
     work.mkdir(parents=True, exist_ok=True)
     model = modules["model"].train()
-    optimizer = AdamW(
-        model.parameters(), lr=recipe.rate, weight_decay=recipe.weight_decay, fused=True
-    )
+    optimizer = recipe.optimizer(model)
     path = work / f"{recipe.name}.safetensors"
     step, used = _restore(path, modules, optimizer)
     clock = clock_of(model_device(model))
@@ -129,7 +136,7 @@ def clock_of(device: torch.device) -> Callable[[], float]:
 
 
 def _save(
-    path: Path, modules: dict[str, nn.Module], optimizer: AdamW, step: int, used: float
+    path: Path, modules: dict[str, nn.Module], optimizer: Optimizer, step: int, used: float
 ) -> None:
     tensors = {
         f"{m}/{k}": v for m, module in modules.items() for k, v in module.state_dict().items()
@@ -142,7 +149,7 @@ def _save(
     temporary.replace(path)
 
 
-def _restore(path: Path, modules: dict[str, nn.Module], optimizer: AdamW) -> tuple[int, float]:
+def _restore(path: Path, modules: dict[str, nn.Module], optimizer: Optimizer) -> tuple[int, float]:
     if not path.exists():
         return 0, 0.0
     tensors = load_file(path)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.optim import SGD, AdamW
 
 from diffusion import assembling, fitting, headroom, optimisation, refinement
 from diffusion.assembling import Fit, FitConfig, Networks, assemble, assemble_again
@@ -21,6 +22,7 @@ from diffusion.fitting import (
     _mirrored,
     _shifted,
     classifier_kinds,
+    classifier_recipe,
     denoising_loss,
     fit_bundle,
     require_start,
@@ -44,7 +46,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def train(
-    work: Path, seconds: float, follow: Callable[[int], None] = lambda _step: None
+    work: Path,
+    seconds: float,
+    follow: Callable[[int], None] = lambda _step: None,
+    momentum: float | None = None,
 ) -> dict[str, Tensor]:
     torch.manual_seed(1)
     model = nn.Linear(3, 1)
@@ -54,7 +59,7 @@ def train(
         error: Tensor = model(x) - x.sum(1, keepdim=True)
         return error.square().mean()
 
-    recipe = Recipe("line", 0.05, 0.01, Budget(seconds), seed=2)
+    recipe = Recipe("line", 0.05, 0.01, Budget(seconds), seed=2, momentum=momentum)
     run_training(recipe, {"model": model}, loss, follow, work, lambda _line: None)
     return model.state_dict()
 
@@ -63,16 +68,19 @@ class Killed(Exception):
     pass
 
 
-def test_training_goes_on_where_it_was_killed(clock: None, tmp_path: Path) -> None:
-    undisturbed = train(tmp_path / "a", 20)
+@pytest.mark.parametrize("momentum", [None, 0.9])
+def test_training_goes_on_where_it_was_killed(
+    clock: None, tmp_path: Path, momentum: float | None
+) -> None:
+    undisturbed = train(tmp_path / "a", 20, momentum=momentum)
 
     def kill(step: int) -> None:
         if step == 10:
             raise Killed
 
     with pytest.raises(Killed):
-        train(tmp_path / "b", 20, kill)
-    resumed = train(tmp_path / "b", 20)
+        train(tmp_path / "b", 20, kill, momentum)
+    resumed = train(tmp_path / "b", 20, momentum=momentum)
     for name, value in undisturbed.items():
         assert torch.equal(value, resumed[name])
 
@@ -104,6 +112,15 @@ def test_a_budget_in_pictures_ends_after_as_many_batches(tmp_path: Path) -> None
     recipe = Recipe("line", 0.05, 0.01, Budget(1e-9, steps=7), seed=2)
     run_training(recipe, {"model": model}, loss, taken.append, tmp_path, lambda _line: None)
     assert taken == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_larger_pictures_in_colour_are_learned_by_momentum() -> None:
+    assert "momentum" in classifier_recipe(3, 32)
+    for channels, size in ((1, 28), (3, 16)):
+        assert "momentum" not in classifier_recipe(channels, size)
+    weights = nn.Linear(2, 1)
+    assert isinstance(Recipe("x", 0.1, 0.0, Budget(1), 0).optimizer(weights), AdamW)
+    assert isinstance(Recipe("x", 0.1, 0.0, Budget(1), 0, 0.9).optimizer(weights), SGD)
 
 
 def test_proxy_and_judges_see_different_halves() -> None:
