@@ -37,19 +37,19 @@ class GatheredLogits(nn.Module):
         gathered: (C,) class of ours of each of its outputs, `UNMAPPED` for none.
     """
 
-    gathered: Tensor
+    outside: Tensor
 
     def __init__(self, last: nn.Linear, gathered: Tensor) -> None:
         super().__init__()
         self.last = last
-        self.register_buffer("gathered", gathered)
-        self.num_classes = int(gathered.max()) + 1
+        ours = torch.arange(int(gathered.max()) + 1)
+        members = gathered[None] == ours[:, None]
+        self.register_buffer("outside", torch.where(members, 0.0, -torch.inf))
 
     def forward(self, features: Tensor) -> Tensor:
         """Logits (N, K) of features (N, F)."""
-        theirs = self.last(features)
-        members = [theirs[:, self.gathered == k] for k in range(self.num_classes)]
-        return torch.stack([some.logsumexp(dim=1) for some in members], dim=1)
+        logits: Tensor = (self.last(features)[:, None] + self.outside).logsumexp(dim=2)
+        return logits
 
 
 class ImageNetClassifier(Classifier):

@@ -9,12 +9,16 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
+from torchvision.models import get_model, get_model_weights
 
 from diffusion.bundle import load_bundle
 from diffusion.cfg_plus_plus import CfgPlusPlusSampler
+from diffusion.classifiers import Classifier
 from diffusion.environment import GuidanceEnvironment
 from diffusion.episodes import Episode, Playing, play, play_schedule
 from diffusion.feedback_guidance import FeedbackGuidance
+from diffusion.foreign.clip import name_clip
+from diffusion.foreign.imagenet import ImageNetClassifier
 from diffusion.greedy import Greedy
 from diffusion.headroom import Candidate, play_candidate
 from diffusion.latent.checkpoint import open_checkpoint
@@ -28,6 +32,7 @@ from diffusion.solvers import Ddim
 from diffusion.state_features import STATE_FEATURES
 from qhw.evaluation.judges import _look
 from tests.fake_gpu import fake_gpu
+from tests.tiny_clip import save_tiny_clip
 from tests.tiny_model import save_tiny_model
 
 REWARD = RewardConfig(lambda_act=0.1, lambda_tv=0.1, lambda_tv_mode="step", step_gain="ssim")
@@ -81,6 +86,29 @@ def test_an_episode_comes_back(kind: str, way: str, tiny: Path) -> None:
         assert on_the_processor(episode)
         assert environment.final_images.device.type == "cuda"
         logits, features = _look(bundle.proxy, episode.images)
+        assert (logits.device.type, features.device.type) == ("cpu", "cpu")
+
+
+@pytest.mark.parametrize("kind", ["clip", "torchvision"])
+def test_classifiers_of_others_are_where_the_pictures_are(
+    kind: str, tiny: Path, tmp_path: Path
+) -> None:
+    proxy: Classifier
+    if kind == "clip":
+        folder = save_tiny_clip(tmp_path / "clip")
+        labels = [f"a {k}" for k in range(10)]
+        proxy = name_clip(folder, str(folder), None, labels, tmp_path / "proxy.safetensors")
+    else:
+        preset = get_model_weights("mobilenet_v3_small").DEFAULT.transforms()
+        network = get_model("mobilenet_v3_small", weights=None)
+        proxy = ImageNetClassifier(network, torch.arange(1000) % 10, preset)
+    sampler = latent_sampler(tiny)
+    with fake_gpu(sampler.denoiser, proxy, sampler=sampler):  # type: ignore[arg-type]
+        environment = GuidanceEnvironment(sampler, proxy, REWARD, 2.0)
+        latents = torch.zeros(3, *sampler.denoiser.sample_shape)
+        episode = WAYS["policy"](environment, latents, torch.zeros(3, dtype=torch.int64))
+        assert on_the_processor(episode)
+        logits, features = _look(proxy, episode.images)
         assert (logits.device.type, features.device.type) == ("cpu", "cpu")
 
 
