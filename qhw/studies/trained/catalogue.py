@@ -170,7 +170,7 @@ QUBITS = TrainedStudy(
     OF_A_CIRCUIT,
     along=Along("qubits", {f"{n} qubits": ("ring", n) for n in (2, 3, 4, 6)}),
 )
-LAYERS = {f"{n} layers" if n > 1 else "1 layer": n for n in (1, 2, 3, 4, 6)}
+LAYERS = {f"{n} layers" if n > 1 else "1 layer": n for n in (1, 2, 3, 4, 6, 8)}
 DEPTH = TrainedStudy(
     "depth",
     "What is a layer more worth?",
