@@ -23,6 +23,7 @@ from diffusion.fitting import (
     _shifted,
     classifier_kinds,
     classifier_recipe,
+    denoiser_rate,
     denoising_loss,
     fit_bundle,
     require_start,
@@ -112,6 +113,11 @@ def test_a_budget_in_pictures_ends_after_as_many_batches(tmp_path: Path) -> None
     recipe = Recipe("line", 0.05, 0.01, Budget(1e-9, steps=7), seed=2)
     run_training(recipe, {"model": model}, loss, taken.append, tmp_path, lambda _line: None)
     assert taken == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_a_large_denoiser_learns_at_half_the_rate() -> None:
+    small, large = (PixelDenoiserConfig.of_pictures(c, s, 10) for c, s in ((1, 28), (3, 32)))
+    assert denoiser_rate(PixelDenoiser(large)) == denoiser_rate(PixelDenoiser(small)) / 2
 
 
 def test_larger_pictures_in_colour_are_learned_by_momentum() -> None:
