@@ -266,9 +266,9 @@ def train_classifier(fit: Fit, name: str, kind: str, data: Split, seed: int) -> 
 def classifier_recipe(channels: int, size: int) -> dict[str, float]:
     """Rate, weight decay and momentum for pictures (channels, size, size).
 
-    Small grey pictures are learned in minutes by AdamW. Half of 50,000 in colour are overfitted by
-    it (.861 of CIFAR-10's test pictures after 26 epochs of a ResNet9, with a training loss of .25);
-    SGD with weight decay is not.
+    Small grey pictures are learned in minutes by AdamW. Of larger ones in colour SGD makes a little
+    more: after 26 epochs of half of CIFAR-10 a ResNet9 is right on .866 of the test pictures, by
+    AdamW on .861.
     """
     if channels == 3 and size > SMALL:
         return {"rate": 0.1, "weight_decay": 5e-4, "momentum": 0.9}
