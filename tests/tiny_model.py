@@ -26,7 +26,21 @@ def save_tiny_model(folder: Path, **scheduler: Any) -> Path:
 def tiny_pipeline(tokens: Path, **scheduler: Any) -> StableDiffusionPipeline:
     """The pipeline itself; its tokenizer's files lie in `tokens`."""
     torch.manual_seed(0)
-    text = CLIPTextConfig(
+    return StableDiffusionPipeline(
+        vae=_autoencoder(),
+        text_encoder=CLIPTextModel(tiny_text_config()),
+        tokenizer=tiny_tokenizer(tokens),
+        unet=_unet(),
+        scheduler=DDIMScheduler(**_scheduler(scheduler)),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+
+
+def tiny_text_config(projection: int = 512) -> CLIPTextConfig:
+    """Of a text encoder that reads letters."""
+    return CLIPTextConfig(
         vocab_size=len(vocabulary()),
         hidden_size=32,
         intermediate_size=37,
@@ -36,16 +50,7 @@ def tiny_pipeline(tokens: Path, **scheduler: Any) -> StableDiffusionPipeline:
         bos_token_id=0,
         eos_token_id=1,
         pad_token_id=1,
-    )
-    return StableDiffusionPipeline(
-        vae=_autoencoder(),
-        text_encoder=CLIPTextModel(text),
-        tokenizer=tiny_tokenizer(tokens),
-        unet=_unet(),
-        scheduler=DDIMScheduler(**_scheduler(scheduler)),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
+        projection_dim=projection,
     )
 
 

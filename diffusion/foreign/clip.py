@@ -91,17 +91,10 @@ def open_clip(path: Path) -> ClipClassifier:
     Raises:
         ModelError: If its weights are not where they were, are others, or damaged.
     """
-    try:
-        from transformers import CLIPModel
-    except ModuleNotFoundError as error:
-        raise ModelError(
-            "a CLIP looks at the pictures, and transformers is not installed: `pip install "
-            "'qhw[sd]'`"
-        ) from error
     named, tensors = read_named(path, ("text", "scale"))
     folder = locate(named.model, named.revision, CONFIG)
     named.require_same(folder)
-    return ClipClassifier(_loaded(CLIPModel, folder), tensors["text"], float(tensors["scale"]))
+    return ClipClassifier(_loaded(folder), tensors["text"], float(tensors["scale"]))
 
 
 @torch.no_grad()
@@ -113,9 +106,9 @@ def encode_texts(folder: Path, prompts: Sequence[str]) -> tuple[Tensor, float]:
     Raises:
         ModelError: If a file is damaged.
     """
-    from transformers import CLIPModel, CLIPTokenizer
+    from transformers import CLIPTokenizer
 
-    model = _loaded(CLIPModel, folder)
+    model = _loaded(folder)
     try:
         tokenizer: Any = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -156,16 +149,24 @@ def clip_pickle_refused(pickle: Path | str, model: str) -> ModelError:
     )
 
 
-def _loaded(kind: Any, folder: Path) -> Any:
-    """A network in fp32, every weight of it out of the file."""
+def _loaded(folder: Path) -> Any:
+    """The whole CLIP in fp32, every weight of it out of the file."""
+    try:
+        from transformers import CLIPModel
+    except ModuleNotFoundError as error:
+        raise ModelError(
+            "a CLIP looks at the pictures, and transformers is not installed: `pip install "
+            "'qhw[sd]'`"
+        ) from error
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
-        network, loaded = kind.from_pretrained(
+        read: Any = CLIPModel.from_pretrained(
             folder, use_safetensors=True, local_files_only=True, output_loading_info=True
         )
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
         raise ModelError(f"{folder} cannot be read as a CLIP: {error}") from error
+    network, loaded = read
     require_all_weights(folder, "CLIP", loaded)
     return network.float().eval()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -138,25 +138,12 @@ def download_model(
         diffusion.latent.checkpoint.ModelError: If its weights are pickles; or if the hub is not to
             be asked (`HF_HUB_OFFLINE`), and the model is not in its cache.
     """
-    with _asked(repo):
-        from huggingface_hub import HfApi, snapshot_download
-        from huggingface_hub.constants import is_offline_mode
 
-        endpoint = os.environ.get(ENDPOINT)
-        if is_offline_mode():
-            found = locate(repo, revision or "main")
-            return found, found.name
-        info = HfApi(endpoint=endpoint).model_info(repo, revision=revision)
-        names = {file.rfilename for file in info.siblings or ()}
-        wanted = [
-            *(f"{folder}/*.json" for folder in MODEL_PARTS),
-            *OF_MODEL,
-            *_weights(repo, names, half),
-        ]
-        folder = Path(
-            snapshot_download(repo, revision=revision, allow_patterns=wanted, endpoint=endpoint)
-        )
-    return folder, folder.name
+    def wanted(names: set[str]) -> list[str]:
+        configurations = [f"{folder}/*.json" for folder in MODEL_PARTS]
+        return [*configurations, *OF_MODEL, *_weights(repo, names, half)]
+
+    return _brought(repo, revision, INDEX, wanted)
 
 
 def download_clip(repo: str, revision: str | None = None) -> tuple[Path, str]:
@@ -174,21 +161,39 @@ def download_clip(repo: str, revision: str | None = None) -> tuple[Path, str]:
         diffusion.latent.checkpoint.ModelError: If its weights are pickles; or if the hub is not to
             be asked (`HF_HUB_OFFLINE`), and the model is not in its cache.
     """
+
+    def wanted(names: set[str]) -> list[str]:
+        pickles = sorted(name for name in names if name.endswith(".bin"))
+        if CLIP_WEIGHTS not in names and pickles:
+            raise clip_pickle_refused(f"{repo}/{pickles[0]}", repo)
+        return list(OF_CLIP)
+
+    return _brought(repo, revision, CLIP_CONFIG, wanted)
+
+
+def _brought(
+    repo: str, revision: str | None, index: str, wanted: Callable[[set[str]], list[str]]
+) -> tuple[Path, str]:
+    """A repository's folder in the hub's own cache, and its commit.
+
+    Args:
+        repo: `OWNER/NAME`.
+        revision: Branch, tag or commit; the newest by default.
+        index: A file that it has, by which it is found where the hub is not to be asked.
+        wanted: Which files to bring, out of the names of all.
+    """
     with _asked(repo):
         from huggingface_hub import HfApi, snapshot_download
         from huggingface_hub.constants import is_offline_mode
 
         if is_offline_mode():
-            found = locate(repo, revision or "main", CLIP_CONFIG)
+            found = locate(repo, revision or "main", index)
             return found, found.name
         endpoint = os.environ.get(ENDPOINT)
         info = HfApi(endpoint=endpoint).model_info(repo, revision=revision)
-        names = {file.rfilename for file in info.siblings or ()}
-        pickles = sorted(name for name in names if name.endswith(".bin"))
-        if CLIP_WEIGHTS not in names and pickles:
-            raise clip_pickle_refused(f"{repo}/{pickles[0]}", repo)
+        patterns = wanted({file.rfilename for file in info.siblings or ()})
         folder = snapshot_download(
-            repo, revision=revision, allow_patterns=list(OF_CLIP), endpoint=endpoint
+            repo, revision=revision, allow_patterns=patterns, endpoint=endpoint
         )
     return Path(folder), Path(folder).name
 

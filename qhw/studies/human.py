@@ -95,7 +95,7 @@ class Preference(Fact):
         p_value: That there is none, two-sided.
         undecided: Share of answers that say neither.
         consistency: Share of repeated questions that were answered alike; None without any.
-        agreement: Eye to the share of decided answers in which it prefers what the person does.
+        agreement: Eye to how often it prefers what the person does; half where they cannot tell.
     """
 
     people: int

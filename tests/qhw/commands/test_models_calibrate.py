@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ from qhw.training.idle import remarks
 from qhw.training.parts import make_environment, open_bundle
 from qhw.training.player import Player
 from qhw.training.trainer import Trainer
-from tests.hub_server import COMMIT, HubServer, hub_in
+from tests.hub_server import COMMIT, HubServer
 from tests.qhw.controllers.conftest import trained_once
 from tests.tiny_model import SIDE, save_tiny_model
 
@@ -246,14 +245,6 @@ def test_a_missing_package_is_told(
     with pytest.raises(InstallationError, match="Text-prompted models") as refused:
         calibrated(model, tmp_path / "out")
     assert "qhw[sd]" in refused.value.hint
-
-
-@pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
-    """With a cache of its own."""
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
-    with hub_in(tmp_path / "hub", monkeypatch) as server:
-        yield server
 
 
 def test_a_model_by_name_is_brought_once_and_kept(

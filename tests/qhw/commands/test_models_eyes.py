@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +33,7 @@ from qhw.evaluation.eyes import ALL_EYES
 from qhw.evaluation.judges import Judges, evaluation_latents
 from qhw.training.parts import open_eyes
 from qhw.training.trainer import Trainer
-from tests.hub_server import COMMIT, HubServer, hub_in
+from tests.hub_server import COMMIT, HubServer
 from tests.qhw.commands.test_models_calibrate import calibrated, settings
 from tests.tiny_clip import save_tiny_clip
 from tests.tiny_model import save_tiny_model
@@ -146,14 +145,6 @@ def test_a_model_is_calibrated_trained_and_judged_with_them(eyes: Path, tmp_path
     outcome = Judges(bundle).judge(episode, paired.labels)
     assert set(outcome.scores) == set(ALL_EYES)
     assert all(np.isfinite(score.arm.distance) for score in outcome.scores.values())
-
-
-@pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
-    """With a cache of its own."""
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
-    with hub_in(tmp_path / "hub", monkeypatch) as server:
-        yield server
 
 
 def test_a_clip_of_the_hub_is_brought_once_and_kept(
