@@ -19,8 +19,6 @@ from diffusion.classifiers import CLASSIFIERS
 from diffusion.datasets import Dataset, Split
 from diffusion.denoisers import PixelDenoiser, PixelDenoiserConfig
 from diffusion.fitting import (
-    _mirrored,
-    _shifted,
     classifier_kinds,
     classifier_recipe,
     denoiser_rate,
@@ -121,9 +119,9 @@ def test_a_large_denoiser_learns_at_half_the_rate() -> None:
 
 
 def test_larger_pictures_in_colour_are_learned_by_momentum() -> None:
-    assert "momentum" in classifier_recipe(3, 32)
+    assert classifier_recipe(3, 32).momentum == 0.9
     for channels, size in ((1, 28), (3, 16)):
-        assert "momentum" not in classifier_recipe(channels, size)
+        assert classifier_recipe(channels, size).momentum is None
     weights = nn.Linear(2, 1)
     assert isinstance(Recipe("x", 0.1, 0.0, Budget(1), 0).optimizer(weights), AdamW)
     assert isinstance(Recipe("x", 0.1, 0.0, Budget(1), 0, 0.9).optimizer(weights), SGD)
@@ -229,18 +227,15 @@ def test_a_small_bundle_from_start_to_end(tmp_path: Path, monkeypatch: pytest.Mo
         assemble_again(dataclasses.replace(data, checksums={"x": "0"}), tmp_path, 12, print)
 
 
-def test_pictures_are_moved_and_mirrored_each_by_itself() -> None:
-    generator = torch.Generator().manual_seed(0)
-    dot = torch.zeros(400, 1, 16, 16)
-    dot[:, :, 8, 6] = 1
-    moved = _shifted(dot, 2, generator)
-    rows, columns = moved.flatten(1).argmax(1) // 16, moved.flatten(1).argmax(1) % 16
-    assert [int(x) for x in (rows.min(), rows.max(), columns.min(), columns.max())] == [6, 10, 4, 8]
-    assert len({(int(r), int(c)) for r, c in zip(rows, columns, strict=True)}) == 25
-    assert torch.equal(moved.sum(dim=(1, 2, 3)), torch.ones(400))
-    flipped = _mirrored(dot, generator).flatten(1).argmax(1) % 16
-    assert set(flipped.tolist()) == {6, 9}
-    assert 150 < int((flipped == 9).sum()) < 250
+@pytest.mark.parametrize(("channels", "size", "holes"), [(3, 32, 1), (1, 16, 0)])
+def test_classifiers_learn_from_varied_pictures(channels: int, size: int, holes: int) -> None:
+    pictures = torch.full((8, channels, size, size), 0.3)
+    varied = classifier_recipe(channels, size).varied
+    one, again, other = (varied(pictures, torch.Generator().manual_seed(s)) for s in (0, 0, 1))
+    assert torch.equal(one, again) and not torch.equal(one, other)
+    grey = (one == 0.5).flatten(1).sum(1)
+    assert grey.tolist() == [holes * channels * (size // 4) ** 2] * 8
+    assert float(one.min()) >= 0 and float(one.max()) <= 1
 
 
 def test_a_denoiser_learns_from_mirrored_pictures_where_it_is_asked_to() -> None:
