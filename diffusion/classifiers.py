@@ -122,6 +122,34 @@ class ResNet9Classifier(Classifier):
         self.head = nn.Linear(8 * width, num_classes)
 
 
+class MirroredResNetClassifier(ResNetClassifier):
+    """A `ResNetClassifier` that looks twice, once from the other side; see `_both_ways`."""
+
+    def features(self, images: Tensor) -> Tensor:
+        """Features (N, F) of pictures (N, c, h, w) in [0, 1], the mean of both looks."""
+        return _both_ways(self, images)
+
+
+class MirroredResNet9Classifier(ResNet9Classifier):
+    """A `ResNet9Classifier` that looks twice, once from the other side; see `_both_ways`."""
+
+    def features(self, images: Tensor) -> Tensor:
+        """Features (N, F) of pictures (N, c, h, w) in [0, 1], the mean of both looks."""
+        return _both_ways(self, images)
+
+
+def _both_ways(classifier: Classifier, images: Tensor) -> Tensor:
+    """Mean features of pictures and of their mirror images; in training those of pictures alone.
+
+    The head is linear, so that logits are the mean, too.
+    """
+    features: Tensor = classifier.trunk(2 * images - 1)
+    if classifier.training:
+        return features
+    mirrored: Tensor = classifier.trunk(2 * images.flip(-1) - 1)
+    return (features + mirrored) / 2
+
+
 class CnnClassifier(Classifier):
     """A plain convolutional network with 64 features.
 
@@ -175,6 +203,8 @@ CLASSIFIERS: dict[str, type[Classifier]] = {
     "resnet": ResNetClassifier,
     "strided_resnet": StridedResNetClassifier,
     "resnet9": ResNet9Classifier,
+    "mirrored_resnet": MirroredResNetClassifier,
+    "mirrored_resnet9": MirroredResNet9Classifier,
     "cnn": CnnClassifier,
 }
 """The kinds a bundle's card may name."""

@@ -53,6 +53,10 @@ class QhwError(Exception):
         self.message = message
         self.hint = hint
 
+    def __reduce__(self) -> tuple[type[QhwError], tuple[str, str]]:
+        """Let it be sent from another process."""
+        return type(self), (self.message, self.hint)
+
 
 class ConfigError(QhwError):
     """A setting is unknown, out of range, or does not apply to the chosen parts."""

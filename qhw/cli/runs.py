@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -31,6 +32,7 @@ from qhw.cli.options import (
     takes,
 )
 
+CLUSTER = "On a cluster"
 RUN_HELP = described("A trained run: its name or folder", "default: the last finished")
 RunArgument = Annotated[
     Path | None, typer.Argument(metavar="RUN", help=RUN_HELP, autocompletion=complete_run)
@@ -209,6 +211,39 @@ def study(
     workers: Annotated[
         int | None, typer.Option(min=1, help=described("Trainings at once", "default: all cores"))
     ] = None,
+    executor: Annotated[
+        Literal["local", "ray"],
+        typer.Option(
+            help="Trains on this machine, or on a cluster of Ray's.", rich_help_panel=CLUSTER
+        ),
+    ] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT|auto",
+            help=described("Of the cluster's head", "default: a cluster of this machine alone"),
+            rich_help_panel=CLUSTER,
+        ),
+    ] = None,
+    results: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER|URL",
+            help=described(
+                "Where machines leave trained runs, such as s3://bucket/study",
+                "default: results/ in --folder, seen by all of them",
+            ),
+            rich_help_panel=CLUSTER,
+        ),
+    ] = None,
+    tries: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help=described("How often a training is begun at most", "default: 3"),
+            rich_help_panel=CLUSTER,
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be trained, and how long it takes.")
     ] = False,
@@ -226,7 +261,14 @@ def study(
 
     Example: `qhw study entanglement --seeds 5`
     """
-    from qhw.commands.study import StudyRequest, print_plan, run_study
+    from qhw.commands.study import (
+        StudyRequest,
+        print_plan,
+        run_study,
+        train_here,
+        train_on_cluster,
+    )
+    from qhw.commands.study_on_ray import cluster_of
     from qhw.runs.settings import checked_training_settings
     from qhw.studies.trained.catalogue import find_study
     from qhw.studies.trained.task import FEWEST_LATENTS, tasks_of, unusual
@@ -246,10 +288,13 @@ def study(
         unusual(base),
         _study_command(name, seeds, latents, folder, unusual(base)),
     )
+    cluster = cluster_of(executor, address, results, workers, tries)
     if dry_run:
         print_plan(request)
+    elif cluster is None:
+        run_study(request, partial(train_here, workers=workers))
     else:
-        run_study(request, workers)
+        run_study(request, partial(train_on_cluster, cluster=cluster))
 
 
 def _study_command(name: str, seeds: int, latents: int, folder: Path, settings: Settings) -> str:

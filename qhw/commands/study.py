@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from qhw.commands.study_on_ray import Cluster, needs_of, train_on_ray
 from qhw.commands.sweep import LOG, cores, refuse_unfit, train_all
 from qhw.console.output import show, terminal
 from qhw.console.progress import long_work
@@ -36,6 +38,9 @@ FOLDER = Path("studies")
 """Of all studies, where none is named."""
 RUNS = "runs"
 """Below a folder of studies; all studies in it share their runs."""
+
+Failures = Mapping[str, str]
+"""What failed trainings said, or where they said it, by their names."""
 
 
 @dataclass(frozen=True)
@@ -73,20 +78,19 @@ class StudyRequest:
         return run if status_of(run) is Status.FINISHED else None
 
 
-def run_study(request: StudyRequest, workers: int | None = None) -> None:
+def run_study(request: StudyRequest, train: Callable[[StudyRequest], Failures]) -> None:
     """Train what is missing, let every controller play, write page and figures, and print them.
 
     Args:
         request: What was asked.
-        workers: Trainings at once; as many as there are cores by default.
+        train: Does the trainings that have no finished run; `train_here` or `train_on_cluster`.
 
     Raises:
         ConfigError: If work would be paid for.
         StudyError: If trainings failed; the page is of the others.
     """
     _refuse(request)
-    configs = {task.name: task.config for task in request.tasks}
-    _, failed = train_all(configs, request.runs, workers)
+    failed = train(request)
     arms = _play(request)
     if request.study.beside:
         arms |= _beside(request)
@@ -98,16 +102,31 @@ def run_study(request: StudyRequest, workers: int | None = None) -> None:
         raise _not_whole(request, missing, failed)
 
 
-def _not_whole(
-    request: StudyRequest, missing: Sequence[str], failed: Sequence[RunDirectory]
-) -> StudyError:
+def train_here(request: StudyRequest, workers: int | None = None) -> Failures:
+    """Train on this machine.
+
+    Args:
+        request: What was asked.
+        workers: Trainings at once; as many as there are cores by default.
+    """
+    configs = {task.name: task.config for task in request.tasks}
+    _, failed = train_all(configs, request.runs, workers)
+    return {run.name: str(from_here(run.path / LOG)) for run in failed}
+
+
+def train_on_cluster(request: StudyRequest, cluster: Cluster) -> Failures:
+    """Train on a cluster, and bring the runs here."""
+    left = [task for task in request.tasks if request.run_of(task) is None]
+    return train_on_ray(left, request.latents, request.runs, cluster)
+
+
+def _not_whole(request: StudyRequest, missing: Sequence[str], failed: Failures) -> StudyError:
     """The error of a study some of whose trainings are not done."""
-    logs = " ".join(str(from_here(run.path / LOG)) for run in failed)
-    said = f"What they said: {logs}. " if failed else "Another process may be at work in them. "
+    said = f"What they said: {' '.join(dict.fromkeys(failed.values()))} " if failed else ""
     return StudyError(
         f"{len(missing)} of {len({task.name for task in request.tasks})} trainings are not done: "
         f"{', '.join(missing)}.",
-        f"{said}The same command goes on with them.",
+        f"{said or 'Another process may be at work in them. '}The same command goes on with them.",
     )
 
 
@@ -146,6 +165,7 @@ def print_plan(request: StudyRequest) -> None:
     missing = [name for name, run in done.items() if run is None]
     measured = [_core_seconds(run) for run in done.values() if run is not None]
     hours = sum(measured) / len(measured) * len(missing) / 3600 if measured else None
+    needs = needs_of(request.tasks[0].config)
     plan = {
         "study": request.study.name,
         "arms": list(request.study.arms),
@@ -153,6 +173,9 @@ def print_plan(request: StudyRequest) -> None:
         "done": len(done) - len(missing),
         "core_hours": hours,
         "cores": cores(),
+        "needs": dataclasses.asdict(needs),
+        "qpu_seconds": 0,
+        "dollars": 0,
     }
 
     def print_it(console: Console) -> None:
@@ -165,6 +188,7 @@ def print_plan(request: StudyRequest) -> None:
             table.add_row(arm, str(len(own)), str(there))
         console.print(table)
         console.print(_how_long(hours, len(missing)))
+        console.print(f"Each needs {needs}.", highlight=False)
 
     show(plan, print_it)
 

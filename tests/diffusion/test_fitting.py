@@ -292,4 +292,4 @@ def test_larger_pictures_are_folded_finely_and_halved_by_the_classifiers() -> No
     assert PixelDenoiserConfig.of_pictures(1, 16, 10) == PixelDenoiserConfig()
     assert classifier_kinds(1, 28)["proxy"] == "strided_resnet"
     assert classifier_kinds(1, 16)["proxy"] == classifier_kinds(3, 16)["proxy"] == "resnet"
-    assert classifier_kinds(3, 32)["proxy"] == "resnet9"
+    assert classifier_kinds(3, 32)["proxy"] == "mirrored_resnet9"

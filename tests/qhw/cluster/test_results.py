@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import pytest
+
+from qhw.cluster.packing import packed, unpack
+from qhw.cluster.results import Results
+from qhw.errors import ConfigError, DamagedFileError, InstallationError, OutputError
+
+
+@pytest.mark.parametrize("place", ["{0}", "file://{0}", "local://{0}"])
+def test_a_result_is_whole_or_not_there(place: str, tmp_path: Path) -> None:
+    results = Results(place.format(tmp_path / "results"))
+    assert not results.holds("a")
+    results.fail("a", "it broke")
+    assert (results.holds("a"), results.failure("a")) == (False, "it broke")
+    results.keep("a", b"content")
+    assert (results.holds("a"), results.failure("a")) == (True, None)
+    results.keep("a", b"again")
+    assert pickle.loads(pickle.dumps(results)).read("a") == b"again"
+    assert [path.name for path in (tmp_path / "results").iterdir()] == ["a.tar.gz"]
+
+
+def test_any_place_of_fsspec_takes_results() -> None:
+    results = Results("memory://study")
+    results.fail("a", "it broke")
+    results.keep("a", b"content")
+    assert (results.holds("a"), results.read("a"), results.failure("a")) == (True, b"content", None)
+    assert not Results("memory://other").holds("a")
+
+
+def test_what_cannot_be_reached_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"--results nonsense://x: .*nonsense"):
+        Results("nonsense://x")
+    with pytest.raises(InstallationError, match=r"--results (abfs|gdrive|dropbox)://x: .*nstall"):
+        Results("dropbox://x")
+    with pytest.raises(OutputError, match="cannot be reached"):
+        Results(str(tmp_path)).read("a")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be written"):
+        Results(str(tmp_path / "file")).keep("a", b"")
+    (tmp_path / "a.failed.json").write_text("[]")
+    with pytest.raises(DamagedFileError, match=r"a\.failed\.json"):
+        Results(str(tmp_path)).failure("a")
+
+
+def test_a_folder_comes_back_as_it_was(tmp_path: Path) -> None:
+    there = tmp_path / "there"
+    (there / "inner").mkdir(parents=True)
+    (there / "inner" / "b").write_bytes(b"\0\1")
+    (there / "a").write_text("a")
+    here = tmp_path / "runs" / "here"
+    here.mkdir(parents=True)
+    (here / "old").touch()
+    unpack(packed(there), here)
+    found = {str(p.relative_to(here)): p.read_bytes() for p in here.rglob("*") if p.is_file()}
+    assert found == {"a": b"a", "inner/b": b"\0\1"}
+
+
+def test_a_cut_or_hostile_archive_leaves_what_was_there(tmp_path: Path) -> None:
+    there, here = tmp_path / "there", tmp_path / "here"
+    for folder in (there, here):
+        folder.mkdir()
+    (there / "a").write_bytes(bytes(range(256)) * 100)
+    (here / "old").touch()
+    content = packed(there)
+    (there / "link").symlink_to("/etc/passwd")
+    for wrong in (content[: len(content) // 2], b"no archive", packed(there)):
+        with pytest.raises(DamagedFileError):
+            unpack(wrong, here)
+    assert [path.name for path in here.iterdir()] == ["old"]

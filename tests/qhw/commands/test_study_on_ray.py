@@ -1,0 +1,154 @@
+"""`qhw study --executor ray`: the same runs as here, brought back, and nothing done twice."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from typer.testing import CliRunner, Result
+
+import qhw
+from qhw.cli.app import app
+from qhw.cluster.results import Results
+from qhw.commands.study_on_ray import Training, do_training, trainings_of
+from qhw.errors import BusyError, ConfigError, InstallationError, StudyError
+from qhw.runs.directory import open_run
+from qhw.runs.lock import sole_use
+from qhw.runs.settings import checked_training_settings
+from qhw.studies.trained import catalogue
+from qhw.studies.trained.catalogue import TrainedStudy
+from qhw.studies.trained.task import Task, tasks_of
+
+TINY = "--updates 1 --environments 4 --latents 20 --backend aer --set environment.steps=2"
+TYPED: dict[str, Any] = {
+    "ppo": {"updates": 1, "environments": 4},
+    "backend": {"name": "aer"},
+    "environment": {"steps": 2},
+}
+"""The same as settings."""
+SMALL = TrainedStudy(
+    "small", "Small?", {"ring": {}, "mlp": {"actor": {"kind": "mlp_matched"}}}, "ring"
+)
+checked = partial(checked_training_settings, config=None, preset="default", start_from=None)
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(catalogue.STUDIES, "small", SMALL)
+
+
+def typed(folder: Path, *more: str) -> Result:
+    line = f"study small {TINY} --folder {folder} {' '.join(more)}"
+    return CliRunner().invoke(app, line.split())
+
+
+def tasks(seeds: int = 1) -> list[Task]:
+    return tasks_of(SMALL, range(seeds), checked(TYPED))
+
+
+def test_what_nothing_heeds_is_refused(tmp_path: Path) -> None:
+    here = typed(tmp_path, "--address auto --tries 2")
+    assert isinstance(here.exception, ConfigError)
+    assert "--address auto, --tries 2: there is no cluster" in str(here.exception)
+    there = typed(tmp_path, "--executor ray --address auto --workers 3")
+    assert "--workers 3: the cluster at auto has as many as it has" in str(there.exception)
+    place = typed(tmp_path, "--executor ray --results nonsense://x")
+    assert "--results nonsense://x" in str(place.exception)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_plan_says_what_each_training_needs(tmp_path: Path) -> None:
+    plan = json.loads(typed(tmp_path, "--seeds 2 --dry-run --json").stdout)
+    assert (plan["qpu_seconds"], plan["dollars"]) == (0, 0)
+    assert (plan["needs"]["cores"], plan["needs"]["gpus"]) == (1, 0)
+    gpu = typed(tmp_path, "--seeds 2 --dry-run --set torch_device=cuda").stdout
+    assert "Each needs 1 core, 1.5 GiB, 1 GPU." in gpu
+
+
+def test_arms_that_share_a_training_send_it_once(tmp_path: Path) -> None:
+    task = tasks()[0]
+    other = Task("other", 0, task.config, checked({**TYPED, "environment": {"steps": 4}}))
+    sent = trainings_of([task, other], 20, Results(str(tmp_path)))
+    assert list(sent) == [task.name]
+    (training,) = sent.values()
+    assert training.played[0] is None
+    assert training.played[1] is not None and training.played[1]["environment"]["steps"] == 4
+
+
+def test_a_machine_of_another_version_does_nothing(tmp_path: Path) -> None:
+    (training, *_) = trainings_of(tasks(), 20, Results(str(tmp_path))).values()
+    older = Training(**{**vars(training), "version": "0.0"})
+    with pytest.raises(InstallationError, match=rf"qhw {qhw.__version__}, .* begun by 0\.0"):
+        do_training(older)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_that_is_trained_here_is_left_alone(tmp_path: Path) -> None:
+    name = tasks()[0].name
+    with sole_use(tmp_path / "runs" / name):
+        result = typed(tmp_path, "--executor ray --seeds 1")
+    assert isinstance(result.exception, BusyError)
+    assert name in str(result.exception)
+
+
+def weights(folder: Path, name: str) -> dict[str, torch.Tensor]:
+    return load_file(folder / "runs" / name / "checkpoints" / "00001" / "state.safetensors")
+
+
+@pytest.mark.slow  # a cluster of this machine, and four trainings
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_cluster_trains_what_this_machine_would(tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    here, there = tmp_path / "here", tmp_path / "there"
+    on_ray = f"--executor ray --workers 2 --results file://{tmp_path}/results --seeds 1 --json"
+    local = json.loads(typed(here, "--workers 2 --seeds 1 --json").stdout)
+    first = typed(there, on_ray)
+    remote = json.loads(first.stdout)
+    assert remote["arms"] == local["arms"]
+    names = [task.name for task in tasks()]
+    for name in names:
+        for key, value in weights(here, name).items():
+            assert torch.equal(value, weights(there, name)[key]), key
+        outcomes = [folder / "runs" / name / "outcomes" for folder in (here, there)]
+        (kept,) = [path.name for path in outcomes[0].iterdir()]
+        a, b = (load_file(folder / kept) for folder in outcomes)
+        assert all(np.array_equal(a[key], b[key], equal_nan=True) for key in a)
+    # Brought to another folder, nothing is trained again.
+    other = tmp_path / "other"
+    stamps = [path.stat().st_mtime_ns for path in (tmp_path / "results").iterdir()]
+    assert json.loads(typed(other, on_ray).stdout)["arms"] == local["arms"]
+    assert stamps == [path.stat().st_mtime_ns for path in (tmp_path / "results").iterdir()]
+    assert open_run(other / "runs" / names[0]).metrics() == (
+        open_run(there / "runs" / names[0]).metrics()
+    )
+
+
+@pytest.mark.slow  # a cluster of this machine, and two trainings
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_study_that_is_not_whole_says_what_is_missing_and_why(tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    results = tmp_path / "results"
+    results.mkdir()
+    blocked = tasks()[1].name
+    # Where its result should lie is a folder: it cannot be kept, however often it is tried.
+    (results / f"{blocked}.tar.gz").mkdir()
+    line = f"--executor ray --workers 2 --results {results} --seeds 1 --tries 2"
+    result = typed(tmp_path, line)
+    assert isinstance(result.exception, StudyError)
+    assert result.exception.exit_code == 5
+    assert f"1 of 2 trainings are not done: {blocked} (mlp)" in result.exception.message
+    assert "cannot be written" in result.exception.hint
+    assert "cannot be written" in (Results(str(results)).failure(blocked) or "")
+    assert "| ring |" in (tmp_path / "small.md").read_text()
+    (results / f"{blocked}.tar.gz").rmdir()
+    again = typed(tmp_path, line)
+    assert again.exit_code == 0
+    assert Results(str(results)).failure(blocked) is None
