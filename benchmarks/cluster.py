@@ -2,10 +2,10 @@
 
     python -m benchmarks.cluster [--skip-study]
 
-On a cluster of this machine: milliseconds of one of 1,000 tasks that do nothing; the same where each
-keeps a result of the size of a run, and it is brought back; then a small study's trainings on one
-worker and on two, with the start of the cluster. From the driver's own time for a task follows, on
-paper, how many workers it can keep busy. Writes cluster.json.
+On a cluster of this machine: milliseconds of one of 1,000 tasks that do nothing; the same where
+each keeps a result of the size of a run, and it is brought back; then a small study's trainings on
+one worker and on two, with the start of the cluster. From the driver's own time for a task follows,
+on paper, how many workers it can keep busy. Writes cluster.json.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.timing import significant, write_result
+from qhw.cluster.giving_out import do_all
 from qhw.cluster.packing import unpack
-from qhw.cluster.ray_cluster import do_all, ray_cluster
+from qhw.cluster.ray_cluster import ray_cluster
 from qhw.cluster.results import Results
 from qhw.cluster.tasks import Needs, Work
 from qhw.commands.study_on_ray import Cluster, do_training, train_on_ray, trainings_of
@@ -27,7 +28,7 @@ from qhw.console.output import Output, speak
 from qhw.studies.trained.catalogue import find_study
 from qhw.studies.trained.task import Task, tasks_of
 
-TASKS, BROUGHT = 1000, 200
+TASKS = 1000
 SMALL = Needs(cores=1, memory=1 << 20)
 STUDY = {"ppo": {"updates": 8, "environments": 64}, "backend": {"name": "aer"}}
 LATENTS = 200
@@ -51,7 +52,7 @@ def milliseconds(work: Work, results: Results | None = None, runs: Path | None =
     for ended in do_all(work):
         assert ended.error is None
         if results is not None and runs is not None:
-            unpack(results.read(ended.name), runs / ended.name)
+            unpack(results.read(ended.name), runs / ended.name, results.where(ended.name))
     return 1000 * (time.perf_counter() - begun) / len(work.tasks)
 
 
@@ -60,7 +61,7 @@ def driver_milliseconds(content: bytes) -> dict[str, float]:
     empty = Work(nothing, {f"t{i}": None for i in range(TASKS)}, SMALL)
     with TemporaryDirectory() as folder:
         results = Results(f"{folder}/results")
-        names = [f"t{i}" for i in range(BROUGHT)]
+        names = [f"t{i}" for i in range(TASKS)]
         kept = Work(leave, {name: (results.url, name, content) for name in names}, SMALL)
         with ray_cluster(None):
             return {
@@ -76,7 +77,7 @@ def a_run(tasks: list[Task]) -> tuple[bytes, float]:
         training = trainings_of(tasks[:1], LATENTS, results)[tasks[0].name]
         begun = time.process_time()
         do_training(training)
-        return results.read(training.name), time.process_time() - begun
+        return results.read(training.result), time.process_time() - begun
 
 
 def study_seconds(tasks: list[Task], cores: int) -> float:

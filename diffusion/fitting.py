@@ -127,6 +127,7 @@ def _require_same_work(fit: Fit) -> None:
         "start_from": config.start_from,
         "data": fit.dataset.checksums,
         "classes": list(fit.dataset.class_names),
+        "classifiers": _kinds(fit),
     }
     path = fit.work / "settings.json"
     fit.work.mkdir(parents=True, exist_ok=True)
@@ -143,13 +144,20 @@ def _require_same_work(fit: Fit) -> None:
 
 def train_networks(fit: Fit) -> Networks:
     """Train the denoiser and the classifiers, write their weights, and round them as written."""
-    kinds = classifier_kinds(fit.dataset.train.images.shape[1], fit.config.image_size)
+    kinds = _kinds(fit)
     trained = Networks(train_denoiser(fit), _classifiers(fit, kinds), kinds)
     for name, module in {"denoiser": trained.denoiser, **trained.classifiers}.items():
         storage = module.config.storage if isinstance(module, PixelDenoiser) else "fp16"
         save_weights(module, fit.out / f"{name}.safetensors", storage)
         load_weights(module, fit.out / f"{name}.safetensors")
     return trained
+
+
+def _kinds(fit: Fit) -> dict[str, str]:
+    """Kinds of the classifiers; a bundle that is begun with keeps its own."""
+    if fit.start is not None:
+        return dict(fit.start.card.classifiers)
+    return classifier_kinds(fit.dataset.train.images.shape[1], fit.config.image_size)
 
 
 def classifier_kinds(channels: int, size: int) -> dict[str, str]:
@@ -250,7 +258,7 @@ def follow(average: nn.Module, model: nn.Module, step: int) -> None:
 
 
 def train_classifier(fit: Fit, name: str, kind: str, data: Split, seed: int) -> Classifier:
-    """Train on varied pictures, so that it can read half-made ones, too."""
+    """Train on varied pictures: it is to read half-made ones, too."""
     torch.manual_seed(seed)
     how = classifier_recipe(data.images.shape[1], data.images.shape[-1])
     model = CLASSIFIERS[kind](len(fit.dataset.class_names), data.images.shape[1])

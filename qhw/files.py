@@ -9,6 +9,7 @@ import errno
 import json
 import os
 import shutil
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -227,8 +228,8 @@ def replace_file(path: Path, content: bytes) -> None:
     Raises:
         OutputError: If the disk refuses; what was there stays.
     """
-    # Its own name in each process: two may keep the same calibration at once.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    # A name of its own: two processes, or machines, may keep the same file at once.
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.partial")
     with writing(path):
         try:
             with temporary.open("wb") as file:

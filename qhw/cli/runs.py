@@ -290,7 +290,7 @@ def study(
     )
     cluster = cluster_of(executor, address, results, workers, tries)
     if dry_run:
-        print_plan(request)
+        print_plan(request, cluster)
     elif cluster is None:
         run_study(request, partial(train_here, workers=workers))
     else:

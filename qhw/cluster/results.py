@@ -6,6 +6,7 @@ A folder that all machines see, or any place that fsspec reaches, such as `s3://
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ from qhw.errors import ConfigError, DamagedFileError, InstallationError, OutputE
 from qhw.files import make_folder, replace_file
 
 DONE, FAILED = ".tar.gz", ".failed.json"
+FOLDERS = ("file", "local")
+STORES = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "memory")
+"""Kinds of URL under which an object appears once all of it was written."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +46,38 @@ class Results:
     def __getstate__(self) -> dict[str, str]:
         return {"url": self.url}
 
+    @classmethod
+    def seen_by_all(cls, url: str) -> Results:
+        """Results whose URL means the same on other machines: a folder's whole path.
+
+        Raises:
+            ConfigError: If no other process can see it.
+        """
+        results = cls(url)
+        if get_protocol(url) == "memory":
+            raise ConfigError(
+                f"--results {url}: no other process sees this one's memory.",
+                "Name a folder that all machines see, or a URL such as s3://bucket/study.",
+            )
+        if get_protocol(url) not in FOLDERS:
+            return results
+        return cls(str(Path(results._place[1]).expanduser().absolute()))
+
+    def where(self, name: str) -> str:
+        """The address of a task's result."""
+        return f"{self.url.rstrip('/')}/{name}{DONE}"
+
+    def where_failed(self, name: str) -> str:
+        """The address of why a task failed."""
+        return f"{self.url.rstrip('/')}/{name}{FAILED}"
+
     def holds(self, name: str) -> bool:
-        """Whether a task has its result."""
-        system, root = self._place
-        with _reaching(self.url):
-            return bool(system.isfile(f"{root}/{name}{DONE}"))
+        """Whether a task has its result.
+
+        Raises:
+            OutputError: If that cannot be found out.
+        """
+        return self._is_there(name + DONE)
 
     def keep(self, name: str, content: bytes) -> None:
         """Keep a task's result, in one step; that it failed before is forgotten.
@@ -55,9 +86,9 @@ class Results:
             OutputError: If it cannot be written.
         """
         self._write(name + DONE, content)
-        system, root = self._place
-        with _reaching(self.url):
-            if system.exists(f"{root}/{name}{FAILED}"):
+        if self._is_there(name + FAILED):
+            system, root = self._place
+            with _reaching(self.url):
                 system.rm_file(f"{root}/{name}{FAILED}")
 
     def read(self, name: str) -> bytes:
@@ -66,18 +97,16 @@ class Results:
         Raises:
             OutputError: If it cannot be reached.
         """
-        system, root = self._place
-        with _reaching(self.url):
-            content: bytes = system.cat_file(f"{root}/{name}{DONE}")
-        return content
+        return self._read(name + DONE)
 
-    def fail(self, name: str, error: str) -> None:
+    def fail(self, name: str, error: str, trace: str = "") -> None:
         """Record why a task has none, after the last try.
 
         Raises:
             OutputError: If it cannot be written.
         """
-        self._write(name + FAILED, json.dumps({"error": error}).encode())
+        record = {"error": error, "trace": trace.splitlines()}
+        self._write(name + FAILED, json.dumps(record, indent=2).encode())
 
     def failure(self, name: str) -> str | None:
         """Why a task failed, if it did.
@@ -85,26 +114,44 @@ class Results:
         Raises:
             DamagedFileError: If the record cannot be read.
         """
-        system, root = self._place
-        path = f"{root}/{name}{FAILED}"
-        with _reaching(self.url):
-            if not system.exists(path):
-                return None
-            content: bytes = system.cat_file(path)
+        if not self._is_there(name + FAILED):
+            return None
         try:
-            return str(json.loads(content)["error"])
+            return str(json.loads(self._read(name + FAILED))["error"])
         except (ValueError, KeyError, TypeError) as error:
-            raise DamagedFileError.of(path, error) from error
+            raise DamagedFileError.of(self.where_failed(name), error) from error
+
+    def _is_there(self, name: str) -> bool:
+        """Asked by `info`: fsspec's `exists` and `isfile` take every trouble for a no."""
+        system, root = self._place
+        with _reaching(self.url):
+            try:
+                return bool(system.info(f"{root}/{name}")["type"] == "file")
+            except (FileNotFoundError, NotADirectoryError):
+                return False
+
+    def _read(self, name: str) -> bytes:
+        system, root = self._place
+        with _reaching(self.url):
+            content: bytes = system.cat_file(f"{root}/{name}")
+        return content
 
     def _write(self, name: str, content: bytes) -> None:
         system, root = self._place
-        if _is_folder(self.url):
-            # fsspec writes a local file in place: a reader could see half of it.
+        kind = get_protocol(self.url)
+        if kind in FOLDERS:
             make_folder(Path(root))
             replace_file(Path(root) / name, content)
             return
         with _reaching(self.url):
-            system.pipe_file(f"{root}/{name}", content)
+            if kind in STORES:
+                system.pipe_file(f"{root}/{name}", content)
+                return
+            # Written in place: nobody may see half of it.
+            partial = f"{root}/.{name}.{uuid.uuid4().hex}.partial"
+            system.makedirs(root, exist_ok=True)
+            system.pipe_file(partial, content)
+            system.mv(partial, f"{root}/{name}")
 
     @cached_property
     def _place(self) -> tuple[Any, str]:
@@ -121,10 +168,6 @@ class Results:
                 "Install that package here and on all machines of the cluster.",
             ) from error
         return system, str(root).rstrip("/")
-
-
-def _is_folder(url: str) -> bool:
-    return get_protocol(url) in ("file", "local")
 
 
 @contextmanager

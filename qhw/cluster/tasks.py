@@ -37,7 +37,7 @@ class Work:
             its result itself, and what it returns stays there.
         tasks: Facts by the tasks' names.
         needs: Of each of them.
-        tries: How often a task is begun at most: anew where a machine was lost, or it failed.
+        tries: How often a task is begun at most, for whatever reason it did not end well.
     """
 
     do: Callable[[Any], None]
@@ -52,11 +52,13 @@ class Ended:
 
     Attributes:
         name: The task's.
-        error: Why it failed the last time; None where it was done.
+        error: Why it failed the last time, in one line; None where it was done.
+        trace: Where in the code, for those who mend it; empty where that is not known.
     """
 
     name: str
     error: str | None = None
+    trace: str = ""
 
 
 @dataclass(frozen=True)

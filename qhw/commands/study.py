@@ -10,7 +10,12 @@ from typing import Any
 
 from rich.console import Console
 
-from qhw.commands.study_on_ray import Cluster, needs_of, train_on_ray
+from qhw.commands.study_on_ray import (
+    Cluster,
+    needs_of,
+    results_there,
+    train_on_ray,
+)
 from qhw.commands.sweep import LOG, cores, refuse_unfit, train_all
 from qhw.console.output import show, terminal
 from qhw.console.progress import long_work
@@ -21,6 +26,7 @@ from qhw.files import make_folder, read_json, replace_file, write_json
 from qhw.runs.directory import RunDirectory, is_run, open_run
 from qhw.runs.status import Status, status_of
 from qhw.studies.trained.catalogue import TrainedStudy
+from qhw.studies.trained.circuit_facts import circuit_facts
 from qhw.studies.trained.comparing import (
     Difference,
     Row,
@@ -111,7 +117,7 @@ def train_here(request: StudyRequest, workers: int | None = None) -> Failures:
     """
     configs = {task.name: task.config for task in request.tasks}
     _, failed = train_all(configs, request.runs, workers)
-    return {run.name: str(from_here(run.path / LOG)) for run in failed}
+    return {run.name: f"see {from_here(run.path / LOG)}" for run in failed}
 
 
 def train_on_cluster(request: StudyRequest, cluster: Cluster) -> Failures:
@@ -122,11 +128,13 @@ def train_on_cluster(request: StudyRequest, cluster: Cluster) -> Failures:
 
 def _not_whole(request: StudyRequest, missing: Sequence[str], failed: Failures) -> StudyError:
     """The error of a study some of whose trainings are not done."""
-    said = f"What they said: {' '.join(dict.fromkeys(failed.values()))} " if failed else ""
+    said = [f"{name}: {why}" for name, why in failed.items()]
     return StudyError(
         f"{len(missing)} of {len({task.name for task in request.tasks})} trainings are not done: "
         f"{', '.join(missing)}.",
-        f"{said or 'Another process may be at work in them. '}The same command goes on with them.",
+        "\n".join(
+            [*(said or ["Another process may be at work in them."]), "The same command goes on."]
+        ),
     )
 
 
@@ -154,15 +162,24 @@ def _refuse(request: StudyRequest) -> None:
         )
 
 
-def print_plan(request: StudyRequest) -> None:
+def print_plan(request: StudyRequest, cluster: Cluster | None = None) -> None:
     """Say what a study would train, and how long that takes by what was trained before.
+
+    Args:
+        request: What was asked.
+        cluster: Where it would be trained; what has its result there is done. None is here.
 
     Raises:
         ConfigError: If it cannot be trained.
+        OutputError: If the results of a cluster cannot be reached.
     """
     _refuse(request)
     done = {task.name: request.run_of(task) for task in request.tasks}
-    missing = [name for name, run in done.items() if run is None]
+    open_tasks = [task for task in request.tasks if done[task.name] is None]
+    brought = (
+        results_there(open_tasks, cluster.results_beside(request.runs)) if cluster else set[str]()
+    )
+    missing = [name for name, run in done.items() if run is None and name not in brought]
     measured = [_core_seconds(run) for run in done.values() if run is not None]
     hours = sum(measured) / len(measured) * len(missing) / 3600 if measured else None
     needs = needs_of(request.tasks[0].config)
@@ -172,7 +189,7 @@ def print_plan(request: StudyRequest) -> None:
         "trainings": len(done),
         "done": len(done) - len(missing),
         "core_hours": hours,
-        "cores": cores(),
+        "cores": None if cluster else cores(),
         "needs": dataclasses.asdict(needs),
         "qpu_seconds": 0,
         "dollars": 0,
@@ -184,26 +201,24 @@ def print_plan(request: StudyRequest) -> None:
         for arm in request.study.arms:
             own = {task.name for task in request.tasks if task.arm == arm} - counted
             counted |= own
-            there = sum(done[name] is not None for name in own)
+            there = sum(name not in missing for name in own)
             table.add_row(arm, str(len(own)), str(there))
         console.print(table)
-        console.print(_how_long(hours, len(missing)))
+        console.print(_how_long(hours, len(missing), None if cluster else cores()))
         console.print(f"Each needs {needs}.", highlight=False)
 
     show(plan, print_it)
 
 
-def _how_long(hours: float | None, missing: int) -> str:
+def _how_long(hours: float | None, missing: int, here: int | None) -> str:
+    """In words; `here` is the cores of this machine, None where another one trains."""
     if not missing:
         return "Nothing is left to train."
+    what = f"{missing} trainings on simulators, nothing is paid"
     if hours is None:
-        return (
-            f"{missing} trainings on simulators, nothing is paid; how long they take is known once "
-            "one is done."
-        )
+        return f"{what}; how long they take is known once one is done."
     return (
-        f"{missing} trainings on simulators, nothing is paid: about {hours:.1f} core-hours, "
-        f"{hours / cores():.1f} hours here."
+        f"{what}: about {hours:.1f} core-hours{f', {hours / here:.1f} hours here' if here else ''}."
     )
 
 
@@ -226,7 +241,8 @@ def _play(request: StudyRequest) -> dict[str, TrainedArm]:
                 outcomes[task.seed] = outcome_of(run, request.latents, task.played)
                 played += 1
                 bar.at(played)
-            arms[name] = TrainedArm(outcomes, *_size(done[0][1]))
+            runs = [run for _, run in done]
+            arms[name] = TrainedArm(outcomes, *_size(runs[0]), circuit=circuit_facts(runs))
     return arms
 
 

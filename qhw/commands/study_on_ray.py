@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,25 +12,32 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import qhw
+from qhw.cluster.giving_out import do_all
 from qhw.cluster.packing import packed, unpack
-from qhw.cluster.ray_cluster import do_all, ray_cluster
+from qhw.cluster.ray_cluster import ray_cluster
 from qhw.cluster.results import Results
-from qhw.cluster.tasks import GIB, Needs, Progress, Work
+from qhw.cluster.tasks import GIB, Ended, Needs, Progress, Work
 from qhw.commands.sweep import LOG
 from qhw.commands.train import train_run
 from qhw.config import RunConfig, parse_config
 from qhw.console.output import Output, speak, terminal
-from qhw.console.progress import long_work
-from qhw.errors import BusyError, ConfigError, InstallationError
-from qhw.runs.directory import RunDirectory, create_run, open_run
-from qhw.runs.lock import in_use
-from qhw.studies.trained.outcomes import outcome_of
-from qhw.studies.trained.task import Task
+from qhw.console.progress import Bar, long_work
+from qhw.console.tables import from_here
+from qhw.errors import BundleError, ConfigError, InstallationError, QhwError
+from qhw.files import make_folder
+from qhw.runs.directory import create_run, is_run, open_run
+from qhw.runs.lock import sole_use
+from qhw.runs.status import Status, status_of
+from qhw.studies.trained.outcomes import outcome_of, require_same_bundle
+from qhw.studies.trained.task import DIGITS, Task
+from qhw.training.parts import open_card
 
 RESULTS = "results"
 """Below a folder of studies, where no place is named."""
 MEMORY = int(1.5 * GIB)
 """Of a training on an embedded bundle, with room to spare."""
+DRIVER_LOCK = "cluster-lock"
+"""In the folder of runs: one study at a time brings runs there."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,14 @@ class Cluster:
     results: str | None = None
     cores: int | None = None
     tries: int = 3
+
+    def results_beside(self, runs: Path) -> Results:
+        """Where machines leave trained runs.
+
+        Raises:
+            QhwError: If there is no such kind of place.
+        """
+        return Results.seen_by_all(self.results or str(runs.parent / RESULTS))
 
 
 def cluster_of(
@@ -76,12 +92,14 @@ class Training:
     """A training as it is sent to another machine.
 
     Attributes:
-        name: Of its run and its result.
+        name: Of its run.
         settings: Its own.
         played: Settings that it plays under, where they are others.
         latents: That it plays.
+        model: Digest of the model's card where the study was begun.
         results: Where the run is brought.
         folder: From which relative paths are meant.
+        command: That began the study.
         version: Of the program that sent it.
     """
 
@@ -89,17 +107,25 @@ class Training:
     settings: dict[str, Any]
     played: tuple[dict[str, Any] | None, ...]
     latents: int
+    model: str
     results: Results
     folder: str
+    command: tuple[str, ...]
     version: str
+
+    @property
+    def result(self) -> str:
+        """Name of its result: of its settings, its seed and its model."""
+        return f"{self.name}-{self.model[:DIGITS]}"
 
 
 def train_on_ray(
     tasks: Sequence[Task], latents: int, runs: Path, cluster: Cluster
-) -> Mapping[str, str]:
+) -> dict[str, str]:
     """Do trainings that have no finished run on a cluster, and bring their runs back.
 
-    A training that has its result there is brought back and not done again, whoever did it.
+    A training that has its result there is brought back and not done again, whoever did it. A run
+    that was begun here stays as it is.
 
     Args:
         tasks: Those without a finished run.
@@ -108,19 +134,23 @@ def train_on_ray(
         cluster: Where they are done.
 
     Returns:
-        Why trainings failed, by their names.
+        Why trainings are not done, by their names.
 
     Raises:
-        QhwError: If the cluster or the results cannot be reached, or a run is in use.
+        QhwError: If the cluster or the results cannot be reached, or another study brings runs
+            there.
     """
-    results = Results(cluster.results or str((runs.parent / RESULTS).absolute()))
+    results = cluster.results_beside(runs)
     trainings = trainings_of(tasks, latents, results)
-    for name in trainings:
-        _require_unused(runs / name)
-    left = {name: each for name, each in trainings.items() if not results.holds(name)}
-    for name in trainings.keys() - left.keys():
-        _bring(name, results, runs)
-    return _do(left, len(trainings), results, runs, cluster) if left else {}
+    make_folder(runs)
+    with sole_use(runs, DRIVER_LOCK):
+        missing = {name: why for name in trainings if (why := _begun_here(runs / name))}
+        free = [each for name, each in trainings.items() if name not in missing]
+        there = [each for each in free if results.holds(each.result)]
+        for each in there:
+            missing |= _brought(each, runs)
+        left = {each.name: each for each in free if each not in there}
+        return missing | (_do(left, runs, cluster) if left else {})
 
 
 def trainings_of(tasks: Sequence[Task], latents: int, results: Results) -> dict[str, Training]:
@@ -134,12 +164,20 @@ def trainings_of(tasks: Sequence[Task], latents: int, results: Results) -> dict[
             _plain(task.config),
             tuple(played[task.name]),
             latents,
+            open_card(task.config.environment.bundle).digest,
             results,
             str(Path.cwd()),
+            ("qhw", *sys.argv[1:]),
             qhw.__version__,
         )
         for task in tasks
     }
+
+
+def results_there(tasks: Sequence[Task], results: Results) -> set[str]:
+    """Names of trainings that have their result already."""
+    sent = trainings_of(tasks, 0, results)
+    return {name for name, each in sent.items() if results.holds(each.result)}
 
 
 def needs_of(config: RunConfig) -> Needs:
@@ -155,67 +193,96 @@ def do_training(training: Training) -> None:
     """
     if training.version != qhw.__version__:
         raise InstallationError(
-            f"This machine has qhw {qhw.__version__}, the study was begun by {training.version}.",
+            f"A machine has qhw {qhw.__version__}, the study was begun by {training.version}.",
             "Install the same on all machines.",
         )
-    if training.results.holds(training.name):
+    if training.results.holds(training.result):
         return
+    config = parse_config(training.settings)
     speak(Output(quiet=True))
-    with TemporaryDirectory(prefix="qhw-") as scratch, _from(training.folder):
-        run = create_run(Path(scratch), parse_config(training.settings), training.name)
+    with (
+        TemporaryDirectory(prefix="qhw-") as scratch,
+        _as_the_driver(training, gpus=needs_of(config).gpus),
+    ):
+        _require_same_model(training, config)
+        run = create_run(Path(scratch), config, training.name)
         with _said_to(run.path / LOG):
             train_run(run)
             for settings in training.played:
                 outcome_of(run, training.latents, parse_config(settings) if settings else None)
-        training.results.keep(training.name, packed(run.path))
+        training.results.keep(training.result, packed(run.path))
 
 
-def _do(
-    left: Mapping[str, Training], total: int, results: Results, runs: Path, cluster: Cluster
-) -> dict[str, str]:
-    """Send what is left; why some of it failed, by name."""
-    failed: dict[str, str] = {}
-    before = total - len(left)
+def _require_same_model(training: Training, config: RunConfig) -> None:
+    """Refuse a machine where a model's name stands for another one.
+
+    Raises:
+        BundleError: If its card is another.
+    """
+    named = config.environment.bundle
+    here = open_card(named).digest
+    if here != training.model:
+        raise BundleError(
+            f"On a machine the bundle {named!r} is {here}, where the study was begun it is "
+            f"{training.model}.",
+            "Put the same bundle on all machines, under the same path.",
+        )
+
+
+def _do(left: Mapping[str, Training], runs: Path, cluster: Cluster) -> dict[str, str]:
+    """Send what is left; why some of it is not done, by name."""
+    missing: dict[str, str] = {}
     needs = needs_of(parse_config(next(iter(left.values())).settings))
     work = Work(do_training, left, needs, cluster.tries)
     with (
         ray_cluster(cluster.address, cluster.cores),
-        long_work(terminal(), "study", total, before) as bar,
+        long_work(terminal(), "study", len(left)) as bar,
     ):
-
-        def tell(progress: Progress) -> None:
-            bar.at(before + progress.done + progress.failed)
-            bar.say(f"study: {progress}")
-
-        for ended in do_all(work, tell):
-            error = ended.error
-            if error is None and not results.holds(ended.name):
-                error = f"its result is not in {results.url}: do all machines see that folder?"
-            if error is None:
-                _bring(ended.name, results, runs)
-            else:
-                results.fail(ended.name, error)
-                failed[ended.name] = error
-    return failed
+        for ended in do_all(work, lambda progress: _tell(bar, progress)):
+            missing |= _taken(ended, left[ended.name], runs)
+    return missing
 
 
-def _bring(name: str, results: Results, runs: Path) -> RunDirectory:
-    """Make a result the run that a training here would have left."""
-    unpack(results.read(name), runs / name)
-    return open_run(runs / name)
+def _tell(bar: Bar, progress: Progress) -> None:
+    bar.at(progress.done + progress.failed)
+    bar.say(f"study: {progress}")
 
 
-def _require_unused(folder: Path) -> None:
-    """Refuse to replace a run that is being trained here; one that was left is begun anew there.
+def _taken(ended: Ended, training: Training, runs: Path) -> dict[str, str]:
+    """Bring an ended training's run; why there is none, if there is none."""
+    results, error = training.results, ended.error
+    if error is None and results.holds(training.result):
+        return _brought(training, runs)
+    if error is None:
+        error = f"its result is not in {results.url}. Do all machines see that folder?"
+    results.fail(training.result, error, ended.trace)
+    traced = f" Where: {results.where_failed(training.result)}." if ended.trace else ""
+    return {training.name: f"{error}{traced}"}
 
-    Raises:
-        BusyError: If a process is at work in it.
-    """
-    if folder.exists() and in_use(folder):
-        raise BusyError(
-            f"Another process trains {folder.name} here.",
-            "Wait until it ends, or stop it, then type the same command again.",
-        )
+
+def _brought(training: Training, runs: Path) -> dict[str, str]:
+    """Make a result the run that a training here would have left; why not, if not."""
+    if is_run(runs / training.name):
+        why = _begun_here(runs / training.name)
+        return {training.name: why} if why else {}
+    results, name = training.results, training.result
+    try:
+        unpack(results.read(name), runs / training.name, results.where(name))
+        require_same_bundle(open_run(runs / training.name))
+    except QhwError as error:
+        return {training.name: f"{error.message} {error.hint}"}
+    return {}
+
+
+def _begun_here(folder: Path) -> str | None:
+    """Why a run's folder is not written over, if there is a run in it."""
+    if not is_run(folder):
+        return None
+    run = open_run(folder)
+    if status_of(run) is Status.FINISHED:
+        return None
+    shown = from_here(folder)
+    return f"{shown} was begun here. `qhw train --resume {shown}` ends it, or remove it."
 
 
 @contextlib.contextmanager
@@ -230,17 +297,22 @@ def _said_to(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _from(folder: str) -> Iterator[None]:
-    """Where the driver's folder is seen, take relative paths from there, as the driver does."""
-    if not Path(folder).is_dir():
-        yield
-        return
-    before = Path.cwd()
-    os.chdir(folder)
+def _as_the_driver(training: Training, *, gpus: int) -> Iterator[None]:
+    """Be where the study was begun, by its command, with the GPUs that were asked for.
+
+    Where the driver's folder is not seen, relative paths are of no use: a model's is then not
+    found.
+    """
+    typed, folder = sys.argv, Path(training.folder)
+    # Ray gives its own processes arguments that are nobody's business in a run's provenance.
+    sys.argv = [*training.command]
+    if not gpus:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # a card that was not asked for is another's
     try:
-        yield
+        with contextlib.chdir(folder) if folder.is_dir() else contextlib.nullcontext():
+            yield
     finally:
-        os.chdir(before)
+        sys.argv = typed
 
 
 def _plain(config: RunConfig) -> dict[str, Any]:

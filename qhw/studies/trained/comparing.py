@@ -9,7 +9,7 @@ seeds would see a difference as large.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from qhw.studies.statistics.bootstrap import hierarchical_bootstrap
 from qhw.studies.statistics.holm import ALPHA, holm
 from qhw.studies.statistics.power import sample_size
 from qhw.studies.trained.catalogue import TrainedStudy
+from qhw.studies.trained.circuit_facts import CircuitFacts
 from qhw.studies.trained.measures import MEASURES
 
 MARGIN = 0.01
@@ -38,12 +39,14 @@ class TrainedArm:
         parameters: That are trained or drawn; None of what learns nothing.
         two_qubit_gates: Of the circuit as it is run; None where there is none or no device.
         replicated: Whether its outcomes are of trainings; else all of them are one.
+        circuit: What is known of its circuit; None where it runs none.
     """
 
     outcomes: Mapping[int, Outcome]
     parameters: int | None
     two_qubit_gates: int | None
     replicated: bool = True
+    circuit: CircuitFacts | None = None
 
 
 TrainedArms = Mapping[str, TrainedArm]
@@ -65,6 +68,7 @@ class Row:
         proxy: Mean share of pictures that the proxy, which rewards, names rightly.
         accuracy: Held-out judge to the mean share of pictures it names rightly.
         distance: Held-out judge to the mean Frechet distance to real pictures.
+        circuit: What is known of its circuit; None where it runs none.
     """
 
     arm: str
@@ -77,6 +81,7 @@ class Row:
     proxy: float
     accuracy: Mapping[str, float]
     distance: Mapping[str, float]
+    circuit: CircuitFacts | None = None
 
 
 @dataclass(frozen=True)
@@ -168,7 +173,7 @@ def _adjusted(found: Sequence[Difference]) -> list[Difference]:
 def record(rows: Sequence[Row], found: Sequence[Difference]) -> dict[str, Any]:
     """All of it as plain JSON."""
     return {
-        "arms": [vars(row) for row in rows],
+        "arms": [asdict(row) for row in rows],
         "differences": [{**vars(each), "verdict": each.verdict} for each in found],
         "margin": MARGIN,
     }
@@ -192,6 +197,7 @@ def _row(name: str, arm: TrainedArm) -> Row:
         accuracy[PROXY],
         {eye: accuracy[eye] for eye in HELD_OUT},
         {eye: float(np.mean([a.distance for a in scored[eye]])) for eye in HELD_OUT},
+        arm.circuit,
     )
 
 

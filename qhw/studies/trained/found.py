@@ -14,6 +14,7 @@ from qhw.studies.finding import Axis, Cell, Estimate, Figure, Finding, Heading, 
 from qhw.studies.statistics.holm import ALPHA
 from qhw.studies.statistics.intervals import shown
 from qhw.studies.trained.catalogue import Along, TrainedStudy
+from qhw.studies.trained.circuit_facts import HEADINGS
 from qhw.studies.trained.comparing import MARGIN, Difference, Row
 from qhw.studies.trained.measures import MEASURES
 
@@ -37,7 +38,7 @@ def found_by(
         answer=answer,
         refusal=None if answer else _refusal(study, differences, about),
         figures=figures_of(study, rows, differences),
-        tables=(table_of_arms(rows), table_of_differences(differences)),
+        tables=(table_of_arms(rows), *table_of_circuits(rows), table_of_differences(differences)),
         notes=notes_of(study, about),
         provenance={
             "command": about["command"],
@@ -185,6 +186,21 @@ def _cells(row: Row) -> list[Cell]:
     ]
     eyes = [figure for eye in HELD_OUT for figure in (row.accuracy[eye], row.distance[eye])]
     return [row.arm, *counts, row.mean_return, row.interquartile_mean, row.proxy, *eyes]
+
+
+def table_of_circuits(rows: Sequence[Row]) -> Iterator[Table]:
+    """What circuits cost and how large their gradients are, where arms run any."""
+    circuits = [(row.arm, row.circuit) for row in rows if row.circuit]
+    if circuits:
+        figures: list[Heading] = [(HEADINGS[0], 1), *((name, 5) for name in HEADINGS[1:])]
+        yield Table.of(
+            "circuits",
+            "Circuits",
+            ["arm", *figures],
+            [[arm, *facts.columns] for arm, facts in circuits],
+            "QPU seconds are quoted, without mitigation. Gradients are root mean squares over "
+            "PPO's minibatches, weights and seeds, with the noise of the backend that trains.",
+        )
 
 
 def table_of_differences(differences: Sequence[Difference]) -> Table:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from qhw.evaluation.eyes import ALL_EYES, HELD_OUT
 from qhw.studies.trained.catalogue import TrainedStudy
+from qhw.studies.trained.circuit_facts import HEADINGS
 from qhw.studies.trained.comparing import MARGIN, Difference, Row
 from qhw.studies.trained.measures import MEASURES
 
@@ -32,7 +33,7 @@ was set beforehand, for the default reward.
 | | seeds | parameters | two-qubit gates | return | interquartile mean | {_eyes_head()} |
 |---|---|---|---|---|---|---|{"---|" * len(HELD_OUT)}
 {_rows(rows)}
-
+{_circuits(rows)}
 | | against | difference of | | p (Holm) | probability of improvement | |
 |---|---|---|---|---|---|---|
 {_differences(found)}
@@ -73,6 +74,17 @@ def _rows(rows: Sequence[Row]) -> str:
         returns = [f"{row.mean_return:.4f}", f"{row.interquartile_mean:.4f}", f"{row.proxy:.3f}"]
         lines.append(f"| {row.arm} | {' | '.join([*size, *returns, *eyes])} |")
     return "\n".join(lines)
+
+
+def _circuits(rows: Sequence[Row]) -> str:
+    """What circuits cost and how large their gradients are, where arms run any."""
+    circuits = [(row.arm, row.circuit.columns) for row in rows if row.circuit]
+    lines = [
+        f"| {arm} | {' | '.join('-' if n is None else f'{n:.3g}' for n in columns)} |"
+        for arm, columns in circuits
+    ]
+    head = [f"| | {' | '.join(HEADINGS)} |", f"|---|{'---|' * len(HEADINGS)}"]
+    return "\n".join(["", *head, *lines, ""]) if lines else ""
 
 
 def _differences(found: Sequence[Difference]) -> str:

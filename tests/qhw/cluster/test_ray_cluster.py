@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from qhw.cluster.ray_cluster import OF_OURS, do_all, ray_cluster
+from qhw.cluster.giving_out import do_all
+from qhw.cluster.ray_cluster import OF_OURS, ray_cluster
 from qhw.cluster.results import Results
 from qhw.cluster.tasks import Ended, Needs, Progress, Work
 from qhw.errors import BackendUnavailableError, ConfigError
@@ -57,6 +58,9 @@ def work_on(task: Task) -> None:
             time.sleep(0.05)
     if task.kind == "slow":
         time.sleep(0.4)
+    if task.kind == "together":
+        while len(list(folder.glob("*.begun"))) < 2:
+            time.sleep(0.05)
     Results(task.folder).keep(task.name, task.name.encode())
 
 
@@ -96,18 +100,21 @@ def test_all_machines_do_tasks_and_progress_is_told(connected: Any, tmp_path: Pa
     assert len({node for name in kinds for node in begun(tmp_path, name)}) == 2
     assert [Results(str(tmp_path)).read(name) for name in kinds] == [k.encode() for k in kinds]
     assert told[-1] == Progress(running=0, waiting=0, done=8, failed=0)
-    assert all(p.running + p.waiting + p.done + p.failed == 8 for p in told)
-    assert 1 <= max(p.running for p in told) <= 2
+    assert all(0 <= p.running <= 2 for p in told)
 
 
 def test_a_killed_worker_and_poisoned_tasks_stop_nothing(connected: Any, tmp_path: Path) -> None:
     kinds = {"a": "good", "b": "killed", "c": "poisoned", "d": "crashing", "e": "good"}
-    ended = {each.name: each for each in do_all(work(tmp_path, kinds))}
+    told: list[Progress] = []
+    ended = {each.name: each for each in do_all(work(tmp_path, kinds), told.append)}
+    assert told[-1] == Progress(running=0, waiting=0, done=3, failed=2)
     assert [ended[name].error for name in "abe"] == [None] * 3
-    assert ended["c"] == Ended("c", "ConfigError: c cannot be done.\nLeave it out.")
+    assert ended["c"] == Ended("c", "c cannot be done. Leave it out.")
     assert "WorkerCrashedError" in (ended["d"].error or "")
     tries = {name: len(begun(tmp_path, name)) for name in kinds}
     assert tries == {"a": 1, "b": 2, "c": 3, "d": 3, "e": 1}
+    for name in "cd":
+        assert len(set(begun(tmp_path, name))) == 2, "never elsewhere"
 
 
 def test_a_node_that_leaves_takes_no_task_with_it(connected: Any, tmp_path: Path) -> None:
@@ -136,12 +143,13 @@ DRIVER = """
 import sys
 from pathlib import Path
 sys.path[:0] = {paths!r}
-from tests.qhw.cluster.test_ray_cluster import Results, ray, ray_cluster, do_all, work
+from tests.qhw.cluster.test_ray_cluster import Results, do_all, ray, ray_cluster, work
 ray.cloudpickle.register_pickle_by_value(sys.modules["tests.qhw.cluster.test_ray_cluster"])
 folder = Path({folder!r})
-left = {{f"t{{i}}": "slow" for i in range(12) if not Results(str(folder)).holds(f"t{{i}}")}}
+left = {{f"t{{i}}": "slow" for i in range(24) if not Results(str(folder)).holds(f"t{{i}}")}}
 with ray_cluster({address!r}):
-    print(sum(ended.error is None for ended in do_all(work(folder, left))))
+    ended = list(do_all(work(folder, left)))
+print(sum(each.error is None for each in ended))
 """
 
 
@@ -153,12 +161,22 @@ def test_a_driver_that_was_killed_goes_on(nodes: Any, tmp_path: Path) -> None:
     with subprocess.Popen(command) as driver:
         until(lambda: len(list(tmp_path.glob("*.tar.gz"))) >= 3)
         driver.kill()
-    time.sleep(2)  # what it had begun ends, or is ended
-    there = len(list(tmp_path.glob("*.tar.gz")))
-    assert 3 <= there < 12
+    there = settled(tmp_path)
+    assert 3 <= there < 24
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert int(done.stdout) == 12 - there
-    assert len(list(tmp_path.glob("*.tar.gz"))) == 12
+    assert int(done.stdout) == 24 - there
+    assert len(list(tmp_path.glob("*.tar.gz"))) == 24
+
+
+def settled(folder: Path) -> int:
+    """How many results there are once what was begun has ended, or was ended."""
+    seen, since = -1, time.monotonic()
+    while time.monotonic() - since < 3:
+        now = len(list(folder.glob("*.tar.gz")))
+        if now != seen:
+            seen, since = now, time.monotonic()
+        time.sleep(0.1)
+    return seen
 
 
 def until(holds: Callable[[], bool]) -> None:
@@ -175,9 +193,10 @@ def test_what_no_machine_can_do_is_refused_before_it_waits(connected: Any, tmp_p
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere"])
-def test_no_cluster_at_an_address_is_told(address: str) -> None:
-    told = f"--address {address}: .*\n.*ray start --head"
-    with pytest.raises(BackendUnavailableError, match=told), ray_cluster(address):
+def test_no_cluster_at_an_address_is_told() -> None:
+    told = r"--address 127\.0\.0\.1:1: .*\n.*ray start --head"
+    with pytest.raises(BackendUnavailableError, match=told), ray_cluster("127.0.0.1:1"):
         pass
+    with pytest.raises(ConfigError, match="--address nowhere: that is no HOST:PORT"):
+        ray_cluster("nowhere").__enter__()
     assert not ray.is_initialized()

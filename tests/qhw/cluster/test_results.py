@@ -54,12 +54,12 @@ def test_a_folder_comes_back_as_it_was(tmp_path: Path) -> None:
     here = tmp_path / "runs" / "here"
     here.mkdir(parents=True)
     (here / "old").touch()
-    unpack(packed(there), here)
+    unpack(packed(there), here, "there")
     found = {str(p.relative_to(here)): p.read_bytes() for p in here.rglob("*") if p.is_file()}
     assert found == {"a": b"a", "inner/b": b"\0\1"}
 
 
-def test_a_cut_or_hostile_archive_leaves_what_was_there(tmp_path: Path) -> None:
+def test_a_damaged_or_hostile_archive_leaves_what_was_there(tmp_path: Path) -> None:
     there, here = tmp_path / "there", tmp_path / "here"
     for folder in (there, here):
         folder.mkdir()
@@ -67,7 +67,38 @@ def test_a_cut_or_hostile_archive_leaves_what_was_there(tmp_path: Path) -> None:
     (here / "old").touch()
     content = packed(there)
     (there / "link").symlink_to("/etc/passwd")
-    for wrong in (content[: len(content) // 2], b"no archive", packed(there)):
-        with pytest.raises(DamagedFileError):
-            unpack(wrong, here)
+    flipped = [
+        content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+        for place in range(len(content) // 2, len(content), 7)
+    ]
+    for wrong in (content[: len(content) // 2], b"no archive", packed(there), *flipped):
+        with pytest.raises(DamagedFileError, match="s3://b/a cannot be read"):
+            unpack(wrong, here, "s3://b/a")
     assert [path.name for path in here.iterdir()] == ["old"]
+
+
+def test_other_machines_are_told_the_whole_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for typed in ("results", "file://results", f"{tmp_path}/results"):
+        there = Results.seen_by_all(typed)
+        assert there.url == str(tmp_path / "results")
+        assert there.where("a") == f"{tmp_path}/results/a.tar.gz"
+    with pytest.raises(ConfigError, match="memory://x: no other process"):
+        Results.seen_by_all("memory://x")
+
+
+def test_a_place_that_cannot_be_asked_is_no_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = Results(str(tmp_path))
+    system, _ = results._place
+
+    def refused(path: str) -> dict[str, str]:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(system, "info", refused)
+    for ask in (results.holds, results.failure):
+        with pytest.raises(OutputError, match=r"cannot be reached: .*Permission denied"):
+            ask("a")

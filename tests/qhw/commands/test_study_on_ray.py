@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,16 @@ from typer.testing import CliRunner, Result
 import qhw
 from qhw.cli.app import app
 from qhw.cluster.results import Results
-from qhw.commands.study_on_ray import Training, do_training, trainings_of
-from qhw.errors import BusyError, ConfigError, InstallationError, StudyError
-from qhw.runs.directory import open_run
+from qhw.commands.study_on_ray import (
+    DRIVER_LOCK,
+    Cluster,
+    Training,
+    do_training,
+    train_on_ray,
+    trainings_of,
+)
+from qhw.errors import BundleError, BusyError, ConfigError, InstallationError, StudyError
+from qhw.runs.directory import create_run, open_run
 from qhw.runs.lock import sole_use
 from qhw.runs.settings import checked_training_settings
 from qhw.studies.trained import catalogue
@@ -81,20 +89,49 @@ def test_arms_that_share_a_training_send_it_once(tmp_path: Path) -> None:
     assert training.played[1] is not None and training.played[1]["environment"]["steps"] == 4
 
 
-def test_a_machine_of_another_version_does_nothing(tmp_path: Path) -> None:
+def test_a_machine_of_another_version_or_model_does_nothing(tmp_path: Path) -> None:
     (training, *_) = trainings_of(tasks(), 20, Results(str(tmp_path))).values()
     older = Training(**{**vars(training), "version": "0.0"})
     with pytest.raises(InstallationError, match=rf"qhw {qhw.__version__}, .* begun by 0\.0"):
         do_training(older)
+    another = Training(**{**vars(training), "model": "0" * 64})
+    with pytest.raises(BundleError, match=r"'fashion-mnist' is [0-9a-f]+, .* it is 0000"):
+        do_training(another)
+    assert another.result != training.result
     assert not list(tmp_path.iterdir())
 
 
-def test_a_run_that_is_trained_here_is_left_alone(tmp_path: Path) -> None:
-    name = tasks()[0].name
-    with sole_use(tmp_path / "runs" / name):
+def test_two_studies_do_not_bring_runs_to_one_folder(tmp_path: Path) -> None:
+    with sole_use(tmp_path / "runs", DRIVER_LOCK):
         result = typed(tmp_path, "--executor ray --seeds 1")
     assert isinstance(result.exception, BusyError)
-    assert name in str(result.exception)
+
+
+def kept(name: str, results: Results, content: bytes) -> None:
+    training = trainings_of([t for t in tasks() if t.name == name], 20, results)[name]
+    results.keep(training.result, content)
+
+
+def test_what_was_begun_here_and_what_is_damaged_stop_nothing(tmp_path: Path) -> None:
+    one, other = tasks()
+    runs, results = tmp_path / "runs", Results.seen_by_all(str(tmp_path / "results"))
+    run = create_run(runs, one.config, one.name)
+    (run.path / "precious").touch()
+    kept(other.name, results, b"no archive")
+    kept(one.name, results, b"never looked at")
+    missing = train_on_ray([one, other], 20, runs, Cluster(results=results.url))
+    assert "was begun here. `qhw train --resume" in missing[one.name]
+    assert f"{results.url}/{other.name}" in missing[other.name]
+    assert "cannot be read" in missing[other.name]
+    assert (run.path / "precious").exists()
+    assert not (runs / other.name).exists()
+
+
+def test_a_plan_knows_what_lies_with_the_results(tmp_path: Path) -> None:
+    kept(tasks()[0].name, Results.seen_by_all(str(tmp_path / "there")), b"")
+    plan = f"--seeds 1 --executor ray --results {tmp_path}/there --dry-run --json"
+    found = json.loads(typed(tmp_path, plan).stdout)
+    assert (found["trainings"], found["done"], found["cores"]) == (2, 1, None)
 
 
 def weights(folder: Path, name: str) -> dict[str, torch.Tensor]:
@@ -114,6 +151,8 @@ def test_a_cluster_trains_what_this_machine_would(tmp_path: Path) -> None:
     assert remote["arms"] == local["arms"]
     names = [task.name for task in tasks()]
     for name in names:
+        command = open_run(there / "runs" / name).read_json("provenance.json")["command"]
+        assert command == ["qhw", *sys.argv[1:]]
         for key, value in weights(here, name).items():
             assert torch.equal(value, weights(there, name)[key]), key
         outcomes = [folder / "runs" / name / "outcomes" for folder in (here, there)]
@@ -138,17 +177,18 @@ def test_a_study_that_is_not_whole_says_what_is_missing_and_why(tmp_path: Path) 
     results = tmp_path / "results"
     results.mkdir()
     blocked = tasks()[1].name
+    place = trainings_of(tasks(), 20, Results(str(results)))[blocked].result
     # Where its result should lie is a folder: it cannot be kept, however often it is tried.
-    (results / f"{blocked}.tar.gz").mkdir()
+    (results / f"{place}.tar.gz").mkdir()
     line = f"--executor ray --workers 2 --results {results} --seeds 1 --tries 2"
     result = typed(tmp_path, line)
     assert isinstance(result.exception, StudyError)
     assert result.exception.exit_code == 5
     assert f"1 of 2 trainings are not done: {blocked} (mlp)" in result.exception.message
     assert "cannot be written" in result.exception.hint
-    assert "cannot be written" in (Results(str(results)).failure(blocked) or "")
+    assert "cannot be written" in (Results(str(results)).failure(place) or "")
     assert "| ring |" in (tmp_path / "small.md").read_text()
-    (results / f"{blocked}.tar.gz").rmdir()
+    (results / f"{place}.tar.gz").rmdir()
     again = typed(tmp_path, line)
     assert again.exit_code == 0
-    assert Results(str(results)).failure(blocked) is None
+    assert Results(str(results)).failure(place) is None

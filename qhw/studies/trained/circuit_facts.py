@@ -1,0 +1,79 @@
+"""What an arm's circuit costs on a device, and how large its gradient is in training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from qhw.budget.planning import ASSUMED_DEVICE, num_weights, plan_run
+from qhw.config import RunConfig
+from qhw.runs.directory import RunDirectory
+from qhw.runs.settings import settings_on_backend
+
+PICTURES = 16
+"""Of the quoted run, as `qhw run` makes them."""
+SHARE = 10
+"""The first and the last tenth of all updates are looked at."""
+
+
+@dataclass(frozen=True)
+class CircuitFacts:
+    """Of a circuit that learns, or does not.
+
+    Attributes:
+        qpu_seconds: Quoted for `qhw run` without mitigation, on any device.
+        gradient_first: Root mean square of a circuit weight's gradient in PPO's minibatches, over
+            the first tenth of updates and all seeds; None where the circuit is frozen. It goes
+            through the backend that trains, so with its noise, and holds the minibatches' own.
+        gradient_last: The same over the last tenth.
+    """
+
+    qpu_seconds: float
+    gradient_first: float | None
+    gradient_last: float | None
+
+    @property
+    def columns(self) -> tuple[float | None, ...]:
+        """In the order of `HEADINGS`."""
+        return self.qpu_seconds, self.gradient_first, self.gradient_last
+
+
+HEADINGS = (
+    f"QPU seconds, {PICTURES} pictures",
+    "gradient of a weight, first tenth",
+    "gradient of a weight, last tenth",
+)
+
+
+def circuit_facts(runs: Sequence[RunDirectory]) -> CircuitFacts | None:
+    """Facts of an arm, from its seeds' runs; None where it runs no circuit.
+
+    Raises:
+        DamagedFileError: If a run's metrics cannot be read.
+    """
+    config = runs[0].config
+    if config.actor.kind != "ring":
+        return None
+    first, last = _gradients(runs) if config.gradient.rule != "frozen" else (None, None)
+    return CircuitFacts(quoted_seconds(config), first, last)
+
+
+def quoted_seconds(config: RunConfig) -> float:
+    """QPU seconds of `qhw run` on any device, without mitigation."""
+    backend = {"name": ASSUMED_DEVICE, "mitigation": "none"}
+    return plan_run(settings_on_backend(config, backend, {}), images=PICTURES).seconds
+
+
+def _gradients(runs: Sequence[RunDirectory]) -> tuple[float, float]:
+    """Root mean squares of a weight's gradient, at the start and at the end."""
+    norms = [[line["circuit_gradient_norm"] for line in run.metrics()] for run in runs]
+    tenth = max(1, min(map(len, norms)) // SHARE)
+    weights = num_weights(runs[0].config.actor.circuit)
+
+    def of_one(part: slice) -> float:
+        return math.sqrt(float(np.mean(np.square([seed[part] for seed in norms]))) / weights)
+
+    return of_one(slice(None, tenth)), of_one(slice(-tenth, None))
