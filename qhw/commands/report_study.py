@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,10 +11,11 @@ from qhw.console.tables import from_here
 from qhw.errors import DamagedFileError, DataError
 from qhw.files import read_json
 from qhw.studies.trained.catalogue import find_study
+from qhw.studies.trained.circuit_facts import CircuitFacts
 from qhw.studies.trained.comparing import Difference, Row
 from qhw.studies.trained.found import found_by
 
-RecordT = TypeVar("RecordT", Row, Difference)
+RecordT = TypeVar("RecordT", Row, Difference, CircuitFacts)
 
 
 def report_study(name: str, folder: Path) -> None:
@@ -52,12 +53,18 @@ def report_study(name: str, folder: Path) -> None:
 def _read(path: Path) -> dict[str, Any]:
     try:
         figures: dict[str, Any] = read_json(path)
-        arms = [_record(Row, values) for values in figures["arms"]]
+        arms = [_row(values) for values in figures["arms"]]
         differences = [_record(Difference, values) for values in figures["differences"]]
         about = {key: figures[key] for key in ("latents", "command", "missing")}
     except (ValueError, KeyError, TypeError) as error:
         raise DamagedFileError.of(path, f"{error!r}; the command in it makes it anew") from error
     return {**about, "arms": arms, "differences": differences}
+
+
+def _row(values: dict[str, Any]) -> Row:
+    """An arm; what is known of its circuit is a record within it, where it was kept."""
+    row, kept = _record(Row, values), values.get("circuit")
+    return replace(row, circuit=_record(CircuitFacts, kept) if kept else None)
 
 
 def _record(kind: type[RecordT], values: dict[str, Any]) -> RecordT:

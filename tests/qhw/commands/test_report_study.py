@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from qhw.cli.app import app
 from qhw.commands.report_study import report_study
 from qhw.errors import DamagedFileError, DataError, UnknownNameError
 from qhw.studies.trained import catalogue
+from qhw.studies.trained.circuit_facts import CircuitFacts
 from qhw.studies.trained.comparing import differences, record, rows_of
 from tests.qhw.reports.chromium import Chromium, find_chromium
 from tests.qhw.reports.test_page import Outline
@@ -25,7 +27,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Figures of a study of known outcomes."""
     monkeypatch.setitem(catalogue.STUDIES, NAME, STUDY)
     about = {"latents": 400, "command": "qhw study made_up --seeds 5", "missing": []}
-    figures = {**about, **record(rows_of(ARMS), differences(STUDY, ARMS))}
+    first, *others = ARMS
+    facts = CircuitFacts(125.2, 0.0123, None)
+    arms = {first: replace(ARMS[first], circuit=facts), **{name: ARMS[name] for name in others}}
+    figures = {**about, **record(rows_of(arms), differences(STUDY, arms))}
     (tmp_path / f"{NAME}.json").write_text(json.dumps(figures))
     return tmp_path
 
@@ -55,9 +60,24 @@ def test_the_page_says_the_verdict_first(folder: Path) -> None:
 def test_figures_and_tables_lie_beside_it(folder: Path) -> None:
     report_study(NAME, folder)
     assert {path.name for path in (folder / "tables").iterdir()} == {
-        "made_up-arms.csv", "made_up-comparisons.csv", "made_up-differences_return_numbers.csv",
+        "made_up-arms.csv", "made_up-circuits.csv", "made_up-comparisons.csv",
+        "made_up-differences_return_numbers.csv",
     }  # fmt: skip
     assert (folder / "figures" / "made_up-differences_return.pdf").stat().st_size > 1000
+
+
+def test_what_is_known_of_circuits_stands_there_where_it_is_known(folder: Path) -> None:
+    report_study(NAME, folder)
+    told = (folder / "tables" / "made_up-circuits.csv").read_text()
+    assert "125.2" in told and "0.0123" in told
+    path = folder / f"{NAME}.json"
+    figures = json.loads(path.read_text())
+    for arm in figures["arms"]:
+        del arm["circuit"]
+    path.write_text(json.dumps(figures))  # as it was kept before
+    (folder / "tables" / "made_up-circuits.csv").unlink()
+    report_study(NAME, folder)
+    assert not (folder / "tables" / "made_up-circuits.csv").exists()
 
 
 def test_what_is_not_there_or_damaged_is_answered(folder: Path) -> None:
