@@ -12,17 +12,25 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.timing import significant, write_result
 from qhw.cluster.giving_out import do_all
-from qhw.cluster.packing import unpack
 from qhw.cluster.ray_cluster import ray_cluster
 from qhw.cluster.results import Results
-from qhw.cluster.tasks import Needs, Work
-from qhw.commands.study_on_ray import Cluster, do_training, train_on_ray, trainings_of
+from qhw.cluster.tasks import Ended, Needs, Work
+from qhw.commands.study_on_ray import (
+    Cluster,
+    Training,
+    do_training,
+    take,
+    train_on_ray,
+    trainings_of,
+)
 from qhw.config import parse_config
 from qhw.console.output import Output, speak
 from qhw.studies.trained.catalogue import find_study
@@ -39,45 +47,46 @@ def nothing(task: Any) -> None:
     """The empty task."""
 
 
-def leave(task: tuple[str, str, bytes]) -> None:
-    """Keep a result that was made before."""
-    place, name, content = task
-    Results(place).keep(name, content)
+def leave(task: tuple[Training, bytes]) -> None:
+    """Keep a run that was trained before as the result."""
+    training, content = task
+    training.results.keep(training.result, content)
 
 
-def milliseconds(work: Work, results: Results | None = None, runs: Path | None = None) -> float:
-    """Of one task, with what the driver does with its result; workers are there already."""
+def milliseconds(work: Work, end: Callable[[Ended], object]) -> float:
+    """Of one task, with what the driver does at its end; workers are there already."""
     assert not [ended for ended in do_all(work) if ended.error]
     begun = time.perf_counter()
     for ended in do_all(work):
         assert ended.error is None
-        if results is not None and runs is not None:
-            unpack(results.read(ended.name), runs / ended.name, results.where(ended.name))
+        assert not end(ended)
     return 1000 * (time.perf_counter() - begun) / len(work.tasks)
 
 
-def driver_milliseconds(content: bytes) -> dict[str, float]:
-    """Wall time of an empty task, and of one whose result is kept and brought back."""
-    empty = Work(nothing, {f"t{i}": None for i in range(TASKS)}, SMALL)
-    with TemporaryDirectory() as folder:
-        results = Results(f"{folder}/results")
-        names = [f"t{i}" for i in range(TASKS)]
-        kept = Work(leave, {name: (results.url, name, content) for name in names}, SMALL)
-        with ray_cluster(None):
-            return {
-                "empty": significant(milliseconds(empty)),
-                "brought": significant(milliseconds(kept, results, Path(folder) / "runs")),
-            }
+def driver_milliseconds(training: Training, content: bytes) -> dict[str, float]:
+    """Wall time of an empty task, and of one whose run is kept, and brought back by the command."""
+    names = [f"t{i}" for i in range(TASKS)]
+    empty = Work(nothing, dict.fromkeys(names), SMALL)
+    with TemporaryDirectory() as folder, ray_cluster(None):
+        results, runs = Results(f"{folder}/results"), Path(folder) / "runs"
+        sent = {name: replace(training, name=name, results=results) for name in names}
+        kept = Work(leave, {name: (each, content) for name, each in sent.items()}, SMALL)
+        return {
+            "empty": significant(milliseconds(empty, lambda _: None)),
+            "brought": significant(
+                milliseconds(kept, lambda ended: take(ended, sent[ended.name], runs))
+            ),
+        }
 
 
-def a_run(tasks: list[Task]) -> tuple[bytes, float]:
-    """A trained run as it is sent, and the CPU seconds that it took here."""
+def a_run(tasks: list[Task]) -> tuple[Training, bytes, float]:
+    """A training, its run as it is sent, and the CPU seconds that it took here."""
     with TemporaryDirectory() as folder:
-        results = Results(folder)
-        training = trainings_of(tasks[:1], LATENTS, results)[tasks[0].name]
+        training = trainings_of(tasks[:1], LATENTS, Results(folder))[tasks[0].name]
         begun = time.process_time()
         do_training(training)
-        return results.read(training.result), time.process_time() - begun
+        taken = time.process_time() - begun
+        return training, training.results.read(training.result), taken
 
 
 def study_seconds(tasks: list[Task], cores: int) -> float:
@@ -96,11 +105,11 @@ def main() -> None:
     arguments = parser.parse_args()
     speak(Output(quiet=True))
     tasks = tasks_of(find_study("entanglement"), range(2), parse_config(STUDY))
-    content, seconds = a_run(tasks)
+    training, content, seconds = a_run(tasks)
     result: dict[str, Any] = {
         "tasks": TASKS,
         "bytes of a run": len(content),
-        "milliseconds of a task": driver_milliseconds(content),
+        "milliseconds of a task": driver_milliseconds(training, content),
     }
     if not arguments.skip_study:
         wall = {cores: study_seconds(tasks, cores) for cores in (1, 2)}

@@ -122,32 +122,23 @@ class ResNet9Classifier(Classifier):
         self.head = nn.Linear(8 * width, num_classes)
 
 
-class MirroredResNetClassifier(ResNetClassifier):
-    """A `ResNetClassifier` that looks twice, once from the other side; see `_both_ways`."""
+class _LooksTwice(Classifier):
+    """Looks at a picture and at its mirror image; while it is trained, at the picture alone."""
 
     def features(self, images: Tensor) -> Tensor:
-        """Features (N, F) of pictures (N, c, h, w) in [0, 1], the mean of both looks."""
-        return _both_ways(self, images)
+        """Mean features (N, F) of both looks; the head is linear, so logits are the mean, too."""
+        features = super().features(images)
+        if self.training:
+            return features
+        return (features + super().features(images.flip(-1))) / 2
 
 
-class MirroredResNet9Classifier(ResNet9Classifier):
-    """A `ResNet9Classifier` that looks twice, once from the other side; see `_both_ways`."""
-
-    def features(self, images: Tensor) -> Tensor:
-        """Features (N, F) of pictures (N, c, h, w) in [0, 1], the mean of both looks."""
-        return _both_ways(self, images)
+class MirroredResNetClassifier(_LooksTwice, ResNetClassifier):
+    """A `ResNetClassifier` that looks twice."""
 
 
-def _both_ways(classifier: Classifier, images: Tensor) -> Tensor:
-    """Mean features of pictures and of their mirror images; in training those of pictures alone.
-
-    The head is linear, so that logits are the mean, too.
-    """
-    features: Tensor = classifier.trunk(2 * images - 1)
-    if classifier.training:
-        return features
-    mirrored: Tensor = classifier.trunk(2 * images.flip(-1) - 1)
-    return (features + mirrored) / 2
+class MirroredResNet9Classifier(_LooksTwice, ResNet9Classifier):
+    """A `ResNet9Classifier` that looks twice."""
 
 
 class CnnClassifier(Classifier):

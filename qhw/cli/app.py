@@ -19,6 +19,7 @@ from qhw.cli.options import SettingsCommand
 from qhw.cli.plan import plan_app
 from qhw.cli.report import report_app
 from qhw.cli.settings import config
+from qhw.cli.study import study
 
 if TYPE_CHECKING:
     from qhw.errors import QhwError
@@ -36,7 +37,7 @@ app = typer.Typer(
 )
 app.command(rich_help_panel=RUNS, cls=SettingsCommand)(runs.train)
 app.command(rich_help_panel=RUNS, cls=SettingsCommand)(runs.sweep)
-app.command(rich_help_panel=RUNS, cls=SettingsCommand)(runs.study)
+app.command(rich_help_panel=RUNS, cls=SettingsCommand)(study)
 app.command(rich_help_panel=RUNS, cls=SettingsCommand)(runs.run)
 app.command(rich_help_panel=RUNS, cls=SettingsCommand)(runs.evaluate)
 app.command(rich_help_panel=RUNS, cls=SettingsCommand)(runs.compare)

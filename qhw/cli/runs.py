@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -13,7 +12,6 @@ from qhw.cli.completion import (
     complete_assignment,
     complete_preset,
     complete_run,
-    complete_study,
     complete_tracker,
 )
 from qhw.cli.options import (
@@ -32,7 +30,6 @@ from qhw.cli.options import (
     takes,
 )
 
-CLUSTER = "On a cluster"
 RUN_HELP = described("A trained run: its name or folder", "default: the last finished")
 RunArgument = Annotated[
     Path | None, typer.Argument(metavar="RUN", help=RUN_HELP, autocompletion=complete_run)
@@ -192,122 +189,6 @@ def sweep(
     from qhw.commands.sweep import sweep as train_all
 
     train_all(configs, runs, workers)
-
-
-@takes(MODEL, CIRCUIT, BACKEND, LEARNING.only("updates", "environments"), settable=True)
-def study(
-    *,
-    name: Annotated[
-        str,
-        typer.Argument(
-            metavar="STUDY",
-            help="qubits, depth, entanglement, encoding, state, actors, parameters, steps, "
-            "schedules or reward.",
-            autocompletion=complete_study,
-        ),
-    ],
-    seeds: Annotated[int, typer.Option(min=1, help="Trainings of every arm.")] = 5,
-    latents: Annotated[int, typer.Option(min=20, help="That every controller plays.")] = 2000,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help=described("Trainings at once", "default: all cores"))
-    ] = None,
-    executor: Annotated[
-        Literal["local", "ray"],
-        typer.Option(
-            help="Trains on this machine, or on a cluster of Ray's.", rich_help_panel=CLUSTER
-        ),
-    ] = "local",
-    address: Annotated[
-        str | None,
-        typer.Option(
-            metavar="HOST:PORT|auto",
-            help=described("Of the cluster's head", "default: a cluster of this machine alone"),
-            rich_help_panel=CLUSTER,
-        ),
-    ] = None,
-    results: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FOLDER|URL",
-            help=described(
-                "Where machines leave trained runs, such as s3://bucket/study",
-                "default: results/ in --folder, seen by all of them",
-            ),
-            rich_help_panel=CLUSTER,
-        ),
-    ] = None,
-    tries: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help=described("How often a training is begun at most", "default: 3"),
-            rich_help_panel=CLUSTER,
-        ),
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be trained, and how long it takes.")
-    ] = False,
-    config: ConfigOption = None,
-    preset: PresetOption = "default",
-    typed: Settings,
-    folder: Annotated[
-        Path, typer.Option(help="Holds all studies and their runs.", rich_help_panel=OUTPUT)
-    ] = Path("studies"),
-) -> None:
-    """Vary one thing of the controller, train every arm with several seeds, and compare.
-
-    The same command goes on after a stop; more --seeds train only those that are new, and studies
-    in one folder share what they share.
-
-    Example: `qhw study entanglement --seeds 5`
-    """
-    from qhw.commands.study import (
-        StudyRequest,
-        print_plan,
-        run_study,
-        train_here,
-        train_on_cluster,
-    )
-    from qhw.commands.study_on_ray import cluster_of
-    from qhw.runs.settings import checked_training_settings
-    from qhw.studies.trained.catalogue import find_study
-    from qhw.studies.trained.task import FEWEST_LATENTS, tasks_of, unusual
-    from qhw.training.parts import open_card
-
-    found = find_study(name)
-    base = checked_training_settings(
-        typed, config=config, preset=preset, start_from=None, runs=folder
-    )
-    fewest = max(FEWEST_LATENTS, 2 * len(open_card(base.environment.bundle).class_names))
-    request = StudyRequest(
-        found,
-        tasks_of(found, range(seeds), base, fewest),
-        folder,
-        latents,
-        fewest,
-        unusual(base),
-        _study_command(name, seeds, latents, folder, unusual(base)),
-    )
-    cluster = cluster_of(executor, address, results, workers, tries)
-    if dry_run:
-        print_plan(request, cluster)
-    elif cluster is None:
-        run_study(request, partial(train_here, workers=workers))
-    else:
-        run_study(request, partial(train_on_cluster, cluster=cluster))
-
-
-def _study_command(name: str, seeds: int, latents: int, folder: Path, settings: Settings) -> str:
-    """What makes a study again, whatever file or preset its settings came from."""
-    import shlex
-
-    words = ["qhw", "study", name, "--seeds", str(seeds), "--latents", str(latents)]
-    words += ["--folder", str(folder)] if folder != Path("studies") else []
-    for setting, value in settings.items():
-        if setting != "defaults":
-            told = ",".join(map(str, value)) if isinstance(value, list) else value
-            words += ["--set", f"{setting}={told}"]
-    return shlex.join(words)
 
 
 @takes(BACKEND.of_run, DEVICE.of_run, LIMITS, PRICE.of_run)

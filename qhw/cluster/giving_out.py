@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from qhw.cluster.ray_cluster import first_line, lacking
+from qhw.cluster.ray_cluster import able
 from qhw.cluster.tasks import Ended, Progress, Work
 from qhw.errors import ConfigError, QhwError
 
@@ -16,6 +17,8 @@ PATIENCE_SECONDS = 120.0
 """Until tasks are given up that no machine can do any more."""
 NODE_ID = "ray.io/node-id"
 """Label that Ray gives each machine."""
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+"""In what Ray says of an error."""
 
 
 def do_all(work: Work, tell: Callable[[Progress], None] = lambda _: None) -> Iterator[Ended]:
@@ -30,9 +33,15 @@ def do_all(work: Work, tell: Callable[[Progress], None] = lambda _: None) -> Ite
     Raises:
         ConfigError: If no machine of the cluster can ever do one of them.
     """
-    if work.tasks and (why := lacking(work.needs)) is not None:
-        raise ConfigError(why, "Add a machine that has it, or take settings that need less.")
+    if work.tasks and not able(work.needs):
+        raise ConfigError(
+            _no_machine_for(work), "Add a machine that has it, or take settings that need less."
+        )
     return _Giving(work, tell).until_all_ended()
+
+
+def _no_machine_for(work: Work) -> str:
+    return f"No machine of the cluster has what a task needs: {work.needs}."
 
 
 class _Giving:
@@ -45,6 +54,8 @@ class _Giving:
         self._board = _board()
         self._begin = ray.remote(_begin)
         self._tries = dict.fromkeys(work.tasks, 0)
+        self._failed_on: dict[str, set[str]] = {name: set() for name in work.tasks}
+        self._bound: set[str] = set()
         self._left = {self._give(name): name for name in work.tasks}
         self._done = self._failed = 0
         self._stuck_since: float | None = None
@@ -62,27 +73,35 @@ class _Giving:
                 looked = time.monotonic()
                 yield from self._look()
 
-    def _give(self, name: str, beside: str | None = None) -> Any:
-        """Give a task out, to another machine than one that it failed on, if there is another."""
+    def _give(self, name: str) -> Any:
+        """Give a task out, to a machine that it did not fail on while there is one, busy or not."""
         from ray.util.scheduling_strategies import NodeLabelSchedulingStrategy, NotIn
 
         self._tries[name] += 1
-        needs = self._work.needs
-        elsewhere = beside and NodeLabelSchedulingStrategy(hard={}, soft={NODE_ID: NotIn(beside)})
+        needs, bad = self._work.needs, self._failed_on[name]
+        where: Any = "SPREAD"
+        self._bound.discard(name)
+        if bad and able(needs) - bad:
+            where = NodeLabelSchedulingStrategy(hard={NODE_ID: NotIn(*bad)})
+            self._bound.add(name)
         return self._begin.options(
             num_cpus=needs.cores,
             memory=needs.memory,
             num_gpus=needs.gpus,
             max_retries=0,
-            scheduling_strategy=elsewhere or "SPREAD",
+            scheduling_strategy=where,
         ).remote(self._work.do, name, self._work.tasks[name], self._board)
 
     def _ended(self, name: str, reference: Any) -> Iterator[Ended]:
         """What became of a task: given out again, or ended."""
+        import ray
+
         ended = _outcome(name, reference)
         if ended.error is not None and self._tries[name] < self._work.tries:
-            self._board.end.remote(name)  # where its process was killed, nothing said so
-            self._left[self._give(name, self._asked("where").get(name))] = name
+            # Where its process was killed, nothing said so.
+            where = ray.get(self._board.end.remote(name))
+            self._failed_on[name] |= {where} if where else set()
+            self._left[self._give(name)] = name
             return
         self._done += ended.error is None
         self._failed += ended.error is not None
@@ -90,29 +109,32 @@ class _Giving:
 
     def _look(self) -> Iterator[Ended]:
         """Tell how far all are, and give up what no machine can do any more."""
-        under_way = self._asked("under_way")
+        import ray
+
+        under_way = ray.get(self._board.under_way.remote())
         running = sum(name in under_way for name in self._left.values())
         self._tell(Progress(running, len(self._left) - running, self._done, self._failed))
-        why = lacking(self._work.needs) if self._left else None
-        if why is None:
+        machines = able(self._work.needs)
+        if machines:
             self._stuck_since = None
+            self._let_stranded_go(machines)
             return
         self._stuck_since = self._stuck_since or time.monotonic()
         if time.monotonic() - self._stuck_since > PATIENCE_SECONDS:
             self._failed += len(self._left)
             lost, self._left = [*self._left.values()], {}
-            yield from (Ended(name, why) for name in lost)
+            yield from (Ended(name, _no_machine_for(self._work)) for name in lost)
 
-    def _asked(self, question: str) -> Mapping[str, str]:
-        """What the board answers; nothing while it is begun again."""
+    def _let_stranded_go(self, machines: set[str]) -> None:
+        """Tasks that are kept for machines that have left are given to any of those that stayed."""
         import ray
-        from ray.exceptions import RayActorError
 
-        try:
-            answer: Mapping[str, str] = ray.get(getattr(self._board, question).remote())
-        except RayActorError:
-            return {}
-        return answer
+        for reference, name in [*self._left.items()]:
+            if name in self._bound and not machines - self._failed_on[name]:
+                ray.cancel(reference)
+                del self._left[reference]
+                self._tries[name] -= 1
+                self._left[self._give(name)] = name
 
 
 def _outcome(name: str, reference: Any) -> Ended:
@@ -122,13 +144,19 @@ def _outcome(name: str, reference: Any) -> Ended:
     try:
         ray.get(reference)
     except RayTaskError as error:
+        # What is raised is of the cause's class, too, and hands on to it all but its text.
         cause = error.cause
         if isinstance(cause, QhwError):
             return Ended(name, f"{cause.message} {cause.hint}")
-        return Ended(name, f"{type(cause).__name__}: {first_line(cause)}", error.traceback_str)
+        return Ended(name, _in_a_line(cause), COLOURS.sub("", str(error)))
     except RayError as error:
-        return Ended(name, f"{type(error).__name__}: {first_line(error)}", str(error))
+        return Ended(name, _in_a_line(error), str(error))
     return Ended(name)
+
+
+def _in_a_line(error: BaseException) -> str:
+    """An error's kind, and the first line of what it says."""
+    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
 
 
 def _board() -> Any:
@@ -138,36 +166,29 @@ def _board() -> Any:
 
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     made = ray.remote(num_cpus=0)(_Board)
-    return made.options(scheduling_strategy=here, max_restarts=-1).remote()
+    return made.options(scheduling_strategy=here, max_restarts=-1, max_task_retries=-1).remote()
 
 
 def _begin(do: Callable[[Any], None], name: str, task: Any, board: Any) -> None:
-    """On the other machine: do one task, and tell the board."""
+    """On the other machine: do one task, once the board knows where."""
     import ray
 
-    board.begin.remote(name, ray.get_runtime_context().get_node_id())
-    try:
-        do(task)
-    finally:
-        board.end.remote(name)
+    ray.get(board.begin.remote(name, ray.get_runtime_context().get_node_id()))
+    do(task)
 
 
 class _Board:
-    """Which tasks are under way, and where each was begun last."""
+    """Where tasks were begun that have not ended badly; the driver knows which have ended well."""
 
     def __init__(self) -> None:
         self._where: dict[str, str] = {}
-        self._under_way: set[str] = set()
 
     def begin(self, name: str, node: str) -> None:
         self._where[name] = node
-        self._under_way.add(name)
 
-    def end(self, name: str) -> None:
-        self._under_way.discard(name)
+    def end(self, name: str) -> str | None:
+        """Forget a task that failed; where it was."""
+        return self._where.pop(name, None)
 
-    def where(self) -> dict[str, str]:
-        return self._where
-
-    def under_way(self) -> dict[str, str]:
-        return {name: self._where[name] for name in self._under_way}
+    def under_way(self) -> set[str]:
+        return {*self._where}

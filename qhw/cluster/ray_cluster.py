@@ -6,7 +6,7 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
@@ -72,12 +72,8 @@ def _told(what: str, hint: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, RuntimeError) as error:
-        raise BackendUnavailableError(f"{what}: {first_line(error)}", hint) from error
-
-
-def first_line(error: BaseException) -> str:
-    """What an error says, without what follows."""
-    return str(error).partition("\n")[0] or type(error).__name__
+        # In one line: Ray tells versions that differ below one another.
+        raise BackendUnavailableError(f"{what}: {' '.join(str(error).split())}", hint) from error
 
 
 def _require_answer(address: str) -> None:
@@ -98,13 +94,12 @@ def _require_answer(address: str) -> None:
         pass
 
 
-def lacking(needs: Needs) -> str | None:
-    """Why no machine of the cluster can ever do a task; None where one can."""
+def able(needs: Needs) -> set[str]:
+    """Ids of the machines that have what a task needs, busy or not."""
     import ray
 
-    alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    for there in alive:
+    def has(there: Mapping[str, float]) -> bool:
         enough = there.get("CPU", 0) >= needs.cores and there.get("memory", 0) >= needs.memory
-        if enough and there.get("GPU", 0) >= needs.gpus:
-            return None
-    return f"No machine of the cluster ({len(alive)} of them) has what a task needs: {needs}."
+        return enough and there.get("GPU", 0) >= needs.gpus
+
+    return {node["NodeID"] for node in ray.nodes() if node["Alive"] and has(node["Resources"])}

@@ -17,7 +17,7 @@ from typing import Any
 from fsspec.core import url_to_fs
 from fsspec.utils import get_protocol
 
-from qhw.errors import ConfigError, DamagedFileError, InstallationError, OutputError
+from qhw.errors import ConfigError, InstallationError, OutputError
 from qhw.files import make_folder, replace_file
 
 DONE, FAILED = ".tar.gz", ".failed.json"
@@ -61,7 +61,7 @@ class Results:
             )
         if get_protocol(url) not in FOLDERS:
             return results
-        return cls(str(Path(results._place[1]).expanduser().absolute()))
+        return cls(results._place[1])
 
     def where(self, name: str) -> str:
         """The address of a task's result."""
@@ -97,7 +97,10 @@ class Results:
         Raises:
             OutputError: If it cannot be reached.
         """
-        return self._read(name + DONE)
+        system, root = self._place
+        with _reaching(self.url):
+            content: bytes = system.cat_file(f"{root}/{name}{DONE}")
+        return content
 
     def fail(self, name: str, error: str, trace: str = "") -> None:
         """Record why a task has none, after the last try.
@@ -108,19 +111,6 @@ class Results:
         record = {"error": error, "trace": trace.splitlines()}
         self._write(name + FAILED, json.dumps(record, indent=2).encode())
 
-    def failure(self, name: str) -> str | None:
-        """Why a task failed, if it did.
-
-        Raises:
-            DamagedFileError: If the record cannot be read.
-        """
-        if not self._is_there(name + FAILED):
-            return None
-        try:
-            return str(json.loads(self._read(name + FAILED))["error"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise DamagedFileError.of(self.where_failed(name), error) from error
-
     def _is_there(self, name: str) -> bool:
         """Asked by `info`: fsspec's `exists` and `isfile` take every trouble for a no."""
         system, root = self._place
@@ -129,12 +119,6 @@ class Results:
                 return bool(system.info(f"{root}/{name}")["type"] == "file")
             except (FileNotFoundError, NotADirectoryError):
                 return False
-
-    def _read(self, name: str) -> bytes:
-        system, root = self._place
-        with _reaching(self.url):
-            content: bytes = system.cat_file(f"{root}/{name}")
-        return content
 
     def _write(self, name: str, content: bytes) -> None:
         system, root = self._place

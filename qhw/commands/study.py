@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +11,9 @@ from typing import Any
 
 from rich.console import Console
 
-from qhw.commands.study_on_ray import (
-    Cluster,
-    needs_of,
-    results_there,
-    train_on_ray,
-)
+from qhw.commands.study_on_ray import Cluster, needs_of, results_there, train_on_ray
 from qhw.commands.sweep import LOG, cores, refuse_unfit, train_all
+from qhw.config import RunConfig
 from qhw.console.output import show, terminal
 from qhw.console.progress import long_work
 from qhw.console.tables import from_here, listing
@@ -37,8 +34,9 @@ from qhw.studies.trained.comparing import (
 )
 from qhw.studies.trained.outcomes import outcome_of, require_same_bundle
 from qhw.studies.trained.page import page_of
-from qhw.studies.trained.task import Task
+from qhw.studies.trained.task import FEWEST_LATENTS, Task, tasks_of, unusual
 from qhw.studies.trained.unlearned import by_hand, without_sight
+from qhw.training.parts import open_card
 
 FOLDER = Path("studies")
 """Of all studies, where none is named."""
@@ -82,6 +80,46 @@ class StudyRequest:
             return None
         run = open_run(self.runs / task.name)
         return run if status_of(run) is Status.FINISHED else None
+
+
+def request_of(
+    study: TrainedStudy, base: RunConfig, *, seeds: int, latents: int, folder: Path
+) -> StudyRequest:
+    """What was asked.
+
+    Args:
+        study: What is varied.
+        base: What the user set for all arms.
+        seeds: Trainings of every arm.
+        latents: That every controller plays.
+        folder: Of all studies.
+
+    Raises:
+        QhwError: If there is no such model, work would be paid for, or settings do not fit an arm.
+    """
+    fewest = max(FEWEST_LATENTS, 2 * len(open_card(base.environment.bundle).class_names))
+    settings = unusual(base)
+    words = ["qhw", "study", study.name, "--seeds", str(seeds), "--latents", str(latents)]
+    words += ["--folder", str(folder)] if folder != FOLDER else []
+    return StudyRequest(
+        study,
+        tasks_of(study, range(seeds), base, fewest),
+        folder,
+        latents,
+        fewest,
+        settings,
+        shlex.join([*words, *_typed(settings)]),
+    )
+
+
+def _typed(settings: Mapping[str, Any]) -> list[str]:
+    """Settings as they may be typed, whatever file or preset they came from."""
+    words = []
+    for setting, value in settings.items():
+        if setting != "defaults":
+            told = ",".join(map(str, value)) if isinstance(value, list) else value
+            words += ["--set", f"{setting}={told}"]
+    return words
 
 
 def run_study(request: StudyRequest, train: Callable[[StudyRequest], Failures]) -> None:
@@ -175,11 +213,10 @@ def print_plan(request: StudyRequest, cluster: Cluster | None = None) -> None:
     """
     _refuse(request)
     done = {task.name: request.run_of(task) for task in request.tasks}
-    open_tasks = [task for task in request.tasks if done[task.name] is None]
-    brought = (
-        results_there(open_tasks, cluster.results_beside(request.runs)) if cluster else set[str]()
-    )
-    missing = [name for name, run in done.items() if run is None and name not in brought]
+    missing = [name for name, run in done.items() if run is None]
+    if cluster is not None:
+        there = results_there(request.tasks, cluster.results_beside(request.runs))
+        missing = [name for name in missing if name not in there]
     measured = [_core_seconds(run) for run in done.values() if run is not None]
     hours = sum(measured) / len(measured) * len(missing) / 3600 if measured else None
     needs = needs_of(request.tasks[0].config)
@@ -241,8 +278,9 @@ def _play(request: StudyRequest) -> dict[str, TrainedArm]:
                 outcomes[task.seed] = outcome_of(run, request.latents, task.played)
                 played += 1
                 bar.at(played)
-            runs = [run for _, run in done]
-            arms[name] = TrainedArm(outcomes, *_size(runs[0]), circuit=circuit_facts(runs))
+            (first, _), runs = done[0], [run for _, run in done]
+            facts = circuit_facts(runs, first.played)
+            arms[name] = TrainedArm(outcomes, *_size(runs[0]), circuit=facts)
     return arms
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,7 +23,7 @@ from qhw.config import RunConfig, parse_config
 from qhw.console.output import Output, speak, terminal
 from qhw.console.progress import Bar, long_work
 from qhw.console.tables import from_here
-from qhw.errors import BundleError, ConfigError, InstallationError, QhwError
+from qhw.errors import BundleError, ConfigError, InstallationError, OutputError, QhwError
 from qhw.files import make_folder
 from qhw.runs.directory import create_run, is_run, open_run
 from qhw.runs.lock import sole_use
@@ -36,6 +36,8 @@ RESULTS = "results"
 """Below a folder of studies, where no place is named."""
 MEMORY = int(1.5 * GIB)
 """Of a training on an embedded bundle, with room to spare."""
+CARDS = "CUDA_VISIBLE_DEVICES"
+"""Which GPUs a process sees."""
 DRIVER_LOCK = "cluster-lock"
 """In the folder of runs: one study at a time brings runs there."""
 
@@ -148,9 +150,12 @@ def train_on_ray(
         free = [each for name, each in trainings.items() if name not in missing]
         there = [each for each in free if results.holds(each.result)]
         for each in there:
-            missing |= _brought(each, runs)
+            missing |= bring(each, runs)
         left = {each.name: each for each in free if each not in there}
-        return missing | (_do(left, runs, cluster) if left else {})
+        if left:
+            work = Work(do_training, left, needs_of(tasks[0].config), cluster.tries)
+            missing |= _do(work, runs, cluster)
+        return missing
 
 
 def trainings_of(tasks: Sequence[Task], latents: int, results: Results) -> dict[str, Training]:
@@ -158,13 +163,15 @@ def trainings_of(tasks: Sequence[Task], latents: int, results: Results) -> dict[
     played: dict[str, list[dict[str, Any] | None]] = {}
     for task in tasks:
         played.setdefault(task.name, []).append(_plain(task.played) if task.played else None)
+    bundles = {task.config.environment.bundle for task in tasks}
+    digests = {bundle: open_card(bundle).digest for bundle in bundles}
     return {
         task.name: Training(
             task.name,
             _plain(task.config),
             tuple(played[task.name]),
             latents,
-            open_card(task.config.environment.bundle).digest,
+            digests[task.config.environment.bundle],
             results,
             str(Path.cwd()),
             ("qhw", *sys.argv[1:]),
@@ -229,17 +236,15 @@ def _require_same_model(training: Training, config: RunConfig) -> None:
         )
 
 
-def _do(left: Mapping[str, Training], runs: Path, cluster: Cluster) -> dict[str, str]:
-    """Send what is left; why some of it is not done, by name."""
+def _do(work: Work, runs: Path, cluster: Cluster) -> dict[str, str]:
+    """Do the trainings; why some of them are not done, by name."""
     missing: dict[str, str] = {}
-    needs = needs_of(parse_config(next(iter(left.values())).settings))
-    work = Work(do_training, left, needs, cluster.tries)
     with (
         ray_cluster(cluster.address, cluster.cores),
-        long_work(terminal(), "study", len(left)) as bar,
+        long_work(terminal(), "study", len(work.tasks)) as bar,
     ):
         for ended in do_all(work, lambda progress: _tell(bar, progress)):
-            missing |= _taken(ended, left[ended.name], runs)
+            missing |= take(ended, work.tasks[ended.name], runs)
     return missing
 
 
@@ -248,20 +253,34 @@ def _tell(bar: Bar, progress: Progress) -> None:
     bar.say(f"study: {progress}")
 
 
-def _taken(ended: Ended, training: Training, runs: Path) -> dict[str, str]:
-    """Bring an ended training's run; why there is none, if there is none."""
+def take(ended: Ended, training: Training, runs: Path) -> dict[str, str]:
+    """Bring an ended training's run; returns as `bring`, and keeps why a training failed."""
     results, error = training.results, ended.error
-    if error is None and results.holds(training.result):
-        return _brought(training, runs)
     if error is None:
-        error = f"its result is not in {results.url}. Do all machines see that folder?"
-    results.fail(training.result, error, ended.trace)
-    traced = f" Where: {results.where_failed(training.result)}." if ended.trace else ""
-    return {training.name: f"{error}{traced}"}
+        try:
+            if results.holds(training.result):
+                return bring(training, runs)
+            error = f"its result is not in {results.url}. Do all machines see that folder?"
+        except OutputError as refused:
+            error = f"{refused.message} {refused.hint}"
+    return {training.name: f"{error} {_recorded(training, error, ended.trace)}".strip()}
 
 
-def _brought(training: Training, runs: Path) -> dict[str, str]:
-    """Make a result the run that a training here would have left; why not, if not."""
+def _recorded(training: Training, error: str, trace: str) -> str:
+    """Keep why a training failed beside the results; where more of it stands, or why nowhere."""
+    try:
+        training.results.fail(training.result, error, trace)
+    except OutputError as refused:
+        return f"That could not be recorded: {refused.message}"
+    return f"Where: {training.results.where_failed(training.result)}." if trace else ""
+
+
+def bring(training: Training, runs: Path) -> dict[str, str]:
+    """Make a training's result the run that a training here would have left.
+
+    Returns:
+        Why there is none, by the training's name; empty where there is one.
+    """
     if is_run(runs / training.name):
         why = _begun_here(runs / training.name)
         return {training.name: why} if why else {}
@@ -300,19 +319,23 @@ def _said_to(path: Path) -> Iterator[None]:
 def _as_the_driver(training: Training, *, gpus: int) -> Iterator[None]:
     """Be where the study was begun, by its command, with the GPUs that were asked for.
 
-    Where the driver's folder is not seen, relative paths are of no use: a model's is then not
+    Where the driver's folder cannot be entered, relative paths are of no use: a model's is then not
     found.
     """
-    typed, folder = sys.argv, Path(training.folder)
+    typed, seen = sys.argv, os.environ.get(CARDS)
     # Ray gives its own processes arguments that are nobody's business in a run's provenance.
     sys.argv = [*training.command]
     if not gpus:
-        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # a card that was not asked for is another's
+        os.environ[CARDS] = ""  # a card that was not asked for is another's
     try:
-        with contextlib.chdir(folder) if folder.is_dir() else contextlib.nullcontext():
+        with contextlib.ExitStack() as stack:
+            with contextlib.suppress(OSError):
+                stack.enter_context(contextlib.chdir(training.folder))
             yield
     finally:
         sys.argv = typed
+        os.environ.pop(CARDS, None)
+        os.environ |= {} if seen is None else {CARDS: seen}
 
 
 def _plain(config: RunConfig) -> dict[str, Any]:

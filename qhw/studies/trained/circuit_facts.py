@@ -25,9 +25,11 @@ class CircuitFacts:
 
     Attributes:
         qpu_seconds: Quoted for `qhw run` without mitigation, on any device.
-        gradient_first: Root mean square of a circuit weight's gradient in PPO's minibatches, over
-            the first tenth of updates and all seeds; None where the circuit is frozen. It goes
-            through the backend that trains, so with its noise, and holds the minibatches' own.
+        gradient_first: How large the circuit's gradient is for one of its weights: its norm before
+            clipping, a mean over an update's minibatches, divided by the root of the number of
+            weights; of that the root mean square over the first tenth of updates and all seeds. It
+            goes through the backend that trains, so with its noise, and holds the minibatches'
+            own. None where the circuit is frozen.
         gradient_last: The same over the last tenth.
     """
 
@@ -48,8 +50,14 @@ HEADINGS = (
 )
 
 
-def circuit_facts(runs: Sequence[RunDirectory]) -> CircuitFacts | None:
+def circuit_facts(
+    runs: Sequence[RunDirectory], played: RunConfig | None = None
+) -> CircuitFacts | None:
     """Facts of an arm, from its seeds' runs; None where it runs no circuit.
+
+    Args:
+        runs: Its trainings.
+        played: Settings that they play under, where they are others than their own.
 
     Raises:
         DamagedFileError: If a run's metrics cannot be read.
@@ -58,7 +66,7 @@ def circuit_facts(runs: Sequence[RunDirectory]) -> CircuitFacts | None:
     if config.actor.kind != "ring":
         return None
     first, last = _gradients(runs) if config.gradient.rule != "frozen" else (None, None)
-    return CircuitFacts(quoted_seconds(config), first, last)
+    return CircuitFacts(quoted_seconds(played or config), first, last)
 
 
 def quoted_seconds(config: RunConfig) -> float:
@@ -68,7 +76,7 @@ def quoted_seconds(config: RunConfig) -> float:
 
 
 def _gradients(runs: Sequence[RunDirectory]) -> tuple[float, float]:
-    """Root mean squares of a weight's gradient, at the start and at the end."""
+    """How large a weight's gradient is at the start and at the end; see `CircuitFacts`."""
     norms = [[line["circuit_gradient_norm"] for line in run.metrics()] for run in runs]
     tenth = max(1, min(map(len, norms)) // SHARE)
     weights = num_weights(runs[0].config.actor.circuit)

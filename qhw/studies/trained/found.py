@@ -198,8 +198,9 @@ def table_of_circuits(rows: Sequence[Row]) -> Iterator[Table]:
             "Circuits",
             ["arm", *figures],
             [[arm, *facts.columns] for arm, facts in circuits],
-            "QPU seconds are quoted, without mitigation. Gradients are root mean squares over "
-            "PPO's minibatches, weights and seeds, with the noise of the backend that trains.",
+            "QPU seconds are quoted, without mitigation. The gradient of a weight is the circuit's "
+            "norm, before clipping, by the root of the number of weights: a mean over minibatches, "
+            "a root mean square over updates and seeds, with the noise of what it is trained on.",
         )
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import pickle
 from pathlib import Path
 
@@ -14,10 +15,12 @@ from qhw.errors import ConfigError, DamagedFileError, InstallationError, OutputE
 def test_a_result_is_whole_or_not_there(place: str, tmp_path: Path) -> None:
     results = Results(place.format(tmp_path / "results"))
     assert not results.holds("a")
-    results.fail("a", "it broke")
-    assert (results.holds("a"), results.failure("a")) == (False, "it broke")
+    results.fail("a", "it broke", "here\nthere")
+    assert not results.holds("a")
+    recorded = json.loads((tmp_path / "results" / "a.failed.json").read_text())
+    assert recorded == {"error": "it broke", "trace": ["here", "there"]}
     results.keep("a", b"content")
-    assert (results.holds("a"), results.failure("a")) == (True, None)
+    assert results.holds("a")
     results.keep("a", b"again")
     assert pickle.loads(pickle.dumps(results)).read("a") == b"again"
     assert [path.name for path in (tmp_path / "results").iterdir()] == ["a.tar.gz"]
@@ -27,7 +30,9 @@ def test_any_place_of_fsspec_takes_results() -> None:
     results = Results("memory://study")
     results.fail("a", "it broke")
     results.keep("a", b"content")
-    assert (results.holds("a"), results.read("a"), results.failure("a")) == (True, b"content", None)
+    assert (results.holds("a"), results.read("a")) == (True, b"content")
+    system, root = results._place
+    assert system.ls(root, detail=False) == [f"{root}/a.tar.gz"]
     assert not Results("memory://other").holds("a")
 
 
@@ -41,9 +46,6 @@ def test_what_cannot_be_reached_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
         Results(str(tmp_path / "file")).keep("a", b"")
-    (tmp_path / "a.failed.json").write_text("[]")
-    with pytest.raises(DamagedFileError, match=r"a\.failed\.json"):
-        Results(str(tmp_path)).failure("a")
 
 
 def test_a_folder_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -99,6 +101,5 @@ def test_a_place_that_cannot_be_asked_is_no_empty_one(
         raise PermissionError(13, "Permission denied", path)
 
     monkeypatch.setattr(system, "info", refused)
-    for ask in (results.holds, results.failure):
-        with pytest.raises(OutputError, match=r"cannot be reached: .*Permission denied"):
-            ask("a")
+    with pytest.raises(OutputError, match=r"cannot be reached: .*Permission denied"):
+        results.holds("a")

@@ -3,44 +3,16 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from qhw.cli.app import app
 from qhw.errors import ConfigError, StudyError
 from qhw.runs.directory import create_run, open_run
-from qhw.runs.settings import checked_training_settings
 from qhw.studies.trained import catalogue
 from qhw.studies.trained.catalogue import TrainedStudy
 from qhw.studies.trained.task import tasks_of
-
-checked = partial(checked_training_settings, config=None, preset="default", start_from=None)
-TINY = (
-    "--updates 1 --environments 4 --latents 20 --backend aer --set environment.steps=2 --workers 2"
-)
-TYPED: dict[str, Any] = {
-    "ppo": {"updates": 1, "environments": 4},
-    "backend": {"name": "aer"},
-    "environment": {"steps": 2},
-}
-"""The same as settings."""
-SMALL = TrainedStudy(
-    "small", "Small?", {"ring": {}, "mlp": {"actor": {"kind": "mlp_matched"}}}, "ring"
-)
-
-
-def typed(folder: Path, *more: str) -> Result:
-    line = f"study small {TINY} --folder {folder} {' '.join(more)}"
-    return CliRunner().invoke(app, line.split())
-
-
-@pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(catalogue.STUDIES, "small", SMALL)
+from tests.small_study import SMALL, TYPED, checked, typed
 
 
 def test_a_plan_trains_nothing(small: None, tmp_path: Path) -> None:

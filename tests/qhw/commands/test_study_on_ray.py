@@ -3,57 +3,36 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from typer.testing import CliRunner, Result
 
 import qhw
-from qhw.cli.app import app
 from qhw.cluster.results import Results
+from qhw.cluster.tasks import Ended
 from qhw.commands.study_on_ray import (
+    CARDS,
     DRIVER_LOCK,
     Cluster,
     Training,
+    _as_the_driver,
     do_training,
+    take,
     train_on_ray,
     trainings_of,
 )
 from qhw.errors import BundleError, BusyError, ConfigError, InstallationError, StudyError
 from qhw.runs.directory import create_run, open_run
 from qhw.runs.lock import sole_use
-from qhw.runs.settings import checked_training_settings
-from qhw.studies.trained import catalogue
-from qhw.studies.trained.catalogue import TrainedStudy
 from qhw.studies.trained.task import Task, tasks_of
+from tests.small_study import SMALL, TYPED, checked, typed
 
-TINY = "--updates 1 --environments 4 --latents 20 --backend aer --set environment.steps=2"
-TYPED: dict[str, Any] = {
-    "ppo": {"updates": 1, "environments": 4},
-    "backend": {"name": "aer"},
-    "environment": {"steps": 2},
-}
-"""The same as settings."""
-SMALL = TrainedStudy(
-    "small", "Small?", {"ring": {}, "mlp": {"actor": {"kind": "mlp_matched"}}}, "ring"
-)
-checked = partial(checked_training_settings, config=None, preset="default", start_from=None)
-
-
-@pytest.fixture(autouse=True)
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(catalogue.STUDIES, "small", SMALL)
-
-
-def typed(folder: Path, *more: str) -> Result:
-    line = f"study small {TINY} --folder {folder} {' '.join(more)}"
-    return CliRunner().invoke(app, line.split())
+pytestmark = pytest.mark.usefixtures("small")
 
 
 def tasks(seeds: int = 1) -> list[Task]:
@@ -127,6 +106,34 @@ def test_what_was_begun_here_and_what_is_damaged_stop_nothing(tmp_path: Path) ->
     assert not (runs / other.name).exists()
 
 
+def test_a_failure_that_cannot_be_recorded_stops_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    results = Results(str(tmp_path / "file"))
+    (training, *_) = trainings_of(tasks(), 20, results).values()
+    for error in ("it broke", None):
+        told = take(Ended(training.name, error, "where"), training, tmp_path / "runs")
+        assert "could not be recorded" in told[training.name]
+        assert (error or str(tmp_path)) in told[training.name]
+
+
+def test_a_training_elsewhere_leaves_this_process_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (training, *_) = trainings_of(tasks(), 20, Results(str(tmp_path))).values()
+    gone = Training(**{**vars(training), "folder": str(tmp_path / "gone"), "command": ("qhw", "x")})
+    typed_before, place = sys.argv, Path.cwd()
+    for seen in (None, "0,1"):
+        monkeypatch.delenv(CARDS, raising=False)
+        if seen:
+            monkeypatch.setenv(CARDS, seen)
+        for sent, gpus in ((training, 0), (training, 1), (gone, 0)):
+            with _as_the_driver(sent, gpus=gpus):
+                assert os.environ.get(CARDS) == (seen if gpus else "")
+                assert sys.argv == [*sent.command]
+                assert Path.cwd() == place
+            assert (os.environ.get(CARDS), sys.argv) == (seen, typed_before)
+
+
 def test_a_plan_knows_what_lies_with_the_results(tmp_path: Path) -> None:
     kept(tasks()[0].name, Results.seen_by_all(str(tmp_path / "there")), b"")
     plan = f"--seeds 1 --executor ray --results {tmp_path}/there --dry-run --json"
@@ -186,9 +193,10 @@ def test_a_study_that_is_not_whole_says_what_is_missing_and_why(tmp_path: Path) 
     assert result.exception.exit_code == 5
     assert f"1 of 2 trainings are not done: {blocked} (mlp)" in result.exception.message
     assert "cannot be written" in result.exception.hint
-    assert "cannot be written" in (Results(str(results)).failure(place) or "")
+    recorded = json.loads((results / f"{place}.failed.json").read_text())
+    assert "cannot be written" in recorded["error"]
     assert "| ring |" in (tmp_path / "small.md").read_text()
     (results / f"{place}.tar.gz").rmdir()
     again = typed(tmp_path, line)
     assert again.exit_code == 0
-    assert Results(str(results)).failure(place) is None
+    assert not (results / f"{place}.failed.json").exists()

@@ -46,3 +46,12 @@ def test_a_quote_grows_with_the_circuits_that_run_and_needs_no_device() -> None:
         quoted_seconds(parse_config({"environment": {"steps": steps}})) for steps in (10, 5)
     )
     assert ten == pytest.approx(2 * five, rel=0.2)
+
+
+def test_the_price_is_that_of_the_length_that_is_played(tmp_path: Path) -> None:
+    run = run_with(tmp_path, "ten", [1.0])
+    longer = parse_config({"environment": {"steps": 50}})
+    facts, own = circuit_facts([run], longer), circuit_facts([run])
+    assert facts is not None and own is not None
+    assert facts.qpu_seconds == quoted_seconds(longer) > 4 * own.qpu_seconds
+    assert facts.gradient_first == own.gradient_first
