@@ -170,11 +170,20 @@ def _board() -> Any:
 
 
 def _begin(do: Callable[[Any], None], name: str, task: Any, board: Any) -> None:
-    """On the other machine: do one task, once the board knows where."""
+    """On the other machine: do one task, and tell the board where.
+
+    The board is waited for where the task failed, so that it knows before the driver asks. At the
+    beginning it is not: a task that waits gives its core to the next one meanwhile.
+    """
     import ray
 
-    ray.get(board.begin.remote(name, ray.get_runtime_context().get_node_id()))
-    do(task)
+    node = ray.get_runtime_context().get_node_id()
+    board.begin.remote(name, node)
+    try:
+        do(task)
+    except BaseException:
+        ray.get(board.begin.remote(name, node))
+        raise
 
 
 class _Board:
