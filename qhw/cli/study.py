@@ -60,8 +60,20 @@ TriesOption = Annotated[
 def study(
     *,
     name: StudyArgument,
-    seeds: Annotated[int, typer.Option(min=1, help="Trainings of every arm.")] = 5,
-    latents: Annotated[int, typer.Option(min=20, help="That every controller plays.")] = 2000,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help=described("Trainings of every arm", "default: 5"))
+    ] = None,
+    latents: Annotated[
+        int | None,
+        typer.Option(min=20, help=described("That every controller plays", "default: 2000")),
+    ] = None,
+    quick: Annotated[
+        bool,
+        typer.Option(
+            "--quick",
+            help="A first look: by default 2 seeds, 20 updates, 500 latents, in studies/quick.",
+        ),
+    ] = False,
     workers: Annotated[
         int | None, typer.Option(min=1, help=described("Trainings at once", "default: all cores"))
     ] = None,
@@ -76,8 +88,12 @@ def study(
     preset: PresetOption = "default",
     typed: Settings,
     folder: Annotated[
-        Path, typer.Option(help="Holds all studies and their runs.", rich_help_panel=OUTPUT)
-    ] = Path("studies"),
+        Path | None,
+        typer.Option(
+            help=described("Holds all studies and their runs", "default: studies"),
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
 ) -> None:
     """Vary one thing of the controller, train every arm with several seeds, and compare.
 
@@ -94,14 +110,17 @@ def study(
         train_on_cluster,
     )
     from qhw.commands.study_on_ray import cluster_of
+    from qhw.config import merge
     from qhw.runs.settings import checked_training_settings
     from qhw.studies.trained.catalogue import find_study
+    from qhw.studies.trained.study_size import StudySize
 
     found = find_study(name)
+    size = (StudySize.quick() if quick else StudySize()).told(seeds, latents, folder)
     base = checked_training_settings(
-        typed, config=config, preset=preset, start_from=None, runs=folder
+        merge(size.settings, typed), config=config, preset=preset, start_from=None, runs=size.folder
     )
-    request = request_of(found, base, seeds=seeds, latents=latents, folder=folder)
+    request = request_of(found, base, size)
     cluster = cluster_of(executor, address, results, workers, tries)
     if dry_run:
         print_plan(request, cluster)

@@ -23,6 +23,7 @@ from qhw.files import make_folder, read_json, replace_file, write_json
 from qhw.runs.directory import RunDirectory, is_run, open_run
 from qhw.runs.status import Status, status_of
 from qhw.studies.trained.catalogue import TrainedStudy
+from qhw.studies.trained.circuit_error import circuit_error
 from qhw.studies.trained.circuit_facts import circuit_facts
 from qhw.studies.trained.comparing import (
     Difference,
@@ -34,12 +35,11 @@ from qhw.studies.trained.comparing import (
 )
 from qhw.studies.trained.outcomes import outcome_of, require_same_bundle
 from qhw.studies.trained.page import page_of
+from qhw.studies.trained.study_size import StudySize
 from qhw.studies.trained.task import FEWEST_LATENTS, Task, tasks_of, unusual
 from qhw.studies.trained.unlearned import by_hand, without_sight
 from qhw.training.parts import open_card
 
-FOLDER = Path("studies")
-"""Of all studies, where none is named."""
 RUNS = "runs"
 """Below a folder of studies; all studies in it share their runs."""
 
@@ -82,34 +82,35 @@ class StudyRequest:
         return run if status_of(run) is Status.FINISHED else None
 
 
-def request_of(
-    study: TrainedStudy, base: RunConfig, *, seeds: int, latents: int, folder: Path
-) -> StudyRequest:
+def request_of(study: TrainedStudy, base: RunConfig, size: StudySize) -> StudyRequest:
     """What was asked.
 
     Args:
         study: What is varied.
         base: What the user set for all arms.
-        seeds: Trainings of every arm.
-        latents: That every controller plays.
-        folder: Of all studies.
+        size: How much is trained and played, and where it lies.
 
     Raises:
         QhwError: If there is no such model, work would be paid for, or settings do not fit an arm.
     """
     fewest = max(FEWEST_LATENTS, 2 * len(open_card(base.environment.bundle).class_names))
     settings = unusual(base)
-    words = ["qhw", "study", study.name, "--seeds", str(seeds), "--latents", str(latents)]
-    words += ["--folder", str(folder)] if folder != FOLDER else []
+    words = ["qhw", "study", study.name]
+    words += ["--seeds", str(size.seeds), "--latents", str(size.latents), *_in(size.folder)]
     return StudyRequest(
         study,
-        tasks_of(study, range(seeds), base, fewest),
-        folder,
-        latents,
+        tasks_of(study, range(size.seeds), base, fewest),
+        size.folder,
+        size.latents,
         fewest,
         settings,
         shlex.join([*words, *_typed(settings)]),
     )
+
+
+def _in(folder: Path) -> list[str]:
+    """Option that names a folder of studies, where it is not the usual one."""
+    return [] if folder == StudySize().folder else ["--folder", str(from_here(folder))]
 
 
 def _typed(settings: Mapping[str, Any]) -> list[str]:
@@ -272,14 +273,16 @@ def _play(request: StudyRequest) -> dict[str, TrainedArm]:
     arms, played = {}, 0
     with long_work(terminal(), "playing", sum(map(len, finished.values()))) as bar:
         for name, done in finished.items():
-            outcomes = {}
+            outcomes, errors = {}, []
             for task, run in done:
                 bar.say(f"playing {name}, seed {task.seed}")
                 outcomes[task.seed] = outcome_of(run, request.latents, task.played)
+                errors.append(circuit_error(run, task.played))
                 played += 1
                 bar.at(played)
             (first, _), runs = done[0], [run for _, run in done]
-            facts = circuit_facts(runs, first.played)
+            of_circuits = [error for error in errors if error is not None]
+            facts = circuit_facts(runs, of_circuits, first.played)
             arms[name] = TrainedArm(outcomes, *_size(runs[0]), circuit=facts)
     return arms
 
@@ -355,5 +358,5 @@ def _print(console: Console, request: StudyRequest) -> None:
 
     console.print(Markdown(_page(request).read_text(encoding="utf-8")))
     console.print(str(from_here(_page(request))), soft_wrap=True)
-    folder = "" if request.folder == FOLDER else f" --folder {from_here(request.folder)}"
-    console.print(f"`qhw report study {request.study.name}{folder}` draws it.", soft_wrap=True)
+    again = shlex.join(["qhw", "report", "study", request.study.name, *_in(request.folder)])
+    console.print(f"`{again}` draws it.", soft_wrap=True)

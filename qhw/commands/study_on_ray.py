@@ -28,6 +28,7 @@ from qhw.files import make_folder
 from qhw.runs.directory import create_run, is_run, open_run
 from qhw.runs.lock import sole_use
 from qhw.runs.status import Status, status_of
+from qhw.studies.trained.circuit_error import circuit_error
 from qhw.studies.trained.outcomes import outcome_of, require_same_bundle
 from qhw.studies.trained.task import DIGITS, Task
 from qhw.training.parts import open_card
@@ -216,7 +217,9 @@ def do_training(training: Training) -> None:
         with _said_to(run.path / LOG):
             train_run(run)
             for settings in training.played:
-                outcome_of(run, training.latents, parse_config(settings) if settings else None)
+                played = parse_config(settings) if settings else None
+                outcome_of(run, training.latents, played)
+                circuit_error(run, played)
         training.results.keep(training.result, packed(run.path))
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from policy.circuit import RingCircuit
+from qhw.config import RunConfig
 from qhw.runs.directory import RunDirectory
 from qhw.studies.measured.conditions import NOISELESS, newest_update
 from qhw.studies.measured.training_groups import subject
@@ -73,14 +74,15 @@ class Policy:
 
     Args:
         run: A trained run of a ring actor.
+        config: Settings that it plays under, where they are others than its own.
     """
 
-    def __init__(self, run: RunDirectory) -> None:
+    def __init__(self, run: RunDirectory, config: RunConfig | None = None) -> None:
         from policy import RingActor
         from qhw.studies.measured.playing import played_config
         from qhw.training.player import Player
 
-        self.player = Player.of(run, played_config(run.config, NOISELESS))
+        self.player = Player.of(run, played_config(config or run.config, NOISELESS))
         assert isinstance(self.player.actor, RingActor)
         self.actor = self.player.actor
 

@@ -1,4 +1,4 @@
-"""What an arm's circuit costs on a device, and how large its gradient is in training."""
+"""What an arm's circuit costs on a device, how noise moves it, and how large its gradient is."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ class CircuitFacts:
 
     Attributes:
         qpu_seconds: Quoted for `qhw run` without mitigation, on any device.
+        error: Mean absolute error of an observable; see `circuit_error`. A mean over seeds.
         gradient_first: How large the circuit's gradient is for one of its weights: its norm before
             clipping, a mean over an update's minibatches, divided by the root of the number of
             weights; of that the root mean square over the first tenth of updates and all seeds. It
@@ -34,29 +35,32 @@ class CircuitFacts:
     """
 
     qpu_seconds: float
+    error: float
     gradient_first: float | None
     gradient_last: float | None
 
     @property
     def columns(self) -> tuple[float | None, ...]:
         """In the order of `HEADINGS`."""
-        return self.qpu_seconds, self.gradient_first, self.gradient_last
+        return self.qpu_seconds, self.error, self.gradient_first, self.gradient_last
 
 
 HEADINGS = (
     f"QPU seconds, {PICTURES} pictures",
+    "error of an observable",
     "gradient of a weight, first tenth",
     "gradient of a weight, last tenth",
 )
 
 
 def circuit_facts(
-    runs: Sequence[RunDirectory], played: RunConfig | None = None
+    runs: Sequence[RunDirectory], errors: Sequence[float], played: RunConfig | None = None
 ) -> CircuitFacts | None:
     """Facts of an arm, from its seeds' runs; None where it runs no circuit.
 
     Args:
         runs: Its trainings.
+        errors: What `circuit_error` measured of each; none where it runs no circuit.
         played: Settings that they play under, where they are others than their own.
 
     Raises:
@@ -66,7 +70,7 @@ def circuit_facts(
     if config.actor.kind != "ring":
         return None
     first, last = _gradients(runs) if config.gradient.rule != "frozen" else (None, None)
-    return CircuitFacts(quoted_seconds(played or config), first, last)
+    return CircuitFacts(quoted_seconds(played or config), float(np.mean(errors)), first, last)
 
 
 def quoted_seconds(config: RunConfig) -> float:

@@ -28,7 +28,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setitem(catalogue.STUDIES, NAME, STUDY)
     about = {"latents": 400, "command": "qhw study made_up --seeds 5", "missing": []}
     first, *others = ARMS
-    facts = CircuitFacts(125.2, 0.0123, None)
+    facts = CircuitFacts(125.2, 0.04, 0.0123, None)
     arms = {first: replace(ARMS[first], circuit=facts), **{name: ARMS[name] for name in others}}
     figures = {**about, **record(rows_of(arms), differences(STUDY, arms))}
     (tmp_path / f"{NAME}.json").write_text(json.dumps(figures))

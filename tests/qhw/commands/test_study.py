@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from qhw.commands.study import request_of
+from qhw.config import merge
 from qhw.errors import ConfigError, StudyError
 from qhw.runs.directory import create_run, open_run
 from qhw.studies.trained import catalogue
 from qhw.studies.trained.catalogue import TrainedStudy
+from qhw.studies.trained.study_size import StudySize
 from qhw.studies.trained.task import tasks_of
 from tests.small_study import SMALL, TYPED, checked, typed
 
@@ -22,6 +25,23 @@ def test_a_plan_trains_nothing(small: None, tmp_path: Path) -> None:
     assert not (tmp_path / "runs").exists()
     told = typed(tmp_path, "--seeds 3 --dry-run").stdout
     assert "6 trainings on simulators, nothing is paid" in told
+
+
+def test_a_first_look_lies_apart_and_can_be_typed_again(
+    small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    base = checked(merge(StudySize.quick().settings, {"backend": {"name": "aer"}}))
+    request = request_of(SMALL, base, StudySize.quick())
+    assert request.command == (
+        "qhw study small --seeds 2 --latents 500 --folder studies/quick "
+        "--set backend.name=aer --set ppo.updates=20"
+    )
+    assert (len(request.tasks), request.runs) == (4, Path("studies/quick/runs"))
+    own = StudySize.quick().told(7, None, tmp_path)
+    assert (own.seeds, own.latents, own.folder) == (7, 500, tmp_path)
+    plan = json.loads(typed(tmp_path, "--quick --dry-run --json").stdout)
+    assert plan["trainings"] == 4
 
 
 def test_a_folder_of_a_run_that_never_began_is_in_nobody_s_way(small: None, tmp_path: Path) -> None:
@@ -49,9 +69,10 @@ def test_a_study_goes_on_from_what_is_there(
     found = json.loads(first.stdout)
     assert [row["arm"] for row in found["arms"]] == ["ring", "mlp"]
     assert [row["parameters"] for row in found["arms"]] == [2498, 2501]
+    assert found["arms"][0]["circuit"]["error"] == 0, "exact, and without noise"
     assert found["differences"][0]["verdict"] == "one seed says nothing of the kind"
     kept = {path: path.stat().st_mtime_ns for path in tmp_path.glob("runs/*-seed*/outcomes/*")}
-    assert len(kept) == 2
+    assert len(kept) == 3, "two outcomes and an error"
 
     second = json.loads(typed(tmp_path, "--seeds 2 --json").stdout)
     assert [row["seeds"] for row in second["arms"]] == [2, 2]

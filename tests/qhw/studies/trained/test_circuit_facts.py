@@ -26,19 +26,25 @@ def test_gradients_are_of_a_weight_at_both_ends_and_over_seeds(tmp_path: Path) -
         run_with(tmp_path, str(seed), [scale * norm for norm in norms], circuit=circuit)
         for seed, scale in enumerate((1.0, 2.0))
     ]
-    facts = circuit_facts(seeds)
+    facts = circuit_facts(seeds, [0.01, 0.03])
     assert facts is not None
     assert facts.gradient_first == pytest.approx(math.sqrt((9 + 36) / 2 / 32))
     assert facts.gradient_last == pytest.approx(math.sqrt((1 + 4) / 2 / 32))
-    assert facts.columns == (facts.qpu_seconds, facts.gradient_first, facts.gradient_last)
+    assert facts.error == pytest.approx(0.02)
+    assert facts.columns == (
+        facts.qpu_seconds,
+        facts.error,
+        facts.gradient_first,
+        facts.gradient_last,
+    )
 
 
 def test_a_frozen_circuit_has_a_price_and_no_gradient_and_a_network_neither(tmp_path: Path) -> None:
-    frozen = circuit_facts([run_with(tmp_path, "frozen", [0.0], frozen=True)])
+    frozen = circuit_facts([run_with(tmp_path, "frozen", [0.0], frozen=True)], [0.0])
     assert frozen is not None
     assert (frozen.gradient_first, frozen.gradient_last) == (None, None)
     assert frozen.qpu_seconds > 0
-    assert circuit_facts([run_with(tmp_path, "mlp", [0.0], kind="mlp")]) is None
+    assert circuit_facts([run_with(tmp_path, "mlp", [0.0], kind="mlp")], []) is None
 
 
 def test_a_quote_grows_with_the_circuits_that_run_and_needs_no_device() -> None:
@@ -51,7 +57,7 @@ def test_a_quote_grows_with_the_circuits_that_run_and_needs_no_device() -> None:
 def test_the_price_is_that_of_the_length_that_is_played(tmp_path: Path) -> None:
     run = run_with(tmp_path, "ten", [1.0])
     longer = parse_config({"environment": {"steps": 50}})
-    facts, own = circuit_facts([run], longer), circuit_facts([run])
+    facts, own = circuit_facts([run], [0.0], longer), circuit_facts([run], [0.0])
     assert facts is not None and own is not None
     assert facts.qpu_seconds == quoted_seconds(longer) > 4 * own.qpu_seconds
     assert facts.gradient_first == own.gradient_first

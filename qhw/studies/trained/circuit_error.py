@@ -1,0 +1,53 @@
+"""How far off noise brings what an arm's circuit measures, in the states that its policy visits."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from qhw.config import RunConfig
+from qhw.evaluation.setting import name_of
+from qhw.files import make_folder, read_json, write_json
+from qhw.runs.directory import RunDirectory
+from qhw.studies.measured.visited_states import Policy
+from qhw.studies.trained.outcomes import outcome_path
+from qhw.studies.trained.task import DIGITS, unusual
+from qhw.threads import one_thread
+from qhw.training.parts import make_backend, ring_circuit
+
+STATES = 100
+"""Visited states that are measured, each of an episode of its own."""
+
+
+def circuit_error(run: RunDirectory, played: RunConfig | None = None) -> float | None:
+    """Recall or measure the mean of |<Z> - noiseless <Z>|, over states and qubits.
+
+    It is that of the backend the run trains on, so with its mitigation, and with its shots where
+    it takes any.
+
+    Args:
+        run: A finished training.
+        played: Settings that it plays under, where they are others than its own.
+
+    Returns:
+        The error; None where the policy runs no circuit.
+
+    Raises:
+        CheckpointError: If the run has no weights.
+    """
+    config = played or run.config
+    if config.actor.kind != "ring":
+        return None
+    how = name_of(unusual(played))[:DIGITS] if played else ""
+    path = outcome_path(run, STATES, how).with_suffix(".error.json")
+    if not path.exists():
+        make_folder(path.parent)
+        write_json(path, {"error": _measured(run, config)})
+    return float(read_json(path)["error"])
+
+
+@one_thread()
+def _measured(run: RunDirectory, config: RunConfig) -> float:
+    visited = Policy(run, config).visit(STATES)
+    backend = make_backend(config, ring_circuit(config.actor.circuit))
+    noisy = backend.evaluate(visited["angles"], visited["weights"][None]).values[0]
+    return float(np.abs(noisy - visited["ideal"]).mean())
