@@ -71,7 +71,8 @@ def study(
         bool,
         typer.Option(
             "--quick",
-            help="A first look: by default 2 seeds, 20 updates, 500 latents, in studies/quick.",
+            help="A first look: 2 seeds, 20 environments, 500 latents, in studies/quick, where "
+            "no option says otherwise.",
         ),
     ] = False,
     workers: Annotated[

@@ -117,7 +117,7 @@ class _Giving:
         machines = able(self._work.needs)
         if machines:
             self._stuck_since = None
-            self._let_stranded_go(machines)
+            self._let_stranded_go(machines, under_way)
             return
         self._stuck_since = self._stuck_since or time.monotonic()
         if time.monotonic() - self._stuck_since > PATIENCE_SECONDS:
@@ -125,12 +125,16 @@ class _Giving:
             lost, self._left = [*self._left.values()], {}
             yield from (Ended(name, _no_machine_for(self._work)) for name in lost)
 
-    def _let_stranded_go(self, machines: set[str]) -> None:
-        """Tasks that are kept for machines that have left are given to any of those that stayed."""
+    def _let_stranded_go(self, machines: set[str], under_way: set[str]) -> None:
+        """Tasks that are kept for machines that have left are given to any of those that stayed.
+
+        One that was under way there is lost and says so itself.
+        """
         import ray
 
         for reference, name in [*self._left.items()]:
-            if name in self._bound and not machines - self._failed_on[name]:
+            waits = name in self._bound and name not in under_way
+            if waits and not machines - self._failed_on[name]:
                 ray.cancel(reference)
                 del self._left[reference]
                 self._tries[name] -= 1
@@ -155,8 +159,10 @@ def _outcome(name: str, reference: Any) -> Ended:
 
 
 def _in_a_line(error: BaseException) -> str:
-    """An error's kind, and the first line of what it says."""
-    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+    """An error's kind, and the first line of what it says, where it says anything."""
+    lines = str(error).split("\n")
+    said = next((line.strip() for line in lines if line.strip()), "")
+    return ": ".join(filter(None, [type(error).__name__, said]))
 
 
 def _board() -> Any:

@@ -55,7 +55,7 @@ def _read(path: Path) -> dict[str, Any]:
         figures: dict[str, Any] = read_json(path)
         arms = [_row(values) for values in figures["arms"]]
         differences = [_record(Difference, values) for values in figures["differences"]]
-        about = {key: figures[key] for key in ("latents", "command", "missing")}
+        about = {key: figures[key] for key in ("latents", "settings", "command", "missing")}
     except (ValueError, KeyError, TypeError) as error:
         raise DamagedFileError.of(path, f"{error!r}; the command in it makes it anew") from error
     return {**about, "arms": arms, "differences": differences}

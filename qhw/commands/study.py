@@ -35,7 +35,7 @@ from qhw.studies.trained.comparing import (
 )
 from qhw.studies.trained.outcomes import outcome_of, require_same_bundle
 from qhw.studies.trained.page import page_of
-from qhw.studies.trained.study_size import StudySize
+from qhw.studies.trained.study_size import StudySize, is_first_look
 from qhw.studies.trained.task import FEWEST_LATENTS, Task, tasks_of, unusual
 from qhw.studies.trained.unlearned import by_hand, without_sight
 from qhw.training.parts import open_card
@@ -216,7 +216,8 @@ def print_plan(request: StudyRequest, cluster: Cluster | None = None) -> None:
     done = {task.name: request.run_of(task) for task in request.tasks}
     missing = [name for name, run in done.items() if run is None]
     if cluster is not None:
-        there = results_there(request.tasks, cluster.results_beside(request.runs))
+        left = [task for task in request.tasks if done[task.name] is None]
+        there = results_there(left, cluster.results_beside(request.runs))
         missing = [name for name in missing if name not in there]
     measured = [_core_seconds(run) for run in done.values() if run is not None]
     hours = sum(measured) / len(measured) * len(missing) / 3600 if measured else None
@@ -277,7 +278,7 @@ def _play(request: StudyRequest) -> dict[str, TrainedArm]:
             for task, run in done:
                 bar.say(f"playing {name}, seed {task.seed}")
                 outcomes[task.seed] = outcome_of(run, request.latents, task.played)
-                errors.append(circuit_error(run, task.played))
+                errors.append(circuit_error(run, request.latents, task.played))
                 played += 1
                 bar.at(played)
             (first, _), runs = done[0], [run for _, run in done]
@@ -341,6 +342,7 @@ def _write(
         latents=request.latents,
         command=request.command,
         missing=missing,
+        first_look=is_first_look(request.settings),
     )
     replace_file(_page(request), text.encode())
     about: dict[str, Any] = {

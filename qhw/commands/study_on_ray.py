@@ -219,7 +219,7 @@ def do_training(training: Training) -> None:
             for settings in training.played:
                 played = parse_config(settings) if settings else None
                 outcome_of(run, training.latents, played)
-                circuit_error(run, played)
+                circuit_error(run, training.latents, played)
         training.results.keep(training.result, packed(run.path))
 
 

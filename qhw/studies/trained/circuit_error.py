@@ -14,11 +14,11 @@ from qhw.studies.trained.task import DIGITS, unusual
 from qhw.threads import one_thread
 from qhw.training.parts import make_backend, ring_circuit
 
-STATES = 100
-"""Visited states that are measured, each of an episode of its own."""
+MOST_STATES = 100
+"""Visited states that are measured at most, each of an episode of its own."""
 
 
-def circuit_error(run: RunDirectory, played: RunConfig | None = None) -> float | None:
+def circuit_error(run: RunDirectory, latents: int, played: RunConfig | None = None) -> float | None:
     """Recall or measure the mean of |<Z> - noiseless <Z>|, over states and qubits.
 
     It is that of the backend the run trains on, so with its mitigation, and with its shots where
@@ -26,6 +26,7 @@ def circuit_error(run: RunDirectory, played: RunConfig | None = None) -> float |
 
     Args:
         run: A finished training.
+        latents: That a study plays; as many states, or `MOST_STATES`, are visited for this.
         played: Settings that it plays under, where they are others than its own.
 
     Returns:
@@ -38,16 +39,17 @@ def circuit_error(run: RunDirectory, played: RunConfig | None = None) -> float |
     if config.actor.kind != "ring":
         return None
     how = name_of(unusual(played))[:DIGITS] if played else ""
-    path = outcome_path(run, STATES, how).with_suffix(".error.json")
+    states = min(latents, MOST_STATES)
+    path = outcome_path(run, states, how).with_suffix(".error.json")
     if not path.exists():
         make_folder(path.parent)
-        write_json(path, {"error": _measured(run, config)})
+        write_json(path, {"error": _measured(run, config, states)})
     return float(read_json(path)["error"])
 
 
 @one_thread()
-def _measured(run: RunDirectory, config: RunConfig) -> float:
-    visited = Policy(run, config).visit(STATES)
+def _measured(run: RunDirectory, config: RunConfig, states: int) -> float:
+    visited = Policy(run, config).visit(states)
     backend = make_backend(config, ring_circuit(config.actor.circuit))
     noisy = backend.evaluate(visited["angles"], visited["weights"][None]).values[0]
     return float(np.abs(noisy - visited["ideal"]).mean())

@@ -25,19 +25,20 @@ class CircuitFacts:
 
     Attributes:
         qpu_seconds: Quoted for `qhw run` without mitigation, on any device.
-        error: Mean absolute error of an observable; see `circuit_error`. A mean over seeds.
         gradient_first: How large the circuit's gradient is for one of its weights: its norm before
             clipping, a mean over an update's minibatches, divided by the root of the number of
             weights; of that the root mean square over the first tenth of updates and all seeds. It
             goes through the backend that trains, so with its noise, and holds the minibatches'
             own. None where the circuit is frozen.
         gradient_last: The same over the last tenth.
+        error: Mean absolute error of an observable; see `circuit_error`. A mean over seeds; None
+            on pages of before it was measured.
     """
 
     qpu_seconds: float
-    error: float
     gradient_first: float | None
     gradient_last: float | None
+    error: float | None = None
 
     @property
     def columns(self) -> tuple[float | None, ...]:
@@ -70,7 +71,7 @@ def circuit_facts(
     if config.actor.kind != "ring":
         return None
     first, last = _gradients(runs) if config.gradient.rule != "frozen" else (None, None)
-    return CircuitFacts(quoted_seconds(played or config), float(np.mean(errors)), first, last)
+    return CircuitFacts(quoted_seconds(played or config), first, last, float(np.mean(errors)))
 
 
 def quoted_seconds(config: RunConfig) -> float:

@@ -17,6 +17,7 @@ from qhw.studies.trained.catalogue import Along, TrainedStudy
 from qhw.studies.trained.circuit_facts import HEADINGS
 from qhw.studies.trained.comparing import MARGIN, Difference, Row
 from qhw.studies.trained.measures import MEASURES
+from qhw.studies.trained.study_size import FIRST_LOOK, is_first_look
 
 
 def found_by(
@@ -28,10 +29,12 @@ def found_by(
         study: What was varied.
         rows: Every arm's own figures.
         differences: Every arm against another.
-        about: Latents, command and missing trainings, as `qhw study` keeps them.
+        about: Latents, settings, command and missing trainings, as `qhw study` keeps them.
     """
     replicated = [each for each in differences if each.p_value is not None]
-    answer = " ".join([*answers_of(replicated), *missing_of(about)]) if replicated else None
+    first = [FIRST_LOOK] if is_first_look(about["settings"]) else []
+    said = [*first, *answers_of(replicated), *missing_of(about)]
+    answer = " ".join(said) if replicated else None
     return Finding(
         study=study.name,
         question=study.question,
@@ -189,7 +192,7 @@ def _cells(row: Row) -> list[Cell]:
 
 
 def table_of_circuits(rows: Sequence[Row]) -> Iterator[Table]:
-    """What circuits cost and how large their gradients are, where arms run any."""
+    """What arms' circuits cost, how noise moves them, and how large their gradients are."""
     circuits = [(row.arm, row.circuit) for row in rows if row.circuit]
     if circuits:
         figures: list[Heading] = [(HEADINGS[0], 1), *((name, 5) for name in HEADINGS[1:])]
@@ -198,11 +201,11 @@ def table_of_circuits(rows: Sequence[Row]) -> Iterator[Table]:
             "Circuits",
             ["arm", *figures],
             [[arm, *facts.columns] for arm, facts in circuits],
-            "QPU seconds are quoted, without mitigation. The error is |<Z> - noiseless <Z>| on what "
-            "trains, a mean over visited states, qubits and seeds. The gradient of a weight is the "
-            "circuit's norm, before clipping, by the root of the number of weights: a mean over "
-            "minibatches, a root mean square over updates and seeds, with the noise of what it is "
-            "trained on.",
+            "QPU seconds are quoted, without mitigation. The error is |<Z> - noiseless <Z>| on the "
+            "backend that trains, with its shots and mitigation: a mean over visited states, qubits "
+            "and seeds. The gradient of a weight is the circuit's norm, before clipping, by the root "
+            "of the number of weights: a mean over minibatches, a root mean square over updates and "
+            "seeds, with the noise of what it is trained on.",
         )
 
 

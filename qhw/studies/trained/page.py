@@ -9,6 +9,7 @@ from qhw.studies.trained.catalogue import TrainedStudy
 from qhw.studies.trained.circuit_facts import HEADINGS
 from qhw.studies.trained.comparing import MARGIN, Difference, Row
 from qhw.studies.trained.measures import MEASURES
+from qhw.studies.trained.study_size import FIRST_LOOK
 
 
 def page_of(
@@ -19,10 +20,11 @@ def page_of(
     latents: int,
     command: str,
     missing: Sequence[str] = (),
+    first_look: bool = False,
 ) -> str:
     """Render what a study came to as Markdown."""
     return f"""# {study.question}
-
+{_caveat(first_look)}
 {_verdict(study, found)}
 
 {study.trained} All play the same {latents:,} latents.
@@ -40,6 +42,10 @@ was set beforehand, for the default reward.
 
 Made by `{command}`.
 """
+
+
+def _caveat(first_look: bool) -> str:
+    return f"\n**{FIRST_LOOK}**\n" if first_look else ""
 
 
 def _verdict(study: TrainedStudy, found: Sequence[Difference]) -> str:
@@ -77,7 +83,7 @@ def _rows(rows: Sequence[Row]) -> str:
 
 
 def _circuits(rows: Sequence[Row]) -> str:
-    """What circuits cost and how large their gradients are, where arms run any."""
+    """What arms' circuits cost, how noise moves them, and how large their gradients are."""
     circuits = [(row.arm, row.circuit.columns) for row in rows if row.circuit]
     lines = [
         f"| {arm} | {' | '.join('-' if n is None else f'{n:.3g}' for n in columns)} |"

@@ -26,9 +26,14 @@ NAME = "made_up"
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Figures of a study of known outcomes."""
     monkeypatch.setitem(catalogue.STUDIES, NAME, STUDY)
-    about = {"latents": 400, "command": "qhw study made_up --seeds 5", "missing": []}
+    about = {
+        "latents": 400,
+        "settings": {},
+        "command": "qhw study made_up --seeds 5",
+        "missing": [],
+    }
     first, *others = ARMS
-    facts = CircuitFacts(125.2, 0.04, 0.0123, None)
+    facts = CircuitFacts(125.2, 0.0123, None, 0.04)
     arms = {first: replace(ARMS[first], circuit=facts), **{name: ARMS[name] for name in others}}
     figures = {**about, **record(rows_of(arms), differences(STUDY, arms))}
     (tmp_path / f"{NAME}.json").write_text(json.dumps(figures))
@@ -86,7 +91,8 @@ def test_what_is_not_there_or_damaged_is_answered(folder: Path) -> None:
     with pytest.raises(DataError, match="no figures of the study 'depth'") as no:
         report_study("depth", folder)
     assert "qhw study depth --folder" in no.value.hint
-    empty = {"arms": [], "differences": [], "latents": 20, "command": "", "missing": ["x (a)"]}
+    nothing = {"arms": [], "differences": [], "settings": {}, "latents": 20, "command": ""}
+    empty = {**nothing, "missing": ["x (a)"]}
     (folder / f"{NAME}.json").write_text(json.dumps(empty))
     with pytest.raises(DataError, match=r"No training of the study 'made_up' is done: x \(a\)"):
         report_study(NAME, folder)

@@ -35,13 +35,19 @@ def test_a_first_look_lies_apart_and_can_be_typed_again(
     request = request_of(SMALL, base, StudySize.quick())
     assert request.command == (
         "qhw study small --seeds 2 --latents 500 --folder studies/quick "
-        "--set backend.name=aer --set ppo.updates=20"
+        "--set backend.name=aer --set ppo.environments=20"
     )
     assert (len(request.tasks), request.runs) == (4, Path("studies/quick/runs"))
     own = StudySize.quick().told(7, None, tmp_path)
     assert (own.seeds, own.latents, own.folder) == (7, 500, tmp_path)
     plan = json.loads(typed(tmp_path, "--quick --dry-run --json").stdout)
     assert plan["trainings"] == 4
+
+
+@pytest.mark.parametrize("study", catalogue.STUDIES.values(), ids=catalogue.STUDIES)
+def test_every_study_has_a_first_look(study: TrainedStudy) -> None:
+    quick = StudySize.quick()
+    assert {task.seed for task in request_of(study, checked(quick.settings), quick).tasks} == {0, 1}
 
 
 def test_a_folder_of_a_run_that_never_began_is_in_nobody_s_way(small: None, tmp_path: Path) -> None:

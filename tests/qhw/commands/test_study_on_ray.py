@@ -121,7 +121,8 @@ def test_a_training_elsewhere_leaves_this_process_as_it_was(
 ) -> None:
     (training, *_) = trainings_of(tasks(), 20, Results(str(tmp_path))).values()
     gone = Training(**{**vars(training), "folder": str(tmp_path / "gone"), "command": ("qhw", "x")})
-    typed_before, place = sys.argv, Path.cwd()
+    monkeypatch.chdir(tmp_path)
+    typed_before = sys.argv
     for seen in (None, "0,1"):
         monkeypatch.delenv(CARDS, raising=False)
         if seen:
@@ -130,8 +131,9 @@ def test_a_training_elsewhere_leaves_this_process_as_it_was(
             with _as_the_driver(sent, gpus=gpus):
                 assert os.environ.get(CARDS) == (seen if gpus else "")
                 assert sys.argv == [*sent.command]
-                assert Path.cwd() == place
+                assert Path.cwd() == (tmp_path if sent is gone else Path(training.folder))
             assert (os.environ.get(CARDS), sys.argv) == (seen, typed_before)
+            assert Path.cwd() == tmp_path
 
 
 def test_a_plan_knows_what_lies_with_the_results(tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ def test_the_page_says_it_first() -> None:
     assert "| a | 5 | 2,498 | 26 | -0.2010 |" in rest
     assert rest.rstrip().endswith("Made by `qhw study made-up`.")
     assert "gradient of a weight" not in page
-    known = [replace(row, circuit=CircuitFacts(125.2, 0.04, 0.0123, None)) for row in rows]
+    known = [replace(row, circuit=CircuitFacts(125.2, 0.0123, None, 0.04)) for row in rows]
     page = page_of(STUDY, known, found, latents=400, command="")
     assert f"| {rows[0].arm} | 125 | 0.04 | 0.0123 | - |" in page
     assert "Nothing to compare a with yet." in page_of(STUDY, rows, [], latents=400, command="")

@@ -10,9 +10,11 @@ from qhw.studies.finding import Finding
 from qhw.studies.trained.catalogue import Along, TrainedStudy
 from qhw.studies.trained.comparing import TrainedArms, differences, rows_of
 from qhw.studies.trained.found import answers_of, found_by, over_seeds
+from qhw.studies.trained.page import page_of
+from qhw.studies.trained.study_size import is_first_look
 from tests.qhw.studies.trained.test_comparing import ARMS, STUDY, arm
 
-ABOUT = {"latents": 400, "command": "qhw study made_up", "missing": ["gone-seed3"]}
+ABOUT = {"latents": 400, "settings": {}, "command": "qhw study made_up", "missing": ["gone-seed3"]}
 
 
 def found(study: TrainedStudy = STUDY, arms: TrainedArms = ARMS) -> Finding:
@@ -96,3 +98,12 @@ def test_an_interval_over_seeds_is_students() -> None:
     assert found.high == pytest.approx(2 + 4.3027 / 3**0.5, rel=1e-4)
     alone = over_seeds([1.5])
     assert (alone.low, alone.value, alone.high) == (1.5, 1.5, 1.5)
+
+
+def test_a_first_look_says_so_before_anything_else() -> None:
+    about = {**ABOUT, "settings": {"ppo.environments": 20}}
+    found = found_by(STUDY, rows_of(ARMS), differences(STUDY, ARMS), about)
+    assert (found.answer or "").startswith("A first look: trainings are of less than half")
+    page = page_of(STUDY, rows_of(ARMS), [], latents=400, command="", first_look=True)
+    assert page.startswith(f"# {STUDY.question}\n\n**A first look: ")
+    assert not is_first_look({"ppo.updates": 60})
