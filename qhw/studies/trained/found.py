@@ -202,10 +202,10 @@ def table_of_circuits(rows: Sequence[Row]) -> Iterator[Table]:
             ["arm", *figures],
             [[arm, *facts.columns] for arm, facts in circuits],
             "QPU seconds are quoted, without mitigation. The error is |<Z> - noiseless <Z>| on the "
-            "backend that trains, with its shots and mitigation: a mean over visited states, qubits "
-            "and seeds. The gradient of a weight is the circuit's norm, before clipping, by the root "
-            "of the number of weights: a mean over minibatches, a root mean square over updates and "
-            "seeds, with the noise of what it is trained on.",
+            "backend that trains, with its shots and mitigation: a mean over visited states, "
+            "qubits and seeds. The gradient of a weight is the circuit's norm, before clipping, by "
+            "the root of the number of weights: a mean over minibatches, a root mean square over "
+            "updates and seeds, with the noise of what it is trained on.",
         )
 
 
