@@ -48,6 +48,9 @@ WEAK_GUIDANCE = (1.0, 1.25, 1.5)
 """Constants whose pictures are compared with real ones, beside the best constant's."""
 
 
+HOW_IT_WAS_FITTED = ("command", "data_sha256", "python", "versions", "besides")
+"""Of what a card says was made; the last is what the command does not tell, in words."""
+
 CPU = torch.device("cpu")
 
 
@@ -256,7 +259,7 @@ def assemble_again(
     }
     fit = Fit(shrink(dataset, config.image_size), folder, config, report)
     networks = Networks(bundle.fitted_denoiser, classifiers, bundle.card.classifiers)
-    fitted = {name: made[name] for name in ("command", "data_sha256", "python", "versions")}
+    fitted = {name: made[name] for name in HOW_IT_WAS_FITTED if name in made}
     return assemble(fit, networks, fitted, bundle.card.name)
 
 
@@ -382,7 +385,7 @@ def _write_references(fit: Fit, networks: Networks) -> str:
 
 
 def _how_it_was_fitted(fit: Fit) -> dict[str, Any]:
-    name, config = fit.dataset.name, fit.config
+    name, config = fit.dataset.kind or fit.dataset.name, fit.config
     return {
         "command": f"qhw fit --dataset {name} --data DIR --resolution {config.image_size} "
         f"{_budget_in_words(config)} --precision {config.precision} --seed {config.seed}"

@@ -11,6 +11,7 @@ _PRETRAINED = Path(__file__).parent / "pretrained"
 EMBEDDED: dict[str, Path] = {
     "fashion-mnist": _PRETRAINED / "fashion-mnist",
     "fashion-mnist-28": _PRETRAINED / "fashion-mnist-28",
+    "cifar10": _PRETRAINED / "cifar10",
     "fashion-mnist-0.1": _PRETRAINED / "fashion-mnist" / "card-0.1.json",
 }
 """Folder or card by name; the last one's weights are the first one's."""

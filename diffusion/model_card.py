@@ -20,7 +20,7 @@ def model_card(card: BundleCard) -> str:
     return f"""# Model bundle `{card.name}`
 
 A class-conditional diffusion model of {size} pictures, a proxy classifier that gives reward,
-and two judges that only report. Made by `{command}`.
+and two judges that only report. Made by `{command}`.{_besides(made)}
 
 {len(card.class_names)} classes: {", ".join(card.class_names)}.
 
@@ -77,6 +77,11 @@ their own, and judged by the proxy alone.
 Small pictures of one kind; the classifiers' mistakes are the reward's mistakes. Frechet distances
 in features of small classifiers do not compare with published Inception distances.
 """
+
+
+def _besides(made: dict[str, Any]) -> str:
+    """What the command does not tell of how it was made."""
+    return f"\n{made['besides']}" if "besides" in made else ""
 
 
 def _references_row(kept: str) -> str:

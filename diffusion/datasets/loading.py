@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from diffusion.datasets.idx import load_fashion_mnist
@@ -43,8 +44,8 @@ def load_dataset(name: str, folder: Path, size: int | None = None, seed: int = 0
         FileNotFoundError: If a file is missing.
         ValueError: If the name is unknown or a file is not what it should be.
     """
-    if name == "images":
-        return load_images(folder, size, seed)
-    if name not in _LOADERS:
+    if name not in KINDS:
         raise ValueError(f"there is no data set named {name!r}: use one of {sorted(KINDS)}")
-    return _LOADERS[name](folder)
+    images = name == "images"
+    loaded = load_images(folder, size, seed) if images else _LOADERS[name](folder)
+    return replace(loaded, kind=name)

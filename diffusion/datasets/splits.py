@@ -40,6 +40,7 @@ class Dataset:
         train: Pictures to learn from.
         test: Pictures to measure on.
         checksums: SHA-256 of what it was read from, by name.
+        kind: As what it was read, a name that `load_dataset` knows; empty where it was not.
     """
 
     name: str
@@ -47,3 +48,4 @@ class Dataset:
     train: Split
     test: Split
     checksums: dict[str, str]
+    kind: str = ""

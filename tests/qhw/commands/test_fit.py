@@ -71,7 +71,7 @@ def test_a_folder_in_colour_becomes_a_bundle_that_is_trained_on(
     assert card.class_names == ("green", "orange", "violet")
     assert card.denoiser["image_channels"] == 3
     assert card.required_accuracy == 0.6 <= min(card.accuracies.values())
-    assert "--resolution 16 --pictures 12000" in card.made["command"]
+    assert "--dataset images --data DIR --resolution 16 --pictures" in card.made["command"]
     assert bundle.references.images.shape == (3 * EACH // 6, 3, 16, 16)
     assert 0.4 < float(discriminator_facts(bundle)["accuracy"]) <= 1
     assert len(list((tmp_path / "own" / FOLDER).glob("*.safetensors"))) > 10
