@@ -8,6 +8,7 @@ import torch
 from diffusion.bundle import Bundle, load_bundle
 from diffusion.embedded import EMBEDDED
 from diffusion.environment import draw_labels, draw_latents
+from diffusion.model_card import model_card
 from diffusion.references import NoPicturesError
 
 torch.set_num_threads(1)
@@ -57,3 +58,9 @@ def test_guidance_makes_pictures_that_both_judges_name(bundle: Bundle) -> None:
     weak, strong = accuracy.values()
     assert min(strong) > 0.7
     assert all(after > before + 0.2 for before, after in zip(weak, strong, strict=True))
+
+
+def test_its_card_in_words_says_what_the_command_does_not(bundle: Bundle) -> None:
+    words = (bundle.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert words == model_card(bundle.card)
+    assert "--dataset images --data DIR" in words and "judge_0 had 80 minutes" in words
