@@ -117,7 +117,7 @@ class _Giving:
         machines = able(self._work.needs)
         if machines:
             self._stuck_since = None
-            self._let_stranded_go(machines, under_way)
+            self._let_stranded_go(machines)
             return
         self._stuck_since = self._stuck_since or time.monotonic()
         if time.monotonic() - self._stuck_since > PATIENCE_SECONDS:
@@ -125,16 +125,15 @@ class _Giving:
             lost, self._left = [*self._left.values()], {}
             yield from (Ended(name, _no_machine_for(self._work)) for name in lost)
 
-    def _let_stranded_go(self, machines: set[str], under_way: set[str]) -> None:
+    def _let_stranded_go(self, machines: set[str]) -> None:
         """Tasks that are kept for machines that have left are given to any of those that stayed.
 
-        One that was under way there is lost and says so itself.
+        One that was under way there is lost; it may not have said so yet, then this try is free.
         """
         import ray
 
         for reference, name in [*self._left.items()]:
-            waits = name in self._bound and name not in under_way
-            if waits and not machines - self._failed_on[name]:
+            if name in self._bound and not machines - self._failed_on[name]:
                 ray.cancel(reference)
                 del self._left[reference]
                 self._tries[name] -= 1

@@ -84,7 +84,7 @@ def test_a_study_goes_on_from_what_is_there(
     assert [row["seeds"] for row in second["arms"]] == [2, 2]
     assert {path: path.stat().st_mtime_ns for path in kept} == kept, "played once"
     page = (tmp_path / "small.md").read_text()
-    assert page.startswith("# Small?\n\n- **mlp** ")
+    assert page.startswith("# Small?\n\n**A first look: ") and "**\n\n- **mlp** " in page
     assert f"qhw study small --seeds 2 --latents 20 --folder {tmp_path} --set" in page
     other = typed(tmp_path, "--seeds 2 --set ppo.actor_rate=1e-3")
     assert "small.json is of other settings" in str(other.exception)
