@@ -47,10 +47,6 @@ SOLVER = DpmSolver()
 WEAK_GUIDANCE = (1.0, 1.25, 1.5)
 """Constants whose pictures are compared with real ones, beside the best constant's."""
 
-
-HOW_IT_WAS_FITTED = ("command", "data_sha256", "python", "versions", "besides")
-"""Of what a card says was made; the last is what the command does not tell, in words."""
-
 CPU = torch.device("cpu")
 
 
@@ -259,7 +255,9 @@ def assemble_again(
     }
     fit = Fit(shrink(dataset, config.image_size), folder, config, report)
     networks = Networks(bundle.fitted_denoiser, classifiers, bundle.card.classifiers)
-    fitted = {name: made[name] for name in HOW_IT_WAS_FITTED if name in made}
+    fitted = {name: made[name] for name in ("command", "data_sha256", "python", "versions")}
+    if "besides" in made:  # what the command does not tell, in words
+        fitted["besides"] = made["besides"]
     return assemble(fit, networks, fitted, bundle.card.name)
 
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from qhw.config import RunConfig
-from qhw.evaluation.setting import name_of
 from qhw.files import make_folder, read_json, write_json
 from qhw.runs.directory import RunDirectory
 from qhw.studies.measured.visited_states import Policy
-from qhw.studies.trained.outcomes import outcome_path
-from qhw.studies.trained.task import DIGITS, unusual
+from qhw.studies.trained.outcomes import how_played, outcome_path
 from qhw.threads import one_thread
 from qhw.training.parts import make_backend, ring_circuit
 
@@ -38,9 +36,8 @@ def circuit_error(run: RunDirectory, latents: int, played: RunConfig | None = No
     config = played or run.config
     if config.actor.kind != "ring":
         return None
-    how = name_of(unusual(played))[:DIGITS] if played else ""
     states = min(latents, MOST_STATES)
-    path = outcome_path(run, states, how).with_suffix(".error.json")
+    path = outcome_path(run, states, how_played(played)).with_suffix(".error.json")
     if not path.exists():
         make_folder(path.parent)
         write_json(path, {"error": _measured(run, config, states)})

@@ -31,6 +31,11 @@ def outcome_path(run: RunDirectory, latents: int, how: str = "") -> Path:
     return run.path / "outcomes" / name
 
 
+def how_played(played: RunConfig | None) -> str:
+    """A digest of settings that a run plays under, where they are others than its own."""
+    return name_of(unusual(played))[:DIGITS] if played else ""
+
+
 def bundle_digest(run: RunDirectory) -> str:
     """Of the model that a run was trained on.
 
@@ -73,7 +78,7 @@ def outcome_of(run: RunDirectory, latents: int, played: RunConfig | None = None)
         BundleError: If the file is damaged.
         CheckpointError: If the run has no weights.
     """
-    path = outcome_path(run, latents, name_of(unusual(played))[:DIGITS] if played else "")
+    path = outcome_path(run, latents, how_played(played))
     if not path.exists():
         with for_pictures():
             player = Player.of(run, played)
